@@ -1,0 +1,1 @@
+"""The AWS side: port, boto3 adapter, error taxonomy, quota scheduler, observer."""

@@ -1,0 +1,64 @@
+"""What the operator needs of the AgentCore control plane, whoever provides it.
+
+The boto3 adapter implements it for AWS; tests implement it over the simulator's engine in virtual time.
+Every method raises `AgentCoreError` (see `errors`) and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import msgspec
+
+from mcp_gateway_operator.targets.model import Target, TargetSummary
+
+Fence = Callable[[], bool]
+"""True while this process may write. Asked in the adapter immediately before a mutating request is sent."""
+
+
+class ListPage(msgspec.Struct, frozen=True):
+    """One page of ListGatewayTargets; `next_token` is None on the last page."""
+
+    items: tuple[TargetSummary, ...]
+    next_token: str | None
+
+
+class CallerIdentity(msgspec.Struct, frozen=True):
+    """Whose credentials these are (STS GetCallerIdentity) and the Region calls go to."""
+
+    account: str
+    arn: str
+    region: str
+
+
+class AgentCore(Protocol):
+    """The AgentCore control plane operations used here, one request each, no retries inside."""
+
+    async def list_targets(self, gateway_id: str, *, next_token: str | None = None) -> ListPage:
+        """Return one page (up to 1000) of the gateway's targets."""
+
+    async def get_target(self, gateway_id: str, target_id: str) -> Target:
+        """Return one target in full."""
+
+    async def create_target(
+        self, gateway_id: str, request: Mapping[str, Any], *, client_token: str, fence: Fence
+    ) -> Target:
+        """Create a target; `request` holds everything but gatewayIdentifier and clientToken."""
+
+    async def update_target(
+        self, gateway_id: str, target_id: str, request: Mapping[str, Any], *, fence: Fence
+    ) -> Target:
+        """Replace a target's whole configuration; what `request` omits is cleared."""
+
+    async def synchronize_target(self, gateway_id: str, target_id: str, *, fence: Fence) -> Target:
+        """Ask for the target's tools to be indexed again."""
+
+    async def delete_target(self, gateway_id: str, target_id: str, *, fence: Fence) -> str:
+        """Ask for deletion, which is asynchronous; return the status answered."""
+
+    async def get_gateway(self, gateway_id: str) -> str:
+        """Return the gateway's status word; proves that the gateway exists."""
+
+    async def caller_identity(self) -> CallerIdentity:
+        """Return whose credentials are used."""

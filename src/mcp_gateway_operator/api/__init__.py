@@ -1,0 +1,1 @@
+"""What users write: MCPServer types, CRD schema, admission rules, condition and reason names."""

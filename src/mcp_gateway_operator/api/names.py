@@ -1,0 +1,67 @@
+"""Names that users, scripts and other controllers rely on. Changing one breaks them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+GROUP: Final = "mcpgateway.bedrock.aws"
+VERSION: Final = "v1alpha1"
+KIND: Final = "MCPServer"
+PLURAL: Final = "mcpservers"
+SINGULAR: Final = "mcpserver"
+SHORT_NAME: Final = "mcps"
+
+FINALIZER: Final = "bedrock.aws/gateway-target-finalizer"
+LEASE_NAME: Final = "b89ac0a6.bedrock.aws"
+
+GATEWAY_ANNOTATION: Final = f"{GROUP}/gateway"
+"""Where a Create may have gone: a place to look, never proof of ownership."""
+PAUSED_ANNOTATION: Final = f"{GROUP}/paused"
+SYNC_ANNOTATION: Final = f"{GROUP}/sync-requested-at"
+RECONCILE_ANNOTATION: Final = f"{GROUP}/reconcile-requested-at"
+
+
+class ConditionType:
+    """Types in `status.conditions`."""
+
+    READY: Final = "Ready"
+    SYNCED: Final = "Synced"
+    RECONCILING: Final = "Reconciling"
+    STALLED: Final = "Stalled"
+    AUTHORIZED: Final = "Authorized"
+
+
+class Reason:
+    """Reasons in `status.conditions`; the first five are the Go operator's."""
+
+    READY: Final = "GatewayTargetReady"
+    VALIDATION_ERROR: Final = "ValidationError"
+    CONFIGURATION_ERROR: Final = "ConfigurationError"
+    CREATION_ERROR: Final = "CreationError"
+    UPDATE_ERROR: Final = "UpdateError"
+
+    QUEUED: Final = "Queued"
+    CREATING: Final = "Creating"
+    UPDATING: Final = "Updating"
+    SYNCHRONIZING: Final = "Synchronizing"
+    DELETING: Final = "Deleting"
+    DELETION_ERROR: Final = "DeletionError"
+    MOVING: Final = "Moving"
+    SYNCED: Final = "Synced"
+    DRIFTED: Final = "Drifted"
+    NOT_CONVERGING: Final = "NotConverging"
+    TARGET_FAILED: Final = "TargetFailed"
+    PENDING_AUTHORIZATION: Final = "PendingAuthorization"
+    AUTHORIZED: Final = "Authorized"
+    NAME_CONFLICT: Final = "NameConflict"
+    DUPLICATE_MARKER: Final = "DuplicateMarker"
+    FOREIGN_MARKER: Final = "ForeignMarker"
+    GATEWAY_FULL: Final = "GatewayFull"
+    GATEWAY_NOT_FOUND: Final = "GatewayNotFound"
+    WRONG_ACCOUNT_OR_REGION: Final = "WrongAccountOrRegion"
+    ACCESS_DENIED: Final = "AccessDenied"
+    AWS_UNAVAILABLE: Final = "AWSUnavailable"
+    THROTTLED: Final = "Throttled"
+    PAUSED: Final = "Paused"
+    OBSERVED: Final = "Observed"
+    SETTLED: Final = "Settled"

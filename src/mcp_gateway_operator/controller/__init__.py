@@ -1,0 +1,1 @@
+"""One pass for one MCPServer: load, plan, perform, report."""

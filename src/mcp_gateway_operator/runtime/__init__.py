@@ -1,0 +1,1 @@
+"""Controller machinery that knows nothing of MCP or AWS."""

@@ -1,0 +1,1 @@
+"""Pure logic: desired target, normalising, diff, names, ownership marker, failure classes, plan."""
