@@ -1,0 +1,133 @@
+"""What differs between a desired target and the one AWS holds, in the words of the spec.
+
+Both sides are reduced to the same flat form first, in which whatever AWS manages, defaults or reorders
+looks alike. An update is sent only for a difference that survives this.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from mcp_gateway_operator.targets import marker as markers
+from mcp_gateway_operator.targets.model import Target
+
+POLICY_SESSION_HEADER: Final = "x-amzn-bedrock-agentcore-policy-session-id"
+"""A gateway with a policy engine adds it to every target and refuses it in requests."""
+
+Flat = dict[str, Any]
+
+
+class FieldDiff(msgspec.Struct, frozen=True):
+    """One field that differs; the values are in the comparable form, None where absent."""
+
+    field: str
+    want: Any
+    have: Any
+
+
+def flatten(body: Mapping[str, Any], *, region: str = "") -> Flat:
+    """Return a request's or an answer's comparable form: spec field to value, absent fields left out.
+
+    Args:
+        body: AWS's shape with `name`, `description` and the configuration keys of `Target.config`.
+        region: the gateway's Region; an IAM provider without a Region means this one.
+    """
+    mcp = body.get("targetConfiguration", {}).get("mcp", {})
+    server = mcp.get("mcpServer", {})
+    metadata = body.get("metadataConfiguration") or {}
+    flat = {
+        "targetName": body.get("name"),
+        "description": markers.strip(body.get("description")),
+        "endpoint": server.get("endpoint"),
+        "listingMode": server.get("listingMode") or "DEFAULT",
+        "resourcePriority": 1000 if (priority := server.get("resourcePriority")) is None else priority,
+        "mcpToolSchema": server.get("mcpToolSchema"),
+        "allowedRequestHeaders": _headers(metadata.get("allowedRequestHeaders")),
+        "allowedQueryParameters": _unordered(metadata.get("allowedQueryParameters")),
+        "allowedResponseHeaders": _headers(metadata.get("allowedResponseHeaders")),
+        "privateEndpoint": body.get("privateEndpoint"),
+        "certificateConfigurations": body.get("certificateConfigurations"),
+        "targetType": None if "mcpServer" in mcp else next(iter(mcp), "unknown"),
+        **_credentials(body.get("credentialProviderConfigurations") or [], region),
+    }
+    return {field: value for field, value in flat.items() if value not in (None, "", [], {})}
+
+
+def flatten_target(target: Target, *, region: str = "") -> Flat:
+    """Return the comparable form of a target that AWS answered."""
+    summary = target.summary
+    named = {"name": summary.name, "description": summary.description}
+    return flatten({**target.config, **named}, region=region)
+
+
+def _unordered(values: list[str] | None) -> list[str]:
+    return sorted(set(values or ()))
+
+
+def _headers(names: list[str] | None) -> list[str]:
+    return sorted({name.lower() for name in names or ()} - {POLICY_SESSION_HEADER})
+
+
+def _credentials(providers: list[Mapping[str, Any]], region: str) -> Flat:
+    if not providers:
+        return {"authType": "NoAuth"}
+    kind = providers[0].get("credentialProviderType")
+    provider = providers[0].get("credentialProvider") or {}
+    match kind:
+        case "OAUTH":
+            oauth = provider.get("oauthCredentialProvider", {})
+            return {
+                "authType": "OAuth2",
+                "oauthProviderArn": oauth.get("providerArn"),
+                "oauthScopes": _unordered(oauth.get("scopes")),
+                "oauthGrantType": oauth.get("grantType") or "CLIENT_CREDENTIALS",
+                "oauthDefaultReturnUrl": oauth.get("defaultReturnUrl"),
+                "oauthCustomParameters": oauth.get("customParameters"),
+            }
+        case "GATEWAY_IAM_ROLE":
+            iam = provider.get("iamCredentialProvider", {})
+            return {
+                "authType": "GatewayIamRole",
+                "iam.service": iam.get("service"),
+                "iam.region": iam.get("region") or region,
+            }
+        case "API_KEY":
+            key = provider.get("apiKeyCredentialProvider", {})
+            return {
+                "authType": "ApiKey",
+                "apiKey.providerArn": key.get("providerArn"),
+                "apiKey.location": key.get("credentialLocation"),
+                "apiKey.parameterName": key.get("credentialParameterName"),
+                "apiKey.prefix": key.get("credentialPrefix"),
+            }
+        case _:
+            return {"authType": kind}
+
+
+def compare(want: Flat, have: Flat) -> tuple[FieldDiff, ...]:
+    """Return the fields that differ, in the order of their names."""
+    return tuple(
+        FieldDiff(field, want.get(field), have.get(field))
+        for field in sorted(want.keys() | have.keys())
+        if want.get(field) != have.get(field)
+    )
+
+
+def digest(value: object) -> str:
+    """Return 16 hexadecimal characters that stand for a comparable form or a diff."""
+    canonical = msgspec.json.encode(value, order="deterministic")
+    return hashlib.sha256(canonical).hexdigest()[:16]
+
+
+def describe(diffs: tuple[FieldDiff, ...], *, limit: int = 512) -> str:
+    """Return `field: have -> want` pairs for people, at most `limit` characters."""
+    text = "; ".join(f"{d.field}: {_show(d.have)} -> {_show(d.want)}" for d in diffs)
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def _show(value: object) -> str:
+    return "absent" if value is None else msgspec.json.encode(value).decode()[:120]

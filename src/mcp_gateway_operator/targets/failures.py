@@ -1,0 +1,62 @@
+"""Why a target failed, in a closed set of classes, and when to try again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Final
+
+REPAIR_BASE: Final = 30.0
+REPAIR_MAX: Final = 3600.0
+"""Seconds between two repairs of a failed target: doubling from the first to the second."""
+DRIFT_BASE: Final = 60.0
+DRIFT_MAX: Final = 3600.0
+"""Seconds between two repairs of a target that somebody else keeps changing."""
+
+
+class FailureClass(StrEnum):
+    """What AWS's status reasons come down to."""
+
+    UNREACHABLE = "Unreachable"
+    UNAUTHORIZED = "Unauthorized"
+    GATEWAY_ROLE = "GatewayRole"
+    INVALID_SCHEMA = "InvalidSchema"
+    RUNTIME_STARTUP = "RuntimeStartup"
+    THROTTLED = "Throttled"
+    UNKNOWN = "Unknown"
+
+
+# In this order: the first words found decide. The phrases are AWS's own (status reasons seen in the field).
+_PHRASES: Final = (
+    (
+        FailureClass.GATEWAY_ROLE,
+        ("assume the execution role", "is not authorized to perform", "execution role lacks"),
+    ),
+    (FailureClass.UNAUTHORIZED, ("authorization error", "unauthorized", "http 401", "http 403", "forbidden")),
+    (FailureClass.RUNTIME_STARTUP, ("initialization time exceeded", "from runtime")),
+    (
+        FailureClass.INVALID_SCHEMA,
+        ("schema", "method not found", "initialize handshake", "capability support"),
+    ),
+    (FailureClass.THROTTLED, ("throttl", "too many requests", "rate exceeded")),
+    (
+        FailureClass.UNREACHABLE,
+        ("unable to connect", "failed to connect", "timed out", "timeout", "unreachable"),
+    ),
+)
+
+
+def classify(reasons: Sequence[str]) -> FailureClass:
+    """Return the class of a failed target's status reasons."""
+    text = " ".join(reasons).lower()
+    if "unable to connect to the mcp server" in text:
+        return FailureClass.UNREACHABLE
+    for failure, phrases in _PHRASES:
+        if any(phrase in text for phrase in phrases):
+            return failure
+    return FailureClass.UNKNOWN
+
+
+def backoff(attempts: int, *, base: float = REPAIR_BASE, maximum: float = REPAIR_MAX) -> float:
+    """Return the seconds to wait after `attempts` tries, before jitter."""
+    return min(base * 2.0 ** min(attempts, 32), maximum)

@@ -1,0 +1,36 @@
+"""Target names: AgentCore's pattern is narrower than Kubernetes' names."""
+
+from __future__ import annotations
+
+import re
+from itertools import count
+from typing import Final
+
+MAX_ALPHANUMERICS: Final = 100
+_DASHES: Final = re.compile(r"[.-]+")
+
+
+def default_target_name(object_name: str) -> str:
+    """Return the target name for an object that asks for none.
+
+    AgentCore accepts `([0-9a-zA-Z][-]?){1,100}` (service model, TargetName): dots become dashes, runs of
+    dashes collapse to one, and at most 100 alphanumerics are kept.
+    """
+    text = _DASHES.sub("-", object_name).lstrip("-")
+    seen = count(1)
+    for position, character in enumerate(text):
+        if character != "-" and next(seen) > MAX_ALPHANUMERICS:
+            return text[:position].rstrip("-")
+    return text
+
+
+def gateway_of_arn(arn: str) -> str:
+    """Return the gateway id at the end of `arn:aws:bedrock-agentcore:REGION:ACCOUNT:gateway/ID`, or ""."""
+    head, found, gateway_id = arn.rpartition(":gateway/")
+    return gateway_id if found and head.startswith("arn:") else ""
+
+
+def account_and_region(arn: str) -> tuple[str, str]:
+    """Return the account and the Region of an ARN, each "" when the text is no ARN."""
+    parts = arn.split(":", 5)
+    return (parts[4], parts[3]) if len(parts) == 6 and parts[0] == "arn" else ("", "")  # noqa: PLR2004  -- an ARN has six parts
