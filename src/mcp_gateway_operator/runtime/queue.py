@@ -1,0 +1,291 @@
+"""The work queue: which key is worked on next.
+
+Keys are deduplicated, one worker holds a key at a time, groups (namespaces) take turns, and a user's change
+goes before periodic work. A key has at most one timer, the earliest asked for; all timers share one heap and
+one handle of the event loop, so ten thousand waiting keys cost no task.
+
+Not thread-safe: everything runs on the event loop's thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import heapq
+import itertools
+from collections import OrderedDict, deque
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar
+
+from mcp_gateway_operator.runtime.backoff import Backoff, Jitter
+
+K = TypeVar("K", bound=Hashable)
+
+BACKGROUND_SHARE = 10
+"""Of this many keys handed out, one comes from the background lane if any waits there: no lane starves."""
+
+
+class QueueShutDown(Exception):  # noqa: N818  -- a signal that ends a worker's loop, not an error
+    """The queue hands out no more keys."""
+
+
+class _Lane(Generic[K]):
+    """Keys ready to be worked on: first in, first out inside a group; the groups in turn."""
+
+    def __init__(self, group_of: Callable[[K], Hashable]) -> None:
+        self._group_of = group_of
+        self._groups: OrderedDict[Hashable, OrderedDict[K, float]] = OrderedDict()
+        self._size = 0
+
+    def __len__(self) -> int:
+        return self._size
+
+    def push(self, key: K, since: float) -> None:
+        self._groups.setdefault(self._group_of(key), OrderedDict())[key] = since
+        self._size += 1
+
+    def pop(self) -> K:
+        group, keys = self._groups.popitem(last=False)
+        key, _ = keys.popitem(last=False)
+        if keys:
+            self._groups[group] = keys
+        self._size -= 1
+        return key
+
+    def remove(self, key: K) -> float:
+        group = self._group_of(key)
+        keys = self._groups[group]
+        since = keys.pop(key)
+        if not keys:
+            del self._groups[group]
+        self._size -= 1
+        return since
+
+    def oldest(self) -> float | None:
+        """Return when the key that waits longest became due."""
+        return min((min(keys.values()) for keys in self._groups.values()), default=None)
+
+
+class WorkQueue(Generic[K]):
+    """Deduplicating, fair queue with per-key timers and backoff.
+
+    Args:
+        group_of: the fairness group of a key; by default the first part of a tuple key (the namespace).
+        jitter: returns a factor in [0, 1); injected so that tests are repeatable.
+        base: seconds of the first retry of a key.
+        cap: seconds that no retry exceeds.
+    """
+
+    def __init__(
+        self,
+        *,
+        group_of: Callable[[K], Hashable] | None = None,
+        jitter: Jitter | None = None,
+        base: float = 1.0,
+        cap: float = 300.0,
+    ) -> None:
+        group_of = group_of or _first
+        self._urgent: _Lane[K] = _Lane(group_of)
+        self._background: _Lane[K] = _Lane(group_of)
+        self._lane_of: dict[K, _Lane[K]] = {}
+        self._working: dict[K, float] = {}
+        self._again: dict[K, bool] = {}
+        self._timers: dict[K, tuple[float, int, bool]] = {}
+        self._heap: list[tuple[float, int, K]] = []
+        self._sequence = itertools.count()
+        self._handle: asyncio.TimerHandle | None = None
+        self._backoff: Backoff[K] = Backoff(base=base, cap=cap, jitter=jitter)
+        self._waiters: deque[asyncio.Future[None]] = deque()
+        self._given = 0
+        self._shut_down = False
+
+    def add(self, key: K, *, urgent: bool = True, after: float = 0.0) -> None:
+        """Make `key` due now, or at the latest `after` seconds from now.
+
+        A key already due moves to the urgent lane if it is now urgent. A key being worked on is given again
+        after `done`. An earlier timer is kept; a later one is replaced.
+        """
+        if self._shut_down:
+            return
+        if after > 0:
+            self._set_timer(key, after, urgent=urgent)
+        elif key in self._working:
+            self._again[key] = urgent or self._again.get(key, False)
+        else:
+            self._make_ready(key, urgent=urgent)
+
+    async def get(self) -> K:
+        """Return the next key, which is then being worked on until `done`; its timer is cleared.
+
+        Raises:
+            QueueShutDown: the queue was shut down.
+        """
+        while not self._shut_down and not self._lane_of:
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiters.append(waiter)
+            try:
+                await waiter
+            except asyncio.CancelledError:
+                # The key this waiter was woken for must not be left waiting for another add.
+                if waiter.cancelled():
+                    with contextlib.suppress(ValueError):
+                        self._waiters.remove(waiter)
+                else:
+                    self._wake_one()
+                raise
+        if self._shut_down:
+            raise QueueShutDown
+        key = self._next_lane().pop()
+        del self._lane_of[key]
+        self._working[key] = _now()
+        self._timers.pop(key, None)
+        self._given += 1
+        return key
+
+    def done(self, key: K) -> None:
+        """End the work on `key`; if it was added meanwhile, it is due again at once."""
+        del self._working[key]
+        urgent = self._again.pop(key, None)
+        if urgent is not None and not self._shut_down:
+            self._make_ready(key, urgent=urgent)
+
+    def retry(self, key: K) -> float:
+        """Schedule `key` after its exponential backoff and return the delay in seconds."""
+        delay = self._backoff.next(key)
+        self.add(key, urgent=False, after=delay)
+        return delay
+
+    def forget(self, key: K) -> None:
+        """Reset the backoff of `key`: its work succeeded."""
+        self._backoff.reset(key)
+
+    def drop(self, key: K) -> None:
+        """Forget timer and backoff of `key`: the object is gone."""
+        self._backoff.reset(key)
+        self._timers.pop(key, None)
+
+    def shut_down(self) -> None:
+        """Hand out no more keys and release the workers that wait; work in progress may still be `done`."""
+        self._shut_down = True
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+        while self._waiters:
+            self._wake_one()
+
+    def __len__(self) -> int:
+        """Return how many keys are due."""
+        return len(self._lane_of)
+
+    def depth(self, *, urgent: bool) -> int:
+        """Return how many keys are due in one lane."""
+        return len(self._urgent if urgent else self._background)
+
+    def oldest_age(self, *, urgent: bool) -> float:
+        """Return for how many seconds the oldest key of a lane has been due; 0 when the lane is empty."""
+        since = (self._urgent if urgent else self._background).oldest()
+        return 0.0 if since is None else _now() - since
+
+    @property
+    def unfinished(self) -> int:
+        """Keys due or being worked on."""
+        return len(self._lane_of) + len(self._working)
+
+    @property
+    def working(self) -> int:
+        """Keys being worked on."""
+        return len(self._working)
+
+    @property
+    def longest_running(self) -> float:
+        """Seconds since the oldest piece of work in progress began; 0 when there is none."""
+        return _now() - min(self._working.values()) if self._working else 0.0
+
+    @property
+    def timers(self) -> int:
+        """Keys that wait for a time."""
+        return len(self._timers)
+
+    def due_in(self, key: K) -> float | None:
+        """Return in how many seconds the timer of `key` goes off, or None when it has none."""
+        timer = self._timers.get(key)
+        return None if timer is None else max(0.0, timer[0] - _now())
+
+    def failures(self, key: K) -> int:
+        """Return how often `key` was retried since it last succeeded."""
+        return self._backoff.failures(key)
+
+    def _make_ready(self, key: K, *, urgent: bool) -> None:
+        lane = self._lane_of.get(key)
+        if lane is None:
+            lane = self._urgent if urgent else self._background
+            lane.push(key, _now())
+            self._lane_of[key] = lane
+            self._wake_one()
+        elif urgent and lane is self._background:
+            self._urgent.push(key, lane.remove(key))
+            self._lane_of[key] = self._urgent
+
+    def _next_lane(self) -> _Lane[K]:
+        turn_of_background = self._given % BACKGROUND_SHARE == BACKGROUND_SHARE - 1
+        if not self._urgent or (self._background and turn_of_background):
+            return self._background
+        return self._urgent
+
+    def _wake_one(self) -> None:
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                return
+
+    def _set_timer(self, key: K, after: float, *, urgent: bool) -> None:
+        when = _now() + after
+        current = self._timers.get(key)
+        if current is not None and current[0] <= when:
+            return
+        number = next(self._sequence)
+        self._timers[key] = (when, number, urgent)
+        heapq.heappush(self._heap, (when, number, key))
+        if len(self._heap) > 2 * len(self._timers) + 64:
+            # Superseded entries stay in the heap until they surface; do not let them pile up.
+            self._heap = [(when, number, key) for key, (when, number, _) in self._timers.items()]
+            heapq.heapify(self._heap)
+        self._arm()
+
+    def _arm(self) -> None:
+        """Set the loop's one handle to the earliest timer that still counts."""
+        while self._heap and not self._is_current(self._heap[0]):
+            heapq.heappop(self._heap)
+        if self._handle is not None:
+            if self._heap and self._handle.when() == self._heap[0][0]:
+                return
+            self._handle.cancel()
+            self._handle = None
+        if self._heap:
+            self._handle = asyncio.get_running_loop().call_at(self._heap[0][0], self._fire)
+
+    def _fire(self) -> None:
+        # The loop runs timers up to its clock's resolution early, so the handle's own time counts as reached.
+        now = _now()
+        if self._handle is not None:
+            now = max(now, self._handle.when())
+            self._handle = None
+        while self._heap and self._heap[0][0] <= now:
+            entry = heapq.heappop(self._heap)
+            if self._is_current(entry):
+                key = entry[2]
+                self.add(key, urgent=self._timers.pop(key)[2])
+        self._arm()
+
+    def _is_current(self, entry: tuple[float, int, K]) -> bool:
+        timer = self._timers.get(entry[2])
+        return timer is not None and timer[1] == entry[1]
+
+
+def _first(key: object) -> Hashable:
+    return key[0] if isinstance(key, tuple) else ""
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
