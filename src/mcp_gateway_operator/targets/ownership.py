@@ -1,0 +1,56 @@
+"""Whose is this target? Proof comes from the marker and the record, never from what a user can write."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from mcp_gateway_operator.targets import marker as markers
+from mcp_gateway_operator.targets.model import instant
+from mcp_gateway_operator.targets.state import Row, State
+
+LEGACY_TOLERANCE = timedelta(minutes=5)
+"""A target of the Go operator is created after its object; clocks may differ by this much."""
+
+
+def objection(state: State, row: Row) -> str | None:
+    """Return why a recorded target must not be touched, or None when it is provably ours.
+
+    A foreign marker beats any record. Without an owner id markers mean nothing and the record decides.
+    """
+    mark = row.marker if state.settings.marks else None
+    if mark is not None:
+        if mark in state.settings.markers_of(state.obj):
+            return None
+        owner = mark.partition("/")[0]
+        if owner in map(markers.owner_code, state.settings.owner_ids):
+            return (
+                f"Target {row.summary.target_id} carries the marker [mcps {mark}] of another MCPServer of "
+                "this installation; it is left alone. Remove this object, or give it a targetName of its own."
+            )
+        return (
+            f"Target {row.summary.target_id} carries the marker [mcps {mark}] of another installation; it is "
+            "left alone. If that installation was this one, add its id to the operator's --owner-id."
+        )
+    if state.shared:
+        return (
+            f"Target {row.summary.target_id} is recorded by another MCPServer too and carries no marker; it "
+            "is left alone. Delete one of the two objects."
+        )
+    if state.record is not None and state.record.legacy and _too_old(state, row):
+        return (
+            f"Target {row.summary.target_id} is older than this object, so its recorded id is not believed; "
+            "it is left alone."
+        )
+    return None
+
+
+def _too_old(state: State, row: Row) -> bool:
+    born = state.obj.metadata.creation_timestamp
+    return bool(born) and instant(row.summary.created_at) < instant(born) - LEGACY_TOLERANCE
+
+
+def choose(state: State) -> Row | None:
+    """Return the row to keep of those with our marker: the desired name first, then the oldest."""
+    name = state.want.get("targetName")
+    ranked = sorted(state.marked, key=lambda row: (row.summary.name != name, instant(row.summary.created_at)))
+    return ranked[0] if ranked else None

@@ -1,0 +1,175 @@
+"""The decision: from one state to the one next action. Pure and total.
+
+Each step is a function that returns the action its rule asks for, or None to let the next rule speak;
+the order of the rules is the design.
+"""
+
+from __future__ import annotations
+
+from mcp_gateway_operator.api import names
+from mcp_gateway_operator.api.names import Reason
+from mcp_gateway_operator.targets import actions as act
+from mcp_gateway_operator.targets import ownership
+from mcp_gateway_operator.targets.deletion import plan_deletion
+from mcp_gateway_operator.targets.recorded import plan_recorded
+from mcp_gateway_operator.targets.state import LIST_LAG, State
+from mcp_gateway_operator.targets.waiting import attempt, unlisted
+
+
+def plan(state: State) -> act.Action:
+    """Return what to do next for one MCPServer."""
+    if state.obj.metadata.deletion_timestamp:
+        return plan_deletion(state)
+    for rule in (_observed, _paused, _reprotect, _reject, _protect):
+        if (action := rule(state)) is not None:
+            return action
+    if state.record is None:
+        return _plan_unrecorded(state)
+    if state.record.gateway_id != state.gateway_id:
+        return act.Blocked(
+            reason=Reason.MOVING,
+            message=(
+                f"The target is on gateway {state.record.gateway_id} and stays there: moving to "
+                f"{state.gateway_id} is not supported yet. Set spec.gatewayId back, or delete this object "
+                "and create it again."
+            ),
+            stalled=True,
+        )
+    return plan_recorded(state, lost=_plan_unrecorded)
+
+
+def _observed(state: State) -> act.Action | None:
+    if state.obj.spec.management_policy != "Observe":
+        return None
+    return act.Blocked(
+        reason=Reason.OBSERVED,
+        message="managementPolicy is Observe: nothing is written to AWS. Set it to Manage to change that.",
+    )
+
+
+def _paused(state: State) -> act.Action | None:
+    if state.obj.metadata.annotations.get(names.PAUSED_ANNOTATION) != "true":
+        return None
+    return act.Blocked(
+        reason=Reason.PAUSED,
+        message=f"Paused: nothing is written to AWS until annotation {names.PAUSED_ANNOTATION} is removed.",
+    )
+
+
+def _reprotect(state: State) -> act.Action | None:
+    """Protect a managed object again that lost its finalizer, before anything else and whatever its spec."""
+    if state.record is None or state.protected:
+        return None
+    return act.Protect(gateway_id=state.record.gateway_id)
+
+
+def _reject(state: State) -> act.Action | None:
+    if state.problems:
+        return act.Reject(reason=Reason.VALIDATION_ERROR, message="; ".join(state.problems))
+    if not state.gateway_id:
+        return act.Reject(
+            reason=Reason.CONFIGURATION_ERROR,
+            message=(
+                "No gateway: set spec.gatewayId, or start the operator with --gateway-id (GATEWAY_ID) "
+                "for all objects that name none."
+            ),
+        )
+    return None
+
+
+def _protect(state: State) -> act.Action | None:
+    """Finalizer before effect; the annotation says where a Create may go, so it is rewritten first."""
+    if state.record is not None:
+        return None
+    noted = state.obj.metadata.annotations.get(names.GATEWAY_ANNOTATION)
+    if state.protected and noted == state.gateway_id:
+        return None
+    return act.Protect(gateway_id=state.gateway_id)
+
+
+def _plan_unrecorded(state: State) -> act.Action:
+    """Look for a target that is ours already, then for the name, then create."""
+    for gateway_id in state.gateways:
+        if (action := unlisted(state, gateway_id)) is not None:
+            return action
+    for rule in (_take_up, _name_taken, _settle_doubt):
+        if (action := rule(state)) is not None:
+            return action
+    if not state.fresh:
+        return act.Fetch()
+    return attempt(
+        state, act.Create(gateway_id=state.gateway_id, request=state.request, digest=state.want_digest)
+    )
+
+
+def _take_up(state: State) -> act.Action | None:
+    """Take up a target with our marker, whatever its name: only on a fresh Get, never one in DELETING."""
+    row = ownership.choose(state)
+    if row is None:
+        return None
+    target_id = row.summary.target_id
+    if row.summary.status == "DELETING":
+        return act.Await(
+            reason=Reason.CREATING,
+            message=f"Waiting until the earlier target {target_id} is gone.",
+            gateway_id=row.gateway_id,
+            busy=True,
+        )
+    target = state.target
+    if target is None or target.summary.target_id != target_id:
+        return attempt(state, act.Read(gateway_id=row.gateway_id, target_id=target_id))
+    return act.TakeUp(gateway_id=row.gateway_id, target=target)
+
+
+def _settle_doubt(state: State) -> act.Action | None:
+    """After a Create without a clear answer: look until a List would show the target, then create again.
+
+    After a Conflict one List is enough: if it shows no such name, the gateway was busy.
+    """
+    memory = state.memory
+    since = memory.unsure_since
+    if since is None or state.now >= since + LIST_LAG:
+        listed_at = state.gateways[state.gateway_id].listed_at
+        if memory.look_since is None or (listed_at is not None and listed_at >= memory.look_since):
+            return None
+        return act.Await(
+            reason=Reason.CREATING,
+            message="AWS refused the Create with a conflict; listing the gateway to see why.",
+            gateway_id=state.gateway_id,
+            list_since=memory.look_since,
+            quiet=True,
+        )
+    return act.Await(
+        reason=Reason.CREATING,
+        message="AWS did not answer the last Create clearly; looking for its target before trying again.",
+        gateway_id=state.gateway_id,
+        list_since=state.now,
+        until=since + LIST_LAG,
+    )
+
+
+def _name_taken(state: State) -> act.Action | None:
+    if not state.named:
+        return None
+    row = state.named[0]
+    summary = row.summary
+    if summary.status == "DELETING":
+        return act.Await(
+            reason=Reason.CREATING,
+            message=f"Waiting until target {summary.target_id}, which still holds the name, is gone.",
+            gateway_id=state.gateway_id,
+            busy=True,
+        )
+    if not summary.description and state.settings.marks and state.target is None:
+        # A List need not show descriptions, and the marker decides whether the name is taken or ours.
+        return attempt(state, act.Read(gateway_id=row.gateway_id, target_id=summary.target_id))
+    holder = f"marked [mcps {row.marker}]" if row.marker else "which this operator did not make"
+    return act.Blocked(
+        reason=Reason.NAME_CONFLICT,
+        message=(
+            f"The name {summary.name!r} is taken on gateway {state.gateway_id} by target "
+            f"{summary.target_id}, {holder}. Choose another spec.targetName, or delete that target; it is created here as soon as "
+            "the name is free."
+        ),
+        stalled=True,
+    )

@@ -1,0 +1,256 @@
+"""What a decision rests on: the object, what is known of its target, and what this process remembers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import msgspec
+
+from mcp_gateway_operator.api import names
+from mcp_gateway_operator.api.types import MCPServer
+from mcp_gateway_operator.targets import marker as markers
+from mcp_gateway_operator.targets import naming
+from mcp_gateway_operator.targets.diff import Flat
+from mcp_gateway_operator.targets.model import Target, TargetSummary
+
+LIST_LAG = 60.0
+"""Seconds for which a List may not show what a write did; AWS promises no bound, this is ours."""
+CREATE_TIMEOUT = 15.0
+"""Seconds after which a Create that was sent can no longer arrive (connect, send and answer together)."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """The operator's settings that decisions depend on.
+
+    Attributes:
+        owner_ids: installation ids; the first is written, all are recognised; empty = not known.
+        sweep_interval: seconds between two full comparisons of a target.
+        started_at: loop time since which this process is the only writer.
+        account: AWS account of the credentials, "" when not known.
+        region: AWS Region that calls go to.
+    """
+
+    default_gateway: str = ""
+    owner_ids: tuple[str, ...] = ()
+    write_marker: bool = True
+    default_deletion_policy: str = "Delete"
+    sweep_interval: float = 6 * 3600.0
+    started_at: float = 0.0
+    account: str = ""
+    region: str = ""
+
+    @property
+    def marks(self) -> bool:
+        """Whether targets are marked, so that the marker proves ownership."""
+        return self.write_marker and bool(self.owner_ids)
+
+    def marker_of(self, obj: MCPServer) -> str | None:
+        """Return the marker to write on this object's target."""
+        return markers.marker(self.owner_ids[0], *obj.key) if self.marks else None
+
+    def markers_of(self, obj: MCPServer) -> tuple[str, ...]:
+        """Return every marker that says a target is this object's."""
+        return tuple(markers.marker(owner, *obj.key) for owner in self.owner_ids) if self.marks else ()
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """Which target is an object's; `legacy` ones were written by the Go operator."""
+
+    gateway_id: str
+    target_id: str
+    gateway_arn: str = ""
+    target_name: str = ""
+    legacy: bool = False
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """A target as last read.
+
+    Attributes:
+        read_began: loop time at which the read or write that answered it began.
+        fingerprint: what the last List that showed it said; Lists are compared with Lists only, for a
+            Get may spell the same thing in another way.
+        ready: READY, and credibly so after our own last write.
+        settled: not in a transient state, and read after our own last write was answered.
+    """
+
+    gateway_id: str
+    summary: TargetSummary
+    read_began: float
+    fingerprint: tuple[object, ...] | None
+    ready: bool
+    settled: bool
+
+    @property
+    def marker(self) -> str | None:
+        """The marker on it as OWNER/OBJECT, or None."""
+        return markers.find(self.summary.description)
+
+
+class GatewayView(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of one gateway; `error` is (kind, message) of the last List when it failed."""
+
+    gateway_id: str
+    listed_at: float | None = None
+    error: tuple[str, str] | None = None
+    missing_since: float | None = None
+    targets: int = 0
+
+
+class Verified(msgspec.Struct, frozen=True, kw_only=True):
+    """AWS is known to hold this configuration.
+
+    Attributes:
+        digest: of the comparable form of what AWS holds.
+        fingerprint: of the row it was true for; None until the first settled row after our own write.
+        at: loop time of the proof.
+    """
+
+    digest: str
+    fingerprint: tuple[object, ...] | None
+    at: float
+
+
+class Trouble(msgspec.Struct, frozen=True, kw_only=True):
+    """The last AWS call for this object failed; nothing is sent before `until`, unless the spec changes."""
+
+    kind: str
+    reason: str
+    message: str
+    generation: int
+    attempts: int
+    until: float
+    at: float
+
+
+class Details(msgspec.Struct, frozen=True, kw_only=True):
+    """What only a Get tells of a target that is settled and not READY."""
+
+    fingerprint: tuple[object, ...] | None
+    reasons: tuple[str, ...]
+    authorization_url: str | None
+
+
+@dataclass(slots=True)
+class Memory:
+    """What this process remembers of one object (by uid); losing it costs calls, never correctness.
+
+    Attributes:
+        record: a record that status does not hold yet.
+        protected_here: this process set the finalizer, so no other process can have created anything.
+        born_here: this process saw the object appear, without our finalizer.
+        unsure_since: end of the last Create whose outcome is not known (or None).
+        look_since: end of the last Create that was refused with a conflict (or None).
+        report_after: loop time before which a status in progress is not worth a write.
+        sent_diff: digest of the last drift that was repaired, to notice what does not converge.
+        deleting_since: loop time at which the deletion was first seen.
+        delete_asked: loop time at which AWS last accepted a Delete.
+        record_failed: storing the record failed, so it is stored before anything else.
+        busy_on: the gateway whose fast Lists this object asked for, or "".
+        gateways: those tracked for this object.
+    """
+
+    uid: str
+    record: Record | None = None
+    born_here: bool = False
+    protected_here: bool = False
+    look_since: float | None = None
+    unsure_since: float | None = None
+    verified: Verified | None = None
+    verify_after_repair: bool = False
+    trouble: Trouble | None = None
+    details: Details | None = None
+    failure_attempts: int = 0
+    failure_next: float | None = None
+    drift_attempts: int = 0
+    drift_next: float = 0.0
+    sent_diff: str = ""
+    report_after: float = 0.0
+    deleting_since: float | None = None
+    delete_asked: float | None = None
+    gateway_gone: bool = False
+    record_failed: bool = False
+    busy_on: str = ""
+    gateways: frozenset[str] = frozenset()
+    waiting_since: float | None = None
+    next_sweep: float | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class State:
+    """One consistent view for one decision. `now` and every other instant are loop seconds.
+
+    Attributes:
+        fresh: this pass wrote the object, or read it with a GET, and saw it live and protected.
+        record: the valid record, stored or not yet stored.
+        shared: another live object records the same target.
+        recorded: the row of the recorded target, if it is known.
+        was_listed: a List of this process has shown the recorded id.
+        absences: when the first and the latest of an unbroken run of 404s for the recorded id began.
+        marked: rows that carry this object's marker, on every gateway worth looking at.
+        named: rows that hold the desired name on the desired gateway.
+        want: comparable form of the desired target.
+        rename_blocked: why the target keeps its old name for now, or "".
+        sync_denied: AWS refuses Synchronize to these credentials (an old IAM policy).
+        target: the target read in full by this pass, if it was.
+        problems: what is wrong with the spec, as sentences.
+    """
+
+    now: float
+    obj: MCPServer
+    settings: Settings
+    memory: Memory
+    fresh: bool = False
+    record: Record | None = None
+    shared: bool = False
+    gateway_id: str = ""
+    gateways: dict[str, GatewayView] = field(default_factory=dict)
+    recorded: Row | None = None
+    was_listed: bool = False
+    absences: tuple[float, float] | None = None
+    marked: tuple[Row, ...] = ()
+    named: tuple[Row, ...] = ()
+    want: Flat = field(default_factory=dict)
+    want_digest: str = ""
+    request: dict[str, object] = field(default_factory=dict)
+    target: Target | None = None
+    problems: tuple[str, ...] = ()
+    rename_blocked: str = ""
+    sync_denied: bool = False
+
+    @property
+    def protected(self) -> bool:
+        """Whether our finalizer is on the object."""
+        return names.FINALIZER in self.obj.metadata.finalizers
+
+    @property
+    def edited(self) -> bool:
+        """Whether the spec is newer than the last reported state."""
+        return self.obj.status.observed_generation != self.obj.metadata.generation
+
+
+def stored_record(obj: MCPServer) -> Record | None:
+    """Return the record in an object's status, if it is this very object's.
+
+    `recordedFor` names the uid it was written for, so that a status restored onto another object or
+    copied by hand proves nothing. The Go operator wrote none: its records count with our finalizer and
+    a gateway ARN beside them.
+    """
+    status = obj.status
+    if not status.target_id:
+        return None
+    legacy = (
+        not status.recorded_for and names.FINALIZER in obj.metadata.finalizers and bool(status.gateway_arn)
+    )
+    if status.recorded_for != obj.metadata.uid and not legacy:
+        return None
+    gateway_id = status.gateway_id or naming.gateway_of_arn(status.gateway_arn)
+    if not gateway_id:
+        return None
+    return Record(
+        gateway_id=gateway_id,
+        target_id=status.target_id,
+        gateway_arn=status.gateway_arn,
+        target_name=status.target_name,
+        legacy=legacy,
+    )

@@ -1,0 +1,85 @@
+"""When not to act yet: a gateway not listed, a call that failed a moment ago."""
+
+from __future__ import annotations
+
+from mcp_gateway_operator.api.names import ConditionType, Reason
+from mcp_gateway_operator.targets import actions as act
+from mcp_gateway_operator.targets.state import State
+
+STALLING = frozenset({"validation", "access-denied", "quota-targets"})
+"""Kinds of trouble that only a user can end."""
+CALM = 3
+"""Failed tries of a mere read before a Ready object's status says so."""
+
+
+def attempt(state: State, action: act.Action) -> act.Action:
+    """Return the action, or the wait that an earlier failure of this generation asks for."""
+    trouble = state.memory.trouble
+    if trouble is None or state.now >= trouble.until or trouble.generation != state.obj.metadata.generation:
+        return action
+    stalled = trouble.kind in STALLING
+    if isinstance(action, act.Read) and not stalled and trouble.attempts < CALM:
+        return act.Await(reason=trouble.reason, message=trouble.message, until=trouble.until, quiet=True)
+    return act.Blocked(
+        reason=trouble.reason, message=trouble.message, stalled=stalled, until=trouble.until, synced=False
+    )
+
+
+def was_ready(state: State) -> bool:
+    """Return whether status says that this very generation is Ready."""
+    return any(
+        condition.type == ConditionType.READY
+        and condition.status == "True"
+        and condition.observed_generation == state.obj.metadata.generation
+        for condition in state.obj.status.conditions
+    )
+
+
+def unlisted(state: State, gateway_id: str) -> act.Action | None:
+    """Return what to wait for while a gateway's targets are not known, None when they are."""
+    view = state.gateways[gateway_id]
+    if view.error is None:
+        if view.listed_at is not None:
+            return None
+        return act.Await(
+            reason=Reason.QUEUED,
+            message=f"Waiting for the first list of the targets of gateway {gateway_id}.",
+            gateway_id=gateway_id,
+            list_since=0.0,
+            quiet=True,
+        )
+    kind, message = view.error
+    if kind == "not-found":
+        where = f" in account {state.settings.account}, Region {state.settings.region}" * bool(
+            state.settings.account
+        )
+        return act.Blocked(
+            reason=Reason.GATEWAY_NOT_FOUND,
+            message=f"Gateway {gateway_id} does not exist{where}. Correct spec.gatewayId or --gateway-id.",
+            stalled=True,
+            gateway_id=gateway_id,
+            list_since=state.now,
+        )
+    if kind in STALLING:
+        return act.Blocked(
+            reason=Reason.ACCESS_DENIED if kind == "access-denied" else Reason.VALIDATION_ERROR,
+            message=f"The targets of gateway {gateway_id} cannot be listed: {message}",
+            stalled=True,
+            gateway_id=gateway_id,
+            list_since=state.now,
+        )
+    if view.listed_at is not None or was_ready(state):
+        # An outage of the control plane says nothing of the target; the last known state stands.
+        return act.Await(
+            reason=Reason.AWS_UNAVAILABLE,
+            message=message,
+            gateway_id=gateway_id,
+            list_since=state.now,
+            quiet=True,
+        )
+    return act.Blocked(
+        reason=Reason.AWS_UNAVAILABLE,
+        message=f"The targets of gateway {gateway_id} cannot be listed: {message}",
+        gateway_id=gateway_id,
+        list_since=state.now,
+    )
