@@ -1,0 +1,347 @@
+"""The rules of the resource beyond sizes and enumerations, each with what to write instead.
+
+Patterns are in the common subset of RE2 (the API server's) and Python's `re`; their sources are the
+bedrock-agentcore-control service model and the AgentCore gateway pages of the AWS documentation.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from mcp_gateway_operator.api.durations import parse_duration
+from mcp_gateway_operator.api.schema import Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MINIMUM_SYNC_INTERVAL = 600.0
+"""Seconds. AWS bills the indexing of tools, so a shorter interval is refused."""
+
+
+def matches(pattern: str, message: str) -> Rule:
+    """Return the rule that a text is empty (that is, absent) or matches `pattern` from end to end."""
+    compiled = re.compile(pattern, re.ASCII)
+    return Rule(
+        cel=f"self == '' || self.matches(r'^(?:{pattern})$')",
+        message=message,
+        holds=lambda text: not text or compiled.fullmatch(text) is not None,
+    )
+
+
+def lacks(pattern: str, message: str) -> Rule:
+    """Return the rule that `pattern` occurs nowhere in a text."""
+    compiled = re.compile(pattern, re.ASCII)
+    return Rule(
+        cel=f"!self.matches(r'{pattern}')", message=message, holds=lambda text: compiled.search(text) is None
+    )
+
+
+def exactly_one(*names: str, texts: frozenset[str] = frozenset(), message: str) -> Rule:
+    """Return the rule that an object has exactly one of two fields; those in `texts` are absent when empty."""
+    first, second = (f"(has(self.{n}) && self.{n} != '')" if n in texts else f"has(self.{n})" for n in names)
+    return Rule(
+        cel=f"{first} != {second}",
+        message=message,
+        holds=lambda value: sum(value.get(name) not in {None, ""} for name in names) == 1,
+    )
+
+
+_AUTHORITY = re.compile(
+    r"https://([^/?#]*@)?(\[[0-9A-Fa-f:.]+\]|[^\s/?#@:\[\]]+)(:[0-9]{1,5})?([/?#]|$)", re.ASCII
+)
+
+ENDPOINT = (
+    Rule(
+        cel="self.startsWith('https://')",
+        message="endpoint must begin with https:// (AgentCore calls MCP servers over TLS only): write for"
+        " example https://mcp.example.com/mcp",
+        holds=lambda text: text.startswith("https://"),
+    ),
+    Rule(
+        cel=f"!self.startsWith('https://') || self.matches(r'^{_AUTHORITY.pattern}')",
+        message="endpoint must name a host after https://: write for example https://mcp.example.com/mcp",
+        holds=lambda text: not text.startswith("https://") or _AUTHORITY.match(text) is not None,
+    ),
+    lacks(r"\s", "endpoint must not contain white space: remove it, or write a space as %20"),
+    lacks(
+        r"^https://[^/?#]*@",
+        "endpoint must not contain a user name or password: remove everything from after https:// up to"
+        " '@' and give credentials through authType",
+    ),
+    lacks("#", "endpoint must not have a fragment: remove '#' and what follows it"),
+)
+
+CAPABILITIES = (
+    Rule(
+        cel="'tools' in self",
+        message="capabilities must include tools, the capability that AgentCore gateways require: add 'tools'",
+        holds=lambda items: "tools" in items,
+    ),
+)
+
+GATEWAY_ID = (
+    lacks(
+        r"^\s*arn:",
+        "gatewayId takes the gateway's id, not its ARN: write only what follows 'gateway/' at the end of the"
+        " ARN, for example tools-abcdefghij",
+    ),
+    matches(
+        r"\s*|\s*arn:.*|\s*[0-9a-zA-Z][0-9a-zA-Z-]*\s*",
+        "gatewayId holds letters, digits and dashes: write the id as the console shows it, for example"
+        " tools-abcdefghij",
+    ),
+)
+
+TARGET_NAME = (
+    matches(
+        "([0-9a-zA-Z]-?){1,100}",
+        "targetName holds at most 100 letters and digits with single dashes between them: replace other"
+        " characters by '-', for example github-tools",
+    ),
+)
+
+DESCRIPTION = (
+    lacks(
+        r"\[mcps [^\]]*\]",
+        "description must not contain text like '[mcps ...]': the operator marks its own targets so; remove"
+        " that part",
+    ),
+)
+
+
+def arn(field: str, kind: str, example: str) -> tuple[Rule, ...]:
+    """Return the loose check of an ARN that the service model makes on targets."""
+    return (
+        matches(
+            "arn:[^:]*:[^:]*:[^:]*:([0-9]{12})?:.+",
+            f"{field} must be the ARN of {kind}: write for example {example}",
+        ),
+    )
+
+
+OAUTH_PROVIDER_ARN = arn(
+    "oauthProviderArn",
+    "an AgentCore OAuth2 credential provider",
+    "arn:aws:bedrock-agentcore:us-east-1:123456789012:token-vault/default/oauth2credentialprovider/github",
+)
+API_KEY_PROVIDER_ARN = arn(
+    "providerArn",
+    "an AgentCore API key credential provider",
+    "arn:aws:bedrock-agentcore:us-east-1:123456789012:token-vault/default/apikeycredentialprovider/search",
+)
+RETURN_URL = (
+    matches(
+        r"\w+:/?/?\S+",
+        "oauthDefaultReturnUrl must be a URL without white space: write for example"
+        " https://portal.example.com/connected",
+    ),
+)
+PARAMETER_KEYS = (
+    Rule(
+        cel="self.all(key, size(key) >= 1 && size(key) <= 256)",
+        message="oauthCustomParameters must have keys of 1 to 256 characters: shorten or fill in the key",
+        holds=lambda parameters: all(1 <= len(key) <= 256 for key in parameters),  # noqa: PLR2004  -- the limits
+    ),
+)
+HEADER = (
+    matches(
+        "[a-zA-Z0-9_-]+",
+        "header names hold letters, digits, '-' and '_': write for example X-Tenant-Id, without a colon or"
+        " a value",
+    ),
+)
+SIGNING_SERVICE = (
+    matches(
+        "[a-zA-Z0-9._-]+",
+        "iam.service must be the signing name of an AWS service: write for example bedrock-agentcore,"
+        " execute-api or lambda",
+    ),
+)
+SIGNING_REGION = (
+    matches("[a-zA-Z0-9-]+", "iam.region must be the code of an AWS Region: write for example us-east-1"),
+)
+S3_URI = (
+    matches(
+        "s3://.+", "uri must be the address of an S3 object: write for example s3://my-bucket/tools.json"
+    ),
+)
+ACCOUNT_ID = (
+    matches(
+        "[0-9]{12}",
+        "bucketOwnerAccountId must be the 12 digits of an AWS account, in quotes: write for example"
+        ' "123456789012"',
+    ),
+)
+TOOL_SCHEMA = (
+    exactly_one(
+        "inline",
+        "s3",
+        texts=frozenset({"inline"}),
+        message="mcpToolSchema takes exactly one of inline and s3: write one of them, or remove mcpToolSchema"
+        " to let AgentCore list the tools itself",
+    ),
+)
+
+
+def _long_enough(text: str) -> bool:
+    try:
+        return parse_duration(text) >= MINIMUM_SYNC_INTERVAL
+    except ValueError:
+        return True  # the rule on the form reports it
+
+
+_DURATION = r"([0-9]+([.][0-9]*)?(ns|us|ms|s|m|h))+"
+
+SYNC_INTERVAL = (
+    matches(_DURATION, "toolSync.interval must be a duration with units: write for example 6h or 1h30m"),
+    Rule(
+        cel=f"!self.matches(r'^{_DURATION}$') || duration(self) >= duration('10m')",
+        message="toolSync.interval must be at least 10m, because AWS bills each indexing of tools: write for"
+        " example 6h",
+        holds=_long_enough,
+    ),
+)
+LATTICE_RESOURCE = (
+    matches(
+        r"rcfg-[0-9a-z]{17}|arn:[a-z0-9-]+:vpc-lattice:[a-zA-Z0-9-]+:[0-9]{12}:resourceconfiguration/rcfg-[0-9a-z]{17}",
+        "resourceConfigurationIdentifier must be the id or the ARN of a VPC Lattice resource configuration:"
+        " write for example rcfg-0123456789abcdef0",
+    ),
+)
+PRIVATE_ENDPOINT = (
+    exactly_one(
+        "selfManagedLatticeResource",
+        "managedVpcResource",
+        message="privateEndpoint takes exactly one of selfManagedLatticeResource and managedVpcResource: write"
+        " one of them, or remove privateEndpoint for a server with a public address",
+    ),
+)
+VPC = (
+    matches(
+        "vpc-([0-9a-z]{8}|[0-9a-z]{17})", "vpcIdentifier must be a VPC id: write for example vpc-0a1b2c3d"
+    ),
+)
+SUBNET = (
+    matches(
+        "subnet-[0-9a-zA-Z]{8,17}", "subnetIds holds subnet ids: write for example subnet-0a1b2c3d4e5f67890"
+    ),
+)
+SECURITY_GROUP = (
+    matches(
+        "sg-([0-9a-z]{8}|[0-9a-z]{17})",
+        "securityGroupIds holds security group ids: write for example sg-0a1b2c3d",
+    ),
+)
+ROUTING_DOMAIN = (
+    matches(
+        ".{3,}", "routingDomain must be a domain of at least 3 characters: write for example mcp.internal"
+    ),
+)
+CERTIFICATE = (
+    exactly_one(
+        "s3",
+        "secretsManager",
+        message="a certificate configuration takes exactly one of s3 and secretsManager: write one of them",
+    ),
+)
+SECRET_ARN = (
+    matches(
+        "arn:aws(-[^:]+)?:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:.+",
+        "secretArn must be the ARN of a Secrets Manager secret: write for example"
+        " arn:aws:secretsmanager:us-east-1:123456789012:secret:mcp-ca-AbCdEf",
+    ),
+)
+
+
+def _auth(spec: dict[str, Any]) -> str:
+    return spec.get("authType") or "OAuth2"
+
+
+_OTHER_AUTH = "(has(self.authType) && !(self.authType in ['', 'OAuth2']))"
+
+
+def _auth_block(auth: str, block: str, example: str) -> tuple[Rule, Rule]:
+    chosen = f"(has(self.authType) && self.authType == '{auth}')"
+    return (
+        Rule(
+            cel=f"!{chosen} || has(self.{block})",
+            message=f"{block} is required when authType is {auth}: write for example {example}",
+            holds=lambda spec: _auth(spec) != auth or spec.get(block) is not None,
+            field=block,
+            reason="FieldValueRequired",
+        ),
+        Rule(
+            cel=f"{chosen} || !has(self.{block})",
+            message=f"{block} is only for authType {auth}: remove {block} or set authType: {auth}",
+            holds=lambda spec: _auth(spec) == auth or spec.get(block) is None,
+            field=block,
+            reason="FieldValueForbidden",
+        ),
+    )
+
+
+def _has(name: str) -> str:
+    return f"(has(self.{name}) && self.{name} != '')"
+
+
+_AUTHORIZATION_CODE = "(has(self.oauthGrantType) && self.oauthGrantType == 'AUTHORIZATION_CODE')"
+
+SPEC = (
+    Rule(
+        cel=f"{_OTHER_AUTH} || {_has('oauthProviderArn')}",
+        message="oauthProviderArn is required when authType is OAuth2, which is the default: write the ARN of"
+        " an AgentCore OAuth2 credential provider, or set authType: NoAuth for a server without authorization",
+        holds=lambda spec: _auth(spec) != "OAuth2" or bool(spec.get("oauthProviderArn")),
+        field="oauthProviderArn",
+        reason="FieldValueRequired",
+        ratchet=True,
+    ),
+    *_auth_block("GatewayIamRole", "iam", "iam: {service: bedrock-agentcore}"),
+    *_auth_block("ApiKey", "apiKey", "apiKey: {providerArn: ARN of an API key credential provider}"),
+    Rule(
+        cel=f"!{_has('oauthDefaultReturnUrl')} || {_AUTHORIZATION_CODE}",
+        message="oauthDefaultReturnUrl is only for the authorization code grant: remove it or set"
+        " oauthGrantType: AUTHORIZATION_CODE",
+        holds=lambda spec: (
+            not spec.get("oauthDefaultReturnUrl") or spec.get("oauthGrantType") == "AUTHORIZATION_CODE"
+        ),
+        field="oauthDefaultReturnUrl",
+        reason="FieldValueForbidden",
+    ),
+    Rule(
+        cel=f"{_OTHER_AUTH} || !{_AUTHORIZATION_CODE} || !has(self.listingMode) || self.listingMode != 'DYNAMIC'",
+        message="listingMode DYNAMIC cannot be used with oauthGrantType AUTHORIZATION_CODE: set listingMode:"
+        " DEFAULT or another grant type",
+        holds=lambda spec: (
+            _auth(spec) != "OAuth2"
+            or spec.get("oauthGrantType") != "AUTHORIZATION_CODE"
+            or spec.get("listingMode") != "DYNAMIC"
+        ),
+        field="listingMode",
+    ),
+    Rule(
+        cel=f"{_OTHER_AUTH} || !has(self.oauthGrantType) || self.oauthGrantType != 'TOKEN_EXCHANGE'"
+        " || !has(self.mcpToolSchema)",
+        message="mcpToolSchema cannot be used with oauthGrantType TOKEN_EXCHANGE: remove mcpToolSchema or set"
+        " another grant type",
+        holds=lambda spec: (
+            _auth(spec) != "OAuth2"
+            or spec.get("oauthGrantType") != "TOKEN_EXCHANGE"
+            or spec.get("mcpToolSchema") is None
+        ),
+        field="mcpToolSchema",
+        reason="FieldValueForbidden",
+    ),
+)
+
+OBJECT = (
+    Rule(
+        cel="has(self.spec)",
+        message="spec is required: write at least endpoint, capabilities and authorization under spec",
+        holds=lambda value: value.get("spec") is not None,
+        field="spec",
+        reason="FieldValueRequired",
+        ratchet=True,
+    ),
+)
