@@ -16,7 +16,7 @@ MAX_DOUBLINGS = 60
 
 
 def exponential(failures: int, *, base: float, cap: float, jitter: Jitter) -> float:
-    """Return the seconds to wait after `failures` earlier ones: base, 2 base, ..., cap, less a quarter at most."""
+    """Return the seconds to wait after `failures` earlier ones: base, 2 base, ..., cap, less up to 25 %."""
     full = min(cap, base * 2.0 ** min(failures, MAX_DOUBLINGS))
     return full * (1.0 - 0.25 * jitter())
 
