@@ -1,0 +1,116 @@
+"""`simulator`: an AgentCore control plane on loopback, for boto3, the AWS CLI and Terraform."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, cast
+
+import click
+
+if TYPE_CHECKING:
+    from mcp_gateway_operator.simulator.settings import Settings
+
+_EXAMPLE = """
+\b
+Example:
+  mcp-gateway-operator simulator --port 8787 --gateway demo-abcdefghij &
+  export AWS_ENDPOINT_URL=http://127.0.0.1:8787 AWS_REGION=us-east-1
+  export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test
+  aws bedrock-agentcore-control list-gateway-targets --gateway-identifier demo-abcdefghij
+"""
+
+
+@click.command("simulator", epilog=_EXAMPLE)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port", default=8787, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one."
+)
+@click.option(
+    "--profile",
+    type=click.Choice(["fast", "aws", "chaos"]),
+    default="fast",
+    show_default=True,
+    help="fast: no quotas, states of half a second. aws: AWS's quotas, states of seconds. chaos: fast, with faults.",
+)
+@click.option(
+    "--account", default="123456789012", show_default=True, help="Account of callers that name none."
+)
+@click.option("--region", default="us-east-1", show_default=True, help="Region of the gateways of --gateway.")
+@click.option(
+    "--gateway", "gateways", multiple=True, metavar="ID", help="Make a gateway with this id (repeatable)."
+)
+@click.option(
+    "--latency", type=click.FloatRange(min=0), metavar="MS", help="Added to each answer, in milliseconds."
+)
+@click.option(
+    "--quotas/--no-quotas", default=None, help="Limit rates and concurrent writes [default: by profile]."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of everything random.")
+@click.option(
+    "--ready-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the URL to this file once it is listening.",
+)
+def command(
+    *,
+    host: str,
+    port: int,
+    profile: str,
+    account: str,
+    region: str,
+    gateways: tuple[str, ...],
+    latency: float | None,
+    quotas: bool | None,
+    seed: int,
+    ready_file: Path | None,
+) -> None:
+    """Run an Amazon Bedrock AgentCore control plane on this machine.
+
+    Prints AWS_ENDPOINT_URL=... once it is listening. It checks no signature and keeps everything in memory: it is
+    meant for loopback, not for a network.
+    """
+    from mcp_gateway_operator.simulator.server import listen, serve  # noqa: PLC0415  -- keeps `--help` fast
+
+    settings = _settings(profile, {"account": account, "region": region, "seed": seed}, latency, quotas)
+    try:
+        listener = listen(host, port)
+    except OSError as error:
+        raise click.ClickException(
+            f"Cannot listen on {host}:{port}: {error.strerror}. Try --port 0."
+        ) from error
+
+    def announce(url: str) -> None:
+        click.echo(f"AWS_ENDPOINT_URL={url}")
+        if ready_file is not None:
+            _write_atomically(ready_file, f"{url}\n")
+
+    with listener:
+        try:
+            serve(settings, listener, gateways=gateways, on_listening=announce)
+        except ValueError as error:
+            raise click.ClickException(str(error)) from error
+
+
+def _settings(
+    profile: str, changes: dict[str, object], latency: float | None, quotas: bool | None
+) -> Settings:
+    from mcp_gateway_operator.simulator.settings import for_profile, patched  # noqa: PLC0415  -- as above
+
+    if latency is not None:
+        changes["latency"] = latency / 1000
+    if quotas is not None:
+        changes["quotas"] = {"enabled": quotas}
+    try:
+        return patched(for_profile(cast(Literal["fast", "aws", "chaos"], profile)), changes)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _write_atomically(path: Path, text: str) -> None:
+    """Whoever waits for the file never reads half of it."""
+    handle, temporary = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+    Path(temporary).replace(path)

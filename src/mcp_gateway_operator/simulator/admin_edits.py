@@ -1,0 +1,232 @@
+"""What the admin API does to gateways and targets behind the callers' backs."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+
+from . import gateway_ops, lifecycle, state, target_ops, views
+from .state import TARGET_STATUSES, traits_of
+
+if TYPE_CHECKING:
+    from .state import Gateway, Target
+    from .world import World
+
+_GATEWAY_ID = re.compile(r"([0-9a-z][-]?){1,100}-[0-9a-z]{10}")
+_CONFIG_MEMBERS = frozenset(
+    {
+        "targetConfiguration",
+        "credentialProviderConfigurations",
+        "metadataConfiguration",
+        "privateEndpoint",
+        "certificateConfigurations",
+    }
+)
+
+
+class _NewGateway(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    gateway_id: str
+    name: str | None = None
+    account: str | None = None
+    region: str | None = None
+    authorizer_type: str = "AWS_IAM"
+    policy_engine: bool = False
+
+
+class _GatewayEdit(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    policy_engine: bool | None = None
+    status: str | None = None
+    status_reasons: list[str] = []
+
+
+class _NewStatus(msgspec.Struct, forbid_unknown_fields=True):
+    status: str
+    reasons: Annotated[list[str], msgspec.Meta(max_length=100)] = []
+
+
+def dump(world: World, gateway_id: str | None = None) -> dict[str, Any]:
+    """All gateways with their targets, as Get answers them; only one gateway when `gateway_id` is given."""
+    gateways = [
+        {
+            "account": region.account,
+            "region": region.name,
+            "policyEngine": gateway.policy_engine,
+            "gateway": msgspec.Raw(views.full_gateway(gateway, world.settings.switches)),
+            "targets": [
+                msgspec.Raw(views.full_target(target, world.settings.switches))
+                for target in gateway.targets.values()
+            ],
+        }
+        for region in world.regions.values()
+        for gateway in region.gateways.values()
+        if gateway_id in {None, gateway.id}
+    ]
+    return {"gateways": gateways, "nextTransition": world.timeline.next_due()}
+
+
+def make_gateway(world: World, body: dict[str, Any], now: float) -> Any:
+    """Make a READY gateway with a given id."""
+    wanted = msgspec.convert(body, _NewGateway)
+    if _GATEWAY_ID.fullmatch(wanted.gateway_id) is None:
+        raise ValueError(
+            f"{wanted.gateway_id!r} is not a gateway id: lower-case letters, digits and single dashes, "
+            "ending in a dash and ten letters or digits, such as demo-abcdefghij."
+        )
+    account = wanted.account or world.settings.account
+    region = wanted.region or world.settings.region
+    if wanted.gateway_id in world.region(account, region).gateways:
+        raise ValueError(f"Gateway {wanted.gateway_id} exists already in {account}/{region}.")
+    config: dict[str, Any] = {
+        "authorizerType": wanted.authorizer_type,
+        "roleArn": f"arn:aws:iam::{account}:role/gateway",
+        "protocolType": "MCP",
+    }
+    gateway = gateway_ops.add_gateway(
+        world,
+        gateway_id=wanted.gateway_id,
+        name=wanted.name or wanted.gateway_id.rsplit("-", 1)[0],
+        account=account,
+        region=region,
+        config=config,
+        now=now,
+    )
+    gateway.policy_engine = wanted.policy_engine
+    return msgspec.Raw(views.full_gateway(gateway, world.settings.switches))
+
+
+def edit_gateway(world: World, gateway_id: str, body: dict[str, Any], now: float) -> Any:
+    """Attach or detach the policy engine, or set the status, of a gateway."""
+    gateway = _gateway(world, gateway_id)
+    edit = msgspec.convert(body, _GatewayEdit)
+    if edit.policy_engine is not None:
+        gateway_ops.set_policy_engine(world, gateway, attached=edit.policy_engine, now=now)
+    if edit.status is not None:
+        gateway.epoch += 1
+        gateway.status = edit.status
+        gateway.reasons = tuple(edit.status_reasons)
+    return msgspec.Raw(views.full_gateway(gateway, world.settings.switches))
+
+
+def drop_gateway(world: World, gateway_id: str, now: float) -> None:
+    """Remove a gateway and its targets at once, as if somebody had deleted them a while ago."""
+    gateway = _gateway(world, gateway_id)
+    for target in list(gateway.targets.values()):
+        lifecycle.vanish(world, target, now)
+    gateway.epoch += 1
+    del gateway.region.gateways[gateway.id]
+
+
+def make_target(world: World, gateway_id: str, body: dict[str, Any], now: float) -> Any:
+    """Make a READY target behind everybody's back; `body` is that of a CreateGatewayTarget."""
+    config = {member: body[member] for member in _CONFIG_MEMBERS & body.keys()}
+    if "targetConfiguration" not in config or "name" not in body:
+        raise ValueError("A target needs name and targetConfiguration.")
+    target = target_ops.add_target(
+        world,
+        _gateway(world, gateway_id),
+        name=body["name"],
+        description=body.get("description"),
+        config=config,
+        now=now,
+    )
+    if target.traits.probed:
+        target.synced = now
+    return show_target(world, target.id)
+
+
+def show_target(world: World, target_id: str) -> Any:
+    """A target as Get answers it."""
+    return msgspec.Raw(views.full_target(_target(world, target_id), world.settings.switches))
+
+
+def edit_target(world: World, target_id: str, body: dict[str, Any], now: float) -> Any:
+    """Merge members into a target's stored fields, as somebody else's edit; null removes a member.
+
+    `updatedAt` moves unless the body says `"touch": false`.
+    """
+    target = _target(world, target_id)
+    changes = dict(body)
+    touch = changes.pop("touch", True)
+    name = changes.pop("name", target.name)
+    description = changes.pop("description", target.description)
+    unknown = changes.keys() - _CONFIG_MEMBERS
+    if unknown:
+        raise ValueError(f"A target has no editable member {min(unknown)!r}.")
+    config = _merged(target.configuration(), changes)
+    target.traits = traits_of(config)
+    target.config = msgspec.json.encode(config)
+    target.description = description
+    if name != target.name:
+        target.gateway.rename(target, name)
+    if touch:
+        target.updated = now
+    return show_target(world, target_id)
+
+
+def drop_target(world: World, target_id: str, now: float, *, gradually: bool) -> None:
+    """Delete a target from outside: at once, or through DELETING."""
+    target = _target(world, target_id)
+    if gradually:
+        lifecycle.force(world, target, state.DELETING, (), now)
+    else:
+        lifecycle.vanish(world, target, now)
+
+
+def set_status(world: World, target_id: str, body: dict[str, Any], now: float) -> Any:
+    """Force a status and its reasons."""
+    wanted = msgspec.convert(body, _NewStatus)
+    if wanted.status not in TARGET_STATUSES:
+        raise ValueError(f"{wanted.status!r} is no target status: use {', '.join(sorted(TARGET_STATUSES))}.")
+    target = _target(world, target_id)
+    lifecycle.force(world, target, wanted.status, tuple(wanted.reasons), now)
+    return show_target(world, target_id)
+
+
+def consent(world: World, target_id: str, body: dict[str, Any], now: float) -> Any:
+    """Approve (`{"approve": true}`, the default) or refuse the authorization that a target waits for."""
+    target = _target(world, target_id)
+    if target.status not in state.PENDING_AUTH:
+        raise ValueError(f"Target {target_id} is in {target.status} and waits for no authorization.")
+    lifecycle.finish_consent(world, target, approved=bool(body.get("approve", True)), at=now)
+    return show_target(world, target_id)
+
+
+def waiting_for(world: World, request_uri: str) -> Target | None:
+    """The target whose authorization URL carries `request_uri`."""
+    return next(
+        (
+            target
+            for target in world.targets.values()
+            if target.consent is not None and request_uri and target.consent.request_uri == request_uri
+        ),
+        None,
+    )
+
+
+def _gateway(world: World, gateway_id: str) -> Gateway:
+    for region in world.regions.values():
+        if gateway_id in region.gateways:
+            return region.gateways[gateway_id]
+    raise LookupError(f"There is no gateway {gateway_id}.")
+
+
+def _target(world: World, target_id: str) -> Target:
+    target = world.targets.get(target_id)
+    if target is None:
+        raise LookupError(f"There is no target {target_id}.")
+    return target
+
+
+def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in changes.items():
+        old = merged.get(key)
+        if value is None:
+            merged.pop(key, None)
+        elif isinstance(old, dict) and isinstance(value, dict):
+            merged[key] = _merged(old, value)
+        else:
+            merged[key] = value
+    return merged

@@ -1,0 +1,282 @@
+"""The control plane as a pure function of requests and time: no sockets, no wall clock, no event loop."""
+
+from __future__ import annotations
+
+import functools
+from email.utils import formatdate
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
+
+import msgspec
+
+from . import gateway_ops, sts, target_ops
+from .admin import ADMIN_PREFIX, Admin
+from .calls import Call
+from .errors import ServiceError, denied, validation
+from .identity import Caller, caller_of
+from .journal import Entry
+from .messages import Request, Response
+from .model import service_model
+from .settings import Settings
+from .validation import Validator
+from .world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .faults import Fault
+    from .model import Operation
+
+MAX_BODY = 2 * 1024 * 1024
+"""Largest request body in bytes (an inline schema may have 1 MB)."""
+
+_OPERATIONS: dict[str, Callable[[World, Call], bytes]] = {
+    "CreateGatewayTarget": target_ops.create,
+    "GetGatewayTarget": target_ops.get,
+    "UpdateGatewayTarget": target_ops.update,
+    "DeleteGatewayTarget": target_ops.delete,
+    "ListGatewayTargets": target_ops.list_targets,
+    "SynchronizeGatewayTargets": target_ops.synchronize,
+    "CreateGateway": gateway_ops.create,
+    "GetGateway": gateway_ops.get,
+    "UpdateGateway": gateway_ops.update,
+    "DeleteGateway": gateway_ops.delete,
+    "ListGateways": gateway_ops.list_gateways,
+}
+_NEEDS_SYNCHRONIZE = frozenset({"CreateGatewayTarget", "UpdateGatewayTarget"})
+
+
+@functools.cache
+def _validator() -> Validator:
+    return Validator(service_model())
+
+
+class Engine:
+    """An AgentCore control plane whose time is `clock` (epoch seconds).
+
+    State changes that are due happen when a request or `advance` reads the clock, dated as they were due.
+    Not safe for use from several threads at a time.
+    """
+
+    def __init__(self, settings: Settings | None = None, *, clock: Callable[[], float]) -> None:
+        self.world = World(settings or Settings())
+        self.clock = clock
+        self.admin = Admin(self.world)
+        self._model = service_model()
+        self._validator = _validator()
+
+    def advance(self) -> float:
+        """Let everything happen that is due; returns the present time."""
+        now = self.clock()
+        self.world.timeline.advance(now)
+        return now
+
+    def handle(self, request: Request) -> Response:
+        """Answer one request of any of the protocols: AgentCore (rest-json), STS (query) or the admin API."""
+        now = self.advance()
+        if request.path.startswith(ADMIN_PREFIX):
+            return self.admin.handle(request, now)
+        query = sts.parameters(request)
+        if query is not None:
+            return self._handle_sts(request, query, now)
+        return self._handle_service(request, now)
+
+    def _handle_service(self, request: Request, now: float) -> Response:
+        world = self.world
+        entry = Entry(
+            time=now,
+            account=world.settings.account,
+            region=world.settings.region,
+            operation="Unknown",
+            status=0,
+            request_id=world.request_id(),
+        )
+        response = Response(200, {}, delay=world.settings.latency)
+        try:
+            caller = self._caller(request, entry, now)
+            operation, params = self._parse(request, entry)
+            fault = world.faults.take(_described(entry), world.rng)
+            if fault is not None:
+                response.delay += fault.delay
+                response.effect = fault.effect
+            if fault is None or fault.commit or fault.kind == "delay":
+                response.body = self._perform(operation, caller, params, now, entry)
+            _raise_fault(fault)
+            response.status = operation.status
+        except ServiceError as error:
+            entry.error, entry.message = error.code, error.message
+            response.status = error.status
+            response.headers["x-amzn-errortype"] = error.code
+            response.body = msgspec.json.encode(error.body())
+        entry.status, entry.effect = response.status, response.effect
+        world.journal.add(entry)
+        return _finished(response, entry.request_id, "application/json", now)
+
+    def _caller(self, request: Request, entry: Entry, now: float) -> Caller:
+        settings = self.world.settings
+        caller = caller_of(
+            request,
+            account=settings.account,
+            region=settings.region,
+            issued=self.world.credentials,
+            required=settings.switches.require_signature,
+        )
+        entry.account, entry.region, entry.caller = caller.account, caller.region, caller.arn
+        issued = self.world.credentials.get(caller.access_key)
+        if settings.expired_credentials or (issued is not None and issued[2] <= now):
+            raise ServiceError(
+                "ExpiredTokenException", "The security token included in the request is expired"
+            )
+        return caller
+
+    def _parse(self, request: Request, entry: Entry) -> tuple[Operation, dict[str, Any]]:
+        """The operation and its request, not yet validated; what is known goes into the log entry."""
+        found = self._model.route(request.method, request.path)
+        if found is None:
+            raise ServiceError(
+                "UnknownOperationException",
+                f"No operation of the service is {request.method} {request.path[:200]}",
+                status=404,
+            )
+        operation, params = found[0], dict(found[1])
+        entry.operation = operation.name
+        entry.gateway = params.get("gatewayIdentifier")
+        entry.target = params.get("targetId")
+        if len(request.body) > MAX_BODY:
+            raise ServiceError(
+                "ValidationException",
+                f"The request body is larger than {MAX_BODY} bytes",
+                status=413,
+                reason="CannotParse",
+            )
+        params.update(self._query(request.query, operation))
+        body = _json_object(request.body) if request.body and request.method != "GET" else {}
+        for member in params:
+            body.pop(member, None)
+        params.update(body)
+        if isinstance(token := params.get("clientToken"), str):
+            entry.client_token = token
+        if isinstance(name := params.get("name"), str):
+            entry.name = name
+        return operation, params
+
+    def _query(self, query: str, operation: Operation) -> dict[str, Any]:
+        if not query or not operation.querystring:
+            return {}
+        given = parse_qs(query, keep_blank_values=True)
+        members = self._model.shapes[operation.input]["members"]
+        params: dict[str, Any] = {}
+        for wire, member in operation.querystring.items():
+            if wire not in given:
+                continue
+            kind = self._model.shapes[members[member]["shape"]]["type"]
+            try:
+                params[member] = given[wire] if kind == "list" else _typed(given[wire][0], kind)
+            except ValueError:
+                raise validation(
+                    f"Unable to parse the request: '{member}' must be of type {kind}", reason="CannotParse"
+                ) from None
+        return params
+
+    def _perform(
+        self, operation: Operation, caller: Caller, params: dict[str, Any], now: float, entry: Entry
+    ) -> bytes:
+        world = self.world
+        self._authorize(operation.name, caller, params)
+        if world.settings.quotas.enabled:
+            world.buckets.take(caller.account, caller.region, operation.name, world.settings, now)
+        run = _OPERATIONS.get(operation.name)
+        if run is None:
+            raise validation(f"The simulator does not have operation {operation.name}", reason="CannotParse")
+        try:
+            cleaned = self._validator.validate(operation.input, params)
+        except RecursionError:
+            raise validation("The request is nested too deeply", reason="CannotParse") from None
+        call = Call(operation.name, caller, cleaned, now)
+        try:
+            return run(world, call)
+        finally:
+            entry.target = call.target_id or entry.target
+            if entry.name is None and entry.target in world.targets:
+                entry.name = world.targets[entry.target].name
+
+    def _authorize(self, operation: str, caller: Caller, params: dict[str, Any]) -> None:
+        settings = self.world.settings
+        identifier = str(params.get("gatewayIdentifier", ""))
+        actions = [operation]
+        if operation in _NEEDS_SYNCHRONIZE and settings.switches.sync_permission_on_write:
+            actions.append("SynchronizeGatewayTargets")
+        # An ARN instead of an id fails as it does at AWS: authorization sees a resource that nobody was granted.
+        refused = actions[0] if identifier.startswith("arn:") else None
+        for action in actions:
+            if action in settings.denied_actions or "*" in settings.denied_actions:
+                refused = refused or action
+        if refused is None:
+            return
+        resource = f"arn:aws:bedrock-agentcore:{caller.region}:{caller.account}:gateway/{identifier or '*'}"
+        action = f"bedrock-agentcore:{refused}"
+        raise denied(
+            f"User: {caller.arn} is not authorized to perform: {action} on resource: {resource} "
+            f"because no identity-based policy allows the {action} action"
+        )
+
+    def _handle_sts(self, request: Request, query: dict[str, str], now: float) -> Response:
+        world = self.world
+        action = query["Action"]
+        entry = Entry(
+            time=now,
+            account=world.settings.account,
+            region=world.settings.region,
+            operation=f"sts:{action}"[:80],
+            status=200,
+            request_id=world.request_id(),
+        )
+        response = Response(200, {}, delay=world.settings.latency)
+        try:
+            caller = self._caller(request, entry, now)
+            _raise_fault(world.faults.take(_described(entry), world.rng))
+            response.body = sts.perform(action, caller, entry.request_id)
+        except ServiceError as error:
+            entry.error, entry.message, entry.status = error.code, error.message, error.status
+            response.status = error.status
+            response.body = sts.error(error.code, error.message, error.status, entry.request_id)
+        world.journal.add(entry)
+        return _finished(response, entry.request_id, "text/xml", now)
+
+
+def _described(entry: Entry) -> dict[str, str | None]:
+    return {
+        "operation": entry.operation,
+        "gateway": entry.gateway,
+        "target": entry.target,
+        "name": entry.name,
+        "account": entry.account,
+    }
+
+
+def _raise_fault(fault: Fault | None) -> None:
+    if fault is not None and fault.kind == "error":
+        raise fault.error()
+
+
+def _typed(text: str, kind: str) -> Any:
+    return int(text) if kind in {"integer", "long"} else text
+
+
+def _json_object(body: bytes) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(body, type=dict[str, Any])
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        raise validation("Unable to parse the request body as a JSON object", reason="CannotParse") from None
+
+
+@functools.lru_cache(maxsize=4)
+def _http_date(second: int) -> str:
+    return formatdate(second, usegmt=True)
+
+
+def _finished(response: Response, request_id: str, content_type: str, now: float) -> Response:
+    response.headers["content-type"] = content_type
+    response.headers["x-amzn-RequestId"] = request_id
+    response.headers["Date"] = _http_date(int(now))
+    return response
