@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from mcp_gateway_operator.localcluster.cache import cache_root, file_lock, is_program, platform_key
 from mcp_gateway_operator.localcluster.download import download_programs, index_url
-from mcp_gateway_operator.localcluster.errors import BinariesUnavailableError
+from mcp_gateway_operator.localcluster.errors import BinariesUnavailableError, ChecksumMismatchError
 from mcp_gateway_operator.localcluster.gobuild import build, module_copy, programs
 from mcp_gateway_operator.localcluster.gomodule import GoModule, Version, wrapper_module
 from mcp_gateway_operator.localcluster.gotool import find_go
@@ -114,6 +114,10 @@ def _obtain(
             found = download_programs(
                 url, wanted=module.kubernetes, platform=platform, target=home, progress=progress
             )
+        except (
+            ChecksumMismatchError
+        ):  # an attack or a broken mirror: for the user to look at, not to work around
+            raise
         except BinariesUnavailableError as error:
             progress(f"No download of Kubernetes: {error}")
         else:

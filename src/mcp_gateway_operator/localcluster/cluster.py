@@ -47,8 +47,8 @@ class LocalCluster:
     """A running cluster; make one with `start`, as a context manager or with `stop` at the end.
 
     Every method blocks and belongs to one thread. The API server enforces RBAC, validates and serves watches
-    as in production, but there are no controllers: nothing deletes dependents, finishes a namespace's deletion
-    or runs pods.
+    as in production, but there are no controllers: nothing deletes dependents, finishes the deletion of a
+    namespace or runs pods.
     """
 
     def __init__(self, binaries: Binaries, directory: Path, *, keep: bool) -> None:
@@ -201,8 +201,8 @@ class LocalCluster:
     ) -> Path:
         """Write a kubeconfig with which a process is exactly this ServiceAccount, and return its path.
 
-        The ServiceAccount is made when absent, its namespace is not. The token comes from the TokenRequest API
-        and lies beside the kubeconfig (`<path>.token`); calling this again rotates it in place.
+        The ServiceAccount is made when absent, its namespace is not. The token comes from the API server's
+        TokenRequest and lies beside the kubeconfig (`<path>.token`); calling this again rotates it in place.
 
         Args:
             namespace: of the ServiceAccount, and the context's.

@@ -11,7 +11,7 @@ class BinariesUnavailableError(LocalClusterError):
     """A program could be neither found, nor downloaded, nor built."""
 
 
-class ChecksumMismatchError(LocalClusterError):
+class ChecksumMismatchError(BinariesUnavailableError):
     """A download does not have its published checksum. It is never used and nothing is tried instead."""
 
 

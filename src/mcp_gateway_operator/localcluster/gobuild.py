@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from mcp_gateway_operator.localcluster.gotool import GoTool
 
 _REPORT_EVERY = 5.0  # seconds
-# -trimpath: the same bytes wherever it is built. grpcnotrace: as in Kubernetes' own release builds, it lets the
-# linker drop unreachable code.
+# -trimpath: the same bytes wherever it is built. grpcnotrace: as in Kubernetes' own release builds, it lets
+# the linker drop unreachable code.
 _FLAGS = ("-trimpath", "-buildvcs=false", "-tags", "grpcnotrace")
 _CACHED = "not installed but available in build cache"
 _LIST_STALE = f'{{{{if and .Stale (ne .StaleReason "{_CACHED}")}}}}{{{{.ImportPath}}}}{{{{end}}}}'
