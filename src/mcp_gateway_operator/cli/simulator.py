@@ -32,14 +32,14 @@ Example:
     type=click.Choice(["fast", "aws", "chaos"]),
     default="fast",
     show_default=True,
-    help="fast: no quotas, states of half a second. aws: AWS's quotas, states of seconds. chaos: fast, with faults.",
+    help="fast: states of half a second. aws: quotas, states of seconds. chaos: fast, with faults.",
 )
 @click.option(
     "--account", default="123456789012", show_default=True, help="Account of callers that name none."
 )
 @click.option("--region", default="us-east-1", show_default=True, help="Region of the gateways of --gateway.")
 @click.option(
-    "--gateway", "gateways", multiple=True, metavar="ID", help="Make a gateway with this id (repeatable)."
+    "--gateway", "gateways", multiple=True, metavar="ID", help="Make a gateway of this id (repeatable)."
 )
 @click.option(
     "--latency", type=click.FloatRange(min=0), metavar="MS", help="Added to each answer, in milliseconds."
@@ -53,7 +53,7 @@ Example:
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write the URL to this file once it is listening.",
 )
-def command(
+def command(  # noqa: PLR0913  -- one parameter an option
     *,
     host: str,
     port: int,
@@ -68,8 +68,8 @@ def command(
 ) -> None:
     """Run an Amazon Bedrock AgentCore control plane on this machine.
 
-    Prints AWS_ENDPOINT_URL=... once it is listening. It checks no signature and keeps everything in memory: it is
-    meant for loopback, not for a network.
+    Prints AWS_ENDPOINT_URL=... once it is listening. It checks no signature and keeps everything in memory:
+    it is meant for loopback, not for a network.
     """
     from mcp_gateway_operator.simulator.server import listen, serve  # noqa: PLC0415  -- keeps `--help` fast
 

@@ -1,7 +1,8 @@
 """A stand-in for the Amazon Bedrock AgentCore control plane.
 
-Three ways to use it: as a process (`mcp-gateway-operator simulator`), in a thread of a test (`SimulatorServer`), and
-as a pure function of requests and time (`Engine`). It knows nothing of Kubernetes or of the operator.
+Three ways to use it: as a process (`mcp-gateway-operator simulator`), in a thread of a test
+(`SimulatorServer`), and as a pure function of requests and time (`Engine`). It knows nothing of Kubernetes or
+of the operator.
 
 Names are imported at their first use, so that `import mcp_gateway_operator.simulator` costs nothing.
 """

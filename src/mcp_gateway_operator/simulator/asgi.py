@@ -63,7 +63,7 @@ class Application:
 
 
 async def _body(receive: Receive) -> bytes | None:
-    """The whole body; None when the client went away. Only one byte more than allowed is kept of a large one."""
+    """The whole body; None when the client went away. A large one is cut one byte past the limit."""
     chunks: list[bytes] = []
     size = 0
     while True:
@@ -114,7 +114,7 @@ def _internal_error() -> Response:
 
 
 class SimulatorProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, with the transport in reach of the application and bounds on slow or large requests."""
+    """uvicorn's protocol, with the transport in reach of the application, and bounds on requests."""
 
     _deadline: asyncio.TimerHandle | None = None
     _head_bytes = 0

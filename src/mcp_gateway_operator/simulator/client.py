@@ -68,7 +68,7 @@ class AdminClient:
         suffix = f"?{urlencode(given)}" if given else ""
         raw = b"" if body is None else msgspec.json.encode(body)
         status, answer = self._transport(method, f"{_PREFIX}{path}{suffix}", raw)
-        decoded = msgspec.json.decode(answer) if answer else None
+        decoded: Any = msgspec.json.decode(answer) if answer else None
         if status >= http.client.BAD_REQUEST:
             raise AdminRefusedError(decoded["message"], status)
         return decoded
@@ -86,7 +86,7 @@ class AdminClient:
         return self.call("GET", "settings")
 
     def configure(self, **changes: Any) -> Any:
-        """Merge changes into the settings, for example `configure(switches={"transient_writes": "accept"})`."""
+        """Merge changes into the settings: `configure(switches={"transient_writes": "accept"})`."""
         return self.call("PATCH", "settings", changes)
 
     def state(self, gateway: str | None = None) -> Any:
@@ -99,8 +99,10 @@ class AdminClient:
         return list(found[0]["targets"]) if found else []
 
     def requests(self, **filters: Any) -> list[Any]:
-        """The request log, oldest first: `operation=`, `gateway=`, `target=`, `name=`, `status=`, `error=`,
-        `since=` (epoch seconds), `limit=` (the last that many).
+        """The request log, oldest first.
+
+        Filters are the members of an entry (`operation`, `gateway`, `target`, `name`, `status`, `error`, ...),
+        and `since` (epoch seconds) and `limit` (the last that many).
         """
         return list(self.call("GET", "requests", **filters)["requests"])
 
@@ -113,7 +115,7 @@ class AdminClient:
         return self.call("GET", "counts")
 
     def add_fault(self, **fault: Any) -> None:
-        """Order a fault, for example `add_fault(operation="CreateGatewayTarget", kind="close", commit=True)`."""
+        """Order a fault, such as `add_fault(operation="GetGateway", kind="close", commit=True)`."""
         self.call("POST", "faults", fault)
 
     def faults(self) -> list[Any]:

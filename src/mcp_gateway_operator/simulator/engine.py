@@ -206,7 +206,7 @@ class Engine:
         actions = [operation]
         if operation in _NEEDS_SYNCHRONIZE and settings.switches.sync_permission_on_write:
             actions.append("SynchronizeGatewayTargets")
-        # An ARN instead of an id fails as it does at AWS: authorization sees a resource that nobody was granted.
+        # An ARN instead of an id fails as it does at AWS: authorization sees a resource nobody was granted.
         refused = actions[0] if identifier.startswith("arn:") else None
         for action in actions:
             if action in settings.denied_actions or "*" in settings.denied_actions:

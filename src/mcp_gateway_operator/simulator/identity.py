@@ -1,4 +1,4 @@
-"""Who calls: account, Region and access key, read from the SigV4 credential scope. Signatures are not checked."""
+"""Who calls: account, Region and access key, read from the SigV4 credential scope (never verified)."""
 
 from __future__ import annotations
 
@@ -39,18 +39,17 @@ def caller_of(
 ) -> Caller:
     """The caller of `request`.
 
-    The account is that of `issued` credentials (access key -> account, ARN, expiry), or the access key itself when it is a
-    12-digit account id, or else `account`.
+    The account is that of `issued` credentials (access key -> account, ARN, expiry), or the access key itself
+    when it is a 12-digit account id, or else `account`.
 
     Raises:
-        ServiceError: AccessDeniedException when there is no credential scope and one is `required`, or when it
-            cannot be read.
+        ServiceError: AccessDeniedException when a `required` credential scope is missing or cannot be read.
     """
     scope = _credential(request)
     if scope is None:
         if required:
             raise denied(
-                "Missing Authentication Token: the request carries no AWS Signature Version 4 credential scope."
+                "Missing Authentication Token: the request is not signed with AWS Signature Version 4."
             )
         return Caller(account, region, "", "", _user_arn(account))
     match = _SCOPE.fullmatch(scope)

@@ -96,8 +96,8 @@ def _check_headers(metadata: dict[str, Any], gateway: Gateway) -> None:
     requested = len(metadata.get("allowedRequestHeaders", []))
     if gateway.policy_engine and requested >= _MAX_HEADERS:
         raise validation(
-            f"At most {_MAX_HEADERS - 1} allowedRequestHeaders are possible on a gateway with a policy engine, "
-            f"which adds {POLICY_SESSION_HEADER}"
+            f"A gateway with a policy engine takes at most {_MAX_HEADERS - 1} allowedRequestHeaders: "
+            f"it adds {POLICY_SESSION_HEADER}"
         )
 
 

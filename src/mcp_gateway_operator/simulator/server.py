@@ -98,8 +98,8 @@ class SimulatorServer:
         with SimulatorServer(gateways=["demo-abcdefghij"]) as simulator:
             client = boto3.client("bedrock-agentcore-control", endpoint_url=simulator.url, ...)
 
-    `admin` speaks to it over HTTP. `engine` belongs to the server's thread: look, but do not touch while requests
-    are under way.
+    `admin` speaks to it over HTTP. `engine` belongs to the server's thread: look, but do not touch while
+    requests are under way.
     """
 
     def __init__(

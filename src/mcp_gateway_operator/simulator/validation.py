@@ -1,7 +1,8 @@
 """Request validation compiled from the service model: required, type, length, range, pattern, enum and union.
 
-The messages are worded and numbered as AWS's own ("2 validation errors detected: Value at 'name' failed to satisfy
-constraint: Member must ..."). Values are never repeated: the model marks names and descriptions as sensitive.
+The messages are worded and numbered as AWS's own ("2 validation errors detected: Value at 'name' failed to
+satisfy constraint: Member must ..."). Values are never repeated: the model marks names and descriptions as
+sensitive.
 """
 
 from __future__ import annotations
