@@ -1,0 +1,41 @@
+"""How often a gateway's targets are listed."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mcp_gateway_operator.agentcore.errors import AgentCoreError, ErrorKind
+
+APART: Final = 1.0
+"""Seconds between the starts of two Lists of one gateway, at least."""
+SLOWEST_BUSY: Final = 10.0
+"""Seconds between two Lists of a gateway on which something of ours has been in flight for minutes."""
+STRETCH: Final = 30.0
+"""Something in flight for n times as many seconds is looked at every n seconds."""
+BUSY_SHARE: Final = 0.8
+"""Share of the List quota for gateways on which something of ours is in flight."""
+IDLE_SHARE: Final = 0.5
+"""Share of the List quota that looking for drift may use."""
+
+_SLOW_TO_CHANGE: Final = frozenset({ErrorKind.ACCESS_DENIED, ErrorKind.VALIDATION})
+
+
+def drift_interval(wanted: float, gateways: int, quota: float | None) -> float:
+    """Return the seconds between two Lists of an idle gateway: longer with more gateways than quota."""
+    return wanted if quota is None else max(wanted, gateways / (IDLE_SHARE * quota))
+
+
+def busy_interval(age: float, busy_gateways: int, quota: float | None) -> float:
+    """Return the seconds between two Lists of a gateway whose youngest write is `age` seconds old."""
+    stretched = min(max(age / STRETCH, APART), SLOWEST_BUSY)
+    return stretched if quota is None else max(stretched, busy_gateways / (BUSY_SHARE * quota))
+
+
+def failure_backoff(error: AgentCoreError, failures: int, drift: float) -> float:
+    """Return the seconds to leave a gateway alone after its nth failed List in a row.
+
+    What only a person can change is looked at again at the pace of drift.
+    """
+    if error.kind in _SLOW_TO_CHANGE:
+        return drift
+    return min(drift, APART * 2.0 ** min(failures, 16))

@@ -1,0 +1,307 @@
+"""Who may make the next AWS call: one scheduler for every call of the process.
+
+Nobody sleeps on a quota. A caller that gets no ticket leaves and is told when its turn has come; a ticket is
+then kept for it for a few seconds, and what it does with it is planned on the newest state.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from mcp_gateway_operator.agentcore.bucket import Bucket
+from mcp_gateway_operator.agentcore.lanes import Line, Waiter
+from mcp_gateway_operator.agentcore.quotas import GATEWAY_WRITES, Lane, Op, Quotas
+from mcp_gateway_operator.agentcore.ticket import Ticket
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+    from random import Random
+
+__all__ = ["HOLD_SECONDS", "RESERVED_SECONDS", "Lane", "Op", "QuotaScheduler", "Quotas", "Ticket"]
+
+RESERVED_SECONDS: Final = 5.0
+"""How long a granted ticket is kept for a waiter that does not come for it."""
+HOLD_SECONDS: Final = 300.0
+"""How long a slot is held for a target at most, should nobody ever see it settle."""
+FLOOR: Final = 10
+"""One grant in so many is the background's while it waits: 10 %."""
+LONGEST_PAUSE: Final = 60.0
+"""No Retry-After is honoured beyond this."""
+
+
+@dataclass(slots=True)
+class _Gateway:
+    """Slots of one gateway. `run` counts interactive grants in a row while the background waited for one."""
+
+    in_flight: int = 0
+    held: Counter[str] = field(default_factory=Counter)
+    run: int = 0
+
+    @property
+    def taken(self) -> int:
+        return self.in_flight + self.held.total()
+
+
+@dataclass(slots=True)
+class _Reservation:
+    ticket: Ticket
+    until: float
+
+
+class QuotaScheduler:
+    """Hands out tickets within the quotas; pure given a clock, driven by its callers and by `call_at`.
+
+    Order: interactive before background, except that the background gets every tenth grant while it waits;
+    namespaces in turn inside a lane; first come first served inside a namespace. Every ticket takes a token
+    of its operation, and those of Create, Update and Delete a slot of their gateway as well.
+
+    Args:
+        quotas: the limits.
+        clock: seconds of a monotonic clock (the event loop's).
+        call_at: runs a callback at a moment of that clock, never from within the call (the loop's `call_at`).
+        rng: spreads the pause after a refusal.
+    """
+
+    def __init__(
+        self,
+        quotas: Quotas,
+        *,
+        clock: Callable[[], float],
+        call_at: Callable[[float, Callable[[], None]], object],
+        rng: Random,
+    ) -> None:
+        self.quotas = quotas
+        self._clock = clock
+        self._call_at = call_at
+        self._rng = rng
+        now = clock()
+        self._buckets = {op: Bucket(quotas.rate(op), now) for op in Op}
+        self._lines = {(op, lane): Line() for op in Op for lane in Lane}
+        self._places: dict[Hashable, Waiter] = {}
+        self._reserved: dict[Hashable, _Reservation] = {}
+        self._gateways: dict[str, _Gateway] = {}
+        self._runs: Counter[Op] = Counter()
+        self._timers: dict[Op, float] = {}
+        # Operations that share the gateways' slots are served together, in turn.
+        writes = deque(sorted(GATEWAY_WRITES))
+        self._turns = {op: writes if op in GATEWAY_WRITES else deque([op]) for op in Op}
+        self._closed = False
+
+    def take(
+        self,
+        op: Op,
+        gateway_id: str,
+        *,
+        waiter: Hashable,
+        lane: Lane,
+        namespace: str,
+        on_grant: Callable[[], None],
+    ) -> Ticket | None:
+        """Return a ticket if one is free and nobody waits who should go first; else join the line.
+
+        A waiter has one place: asking again for the same call keeps it, asking for another call, gateway or
+        lane moves it to the end of the other line. When its turn has come, `on_grant` is called once and a
+        ticket is kept for `RESERVED_SECONDS`: the waiter's next `take` of the same call returns it.
+        After `close` nobody gets anything.
+        """
+        if self._closed:
+            return None
+        reservation = self._reserved.pop(waiter, None)
+        if reservation is not None:
+            ticket = reservation.ticket
+            if ticket.op is op and ticket.gateway_id == gateway_id:
+                return ticket
+            ticket.unused()
+        place = self._places.get(waiter)
+        if place is not None:
+            if (place.op, place.gateway_id, place.lane, place.namespace) == (op, gateway_id, lane, namespace):
+                place.on_grant = on_grant
+                return None
+            self._leave(place)
+        now = self._clock()
+        place = Waiter(waiter, op, gateway_id, lane, namespace, on_grant, now)
+        self._places[waiter] = place
+        self._lines[op, lane].add(place)
+        return self._serve(op, newcomer=place)
+
+    def cancel(self, waiter: Hashable) -> None:
+        """Forget a waiter: it is never granted anything, and a ticket kept for it goes to the next."""
+        place = self._places.get(waiter)
+        if place is not None:
+            self._leave(place)
+            # A slot may have been left for it: the background's share.
+            self._serve(place.op)
+        reservation = self._reserved.pop(waiter, None)
+        if reservation is not None:
+            reservation.ticket.unused()
+
+    def settled(self, gateway_id: str, target_id: str) -> None:
+        """Note that a target left its transient state or is gone: slots held for it are free."""
+        gateway = self._gateways.get(gateway_id)
+        if gateway is not None and gateway.held.pop(target_id, 0):
+            self._slots_changed(gateway_id)
+
+    def close(self) -> None:
+        """Grant nothing any more; tickets that are in use end as usual."""
+        self._closed = True
+        self._places.clear()
+        self._reserved.clear()
+        self._lines = {key: Line() for key in self._lines}
+
+    def queue_age(self, lane: Lane) -> float:
+        """Return for how many seconds the longest waiter of a lane has waited; 0 when nobody waits."""
+        oldest = [since for op in Op if (since := self._lines[op, lane].oldest()) is not None]
+        return self._clock() - min(oldest) if oldest else 0.0
+
+    def depths(self) -> dict[tuple[Op, Lane], int]:
+        """Return how many wait, by operation and lane."""
+        return {key: len(line) for key, line in self._lines.items()}
+
+    def rates(self) -> dict[Op, float | None]:
+        """Return the calls per second allowed at present, by operation; None is unlimited."""
+        now = self._clock()
+        return {op: bucket.rate(now) for op, bucket in self._buckets.items()}
+
+    def slots_taken(self, gateway_id: str) -> int:
+        """Return how many Creates, Updates and Deletes of a gateway count as in flight."""
+        gateway = self._gateways.get(gateway_id)
+        return gateway.taken if gateway else 0
+
+    # What tickets report.
+
+    def ticket_unused(self, ticket: Ticket) -> None:
+        """Take back a ticket with which no call was made."""
+        self._buckets[ticket.op].give_back()
+        self.ticket_done(ticket, held_for=None)
+
+    def ticket_done(self, ticket: Ticket, *, held_for: str | None) -> None:
+        """Free the slot of a call that has ended, or keep it until its target settles."""
+        if ticket.op not in GATEWAY_WRITES:
+            self._serve(ticket.op)
+            return
+        gateway = self._gateways[ticket.gateway_id]
+        gateway.in_flight -= 1
+        if held_for is not None and self.quotas.gateway_writes_until_settled:
+            gateway.held[held_for] += 1
+            gateway_id = ticket.gateway_id
+            self._call_at(self._clock() + HOLD_SECONDS, lambda: self.settled(gateway_id, held_for))
+        self._slots_changed(ticket.gateway_id)
+
+    def throttled(self, op: Op, retry_after: float | None) -> None:
+        """Slow an operation down: pause it as AWS asks, a second by default, then go on at a lower rate."""
+        pause = min(retry_after if retry_after is not None else 1.0, LONGEST_PAUSE)
+        self._buckets[op].refused(self._clock(), pause * self._rng.uniform(1.0, 1.2))
+
+    # Granting.
+
+    def _leave(self, place: Waiter) -> None:
+        del self._places[place.key]
+        self._lines[place.op, place.lane].remove(place)
+
+    def _slots_changed(self, gateway_id: str) -> None:
+        if self._gateways[gateway_id].taken == 0:
+            del self._gateways[gateway_id]
+        self._serve(Op.CREATE)
+
+    def _serve(self, op: Op, *, newcomer: Waiter | None = None) -> Ticket | None:
+        """Grant what can be granted of the operations that share slots with `op`; return the newcomer's."""
+        if self._closed:
+            return None
+        now = self._clock()
+        mine: Ticket | None = None
+        turns = self._turns[op]
+        while (place := self._next(turns, now)) is not None:
+            ticket = self._grant(place)
+            if place is newcomer:
+                mine = ticket
+            else:
+                self._reserve(place, ticket, now)
+        for each in turns:
+            self._set_timer(each, now)
+        return mine
+
+    def _next(self, turns: deque[Op], now: float) -> Waiter | None:
+        """Return whose turn it is. `turns` is rotated, so that no operation keeps a gateway's slots."""
+        ready = [op for op in turns if self._buckets[op].available(now)]
+        overdue = [op for op in ready if self._runs[op] >= FLOOR - 1]
+        order = [(op, Lane.BACKGROUND) for op in overdue]
+        order += [(op, lane) for lane in Lane for op in ready]
+        for op, lane in order:
+            free = partial(self._free, op=op, lane=lane, ready=ready)
+            if (place := self._lines[op, lane].next(free)) is not None:
+                turns.remove(op)
+                turns.append(op)
+                return place
+        return None
+
+    def _free(self, gateway_id: str, *, op: Op, lane: Lane, ready: list[Op]) -> bool:
+        limit = self.quotas.gateway_writes
+        gateway = self._gateways.get(gateway_id)
+        if op not in GATEWAY_WRITES or limit is None or gateway is None:
+            return True
+        if gateway.taken >= limit:
+            return False
+        # The floor holds for slots too: one in ten is left to the background's writes that have a token.
+        return not (
+            lane is Lane.INTERACTIVE
+            and gateway.run >= FLOOR - 1
+            and self._background_waits(gateway_id, ready)
+        )
+
+    def _background_waits(self, gateway_id: str, ops: list[Op]) -> bool:
+        return any(self._lines[op, Lane.BACKGROUND].waiting_on(gateway_id) for op in ops)
+
+    def _grant(self, place: Waiter) -> Ticket:
+        op, lane = place.op, place.lane
+        self._lines[op, lane].served(place)
+        del self._places[place.key]
+        self._buckets[op].take()
+        shared = lane is Lane.INTERACTIVE and len(self._lines[op, Lane.BACKGROUND]) > 0
+        self._runs[op] = self._runs[op] + 1 if shared else 0
+        if op in GATEWAY_WRITES:
+            gateway = self._gateways.setdefault(place.gateway_id, _Gateway())
+            gateway.in_flight += 1
+            shared = lane is Lane.INTERACTIVE and self._background_waits(
+                place.gateway_id, sorted(GATEWAY_WRITES)
+            )
+            gateway.run = gateway.run + 1 if shared else 0
+        return Ticket(self, op, place.gateway_id)
+
+    def _reserve(self, place: Waiter, ticket: Ticket, now: float) -> None:
+        reservation = _Reservation(ticket, now + RESERVED_SECONDS)
+        self._reserved[place.key] = reservation
+
+        def kept() -> bool:
+            return self._reserved.get(place.key) is reservation
+
+        def announce() -> None:
+            if kept():
+                place.on_grant()
+
+        def expire() -> None:
+            if kept():
+                del self._reserved[place.key]
+                ticket.unused()
+
+        self._call_at(now, announce)
+        self._call_at(reservation.until, expire)
+
+    def _set_timer(self, op: Op, now: float) -> None:
+        """Come back when the next token is there, if it is a token that somebody lacks."""
+        bucket = self._buckets[op]
+        if bucket.available(now) or not any(self._lines[op, lane] for lane in Lane):
+            return
+        due = bucket.next_at(now)
+        if self._timers.get(op, due + 1) <= due:
+            return
+        self._timers[op] = due
+
+        def fire() -> None:
+            if self._timers.get(op) == due:
+                del self._timers[op]
+            self._serve(op)
+
+        self._call_at(due, fire)

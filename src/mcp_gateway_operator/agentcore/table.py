@@ -1,0 +1,330 @@
+"""What is known of one gateway's targets, from Lists, Gets and the answers of our own writes.
+
+Reads overlap with writes, and AWS may answer a read from before a write after it. So everything here carries
+the moment at which the request that brought it began, and older knowledge never replaces newer. All moments
+are seconds of the event loop's clock. Nothing here waits or calls.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import msgspec
+
+from mcp_gateway_operator.agentcore.errors import ErrorKind
+from mcp_gateway_operator.agentcore.index import Index
+from mcp_gateway_operator.targets import marker as markers
+from mcp_gateway_operator.targets.model import TRANSIENT, Target, TargetSummary, instant
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from mcp_gateway_operator.agentcore.errors import AgentCoreError
+
+LAG: Final = 60.0
+"""Seconds by which a List may lag behind a Create. The service documents no bound; this one is ours."""
+APART: Final = 2.0
+"""Two reads this far apart that agree are believed whatever their `updatedAt` says (the Terraform provider
+asks for READY twice in a row for the same reason)."""
+_FORGET: Final = 600.0
+"""Seconds after which a write or a 404 no longer bears on any read that may still be under way."""
+_VANISHED: Final = 1_000
+"""Ids of vanished targets remembered per gateway."""
+
+
+class Row(msgspec.Struct, frozen=True):
+    """One target as last seen.
+
+    Attributes:
+        summary: what AWS says of it.
+        read_began: when the read or write that gave the summary began.
+        listed: a List of this process has shown the id.
+    """
+
+    summary: TargetSummary
+    read_began: float
+    listed: bool
+
+
+class Change(NamedTuple):
+    """What a read or write changed; equal summaries mean that the same state has become credible."""
+
+    target_id: str
+    before: TargetSummary | None
+    after: TargetSummary | None
+
+
+class _Write(msgspec.Struct):
+    """Our last write to a target. `agreed_since`: begin of the first of the reads since that agree."""
+
+    ended: float
+    updated_at: str | None
+    agreed_since: float | None = None
+    agreed_status: str | None = None
+
+
+class _Absence(msgspec.Struct):
+    """404s of one id: the first and latest of the unbroken run, if it is unbroken, and the latest of all."""
+
+    first: float | None
+    latest: float
+
+
+class GatewayTable:
+    """The targets of one gateway.
+
+    Attributes:
+        gateway_id: whose targets.
+        listed_at: start of the newest complete successful List, None before the first.
+        error: why the latest List failed, None when it did not.
+        missing_since: since when Lists answer that the gateway does not exist.
+    """
+
+    def __init__(self, gateway_id: str) -> None:
+        self.gateway_id = gateway_id
+        self.listed_at: float | None = None
+        self.error: AgentCoreError | None = None
+        self.missing_since: float | None = None
+        self._rows: dict[str, Row] = {}
+        self._names = Index()
+        self._markers = Index()
+        self._writes: dict[str, _Write] = {}
+        self._absences: dict[str, _Absence] = {}
+        self._vanished: dict[str, None] = {}
+        self._passed_over: set[str] = set()
+
+    # What is known.
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def row(self, target_id: str) -> Row | None:
+        """Return a target's row."""
+        return self._rows.get(target_id)
+
+    def rows(self) -> tuple[Row, ...]:
+        """Return all rows."""
+        return tuple(self._rows.values())
+
+    def named(self, name: str) -> tuple[Row, ...]:
+        """Return the rows with a name: usually one, more while AWS's view is not yet consistent."""
+        return tuple(self._rows[target_id] for target_id in self._names.get(name))
+
+    def marked(self, marker: str) -> tuple[Row, ...]:
+        """Return the rows whose description carries a marker, given as `OWNER/OBJECT`."""
+        return tuple(self._rows[target_id] for target_id in self._markers.get(marker))
+
+    def was_listed(self, target_id: str) -> bool:
+        """Whether a List of this process has shown the id, also when it has vanished since."""
+        row = self._rows.get(target_id)
+        return row.listed if row is not None else target_id in self._vanished
+
+    def absences(self, target_id: str) -> tuple[float, float] | None:
+        """Return when the first and the latest of an unbroken run of 404s for this id began."""
+        absence = self._absences.get(target_id)
+        if absence is None or absence.first is None:
+            return None
+        return absence.first, absence.latest
+
+    def last_absent(self, target_id: str) -> float | None:
+        """Return when the latest Get that answered 404 began, also if the target was seen since.
+
+        Remembered for ten minutes.
+        """
+        absence = self._absences.get(target_id)
+        return absence.latest if absence is not None else None
+
+    def ready(self, target_id: str) -> bool:
+        """Whether READY is credible.
+
+        After a write of ours only a read begun after its answer counts, and of those only one whose
+        `updatedAt` is not older than the answer's, or two that agree and began `APART` seconds apart.
+        """
+        row = self._rows.get(target_id)
+        return row is not None and row.summary.status == "READY" and self._credible(target_id, row)
+
+    def settled(self, target_id: str) -> bool:
+        """Whether the target is credibly (see `ready`) in a state that does not end by itself."""
+        row = self._rows.get(target_id)
+        return row is not None and row.summary.status not in TRANSIENT and self._credible(target_id, row)
+
+    # What becomes known.
+
+    def apply_list(self, items: Iterable[TargetSummary], *, began: float, pages: int = 1) -> list[Change]:
+        """Take in a complete List and return what it changed.
+
+        A row that the List lacks is removed, except one that a newer read or write gave, one of our own
+        Creates that no List has shown yet (for `LAG` seconds after the answer), and, in a List of several
+        pages, one that the List before still had: targets that come and go between two pages shift others.
+        """
+        shown = {item.target_id: item for item in items}
+        changes: list[Change] = []
+        for target_id, item in shown.items():
+            self._seen(target_id, began)
+            changes += self._read(item, began=began, listed=True)
+        missing = {target_id for target_id, row in self._rows.items() if target_id not in shown}
+        gone = {target_id for target_id in missing if self._may_vanish(target_id, began)}
+        if pages > 1:
+            gone &= self._passed_over
+        self._passed_over = missing - gone
+        changes += [self._remove(target_id) for target_id in gone]
+        self.listed_at = began
+        self.error = None
+        self.missing_since = None
+        self._forget(began)
+        return changes
+
+    def apply_failed_list(self, error: AgentCoreError, *, began: float) -> bool:
+        """Note that a List failed and return whether that is news."""
+        if error.kind is not ErrorKind.NOT_FOUND:
+            # The run of 404s must be unbroken to be believed; a throttled call said nothing.
+            if error.kind is not ErrorKind.THROTTLED:
+                self.missing_since = None
+        elif self.missing_since is None:
+            self.missing_since = began
+        news = self.error is None or _text(self.error) != _text(error)
+        self.error = error
+        return news
+
+    def apply_write(self, target: Target, *, began: float, ended: float) -> list[Change]:
+        """Take in the answer of our Create, Update or Synchronize."""
+        summary = self._complete(target.summary)
+        self._note_write(summary.target_id, ended=ended, updated_at=summary.updated_at)
+        self._seen(summary.target_id, began)
+        return self._put(summary, began=began, listed=False)
+
+    def apply_deleted(self, target_id: str, status: str, *, began: float, ended: float) -> list[Change]:
+        """Take in the answer of our Delete: the row shows the status that AWS answered."""
+        self._note_write(target_id, ended=ended, updated_at=None)
+        row = self._rows.get(target_id)
+        if row is None:
+            return []
+        return self._put(msgspec.structs.replace(row.summary, status=status), began=began, listed=False)
+
+    def apply_get(self, target: Target, *, began: float) -> list[Change]:
+        """Take in the answer of a Get."""
+        summary = self._complete(target.summary)
+        self._seen(summary.target_id, began)
+        return self._read(summary, began=began, listed=False)
+
+    def apply_absent(self, target_id: str, *, began: float) -> None:
+        """Note that a Get answered 404. The row goes when a List lacks it, not before."""
+        write = self._writes.get(target_id)
+        if write is not None and began <= write.ended:
+            return
+        absence = self._absences.get(target_id)
+        if absence is None:
+            self._absences[target_id] = _Absence(began, began)
+            return
+        absence.first = began if absence.first is None else min(absence.first, began)
+        absence.latest = max(absence.latest, began)
+
+    # How.
+
+    def _credible(self, target_id: str, row: Row) -> bool:
+        write = self._writes.get(target_id)
+        if write is None:
+            return True
+        if row.read_began <= write.ended:
+            return False
+        if write.updated_at is not None and _not_older(row.summary.updated_at, write.updated_at):
+            return True
+        return (
+            write.agreed_since is not None
+            and write.agreed_status == row.summary.status
+            and row.read_began - write.agreed_since >= APART
+        )
+
+    def _read(self, summary: TargetSummary, *, began: float, listed: bool) -> list[Change]:
+        row = self._rows.get(summary.target_id)
+        write = self._writes.get(summary.target_id)
+        if (write is not None and began <= write.ended) or (row is not None and began < row.read_began):
+            if listed and row is not None and not row.listed:
+                self._rows[summary.target_id] = msgspec.structs.replace(row, listed=True)
+            return []
+        believed = self.settled(summary.target_id)
+        if write is not None and write.agreed_status != summary.status:
+            write.agreed_since, write.agreed_status = began, summary.status
+        changes = self._put(summary, began=began, listed=listed)
+        if not changes and not believed and self.settled(summary.target_id):
+            return [Change(summary.target_id, summary, summary)]
+        return changes
+
+    def _put(self, summary: TargetSummary, *, began: float, listed: bool) -> list[Change]:
+        target_id = summary.target_id
+        row = self._rows.get(target_id)
+        before = row.summary if row is not None else None
+        if before == summary:
+            # The equal one that is there already: memory does not move.
+            summary = before
+        else:
+            self._names.move(target_id, before.name if before else None, summary.name)
+            self._markers.move(
+                target_id,
+                markers.find(before.description) if before else None,
+                markers.find(summary.description),
+            )
+        listed = listed or self.was_listed(target_id)
+        self._rows[target_id] = Row(summary, began, listed)
+        self._vanished.pop(target_id, None)
+        return [] if before is summary else [Change(target_id, before, summary)]
+
+    def _may_vanish(self, target_id: str, began: float) -> bool:
+        row = self._rows[target_id]
+        write = self._writes.get(target_id)
+        if row.read_began > began:
+            return False
+        if write is None:
+            return True
+        return began > (write.ended if row.listed else write.ended + LAG)
+
+    def _remove(self, target_id: str) -> Change:
+        row = self._rows.pop(target_id)
+        self._names.move(target_id, row.summary.name, None)
+        self._markers.move(target_id, markers.find(row.summary.description), None)
+        if row.listed:
+            self._vanished[target_id] = None
+        return Change(target_id, row.summary, None)
+
+    def _note_write(self, target_id: str, *, ended: float, updated_at: str | None) -> None:
+        self._writes[target_id] = _Write(ended, updated_at)
+
+    def _seen(self, target_id: str, began: float) -> None:
+        absence = self._absences.get(target_id)
+        if absence is not None and began > absence.latest:
+            absence.first = None
+
+    def _complete(self, summary: TargetSummary) -> TargetSummary:
+        """Fill in what only Lists are sure to show: a full answer may leave defaulted fields out."""
+        row = self._rows.get(summary.target_id)
+        if row is None:
+            return summary
+        return msgspec.structs.replace(
+            summary,
+            listing_mode=summary.listing_mode or row.summary.listing_mode,
+            resource_priority=(
+                row.summary.resource_priority
+                if summary.resource_priority is None
+                else summary.resource_priority
+            ),
+        )
+
+    def _forget(self, now: float) -> None:
+        for target_id in [key for key, write in self._writes.items() if write.ended < now - _FORGET]:
+            del self._writes[target_id]
+        for target_id in [key for key, absence in self._absences.items() if absence.latest < now - _FORGET]:
+            del self._absences[target_id]
+        for target_id in list(self._vanished)[: max(0, len(self._vanished) - _VANISHED)]:
+            del self._vanished[target_id]
+
+
+def _not_older(text: str, reference: str) -> bool:
+    try:
+        return instant(text) >= instant(reference)
+    except (TypeError, ValueError):
+        # Not a timestamp, or one with and one without an offset: proves nothing either way.
+        return False
+
+
+def _text(error: AgentCoreError) -> tuple[ErrorKind, str, str]:
+    return error.kind, error.code, error.message

@@ -1,0 +1,80 @@
+"""The right to make one AWS call."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol, Self
+
+from mcp_gateway_operator.agentcore.errors import AgentCoreError, ErrorKind
+
+if TYPE_CHECKING:
+    from mcp_gateway_operator.agentcore.quotas import Op
+
+
+class Issuer(Protocol):
+    """What a ticket reports to."""
+
+    def ticket_unused(self, ticket: Ticket) -> None:
+        """The call was not made: token and slot are free again."""
+
+    def ticket_done(self, ticket: Ticket, *, held_for: str | None) -> None:
+        """The call has ended; `held_for` names the target for whose sake the slot stays taken."""
+
+    def throttled(self, op: Op, retry_after: float | None) -> None:
+        """AWS refused a call for its rate."""
+
+
+class Ticket:
+    """The right to make one call of one operation on one gateway.
+
+    Use it once, around the call:
+
+    ```
+    with ticket:
+        target = await port.create_target(...)
+        ticket.hold(target.summary.target_id)
+    ```
+
+    Leaving the block frees the gateway's slot and learns from an `AgentCoreError` that passes through. A
+    ticket that is not used must be returned with `unused()`, or its slot stays taken.
+    """
+
+    __slots__ = ("_held_for", "_issuer", "_spent", "gateway_id", "op")
+
+    def __init__(self, issuer: Issuer, op: Op, gateway_id: str) -> None:
+        self.op = op
+        self.gateway_id = gateway_id
+        self._issuer = issuer
+        self._held_for: str | None = None
+        self._spent = False
+
+    def __enter__(self) -> Self:
+        if self._spent:
+            raise RuntimeError("a ticket allows one call")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._spent:
+            return
+        if isinstance(error, AgentCoreError) and error.kind is ErrorKind.FENCED:
+            self.unused()
+            return
+        self._spent = True
+        if isinstance(error, AgentCoreError) and error.kind is ErrorKind.THROTTLED:
+            self._issuer.throttled(self.op, error.retry_after)
+        self._issuer.ticket_done(self, held_for=self._held_for)
+
+    def hold(self, target_id: str) -> None:
+        """Keep the gateway's slot until `QuotaScheduler.settled` is told of this target.
+
+        Does nothing unless the quotas say that AWS counts targets in transient states.
+        """
+        self._held_for = target_id
+
+    def unused(self) -> None:
+        """Give the token and the slot back: no call was made. Harmless on a ticket that is spent."""
+        if not self._spent:
+            self._spent = True
+            self._issuer.ticket_unused(self)
