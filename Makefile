@@ -1,0 +1,186 @@
+# `make demo` shows the operator at work, `make test` is what a contributor runs first and what CI runs.
+# Needs make, Python 3.11 or later and a network with a Python package index; everything else is fetched or
+# built here, into .venv and the cache directory of your account.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+
+VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' src/mcp_gateway_operator/__init__.py)
+IMG ?= mcp-gateway-operator:$(VERSION)
+PLATFORMS ?= linux/amd64,linux/arm64
+CONTAINER_TOOL ?= docker
+BUILDX_BUILDER ?= multiarch
+KUBECTL ?= hack/kubectl.sh
+# Flags for the operator of `make run`, and for pytest of `make test`, `unit` and `integration`.
+ARGS ?=
+PYTEST_ARGS ?=
+TEST_WORKERS ?= 2
+ignore-not-found ?= false
+
+BIN := .venv/bin
+RUNTIME := .venv/runtime.stamp
+DEV := .venv/dev.stamp
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
+SOURCES := $(wildcard src tests hack bench)
+PYTEST := $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadgroup $(PYTEST_ARGS)
+
+stage = printf '\n==> %s\n' "$(1)"
+
+##@ Start here
+
+.PHONY: help
+help: ## Show this list
+	@awk 'BEGIN { FS = ":.*## " } \
+	  /^##@/ { printf "\n%s\n", substr($$0, 5) } \
+	  /^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: $(RUNTIME) ## Show the whole job on this machine: real API server, simulated AWS (KEEP=1 leaves it running)
+	$(BIN)/mcp-gateway-operator demo $(if $(filter-out 0 false no,$(KEEP)),--keep)
+
+.PHONY: test
+test: $(DEV) ## Run every check: lint, types, layers, generated files, unit and integration tests
+	@$(call stage,Lint)
+	@$(MAKE) --no-print-directory lint
+	@$(call stage,Types and import layers)
+	@$(MAKE) --no-print-directory vet
+	@$(call stage,Generated files are up to date)
+	@$(MAKE) --no-print-directory check-generated
+	@$(call stage,Programs for the integration tests: API server and helm)
+	@$(MAKE) --no-print-directory programs
+	@$(call stage,Unit and integration tests)
+	$(PYTEST) tests/unit tests/integration
+
+##@ Development
+
+.PHONY: venv
+venv: $(DEV) ## Make the virtual environment .venv with all development tools
+
+.PHONY: unit
+unit: $(DEV) ## Run the unit tests
+	$(PYTEST) tests/unit
+
+.PHONY: integration
+integration: $(DEV) programs ## Run the integration tests: real kube-apiserver, HTTP simulator
+	$(PYTEST) tests/integration
+
+.PHONY: fmt
+fmt: $(DEV) ## Format the code
+	$(BIN)/ruff format $(SOURCES)
+
+.PHONY: lint
+lint: $(DEV) ## Check style and format
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+
+.PHONY: lint-fix
+lint-fix: $(DEV) ## Correct what the linter can correct by itself, and format
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+.PHONY: lint-config
+lint-config: $(DEV) ## Check the configuration of the linters
+	$(BIN)/ruff check --show-settings src >/dev/null
+	$(BIN)/lint-imports --show-timings >/dev/null
+
+.PHONY: vet
+vet: $(DEV) ## Check types and the import layers
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.PHONY: manifests
+manifests: $(DEV) ## Write the CRD, the field reference and the chart's copies from their sources
+	$(BIN)/python hack/generate.py
+	$(BIN)/python hack/chart.py
+
+.PHONY: generate
+generate: manifests ## The same as manifests: all that is generated here is manifests and their documentation
+
+.PHONY: check-generated
+check-generated: $(DEV) ## Fail when a generated file is not what its source says
+	$(BIN)/python hack/generate.py --check
+	$(BIN)/python hack/chart.py --check
+
+.PHONY: programs
+programs: $(DEV) ## Fetch or build what the integration tests run: etcd, kube-apiserver, kubectl, helm
+	$(BIN)/python hack/programs.py
+
+.PHONY: bench
+bench: $(DEV) ## Run the benchmarks; figures are printed as JSON
+	@set -e; for script in bench/*.py; do $(call stage,$$script); $(BIN)/python "$$script"; done
+
+.PHONY: lock
+lock: ## Resolve the dependencies anew into requirements*.txt (UPGRADE=1 takes newer versions)
+	UPGRADE=$(UPGRADE) hack/lock.sh
+
+.PHONY: clean
+clean: ## Remove what make made in this tree (the cache of your account stays)
+	rm -rf .venv dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+##@ Build
+
+.PHONY: build
+build: $(DEV) ## Build the wheel and the source archive in dist/
+	$(BIN)/python -m hatchling build
+
+.PHONY: run
+run: $(RUNTIME) ## Run the operator here against the current kubeconfig context (ARGS="--gateway-id=...")
+	$(BIN)/mcp-gateway-operator run $(ARGS)
+
+.PHONY: docker-build
+docker-build: ## Build the image IMG
+	$(CONTAINER_TOOL) build --tag "$(IMG)" .
+
+.PHONY: docker-push
+docker-push: ## Push the image IMG
+	$(CONTAINER_TOOL) push "$(IMG)"
+
+.PHONY: docker-buildx
+docker-buildx: ## Build the image IMG for PLATFORMS and push it
+	$(CONTAINER_TOOL) buildx inspect "$(BUILDX_BUILDER)" >/dev/null 2>&1 || \
+	  $(CONTAINER_TOOL) buildx create --name "$(BUILDX_BUILDER)" --driver docker-container
+	$(CONTAINER_TOOL) buildx build --builder "$(BUILDX_BUILDER)" --platform "$(PLATFORMS)" --tag "$(IMG)" --push .
+
+.PHONY: build-installer
+build-installer: $(RUNTIME) ## Write dist/install.yaml: CRD, permissions and Deployment of IMG in one file
+	@mkdir -p dist
+	$(KUBECTL) kustomize config/default >dist/.install.yaml
+	@sed 's|^\( *image: \).*|\1$(IMG)|' dist/.install.yaml >dist/install.yaml
+	@rm dist/.install.yaml
+	@echo "dist/install.yaml deploys $(IMG)"
+
+##@ Cluster (the current kubeconfig context)
+
+.PHONY: install
+install: $(RUNTIME) ## Install the CRD
+	$(KUBECTL) apply --server-side --force-conflicts -k config/crd
+
+.PHONY: uninstall
+uninstall: $(RUNTIME) ## Remove the CRD, and with it every MCPServer (ignore-not-found=true forgives absence)
+	$(KUBECTL) delete --ignore-not-found=$(ignore-not-found) -k config/crd
+
+.PHONY: deploy
+deploy: build-installer ## Install everything, the operator as a Deployment of IMG
+	$(KUBECTL) apply --server-side --force-conflicts -f dist/install.yaml
+
+# The CRD goes first: while the operator still runs, it removes the targets of the MCPServers that go with it.
+.PHONY: undeploy
+undeploy: uninstall ## Remove everything that deploy installed, MCPServers and their targets first
+	$(KUBECTL) kustomize config/default | $(KUBECTL) delete --ignore-not-found=true -f -
+
+# --- the virtual environment: made again only when what it is made from changed ---------------------------
+
+# pip is told the very files by their hashes; where it gets them from is the machine's own configuration.
+$(RUNTIME): requirements.txt requirements-build.txt pyproject.toml
+	@python=$$(hack/python.sh) && $(call stage,Virtual environment in .venv with $$python) && \
+	  { $(BIN)/python -c '' 2>/dev/null || "$$python" -m venv --clear .venv; }
+	$(PIP_INSTALL) --require-hashes -r requirements.txt -r requirements-build.txt
+	$(PIP_INSTALL) --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(DEV): $(RUNTIME) requirements-dev.txt
+	@$(call stage,Development tools in .venv)
+	$(PIP_INSTALL) --require-hashes -r requirements-dev.txt
+	@touch $@
