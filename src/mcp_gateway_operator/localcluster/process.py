@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
 import sys
 import threading
 from collections import deque
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from mcp_gateway_operator.localcluster.cache import is_program
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
 # Asks the kernel to kill the server when its parent goes, then becomes the server. A program and not a
 # `preexec_fn`: Python code between fork and exec can deadlock in a process with threads. The parent may have
@@ -55,8 +58,10 @@ class ServerProcess:
         """Start the process.
 
         Raises:
-            OSError: it cannot be executed.
+            OSError: the program is not there, or the log cannot be written.
         """
+        if not is_program(Path(self._argv[0])):
+            raise FileNotFoundError(errno.ENOENT, "There is no such program", self._argv[0])
         # The kernel counts the death of the *thread* that started a child as its parent's death, so the child
         # gets a thread that lives as long as it does, whatever thread calls this method.
         threading.Thread(target=self._run, name=f"{self.name}-parent", daemon=True).start()

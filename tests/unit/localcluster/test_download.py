@@ -167,6 +167,7 @@ def test_a_closed_port_is_reported_and_not_waited_for(tmp_path: Path) -> None:
 
 def test_newest_patch_of_the_wanted_minor_is_chosen() -> None:
     """Stay within the minor version, compare patches as numbers, skip pre-releases."""
+
     def files(release: str) -> dict[str, dict[str, str]]:
         name = f"envtest-{release}-{PLATFORM}.tar.gz"
         return {name: {"hash": "AB", "selfLink": f"https://mirror.example/{name}"}}
