@@ -37,8 +37,8 @@ class _Watch:
     """What the observer knows of one gateway beside its table.
 
     `started`: start of the latest List. `drift_factor`: the jitter drawn for the next one. `scheduled`: the
-    moment of the gateway's valid entry in the heap. `asked_lane`, `asked_until`: the line in which it waits for
-    a ticket, and when it asks again. `lists`: the List in flight.
+    moment of the gateway's valid entry in the heap. `asked_lane`, `asked_until`: the line in which it waits
+    for a ticket, and when it asks again. `lists`: the List in flight.
     """
 
     table: GatewayTable

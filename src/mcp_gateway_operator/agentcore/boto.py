@@ -1,0 +1,211 @@
+"""The AgentCore port over AWS: botocore in threads."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from botocore.exceptions import NoCredentialsError
+
+from mcp_gateway_operator.agentcore import answers, sdk
+from mcp_gateway_operator.agentcore.errors import AgentCoreError, ErrorKind
+from mcp_gateway_operator.agentcore.mapping import from_botocore
+from mcp_gateway_operator.agentcore.port import CallerIdentity, Fence, ListPage
+from mcp_gateway_operator.agentcore.threads import ThreadPool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from botocore.client import BaseClient
+
+    from mcp_gateway_operator.targets.model import Target
+
+T = TypeVar("T")
+
+CALL_SECONDS: Final = 15.0
+"""The longest a call takes for its caller, credentials and all."""
+PAGE_SIZE: Final = 1000
+"""The service's limit for maxResults."""
+
+
+class _Flight:
+    """What one call needs to know of itself while it is under way in a thread."""
+
+    def __init__(self, fence: Fence | None) -> None:
+        self.fence = fence
+        self.sent = False
+
+
+class Boto3AgentCore:
+    """AgentCore through botocore, for `asyncio` callers.
+
+    Endpoint, credentials, proxies, certificates, FIPS and dual-stack are what the environment and the shared
+    configuration say, as in every SDK (`AWS_ENDPOINT_URL` included). Nothing is read before the first call.
+    There are no retries: the quota scheduler counts every request. A call ends after `CALL_SECONDS` at the
+    latest; the thread of a cancelled call finishes by itself and its answer is dropped.
+
+    Args:
+        region: the AWS Region, None for the SDK's own choice (`AWS_REGION`, the profile).
+        user_agent: `name/version`, added to the SDK's.
+        read_threads: Gets and Lists at a time.
+        write_threads: Creates, Updates, Deletes and Synchronizes at a time. Apart from the reads, so that
+            neither ever waits for threads that hang in the other.
+    """
+
+    def __init__(
+        self, *, region: str | None, user_agent: str, read_threads: int = 8, write_threads: int = 8
+    ) -> None:
+        self._region = region
+        self._user_agent = user_agent
+        self._connections = read_threads + write_threads
+        self._reads = ThreadPool(read_threads, "aws-read")
+        self._writes = ThreadPool(write_threads, "aws-write")
+        self._lock = threading.Lock()
+        self._session: Any = None
+        self._client: BaseClient | None = None
+        self._sts: BaseClient | None = None
+        self._flights = threading.local()
+
+    async def close(self) -> None:
+        """Stop the threads and close idle connections; calls in flight end unseen."""
+        self._reads.close()
+        self._writes.close()
+        # Without the lock, which a thread may hold while it reads configuration files.
+        for client in (self._client, self._sts):
+            if client is not None:
+                client.close()
+
+    async def list_targets(self, gateway_id: str, *, next_token: str | None = None) -> ListPage:
+        """Return one page (up to 1000) of the gateway's targets."""
+        request: dict[str, Any] = {"gatewayIdentifier": gateway_id, "maxResults": PAGE_SIZE}
+        if next_token is not None:
+            request["nextToken"] = next_token
+        return await self._read("list_gateway_targets", request, answers.page)
+
+    async def get_target(self, gateway_id: str, target_id: str) -> Target:
+        """Return one target in full."""
+        request = {"gatewayIdentifier": gateway_id, "targetId": target_id}
+        return await self._read("get_gateway_target", request, answers.target)
+
+    async def create_target(
+        self, gateway_id: str, request: Mapping[str, Any], *, client_token: str, fence: Fence
+    ) -> Target:
+        """Create a target; `request` holds everything but gatewayIdentifier and clientToken."""
+        whole = {**request, "gatewayIdentifier": gateway_id, "clientToken": client_token}
+        return await self._write("create_gateway_target", whole, answers.target, fence)
+
+    async def update_target(
+        self, gateway_id: str, target_id: str, request: Mapping[str, Any], *, fence: Fence
+    ) -> Target:
+        """Replace a target's whole configuration; what `request` omits is cleared."""
+        whole = {**request, "gatewayIdentifier": gateway_id, "targetId": target_id}
+        return await self._write("update_gateway_target", whole, answers.target, fence)
+
+    async def synchronize_target(self, gateway_id: str, target_id: str, *, fence: Fence) -> Target:
+        """Ask for the target's tools to be indexed again."""
+        request = {"gatewayIdentifier": gateway_id, "targetIdList": [target_id]}
+        return await self._write("synchronize_gateway_targets", request, answers.synchronized, fence)
+
+    async def delete_target(self, gateway_id: str, target_id: str, *, fence: Fence) -> str:
+        """Ask for deletion, which is asynchronous; return the status answered."""
+        request = {"gatewayIdentifier": gateway_id, "targetId": target_id}
+        return await self._write("delete_gateway_target", request, answers.status, fence)
+
+    async def get_gateway(self, gateway_id: str) -> str:
+        """Return the gateway's status word; proves that the gateway exists."""
+        return await self._read("get_gateway", {"gatewayIdentifier": gateway_id}, answers.status)
+
+    async def caller_identity(self) -> CallerIdentity:
+        """Return whose credentials are used."""
+
+        def call(_: _Flight) -> CallerIdentity:
+            client = self._clients()[1]
+            answer = client.get_caller_identity()
+            return CallerIdentity(
+                account=str(answer["Account"]), arn=str(answer["Arn"]), region=client.meta.region_name
+            )
+
+        return await self._run(self._reads, "GetCallerIdentity", call, _Flight(None))
+
+    # How.
+
+    async def _read(self, operation: str, request: dict[str, Any], parse: Callable[[Any], T]) -> T:
+        return await self._run(self._reads, operation, self._call(operation, request, parse), _Flight(None))
+
+    async def _write(
+        self, operation: str, request: dict[str, Any], parse: Callable[[Any], T], fence: Fence
+    ) -> T:
+        return await self._run(self._writes, operation, self._call(operation, request, parse), _Flight(fence))
+
+    def _call(
+        self, operation: str, request: dict[str, Any], parse: Callable[[Any], T]
+    ) -> Callable[[_Flight], T]:
+        def call(flight: _Flight) -> T:
+            client = self._clients()[0]
+            self._flights.current = flight
+            try:
+                return parse(getattr(client, operation)(**request))
+            finally:
+                self._flights.current = None
+
+        return call
+
+    async def _run(
+        self, pool: ThreadPool, operation: str, call: Callable[[_Flight], T], flight: _Flight
+    ) -> T:
+        mutating = flight.fence is not None
+
+        def attempt() -> T:
+            try:
+                return call(flight)
+            except NoCredentialsError as error:
+                # The client has none for good; a metadata service that comes up later deserves a new chain.
+                self._forget_clients()
+                raise from_botocore(error, mutating=mutating, sent=flight.sent) from error
+            except Exception as error:
+                raise from_botocore(error, mutating=mutating, sent=flight.sent) from error
+
+        job = pool.submit(attempt)
+        try:
+            async with asyncio.timeout(CALL_SECONDS):
+                return await job.future
+        except TimeoutError:
+            raise AgentCoreError(
+                ErrorKind.TRANSIENT,
+                "Timeout",
+                f"{operation} did not end within {CALL_SECONDS:.0f} s"
+                if job.started
+                else f"{operation} waited {CALL_SECONDS:.0f} s for calls that do not end",
+                maybe_applied=mutating and flight.sent,
+            ) from None
+
+    def _clients(self) -> tuple[BaseClient, BaseClient]:
+        """Return the AgentCore and STS clients; called in threads."""
+        with self._lock:
+            if self._client is None or self._sts is None:
+                self._session = sdk.new_session()
+                self._client = sdk.new_client(
+                    self._session,
+                    region=self._region,
+                    user_agent=self._user_agent,
+                    connections=self._connections,
+                )
+                self._client.meta.events.register("before-send", self._before_send)
+                self._sts = sdk.new_sts_client(
+                    self._session, region=self._region, user_agent=self._user_agent
+                )
+            return self._client, self._sts
+
+    def _forget_clients(self) -> None:
+        with self._lock:
+            self._client = self._sts = self._session = None
+
+    def _before_send(self, **_: object) -> None:
+        """Ask the fence in the last moment: credentials are there, the request is signed."""
+        flight: _Flight = self._flights.current
+        if flight.fence is not None and not flight.fence():
+            raise AgentCoreError(
+                ErrorKind.FENCED, "Fenced", "not sent: this process does not hold the lease any more"
+            )
+        flight.sent = True
