@@ -1,8 +1,8 @@
 """The CustomResourceDefinition, rendered from the types.
 
-Two variants have the same types. The strict one carries all rules and needs Kubernetes 1.30, which keeps
-updating and deleting objects that broke a rule before the rule existed (CRDValidationRatcheting). The legacy one is
-for Kubernetes 1.19 to 1.29 and asks no more of the Go operator's fields than its CRD did.
+Two variants have the same types. The strict one carries all rules and needs Kubernetes 1.30, which lets
+objects that break a newer rule be updated and deleted all the same (CRDValidationRatcheting). The legacy one
+is for Kubernetes 1.19 to 1.29 and asks no more of the Go operator's fields than its CRD did.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ _COLUMNS: Final = (
 )
 
 _DESCRIPTION: Final = (
-    "MCPServer registers one MCP server as a target of an AWS Bedrock AgentCore gateway and keeps the target in step "
-    "with the spec until the object is deleted."
+    "MCPServer registers one MCP server as a target of an AWS Bedrock AgentCore gateway and keeps the target "
+    "in step with the spec until the object is deleted."
 )
 
 

@@ -15,7 +15,7 @@ _SECONDS: Final = {
     "m": 60.0,
     "h": 3600.0,
 }
-_TERM = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)")  # noqa: RUF001  -- both signs mean micro, as in Go
+_TERM = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)")
 _LONGEST: Final = (2**63 - 1) * 1e-9
 """Seconds: Go counts durations in nanoseconds in 64 bits, and so does the API server's CEL."""
 
@@ -37,6 +37,6 @@ def parse_duration(text: str) -> float:
         position = term.end()
     if not unsigned or position != len(unsigned) or total > _LONGEST:
         raise ValueError(
-            f"{text!r} is not a duration: write numbers with units (h, m, s, ms, us, ns), for example 6h or 1h30m."
+            f"{text!r} is not a duration: write numbers with units (h, m, s, ms, us, ns), for example 6h30m."
         )
     return sign * total

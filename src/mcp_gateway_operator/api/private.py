@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import msgspec
+
 from mcp_gateway_operator.api import rules
 from mcp_gateway_operator.api.schema import Camel, Field
 
@@ -17,8 +19,8 @@ class SelfManagedLatticeResource(Camel, frozen=True, kw_only=True):
     resource_configuration_identifier: Annotated[
         str,
         Field(
-            doc="Id or ARN of the VPC Lattice resource configuration through which the gateway reaches the server. "
-            "You create it, together with its resource gateway, and keep it.",
+            doc="Id or ARN of the VPC Lattice resource configuration through which the gateway reaches the "
+            "server. You create it, together with its resource gateway, and keep it.",
             required=True,
             min_length=20,
             max_length=2048,
@@ -45,7 +47,8 @@ class ManagedVpcResource(Camel, frozen=True, kw_only=True):
     subnet_ids: Annotated[
         tuple[str, ...],
         Field(
-            doc="Ids of the subnets in which AWS places the network interfaces of the VPC Lattice resource gateway.",
+            doc="Ids of the subnets in which AWS places the network interfaces of the VPC Lattice resource "
+            "gateway.",
             required=True,
             max_items=64,
             item=Field(doc="", min_length=1, max_length=32, rules=rules.SUBNET),
@@ -64,8 +67,8 @@ class ManagedVpcResource(Camel, frozen=True, kw_only=True):
     security_group_ids: Annotated[
         tuple[str, ...],
         Field(
-            doc="Ids of at most five security groups for the resource gateway. Default: the default security group of "
-            "the VPC.",
+            doc="Ids of at most five security groups for the resource gateway. Default: the default "
+            "security group of the VPC.",
             max_items=5,
             item=Field(doc="", min_length=1, max_length=32, rules=rules.SECURITY_GROUP),
             example="[sg-0a1b2c3d]",
@@ -78,12 +81,12 @@ class ManagedVpcResource(Camel, frozen=True, kw_only=True):
             max_properties=50,
             item=Field(doc="", max_length=256),
         ),
-    ] = {}
+    ] = msgspec.field(default_factory=dict)
     routing_domain: Annotated[
         str,
         Field(
-            doc="Domain to connect to instead of the endpoint's own, 3 to 255 characters: for example that of a VPC "
-            "endpoint or of an internal load balancer in front of the server.",
+            doc="Domain to connect to instead of the endpoint's own, 3 to 255 characters: for example that "
+            "of a VPC endpoint or of an internal load balancer in front of the server.",
             max_length=255,
             rules=rules.ROUTING_DOMAIN,
             example="internal-mcp.example.com",

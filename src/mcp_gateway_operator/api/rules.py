@@ -7,13 +7,10 @@ bedrock-agentcore-control service model and the AgentCore gateway pages of the A
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mcp_gateway_operator.api.durations import parse_duration
 from mcp_gateway_operator.api.schema import Rule
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 MINIMUM_SYNC_INTERVAL = 600.0
 """Seconds. AWS bills the indexing of tools, so a shorter interval is refused."""
@@ -38,18 +35,23 @@ def lacks(pattern: str, message: str) -> Rule:
 
 
 def exactly_one(*names: str, texts: frozenset[str] = frozenset(), message: str) -> Rule:
-    """Return the rule that an object has exactly one of two fields; those in `texts` are absent when empty."""
-    first, second = (f"(has(self.{n}) && self.{n} != '')" if n in texts else f"has(self.{n})" for n in names)
+    """Return the rule that an object has exactly one of two fields; those in `texts` may be "" for absent."""
+    first, second = (_has(n) if n in texts else f"has(self.{n})" for n in names)
     return Rule(
         cel=f"{first} != {second}",
         message=message,
-        holds=lambda value: sum(value.get(name) not in {None, ""} for name in names) == 1,
+        holds=lambda value: sum(value.get(name) not in (None, "") for name in names) == 1,
     )
 
 
 _AUTHORITY = re.compile(
     r"https://([^/?#]*@)?(\[[0-9A-Fa-f:.]+\]|[^\s/?#@:\[\]]+)(:[0-9]{1,5})?([/?#]|$)", re.ASCII
 )
+
+
+def _has(name: str) -> str:
+    return f"(has(self.{name}) && self.{name} != '')"
+
 
 ENDPOINT = (
     Rule(
@@ -75,7 +77,8 @@ ENDPOINT = (
 CAPABILITIES = (
     Rule(
         cel="'tools' in self",
-        message="capabilities must include tools, the capability that AgentCore gateways require: add 'tools'",
+        message="capabilities must include tools, the capability that AgentCore gateways require: add "
+        "'tools'",
         holds=lambda items: "tools" in items,
     ),
 )
@@ -213,8 +216,8 @@ PRIVATE_ENDPOINT = (
     exactly_one(
         "selfManagedLatticeResource",
         "managedVpcResource",
-        message="privateEndpoint takes exactly one of selfManagedLatticeResource and managedVpcResource: write"
-        " one of them, or remove privateEndpoint for a server with a public address",
+        message="privateEndpoint takes exactly one of selfManagedLatticeResource and managedVpcResource: "
+        "write one of them, or remove privateEndpoint for a server with a public address",
     ),
 )
 VPC = (
@@ -281,17 +284,14 @@ def _auth_block(auth: str, block: str, example: str) -> tuple[Rule, Rule]:
     )
 
 
-def _has(name: str) -> str:
-    return f"(has(self.{name}) && self.{name} != '')"
-
-
 _AUTHORIZATION_CODE = "(has(self.oauthGrantType) && self.oauthGrantType == 'AUTHORIZATION_CODE')"
 
 SPEC = (
     Rule(
         cel=f"{_OTHER_AUTH} || {_has('oauthProviderArn')}",
-        message="oauthProviderArn is required when authType is OAuth2, which is the default: write the ARN of"
-        " an AgentCore OAuth2 credential provider, or set authType: NoAuth for a server without authorization",
+        message="oauthProviderArn is required when authType is OAuth2, which is the default: write the ARN "
+        "of an AgentCore OAuth2 credential provider, or set authType: NoAuth for a server without "
+        "authorization",
         holds=lambda spec: _auth(spec) != "OAuth2" or bool(spec.get("oauthProviderArn")),
         field="oauthProviderArn",
         reason="FieldValueRequired",
@@ -310,7 +310,8 @@ SPEC = (
         reason="FieldValueForbidden",
     ),
     Rule(
-        cel=f"{_OTHER_AUTH} || !{_AUTHORIZATION_CODE} || !has(self.listingMode) || self.listingMode != 'DYNAMIC'",
+        cel=f"{_OTHER_AUTH} || !{_AUTHORIZATION_CODE} || !has(self.listingMode)"
+        " || self.listingMode != 'DYNAMIC'",
         message="listingMode DYNAMIC cannot be used with oauthGrantType AUTHORIZATION_CODE: set listingMode:"
         " DEFAULT or another grant type",
         holds=lambda spec: (

@@ -6,8 +6,9 @@ these: the CRD, its older-server variant, the field reference, offline validatio
 
 from __future__ import annotations
 
+import dataclasses
 import types
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -20,7 +21,7 @@ Kind = Literal["string", "integer", "array", "map", "object"]
 
 
 class Camel(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True, gc=False):
-    """Base of all structures: camelCase on the wire, defaults left out, no cycles and so not tracked by the GC."""
+    """Base of all structures: camelCase on the wire, defaults left out, never part of a cycle."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +77,7 @@ class Node:
 
     kind: Kind
     field: Field
-    properties: dict[str, Node] = field(default_factory=dict)
+    properties: dict[str, Node] = dataclasses.field(default_factory=dict)
     item: Node | None = None
 
 

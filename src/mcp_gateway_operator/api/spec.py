@@ -2,144 +2,17 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated
 
+import msgspec
+
 from mcp_gateway_operator.api import rules
+from mcp_gateway_operator.api.authorization import ApiKeySpec, AuthType, IamSpec
 from mcp_gateway_operator.api.private import CertificateConfiguration, PrivateEndpoint
 from mcp_gateway_operator.api.schema import Camel, Field
-
-
-class AuthType(StrEnum):
-    """How the gateway authenticates to the MCP server."""
-
-    OAUTH2 = "OAuth2"
-    NO_AUTH = "NoAuth"
-    GATEWAY_IAM_ROLE = "GatewayIamRole"
-    API_KEY = "ApiKey"
-
+from mcp_gateway_operator.api.tools import McpToolSchema, ToolSync
 
 _HEADER = Field(doc="", min_length=1, max_length=100, rules=rules.HEADER)
-
-
-class IamSpec(Camel, frozen=True, kw_only=True):
-    """Signing of the gateway's calls with its own IAM role (Signature Version 4)."""
-
-    service: Annotated[
-        str,
-        Field(
-            doc="Signing name of the AWS service that verifies the call: bedrock-agentcore for an AgentCore Runtime or "
-            "another gateway, execute-api for API Gateway, lambda for a function URL.",
-            required=True,
-            min_length=1,
-            max_length=64,
-            rules=rules.SIGNING_SERVICE,
-            example="bedrock-agentcore",
-        ),
-    ] = ""
-    region: Annotated[
-        str,
-        Field(
-            doc="Region to sign for. Default: the gateway's Region.",
-            max_length=32,
-            rules=rules.SIGNING_REGION,
-            example="us-east-1",
-        ),
-    ] = ""
-
-
-class ApiKeySpec(Camel, frozen=True, kw_only=True):
-    """An API key that the gateway sends with each call."""
-
-    provider_arn: Annotated[
-        str,
-        Field(
-            doc="ARN of the AgentCore API key credential provider that holds the key, in the gateway's account and "
-            "Region.",
-            required=True,
-            min_length=1,
-            max_length=2048,
-            rules=rules.API_KEY_PROVIDER_ARN,
-            example="arn:aws:bedrock-agentcore:us-east-1:123456789012:token-vault/default/apikeycredentialprovider/search",
-        ),
-    ] = ""
-    location: Annotated[
-        str,
-        Field(
-            doc="Where the key goes: HEADER or QUERY_PARAMETER. Default: left to AWS.",
-            enum=("HEADER", "QUERY_PARAMETER"),
-            example="HEADER",
-        ),
-    ] = ""
-    parameter_name: Annotated[
-        str,
-        Field(
-            doc="Name of the header or query parameter that carries the key, at most 64 characters.",
-            max_length=64,
-            example="X-Api-Key",
-        ),
-    ] = ""
-    prefix: Annotated[
-        str,
-        Field(
-            doc="Text that AWS puts before the key, at most 64 characters.", max_length=64, example="Bearer"
-        ),
-    ] = ""
-
-
-class S3ToolSchema(Camel, frozen=True, kw_only=True):
-    """A list of tools kept in S3."""
-
-    uri: Annotated[
-        str,
-        Field(
-            doc="Address of the S3 object with the list of tools in JSON, at most 10 MB. The gateway's role must be "
-            "allowed to read it.",
-            required=True,
-            min_length=1,
-            max_length=2048,
-            rules=rules.S3_URI,
-            example="s3://my-bucket/tools.json",
-        ),
-    ] = ""
-    bucket_owner_account_id: Annotated[
-        str,
-        Field(
-            doc="AWS account that owns the bucket, when it is another one than the gateway's.",
-            max_length=12,
-            rules=rules.ACCOUNT_ID,
-            example='"123456789012"',
-        ),
-    ] = ""
-
-
-class McpToolSchema(Camel, frozen=True, kw_only=True):
-    """A static list of tools."""
-
-    inline: Annotated[
-        str,
-        Field(
-            doc="The list of tools as JSON text, at most 128 KiB (131072 characters). A larger one belongs in S3.",
-            max_length=131072,
-            example="'{\"tools\": []}'",
-        ),
-    ] = ""
-    s3: Annotated[S3ToolSchema | None, Field(doc="The S3 object that holds the list of tools.")] = None
-
-
-class ToolSync(Camel, frozen=True, kw_only=True):
-    """Periodic indexing of tools."""
-
-    interval: Annotated[
-        str,
-        Field(
-            doc="Time between two indexings as a Go duration, at least 10m. Default: no periodic indexing. AWS bills "
-            "each indexing.",
-            max_length=20,
-            rules=rules.SYNC_INTERVAL,
-            example="6h",
-        ),
-    ] = ""
 
 
 class MCPServerSpec(Camel, frozen=True, kw_only=True):
@@ -148,10 +21,10 @@ class MCPServerSpec(Camel, frozen=True, kw_only=True):
     endpoint: Annotated[
         str,
         Field(
-            doc="Address of the MCP server: an https URL that the gateway can reach, at most 2048 characters. AgentCore "
-            "connects to it when the target is made or changed and on every call of a tool, so its certificate must "
-            "be publicly trusted unless certificateConfigurations names a private authority. Percent-encode an ARN "
-            "inside the path.",
+            doc="Address of the MCP server: an https URL that the gateway can reach, at most 2048 "
+            "characters. AgentCore connects to it when the target is made or changed and on every call of a "
+            "tool, so its certificate must be publicly trusted unless certificateConfigurations names a "
+            "private authority. Percent-encode an ARN inside the path.",
             required=True,
             max_length=2048,
             rules=rules.ENDPOINT,
@@ -162,8 +35,9 @@ class MCPServerSpec(Camel, frozen=True, kw_only=True):
     capabilities: Annotated[
         tuple[str, ...],
         Field(
-            doc="What the MCP server offers. The list must include tools, which AgentCore gateways require; other MCP "
-            "capabilities (prompts, resources) may be listed for the reader's sake and change nothing at AWS.",
+            doc="What the MCP server offers. The list must include tools, which AgentCore gateways require; "
+            "other MCP capabilities (prompts, resources) may be listed for the reader's sake and change "
+            "nothing at AWS.",
             required=True,
             min_items=1,
             max_items=16,
@@ -176,9 +50,9 @@ class MCPServerSpec(Camel, frozen=True, kw_only=True):
     gateway_id: Annotated[
         str,
         Field(
-            doc="Id (not the ARN) of the AgentCore gateway that gets the target. Default: the gateway where the target "
-            "is now, else the operator's --gateway-id. A change moves the target: the new one is made and READY "
-            "before the old one is deleted. Outer white space is ignored.",
+            doc="Id (not the ARN) of the AgentCore gateway that gets the target. Default: the gateway where "
+            "the target is now, else the operator's --gateway-id. A change moves the target: the new one is "
+            "made and READY before the old one is deleted. Outer white space is ignored.",
             max_length=256,
             rules=rules.GATEWAY_ID,
             example="tools-abcdefghij",
@@ -188,10 +62,10 @@ class MCPServerSpec(Camel, frozen=True, kw_only=True):
     target_name: Annotated[
         str,
         Field(
-            doc="Name of the target in the gateway, where it is unique: at most 100 letters and digits with single "
-            "dashes between them. Default: metadata.name, with dots and runs of dashes turned into single dashes. "
-            "Agents see each tool as NAME___TOOL and many models take 64 characters at most, so keep it short; a "
-            "change renames every tool.",
+            doc="Name of the target in the gateway, where it is unique: at most 100 letters and digits with "
+            "single dashes between them. Default: metadata.name, with dots and runs of dashes turned into "
+            "single dashes. Agents see each tool as NAME___TOOL and many models take 64 characters at most, "
+            "so keep it short; a change renames every tool.",
             max_length=200,
             rules=rules.TARGET_NAME,
             example="github-tools",
@@ -201,8 +75,9 @@ class MCPServerSpec(Camel, frozen=True, kw_only=True):
     description: Annotated[
         str,
         Field(
-            doc="What the server is for, at most 200 characters. AWS shows it in the console and in lists of targets. "
-            "The operator adds its ownership mark at the end, and shortens the text at AWS when both do not fit.",
+            doc="What the server is for, at most 200 characters. AWS shows it in the console and in lists "
+            "of targets. The operator adds its ownership mark at the end, and shortens the text at AWS when "
+            "both do not fit.",
             max_length=200,
             rules=rules.DESCRIPTION,
             example="Issues and pull requests of our GitHub organisation",
@@ -212,9 +87,9 @@ class MCPServerSpec(Camel, frozen=True, kw_only=True):
     auth_type: Annotated[
         str,
         Field(
-            doc="How the gateway authenticates to the server: OAuth2 (the default; needs oauthProviderArn), NoAuth, "
-            "GatewayIamRole (signs with the gateway's role; needs iam) or ApiKey (needs apiKey). Fields of another "
-            "OAuth2 setting than the chosen one are ignored.",
+            doc="How the gateway authenticates to the server: OAuth2 (the default; needs oauthProviderArn), "
+            "NoAuth, GatewayIamRole (signs with the gateway's role; needs iam) or ApiKey (needs apiKey). "
+            "The oauth fields are ignored unless it is OAuth2.",
             default="OAuth2",
             enum=tuple(AuthType),
             example="OAuth2",
@@ -224,8 +99,8 @@ class MCPServerSpec(Camel, frozen=True, kw_only=True):
     oauth_provider_arn: Annotated[
         str,
         Field(
-            doc="ARN of the AgentCore OAuth2 credential provider from which the gateway gets its tokens. Required when "
-            "authType is OAuth2. It must be in the gateway's account and Region.",
+            doc="ARN of the AgentCore OAuth2 credential provider from which the gateway gets its tokens. "
+            "Required when authType is OAuth2. It must be in the gateway's account and Region.",
             max_length=2048,
             rules=rules.OAUTH_PROVIDER_ARN,
             example="arn:aws:bedrock-agentcore:us-east-1:123456789012:token-vault/default/oauth2credentialprovider/github",
@@ -235,8 +110,8 @@ class MCPServerSpec(Camel, frozen=True, kw_only=True):
     oauth_scopes: Annotated[
         tuple[str, ...],
         Field(
-            doc="Scopes that the gateway asks for, at most 100 of at most 64 characters each. Default: none, which is "
-            "legal where the identity provider needs no scope.",
+            doc="Scopes that the gateway asks for, at most 100 of at most 64 characters each. Default: "
+            "none, which is legal where the identity provider needs no scope.",
             max_items=100,
             item=Field(doc="", min_length=1, max_length=64),
             example="[repo, read:org]",
@@ -246,9 +121,9 @@ class MCPServerSpec(Camel, frozen=True, kw_only=True):
     oauth_grant_type: Annotated[
         str,
         Field(
-            doc="OAuth2 grant: CLIENT_CREDENTIALS (the default: the gateway acts as itself), AUTHORIZATION_CODE (a "
-            "person consents at status.authorizationUrl) or TOKEN_EXCHANGE (the caller's token is exchanged for one "
-            "of the server).",
+            doc="OAuth2 grant: CLIENT_CREDENTIALS (the default: the gateway acts as itself), "
+            "AUTHORIZATION_CODE (a person consents at status.authorizationUrl) or TOKEN_EXCHANGE (the "
+            "caller's token is exchanged for one of the server).",
             enum=("CLIENT_CREDENTIALS", "AUTHORIZATION_CODE", "TOKEN_EXCHANGE"),
             example="CLIENT_CREDENTIALS",
         ),
@@ -266,35 +141,37 @@ class MCPServerSpec(Camel, frozen=True, kw_only=True):
     oauth_custom_parameters: Annotated[
         dict[str, str],
         Field(
-            doc="Further parameters for the identity provider's token endpoint, at most 10, for example audience or "
-            "subject_token_type.",
+            doc="Further parameters for the identity provider's token endpoint, at most 10, for example "
+            "audience or subject_token_type.",
             max_properties=10,
             item=Field(doc="", min_length=1, max_length=2048),
             rules=rules.PARAMETER_KEYS,
             example="{audience: https://api.example.com}",
         ),
-    ] = {}
+    ] = msgspec.field(default_factory=dict)
     iam: Annotated[
         IamSpec | None,
         Field(
-            doc="How the gateway signs its calls with its IAM role. Required when authType is GatewayIamRole, and only "
-            "allowed then. The server must verify AWS signatures: a plain load balancer or ingress does not.",
+            doc="How the gateway signs its calls with its IAM role. Required when authType is "
+            "GatewayIamRole, and only allowed then. The server must verify AWS signatures: a plain load "
+            "balancer or ingress does not.",
             example="{service: bedrock-agentcore}",
         ),
     ] = None
     api_key: Annotated[
         ApiKeySpec | None,
         Field(
-            doc="The API key that the gateway sends. Required when authType is ApiKey, and only allowed then.",
+            doc="The API key that the gateway sends. Required when authType is ApiKey, and only allowed "
+            "then.",
             example="{providerArn: arn:aws:..., location: HEADER, parameterName: X-Api-Key}",
         ),
     ] = None
     allowed_request_headers: Annotated[
         tuple[str, ...],
         Field(
-            doc="Headers of the agent's request that the gateway passes on to the server, at most 10 names (9 on a "
-            "gateway with a policy engine, which adds one of its own). AWS refuses Authorization and other standard "
-            "headers; the operator then reports a ValidationError that names them.",
+            doc="Headers of the agent's request that the gateway passes on to the server, at most 10 names "
+            "(9 on a gateway with a policy engine, which adds one of its own). AWS refuses Authorization "
+            "and other standard headers; the operator then reports a ValidationError that names them.",
             max_items=10,
             item=_HEADER,
             example="[X-Tenant-Id]",
@@ -304,8 +181,8 @@ class MCPServerSpec(Camel, frozen=True, kw_only=True):
     allowed_query_parameters: Annotated[
         tuple[str, ...],
         Field(
-            doc="Query parameters of the agent's request that the gateway passes on to the server, at most 10 names of "
-            "at most 40 characters.",
+            doc="Query parameters of the agent's request that the gateway passes on to the server, at most "
+            "10 names of at most 40 characters.",
             max_items=10,
             item=Field(doc="", min_length=1, max_length=40),
             example="[version]",
@@ -315,8 +192,8 @@ class MCPServerSpec(Camel, frozen=True, kw_only=True):
     allowed_response_headers: Annotated[
         tuple[str, ...],
         Field(
-            doc="Headers of the server's answer that the gateway passes back to the agent, at most 10 names. The same "
-            "names are refused as in allowedRequestHeaders.",
+            doc="Headers of the server's answer that the gateway passes back to the agent, at most 10 "
+            "names. The same names are refused as in allowedRequestHeaders.",
             max_items=10,
             item=_HEADER,
             example="[X-Request-Id]",
@@ -326,9 +203,9 @@ class MCPServerSpec(Camel, frozen=True, kw_only=True):
     listing_mode: Annotated[
         str,
         Field(
-            doc="DEFAULT: AWS indexes the tools when the target is made, changed or synchronized, and serves that list. "
-            "DYNAMIC: AWS asks the server at each listing; no semantic search, not with AUTHORIZATION_CODE, and READY "
-            "does not prove that the server answers. Default: DEFAULT.",
+            doc="DEFAULT: AWS indexes the tools when the target is made, changed or synchronized, and "
+            "serves that list. DYNAMIC: AWS asks the server at each listing; no semantic search, not with "
+            "AUTHORIZATION_CODE, and READY does not prove that the server answers. Default: DEFAULT.",
             enum=("DEFAULT", "DYNAMIC"),
             example="DEFAULT",
         ),
@@ -336,8 +213,9 @@ class MCPServerSpec(Camel, frozen=True, kw_only=True):
     mcp_tool_schema: Annotated[
         McpToolSchema | None,
         Field(
-            doc="A static list of tools, inline or in S3. AWS then never asks the server for its tools, and there is "
-            "nothing to synchronize. Not with the grant TOKEN_EXCHANGE. Default: AWS lists the tools itself.",
+            doc="A static list of tools, inline or in S3. AWS then never asks the server for its tools, and "
+            "there is nothing to synchronize. Not with the grant TOKEN_EXCHANGE. Default: AWS lists the "
+            "tools itself.",
             rules=rules.TOOL_SCHEMA,
             example="{s3: {uri: s3://my-bucket/tools.json}}",
         ),
@@ -345,8 +223,8 @@ class MCPServerSpec(Camel, frozen=True, kw_only=True):
     resource_priority: Annotated[
         int | None,
         Field(
-            doc="Which target serves a resource URI that several targets offer: 0 to 1000, the lowest wins. Default: "
-            "1000.",
+            doc="Which target serves a resource URI that several targets offer: 0 to 1000, the lowest wins. "
+            "Default: 1000.",
             minimum=0,
             maximum=1000,
             example="100",
@@ -355,8 +233,9 @@ class MCPServerSpec(Camel, frozen=True, kw_only=True):
     private_endpoint: Annotated[
         dict[str, object] | None,
         Field(
-            doc="How the gateway reaches a server that has no public address, through VPC Lattice: a resource "
-            "configuration of your own, or a VPC in which AWS makes one. Default: over the internet.",
+            doc="How the gateway reaches a server that has no public address, through VPC Lattice: a "
+            "resource configuration of your own, or a VPC in which AWS makes one. Default: over the "
+            "internet.",
             schema=PrivateEndpoint,
             rules=rules.PRIVATE_ENDPOINT,
             example="{selfManagedLatticeResource: {resourceConfigurationIdentifier: rcfg-0123456789abcdef0}}",
@@ -365,8 +244,8 @@ class MCPServerSpec(Camel, frozen=True, kw_only=True):
     certificate_configurations: Annotated[
         tuple[dict[str, object], ...],
         Field(
-            doc="The private certificate authority that signed the server's certificate, in S3 or Secrets Manager; at "
-            "most one. Default: public authorities only.",
+            doc="The private certificate authority that signed the server's certificate, in S3 or Secrets "
+            "Manager; at most one. Default: public authorities only.",
             max_items=1,
             item=Field(doc="", schema=CertificateConfiguration, rules=rules.CERTIFICATE),
             example="[{s3: {uri: s3://my-bucket/ca.pem}}]",
@@ -375,17 +254,19 @@ class MCPServerSpec(Camel, frozen=True, kw_only=True):
     tool_sync: Annotated[
         ToolSync | None,
         Field(
-            doc="When AWS indexes the tools again, beyond changes of the target. AWS never notices by itself that a "
-            "server has new tools. To index once, set the annotation mcpgateway.bedrock.aws/sync-requested-at to a "
-            "new value. Without effect on static lists and DYNAMIC listing.",
+            doc="When AWS indexes the tools again, beyond changes of the target. AWS never notices by "
+            "itself that a server has new tools. To index once, set the annotation "
+            "mcpgateway.bedrock.aws/sync-requested-at to a new value. Without effect on static lists and "
+            "DYNAMIC listing.",
             example="{interval: 6h}",
         ),
     ] = None
     deletion_policy: Annotated[
         str,
         Field(
-            doc="What happens to the target when this object is deleted: Delete, or Retain to leave it at AWS. Read at "
-            "that moment. Default: the operator's --default-deletion-policy, which is Delete unless set.",
+            doc="What happens to the target when this object is deleted: Delete, or Retain to leave it at "
+            "AWS. Read at that moment. Default: the operator's --default-deletion-policy, which is Delete "
+            "unless set.",
             enum=("Delete", "Retain"),
             example="Delete",
         ),
@@ -393,9 +274,9 @@ class MCPServerSpec(Camel, frozen=True, kw_only=True):
     drift_policy: Annotated[
         str,
         Field(
-            doc="What happens when someone changed the target at AWS: Repair restores this spec, Report only says so in "
-            "the conditions. Default: Repair; Report for AUTHORIZATION_CODE without mcpToolSchema, where an update "
-            "would ask for consent again.",
+            doc="What happens when someone changed the target at AWS: Repair restores this spec, Report "
+            "only says so in the conditions. Default: Repair; Report for AUTHORIZATION_CODE without "
+            "mcpToolSchema, where an update would ask for consent again.",
             enum=("Repair", "Report"),
             example="Repair",
         ),
@@ -403,8 +284,8 @@ class MCPServerSpec(Camel, frozen=True, kw_only=True):
     management_policy: Annotated[
         str,
         Field(
-            doc="Manage: the operator makes, changes and deletes the target. Observe: it writes nothing to AWS and the "
-            "condition Synced says what it would do. Default: Manage.",
+            doc="Manage: the operator makes, changes and deletes the target. Observe: it writes nothing to "
+            "AWS and the condition Synced says what it would do. Default: Manage.",
             enum=("Manage", "Observe"),
             example="Manage",
         ),
@@ -412,8 +293,9 @@ class MCPServerSpec(Camel, frozen=True, kw_only=True):
     adoption_policy: Annotated[
         str,
         Field(
-            doc="What happens when a target of this name exists that no MCPServer owns: Never reports NameConflict, "
-            "IfExists takes it over. IfExists works only where the operator runs with --allow-adoption. Default: Never.",
+            doc="What happens when a target of this name exists that no MCPServer owns: Never reports "
+            "NameConflict, IfExists takes it over. IfExists works only where the operator runs with "
+            "--allow-adoption. Default: Never.",
             enum=("Never", "IfExists"),
             example="Never",
         ),

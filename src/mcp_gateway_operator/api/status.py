@@ -77,8 +77,8 @@ class MCPServerStatus(Camel, frozen=True, kw_only=True):
     recorded_for: Annotated[
         str,
         Field(
-            doc="UID of the object that targetId was recorded for: a copy of this status in another object proves "
-            "nothing."
+            doc="UID of the object that targetId was recorded for: a copy of this status in another object "
+            "proves nothing."
         ),
     ] = ""
     gateway_arn: Annotated[str, Field(doc="ARN of the gateway that holds the target.")] = ""
@@ -87,9 +87,9 @@ class MCPServerStatus(Camel, frozen=True, kw_only=True):
     target_status: Annotated[
         str,
         Field(
-            doc="State of the target in AgentCore's own word: CREATING, UPDATING, SYNCHRONIZING, DELETING, READY, "
-            "FAILED, UPDATE_UNSUCCESSFUL, SYNCHRONIZE_UNSUCCESSFUL, CREATE_PENDING_AUTH, UPDATE_PENDING_AUTH or "
-            "SYNCHRONIZE_PENDING_AUTH."
+            doc="State of the target in AgentCore's own word: CREATING, UPDATING, SYNCHRONIZING, DELETING, "
+            "READY, FAILED, UPDATE_UNSUCCESSFUL, SYNCHRONIZE_UNSUCCESSFUL, CREATE_PENDING_AUTH, "
+            "UPDATE_PENDING_AUTH or SYNCHRONIZE_PENDING_AUTH."
         ),
     ] = ""
     status_reasons: Annotated[
@@ -102,7 +102,8 @@ class MCPServerStatus(Camel, frozen=True, kw_only=True):
     authorization_url: Annotated[
         str,
         Field(
-            doc="Page at which a person must consent before the target can work; whoever opens it consents as himself."
+            doc="Page at which a person must consent before the target can work; whoever opens it consents "
+            "as himself."
         ),
     ] = ""
     authorization_expires: Annotated[
@@ -116,7 +117,8 @@ class MCPServerStatus(Camel, frozen=True, kw_only=True):
     moves: Annotated[
         tuple[MoveEntry, ...],
         Field(
-            doc="Other gateways that hold, or may hold, a target of this object while it moves; empty at rest."
+            doc="Other gateways that hold, or may hold, a target of this object while it moves; empty at "
+            "rest."
         ),
     ] = ()
     last_sync_request: Annotated[
@@ -129,15 +131,16 @@ class MCPServerStatus(Camel, frozen=True, kw_only=True):
     not_converging: Annotated[
         str,
         Field(
-            doc="Hash of a difference that AWS kept after an update, so that the same update is not sent again."
+            doc="Hash of a difference that AWS kept after an update, so that the same update is not sent "
+            "again."
         ),
     ] = ""
     conditions: Annotated[
         tuple[Condition, ...],
         Field(
-            doc="Ready (the summary), Synced (AWS holds the configuration of this generation), Reconciling and Stalled "
-            "(as kstatus reads them) and Authorized (consent only). Ready=True means that the target of this "
-            "generation is in the gateway, READY, with this configuration.",
+            doc="Ready (the summary), Synced (AWS holds the configuration of this generation), Reconciling "
+            "and Stalled (as kstatus reads them) and Authorized (consent only). Ready=True means that the "
+            "target of this generation is in the gateway, READY, with this configuration.",
             list_key="type",
         ),
     ] = ()

@@ -4,18 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import msgspec
+
 from mcp_gateway_operator.api import rules
-from mcp_gateway_operator.api.private import CertificateConfiguration, PrivateEndpoint
+from mcp_gateway_operator.api.authorization import ApiKeySpec, AuthType, IamSpec
 from mcp_gateway_operator.api.schema import Camel, Field
-from mcp_gateway_operator.api.spec import (
-    ApiKeySpec,
-    AuthType,
-    IamSpec,
-    MCPServerSpec,
-    McpToolSchema,
-    S3ToolSchema,
-    ToolSync,
-)
+from mcp_gateway_operator.api.spec import MCPServerSpec
 from mcp_gateway_operator.api.status import (
     Condition,
     FailureState,
@@ -23,11 +17,11 @@ from mcp_gateway_operator.api.status import (
     MoveEntry,
     ObservedState,
 )
+from mcp_gateway_operator.api.tools import McpToolSchema, S3ToolSchema, ToolSync
 
 __all__ = [
     "ApiKeySpec",
     "AuthType",
-    "CertificateConfiguration",
     "Condition",
     "FailureState",
     "IamSpec",
@@ -38,7 +32,6 @@ __all__ = [
     "MoveEntry",
     "ObjectMeta",
     "ObservedState",
-    "PrivateEndpoint",
     "S3ToolSchema",
     "ToolSync",
 ]
@@ -55,7 +48,7 @@ class ObjectMeta(Camel, frozen=True, kw_only=True):
     creation_timestamp: str = ""
     deletion_timestamp: str | None = None
     finalizers: tuple[str, ...] = ()
-    annotations: dict[str, str] = {}
+    annotations: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class MCPServer(Camel, frozen=True, kw_only=True):
@@ -65,7 +58,8 @@ class MCPServer(Camel, frozen=True, kw_only=True):
     spec: Annotated[
         MCPServerSpec,
         Field(
-            doc="The MCP server and how a gateway reaches it. An empty text or list means the same as a field left out.",
+            doc="The MCP server and how a gateway reaches it. An empty text or list means the same as a "
+            "field left out.",
             rules=rules.SPEC,
         ),
     ] = MCPServerSpec()

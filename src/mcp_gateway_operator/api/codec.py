@@ -1,0 +1,151 @@
+"""Decoding of MCPServer objects from the API server: fast, small and tolerant.
+
+A cache of 10,000 objects holds what is decoded here, so it keeps our annotations only (the biggest one is
+usually kubectl's last-applied copy of the whole object), and values that repeat between objects are shared.
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+from msgspec.structs import force_setattr
+
+from mcp_gateway_operator.api import names
+from mcp_gateway_operator.api.schema import Camel
+from mcp_gateway_operator.api.types import MCPServer, MCPServerSpec, MCPServerStatus, ObjectMeta
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class DecodeError(ValueError):
+    """The bytes are no MCPServer; the message names the field."""
+
+
+class _Annotations(msgspec.Struct, frozen=True, gc=False):
+    gateway: str | None = msgspec.field(name=names.GATEWAY_ANNOTATION, default=None)
+    paused: str | None = msgspec.field(name=names.PAUSED_ANNOTATION, default=None)
+    sync: str | None = msgspec.field(name=names.SYNC_ANNOTATION, default=None)
+    reconcile: str | None = msgspec.field(name=names.RECONCILE_ANNOTATION, default=None)
+
+
+class _Meta(Camel, frozen=True, kw_only=True):
+    name: str
+    namespace: str = ""
+    uid: str = ""
+    resource_version: str = ""
+    generation: int = 0
+    creation_timestamp: str = ""
+    deletion_timestamp: str | None = None
+    finalizers: tuple[str, ...] = ()
+    annotations: _Annotations = _Annotations()
+
+
+class _Object(Camel, frozen=True, kw_only=True):
+    metadata: _Meta
+    spec: MCPServerSpec = MCPServerSpec()
+    status: MCPServerStatus = MCPServerStatus()
+
+
+_DECODER: Final = msgspec.json.Decoder(_Object)
+_ANNOTATIONS: Final = (
+    ("gateway", names.GATEWAY_ANNOTATION),
+    ("paused", names.PAUSED_ANNOTATION),
+    ("sync", names.SYNC_ANNOTATION),
+    ("reconcile", names.RECONCILE_ANNOTATION),
+)
+_NO_ANNOTATIONS: Final[dict[str, str]] = {}
+
+_REPEATED_IN_SPEC: Final = (
+    "gateway_id",
+    "auth_type",
+    "oauth_provider_arn",
+    "oauth_grant_type",
+    "listing_mode",
+    "deletion_policy",
+    "drift_policy",
+    "management_policy",
+    "adoption_policy",
+)
+_REPEATED_TUPLES: Final = (
+    "capabilities",
+    "oauth_scopes",
+    "allowed_request_headers",
+    "allowed_query_parameters",
+    "allowed_response_headers",
+)
+_REPEATED_IN_STATUS: Final = ("gateway_arn", "gateway_id", "target_status")
+_REPEATED_IN_CONDITION: Final = ("type", "status", "reason", "message", "last_transition_time")
+
+
+def decode(raw: bytes | memoryview | msgspec.Raw) -> MCPServer:
+    """Return the object in `raw`, JSON as the API server sends it.
+
+    Unknown fields are ignored and null means absent. `metadata.annotations` holds our four annotations only.
+
+    Raises:
+        DecodeError: not JSON, without a name, or a field of a wrong type.
+    """
+    try:
+        found = _DECODER.decode(raw)
+    except msgspec.ValidationError:
+        found = _tolerant(raw)  # nulls are rare: the API server prunes most of them
+    except msgspec.DecodeError as error:
+        raise DecodeError(f"Not JSON: {error}") from error
+    _share(found.spec, _REPEATED_IN_SPEC)
+    for name in _REPEATED_TUPLES:
+        if value := getattr(found.spec, name):
+            force_setattr(found.spec, name, _shared(value))
+    _share(found.status, _REPEATED_IN_STATUS)
+    for condition in found.status.conditions:
+        _share(condition, _REPEATED_IN_CONDITION)
+    return MCPServer(metadata=_metadata(found.metadata), spec=found.spec, status=found.status)
+
+
+def _tolerant(raw: bytes | memoryview | msgspec.Raw) -> _Object:
+    try:
+        return msgspec.convert(_without_nulls(msgspec.json.decode(raw)), _Object)
+    except msgspec.ValidationError as error:
+        raise DecodeError(f"Not an {names.KIND}: {error}") from error
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nulls(each) for key, each in value.items() if each is not None}
+    if isinstance(value, list):
+        return [_without_nulls(each) for each in value if each is not None]
+    return value
+
+
+def _metadata(found: _Meta) -> ObjectMeta:
+    annotations = {
+        name: value
+        for attribute, name in _ANNOTATIONS
+        if (value := getattr(found.annotations, attribute)) is not None
+    }
+    return ObjectMeta(
+        name=found.name,
+        namespace=sys.intern(found.namespace),
+        uid=found.uid,
+        resource_version=found.resource_version,
+        generation=found.generation,
+        creation_timestamp=found.creation_timestamp,
+        deletion_timestamp=found.deletion_timestamp,
+        finalizers=_shared(found.finalizers),
+        annotations=annotations or _NO_ANNOTATIONS,
+    )
+
+
+def _share(structure: Camel, attributes: Iterable[str]) -> None:
+    # The structures are frozen for everyone who gets them; nobody has this one yet.
+    for name in attributes:
+        if value := getattr(structure, name):
+            force_setattr(structure, name, sys.intern(value))
+
+
+@lru_cache(maxsize=4096)
+def _shared(value: tuple[str, ...]) -> tuple[str, ...]:
+    return value

@@ -1,0 +1,20 @@
+"""What is wrong with a manifest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One thing to correct.
+
+    `path` names the field from the object's root, as the API server writes it (`spec.iam.service`,
+    `spec.oauthScopes[2]`). `message` says what to write instead.
+    """
+
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}"

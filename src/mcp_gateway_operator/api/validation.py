@@ -1,0 +1,92 @@
+"""Validation at reconcile: everything that admission checks, once more, and what admission leaves open.
+
+Objects reach the operator past a rule: they are older than it, or the cluster is older than CEL. Admission is
+loose where the service model is strict only in part of the cases (a gateway id may come with spaces around
+it) and where users of the Go operator wrote what AWS refuses (headers): here the service model decides.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from mcp_gateway_operator.api.checker import check
+from mcp_gateway_operator.api.headers import forbidden_headers
+from mcp_gateway_operator.api.problem import Problem
+from mcp_gateway_operator.api.schema import describe
+from mcp_gateway_operator.api.types import MCPServer, MCPServerSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator
+
+__all__ = ["Problem", "forbidden_headers", "validate", "validate_plain"]
+
+_GATEWAY_ID = re.compile("([0-9a-z]-?){1,100}-[0-9a-z]{10}")  # service model: GatewayIdentifier
+
+
+def validate(spec: MCPServerSpec, *, held_headers: Collection[str] = ()) -> tuple[Problem, ...]:
+    """Return what AWS or this operator would refuse in `spec`, in the order of the fields; pure.
+
+    Args:
+        spec: what the user wrote.
+        held_headers: names that the target has at AWS already: accepted once, so no problem.
+    """
+    plain: dict[str, Any] = msgspec.to_builtins(spec)
+    return validate_plain(plain, held_headers=held_headers)
+
+
+def validate_plain(
+    spec: dict[str, Any], *, held_headers: Collection[str] = (), closed: bool = False
+) -> tuple[Problem, ...]:
+    """Return the same for a spec in plain JSON; `closed` makes a field that does not exist a problem."""
+    problems = list(check(spec, describe(MCPServer).properties["spec"], "spec", closed=closed))
+    if any(problem.path in _PLAIN_PATHS for problem in problems):
+        return tuple(problems)  # the checks below rely on these fields' types
+    held = frozenset(name.lower() for name in held_headers)
+    problems += [problem for one in _CHAIN for problem in one(spec, held)]
+    return tuple(problems)
+
+
+_PLAIN_PATHS: Final = frozenset(
+    {"spec", "spec.gatewayId", "spec.apiKey", "spec.allowedRequestHeaders", "spec.allowedResponseHeaders"}
+)
+
+
+def _gateway_id(spec: dict[str, Any], _held: frozenset[str]) -> Iterator[Problem]:
+    gateway = (spec.get("gatewayId") or "").strip()
+    if gateway and not gateway.startswith("arn:") and _GATEWAY_ID.fullmatch(gateway) is None:
+        yield Problem(
+            path="spec.gatewayId",
+            message=f"{gateway!r} is not the id of a gateway: write its name in lower case, a dash and ten"
+            " characters, as the console shows them, for example tools-abcdefghij",
+        )
+
+
+def _headers(spec: dict[str, Any], held: frozenset[str]) -> Iterator[Problem]:
+    for field in ("allowedRequestHeaders", "allowedResponseHeaders"):
+        for name in forbidden_headers(spec.get(field) or ()):
+            if name.lower() not in held:
+                message = f"AWS does not pass on the header {name}: remove it from {field}"
+                yield Problem(path=f"spec.{field}", message=message)
+
+
+def _api_key_header(spec: dict[str, Any], held: frozenset[str]) -> Iterator[Problem]:
+    key = spec.get("apiKey") or {}
+    name = str(key.get("parameterName") or "").lower()
+    if key.get("location") == "QUERY_PARAMETER" or not name or name in held:
+        return
+    if name in {str(each).lower() for each in spec.get("allowedRequestHeaders") or ()}:
+        yield Problem(
+            path="spec.allowedRequestHeaders",
+            message=f"AWS does not pass on {key['parameterName']}, the header of the API key: remove it from"
+            " allowedRequestHeaders",
+        )
+
+
+_CHAIN: Final[tuple[Callable[[dict[str, Any], frozenset[str]], Iterator[Problem]], ...]] = (
+    _gateway_id,
+    _headers,
+    _api_key_header,
+)
