@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 import helm_programs
+
 from mcp_gateway_operator.localcluster.binaries import ensure_binaries
 from mcp_gateway_operator.localcluster.errors import BinariesUnavailableError
 
