@@ -39,11 +39,14 @@ class Row(msgspec.Struct, frozen=True):
         summary: what AWS says of it.
         read_began: when the read or write that gave the summary began.
         listed: a List of this process has shown the id.
+        fingerprint: the summary's as the last List showed it: a Get may spell the same thing in another way,
+            so what Lists say is compared with what Lists said.
     """
 
     summary: TargetSummary
     read_began: float
     listed: bool
+    fingerprint: tuple[object, ...] | None = None
 
 
 class Change(NamedTuple):
@@ -264,8 +267,11 @@ class GatewayTable:
                 markers.find(before.description) if before else None,
                 markers.find(summary.description),
             )
-        listed = listed or self.was_listed(target_id)
-        self._rows[target_id] = Row(summary, began, listed)
+        if listed:
+            fingerprint: tuple[object, ...] | None = summary.fingerprint
+        else:
+            fingerprint = row.fingerprint if row is not None else None
+        self._rows[target_id] = Row(summary, began, listed or self.was_listed(target_id), fingerprint)
         self._vanished.pop(target_id, None)
         return [] if before is summary else [Change(target_id, before, summary)]
 

@@ -1,0 +1,67 @@
+"""`mcp-gateway-operator` (short: `mcps`): finds the command and imports nothing that it does not need."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Final
+
+import click
+
+from mcp_gateway_operator import __version__
+
+COMMANDS: Final = {
+    "run": "Run the operator against a cluster.",
+    "demo": "See the operator at work on this machine, with no cloud account.",
+    "simulator": "Serve an AgentCore control plane on loopback.",
+    "validate": "Check manifests offline with the rules of admission.",
+    "crd": "Print the CustomResourceDefinition.",
+    "version": "Print the version.",
+}
+_HELP: Final = frozenset({"--help", "-h", "--version"})
+
+
+class _Lazy(click.Group):
+    """Imports a command's module when it is asked for: `run` must stay small, `version` fast."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  -- click's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  -- click's
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"mcp_gateway_operator.cli.{cmd_name}")
+        command = module.command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  -- click's
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.command(
+    cls=_Lazy,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Try: mcp-gateway-operator demo",
+)
+@click.version_option(__version__, prog_name="mcp-gateway-operator")
+def cli() -> None:
+    """Keep AWS Bedrock AgentCore gateway targets in step with MCPServer objects on Kubernetes.
+
+    Flags without a command mean `run`, as the image's entrypoint is called.
+    """
+
+
+def arguments(argv: list[str], *, in_cluster: bool) -> list[str]:
+    """Return the arguments with the command spelled out: bare flags, or none inside a pod, mean `run`."""
+    if argv and (argv[0] in _HELP or not argv[0].startswith("-")):
+        return argv
+    return ["run", *argv] if argv or in_cluster else ["--help"]
+
+
+def main() -> None:
+    """Run the command line; the exit status is the process's."""
+    in_cluster = "KUBERNETES_SERVICE_HOST" in os.environ
+    cli.main(args=arguments(sys.argv[1:], in_cluster=in_cluster), prog_name="mcp-gateway-operator")

@@ -1,0 +1,96 @@
+"""Kinds of flag values, spelled as the Go operator's users write them."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+import click
+
+from mcp_gateway_operator.agentcore.quotas import Quotas
+from mcp_gateway_operator.api.durations import parse_duration
+
+_GATEWAY_ID: Final = re.compile(r"[0-9a-zA-Z][0-9a-zA-Z-]{0,127}")
+
+
+class Duration(click.ParamType):
+    """A duration as Go writes it (`60s`, `6h`), given on as seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the seconds."""
+        if isinstance(value, float):
+            return value
+        try:
+            seconds = parse_duration(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        if seconds <= 0:
+            self.fail(f"{value} is not above zero", param, ctx)
+        return seconds
+
+
+class QuotaList(click.ParamType):
+    """`default`, `unlimited` or `create=5,...`."""
+
+    name = "quotas"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Quotas:
+        """Return the quotas."""
+        if isinstance(value, Quotas):
+            return value
+        try:
+            return Quotas.parse(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class GatewayId(click.ParamType):
+    """An AgentCore gateway's id; an ARN is refused with the id to write instead."""
+
+    name = "id"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the id, trimmed."""
+        text = str(value).strip()
+        if text.startswith("arn:"):
+            self.fail(f"this is an ARN: give the id at its end, {text.rpartition('/')[2]!r}", param, ctx)
+        if text and not _GATEWAY_ID.fullmatch(text):
+            self.fail(f"{text!r} is not a gateway id such as my-gateway-abcde12345", param, ctx)
+        return text
+
+
+class CommaList(click.ParamType):
+    """Comma-separated values, given on as a tuple; white space and empty parts do not count."""
+
+    name = "list"
+
+    def convert(
+        self,
+        value: Any,
+        param: click.Parameter | None,  # noqa: ARG002  -- click's signature
+        ctx: click.Context | None,  # noqa: ARG002  -- click's signature
+    ) -> tuple[str, ...]:
+        """Return the values."""
+        if isinstance(value, tuple):
+            return value
+        return tuple(filter(None, (part.strip() for part in str(value).split(","))))
+
+
+def env_of(flag: str) -> str:
+    """Return the environment variable that stands for a flag: `--drift-interval` is MCPS_DRIFT_INTERVAL."""
+    return "MCPS_" + flag.removeprefix("--").replace("-", "_").upper()
+
+
+def option(flag: str, *, env: str = "", **attributes: Any) -> Any:
+    """Return a click option that is also read from MCPS_..., and from `env` when that is not set."""
+    names = [env_of(flag), *filter(None, [env])]
+    return click.option(flag, envvar=names, show_default=True, **attributes)
+
+
+def switch(flag: str, *, default: bool, **attributes: Any) -> Any:
+    """Return a boolean option as Go has them: `--flag`, `--flag=true` or `--flag=false`."""
+    return option(
+        flag, type=click.BOOL, is_flag=False, flag_value="true", default=default, metavar="BOOL", **attributes
+    )

@@ -1,0 +1,221 @@
+"""First part of a pass: gather one consistent state from the caches. No call leaves the process here."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from datetime import datetime
+
+from mcp_gateway_operator.agentcore.errors import ErrorKind
+from mcp_gateway_operator.agentcore.observer import Observer
+from mcp_gateway_operator.agentcore.table import GatewayTable
+from mcp_gateway_operator.agentcore.table import Row as TableRow
+from mcp_gateway_operator.api import names
+from mcp_gateway_operator.api.types import AuthType, MCPServer
+from mcp_gateway_operator.api.validation import validate
+from mcp_gateway_operator.controller.gateways import Gateways
+from mcp_gateway_operator.controller.index import ObjectIndex, wanted_name
+from mcp_gateway_operator.targets import desired, diff, naming
+from mcp_gateway_operator.targets.model import Target, instant
+from mcp_gateway_operator.targets.state import (
+    GatewayView,
+    Memory,
+    Record,
+    Row,
+    Settings,
+    State,
+    Verified,
+    stored_record,
+)
+
+_UNREACHABLE = frozenset({ErrorKind.NOT_FOUND, ErrorKind.ACCESS_DENIED})
+
+
+class Loader:
+    """Builds the state that a decision rests on, and keeps the memory in step with what was observed."""
+
+    def __init__(
+        self,
+        *,
+        observer: Observer,
+        gateways: Gateways,
+        index: ObjectIndex,
+        clock: Callable[[], float],
+        wall: Callable[[], datetime],
+        rng: random.Random,
+    ) -> None:
+        self._observer = observer
+        self._gateways = gateways
+        self._index = index
+        self._clock = clock
+        self._wall = wall
+        self._rng = rng
+        self.sync_denied = False
+
+    def load(
+        self, obj: MCPServer, memory: Memory, settings: Settings, *, fresh: bool, target: Target | None
+    ) -> State:
+        """Return the state of one object now."""
+        stored = stored_record(obj)
+        record = memory.record or stored
+        spec_gateway = obj.spec.gateway_id.strip()
+        gateway_id = spec_gateway or (record.gateway_id if record else settings.default_gateway)
+        views = self._views(obj, memory, settings, record=record, gateway_id=gateway_id)
+        state = State(
+            now=self._clock(),
+            obj=obj,
+            settings=settings,
+            memory=memory,
+            fresh=fresh,
+            record=record,
+            gateway_id=gateway_id,
+            gateways={view.gateway_id: view for view in views},
+            target=target,
+            problems=tuple(str(problem) for problem in validate(obj.spec)),
+            sync_denied=self.sync_denied,
+        )
+        self._add_rows(state)
+        self._add_desired(state)
+        self._remember(state, stored)
+        return state
+
+    def _views(
+        self, obj: MCPServer, memory: Memory, settings: Settings, *, record: Record | None, gateway_id: str
+    ) -> list[GatewayView]:
+        """Return the gateways worth looking at, the desired one first; all are tracked from now on."""
+        wanted = [record.gateway_id] if record else [gateway_id]
+        elsewhere: list[str] = []
+        if record is None and not (memory.protected_here and memory.unsure_since is None):
+            # A predecessor may have created the target where the annotation says, or on the default gateway.
+            noted = obj.metadata.annotations.get(names.GATEWAY_ANNOTATION, "")
+            elsewhere = [noted, settings.default_gateway]
+        ids = dict.fromkeys(filter(None, [*wanted, *elsewhere]))
+        tables = self._gateways.use(obj.key, memory, tuple(ids))
+        views = [_view(table) for table in tables]
+        # Elsewhere is only a place to look: one that does not exist or is not ours holds nothing of ours.
+        return [v for v in views if v.gateway_id in wanted or not (v.error and v.error[0] in _UNREACHABLE)]
+
+    def _add_rows(self, state: State) -> None:
+        record = state.record
+        key = state.obj.key
+        if record is not None and (table := self._observer.table(record.gateway_id)) is not None:
+            row = table.row(record.target_id)
+            state.absences = table.absences(record.target_id)
+            state.was_listed = table.was_listed(record.target_id)
+            state.still_listed = row is not None
+            if row is not None and state.absences is None:
+                state.recorded = _present(table, row)
+            state.shared = bool(self._index.recorders(record.target_id) - {key})
+        marked: list[Row] = []
+        for gateway_id in state.gateways:
+            table = self._gateways.table(gateway_id)
+            for mark in state.settings.markers_of(state.obj):
+                marked.extend(
+                    _present(table, found)
+                    for found in table.marked(mark)
+                    if not self._index.recorders(found.summary.target_id) - {key}
+                )
+        state.marked = tuple(marked)
+
+    def _add_desired(self, state: State) -> None:
+        """Build the desired target; while another target holds the wanted name the old one is kept."""
+        if state.problems or not state.gateway_id:
+            return
+        obj = state.obj
+        name = wanted_name(obj)
+        row = state.recorded
+        holders = self._holders(state, name)
+        if row is None or row.summary.name != name:
+            state.named = holders
+            if row is not None and holders:
+                state.rename_blocked = (
+                    f"The target keeps the name {row.summary.name!r}: {name!r} is taken by target "
+                    f"{holders[0].summary.target_id}. Choose another spec.targetName, or delete that target."
+                )
+                name = row.summary.name
+        kept = row.marker if row is not None and not state.settings.marks else None
+        mark = state.settings.marker_of(obj) or kept
+        body = desired.request(obj.spec, name=name, mark=mark)
+        state.request = body
+        iam = obj.spec.auth_type == AuthType.GATEWAY_IAM_ROLE
+        state.want = diff.flatten(body, region=self._region(state) if iam else "")
+        state.want_digest = diff.digest(state.want)
+
+    def _holders(self, state: State, name: str) -> tuple[Row, ...]:
+        table = self._observer.table(state.gateway_id)
+        if table is None:
+            return ()
+        own = state.record.target_id if state.record else ""
+        return tuple(_present(table, row) for row in table.named(name) if row.summary.target_id != own)
+
+    def _region(self, state: State) -> str:
+        arn = state.record.gateway_arn if state.record else ""
+        return naming.account_and_region(arn)[1] or state.settings.region
+
+    def _remember(self, state: State, stored: Record | None) -> None:
+        """Bring the memory in step: what the status proves after a restart, what a settled row completes."""
+        memory = state.memory
+        obj = state.obj
+        if obj.metadata.deletion_timestamp and memory.deleting_since is None:
+            memory.deleting_since = state.now
+        if memory.record is not None and stored == memory.record:
+            memory.record = None
+        if memory.failure_attempts == 0 and memory.failure_next is None and obj.status.failure is not None:
+            memory.failure_attempts = obj.status.failure.attempts
+            memory.failure_next = self._loop_time(obj.status.failure.next_attempt)
+        if memory.next_sweep is None:
+            memory.next_sweep = state.now + self._rng.random() * state.settings.sweep_interval
+        row = state.recorded
+        if row is None or not row.settled:
+            return
+        if memory.verified is None and _status_proves(obj, row):
+            memory.verified = Verified(digest=state.want_digest, fingerprint=row.fingerprint, at=state.now)
+        elif memory.verified is not None and memory.verified.fingerprint is None:
+            memory.verified = replace_fingerprint(memory.verified, row.fingerprint)
+
+    def _loop_time(self, stamp: str) -> float | None:
+        if not stamp:
+            return None
+        return self._clock() + max(0.0, (instant(stamp) - self._wall()).total_seconds())
+
+
+def replace_fingerprint(verified: Verified, fingerprint: tuple[object, ...] | None) -> Verified:
+    """Return the proof with the row it is now known to stand for."""
+    return Verified(digest=verified.digest, fingerprint=fingerprint, at=verified.at)
+
+
+def _status_proves(obj: MCPServer, row: Row) -> bool:
+    """Whether status says that this generation is what AWS held at the row's very `updatedAt`."""
+    observed = obj.status.observed
+    if observed is None or not observed.updated_at or row.summary.status != "READY":
+        return False
+    ready = any(
+        condition.type == names.ConditionType.READY
+        and condition.status == "True"
+        and condition.observed_generation == obj.metadata.generation
+        for condition in obj.status.conditions
+    )
+    return ready and instant(observed.updated_at) == instant(row.summary.updated_at)
+
+
+def _view(table: GatewayTable) -> GatewayView:
+    error = table.error
+    return GatewayView(
+        gateway_id=table.gateway_id,
+        listed_at=table.listed_at,
+        error=(error.kind, error.message or error.code) if error else None,
+        missing_since=table.missing_since,
+        targets=len(table),
+    )
+
+
+def _present(table: GatewayTable, row: TableRow) -> Row:
+    target_id = row.summary.target_id
+    return Row(
+        gateway_id=table.gateway_id,
+        summary=row.summary,
+        read_began=row.read_began,
+        fingerprint=row.fingerprint,
+        ready=table.ready(target_id),
+        settled=table.settled(target_id),
+    )

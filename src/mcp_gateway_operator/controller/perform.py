@@ -1,0 +1,372 @@
+"""Second part of a pass: carry one action out. Every AWS call holds a ticket and passes the fence."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from mcp_gateway_operator.agentcore.errors import AgentCoreError, ErrorKind
+from mcp_gateway_operator.agentcore.quotas import Lane, Op
+from mcp_gateway_operator.agentcore.ticket import Ticket
+from mcp_gateway_operator.api import names
+from mcp_gateway_operator.api.types import MCPServer
+from mcp_gateway_operator.controller.index import ObjectIndex
+from mcp_gateway_operator.controller.ports import MCPSERVERS, Ports
+from mcp_gateway_operator.controller.troubles import trouble_of
+from mcp_gateway_operator.runtime.cluster import PatchType
+from mcp_gateway_operator.runtime.events import ObjectRef
+from mcp_gateway_operator.targets import actions as act
+from mcp_gateway_operator.targets import diff
+from mcp_gateway_operator.targets.failures import DRIFT_BASE, DRIFT_MAX, backoff
+from mcp_gateway_operator.targets.model import FAILED, Target
+from mcp_gateway_operator.targets.state import Details, Record, State, Verified
+
+REPORT_DELAY = 2.0
+"""Seconds for which a record may wait for READY, so that both make one write: the marker covers a crash."""
+
+log = structlog.get_logger(__name__)
+
+
+class NoTicketError(Exception):
+    """The quota has no room now; the object is woken when its turn has come."""
+
+
+@dataclass(slots=True)
+class Pass:
+    """What one pass has at hand.
+
+    Attributes:
+        obj: the object as last read or written.
+        fresh: this pass wrote it or read it with a quorum read.
+        target: the target as a Get of this pass answered it, until a write makes it old.
+    """
+
+    obj: MCPServer
+    fresh: bool = False
+    target: Target | None = None
+
+
+Handler = Callable[[Pass, State, Any], Awaitable[None]]
+
+
+class Performer:
+    """Carries actions out and notes their outcome in the observer's tables and the object's memory."""
+
+    def __init__(self, ports: Ports, index: ObjectIndex, on_sync_denied: Callable[[], None]) -> None:
+        self._ports = ports
+        self._index = index
+        self._on_sync_denied = on_sync_denied
+        self.handlers: dict[type[act.Action], Handler] = {
+            act.Protect: self._protect,
+            act.Fetch: self._fetch,
+            act.Read: self._read,
+            act.Create: self._create,
+            act.TakeUp: self._take_up,
+            act.Verify: self._verify,
+            act.Update: self._update,
+            act.Synchronize: self._synchronize,
+            act.Delete: self._delete,
+            act.CheckGateway: self._check_gateway,
+            act.Release: self._release,
+        }
+
+    # -- the object -----------------------------------------------------------------------------------
+
+    async def _protect(self, view: Pass, state: State, action: act.Protect) -> None:
+        """Add the finalizer and the annotation in one write, guarded by resourceVersion."""
+        meta = state.obj.metadata
+        first = not state.protected
+        patch = {
+            "metadata": {
+                "resourceVersion": meta.resource_version,
+                "finalizers": list(dict.fromkeys((*meta.finalizers, names.FINALIZER))),
+                "annotations": {names.GATEWAY_ANNOTATION: action.gateway_id},
+            }
+        }
+        view.obj, view.fresh = await self._patch(state.obj, patch, PatchType.MERGE), True
+        if first and state.memory.born_here:
+            state.memory.protected_here = True
+
+    async def _release(self, view: Pass, state: State, action: act.Release) -> None:
+        """Take our finalizer off, guarded by resourceVersion."""
+        meta = state.obj.metadata
+        patch = {
+            "metadata": {
+                "resourceVersion": meta.resource_version,
+                "finalizers": [item for item in meta.finalizers if item != names.FINALIZER],
+            }
+        }
+        view.obj = await self._patch(state.obj, patch, PatchType.MERGE)
+        self.event(state.obj, "Normal", action.event, action.message)
+        log.info("released", namespace=meta.namespace, name=meta.name, why=action.message)
+
+    async def fetch(self, view: Pass) -> None:
+        """Read the object with a quorum read."""
+        meta = view.obj.metadata
+        raw = await self._ports.cluster.get(MCPSERVERS, meta.namespace, meta.name)
+        view.fresh = True
+        view.obj = self._ports.informer.remember(raw)
+
+    async def _fetch(self, view: Pass, _state: State, _action: act.Fetch) -> None:
+        await self.fetch(view)
+
+    async def _patch(
+        self, obj: MCPServer, patch: object, kind: PatchType, *, subresource: str = ""
+    ) -> MCPServer:
+        meta = obj.metadata
+        raw = await self._ports.cluster.patch(
+            MCPSERVERS, meta.namespace, meta.name, patch, kind=kind, subresource=subresource
+        )
+        return self._ports.informer.remember(raw)
+
+    async def write_status(self, obj: MCPServer, status: object, *, guarded: bool) -> MCPServer:
+        """Write a whole status; the uid is tested, and the version too when the record changes."""
+        meta = obj.metadata
+        patch: list[dict[str, object]] = [{"op": "test", "path": "/metadata/uid", "value": meta.uid}]
+        if guarded:
+            patch.append({"op": "test", "path": "/metadata/resourceVersion", "value": meta.resource_version})
+        patch.append({"op": "add", "path": "/status", "value": status})
+        return await self._patch(obj, patch, PatchType.JSON, subresource="status")
+
+    def event(self, obj: MCPServer, kind: str, reason: str, message: str) -> None:
+        """Record an Event on the object; never blocks."""
+        meta = obj.metadata
+        ref = ObjectRef(
+            api_version=f"{names.GROUP}/{names.VERSION}",
+            kind=names.KIND,
+            namespace=meta.namespace,
+            name=meta.name,
+            uid=meta.uid,
+            resource_version=meta.resource_version,
+        )
+        self._ports.events.record(ref, "Warning" if kind == "Warning" else "Normal", reason, message)
+
+    # -- the target -----------------------------------------------------------------------------------
+
+    async def _read(self, view: Pass, state: State, action: act.Read) -> None:
+        """Get one target; a 404 goes into the observer's table and is no error here."""
+        lane = Lane.INTERACTIVE if action.urgent else Lane.BACKGROUND
+        with self._ticket(state, Op.GET, action.gateway_id, lane):
+            try:
+                target = await self._ports.observer.read(action.gateway_id, action.target_id)
+            except AgentCoreError as error:
+                if error.kind is ErrorKind.NOT_FOUND:
+                    return
+                raise
+        view.target = target
+        self._note_details(state, action.gateway_id, target)
+
+    async def _create(self, _view: Pass, state: State, action: act.Create) -> None:
+        """Create the target; the outcome of a request that got no clear answer is looked for later."""
+        ports = self._ports
+        memory = state.memory
+        # Random per attempt: a token derived from the spec would make a later re-creation a no-op.
+        token = f"{ports.rng.getrandbits(160):040x}"
+        with self._ticket(state, Op.CREATE, action.gateway_id, Lane.INTERACTIVE) as ticket:
+            began = ports.clock()
+            try:
+                target = await ports.agentcore.create_target(
+                    action.gateway_id, action.request, client_token=token, fence=ports.fence
+                )
+            except AgentCoreError as error:
+                if error.maybe_applied:
+                    memory.unsure_since = ports.clock()
+                if error.kind is ErrorKind.CONFLICT:
+                    memory.look_since = ports.clock()
+                raise
+            ticket.hold(target.summary.target_id)
+            self._write_noted(action.gateway_id, target, began)
+        memory.unsure_since = memory.look_since = None
+        self._record(state, action.gateway_id, target)
+        memory.verified = Verified(digest=action.digest, fingerprint=None, at=ports.clock())
+        self._note_details(state, action.gateway_id, target)
+        self.event(
+            state.obj,
+            "Normal",
+            "Created",
+            f"Created target {target.summary.target_id} ({target.summary.name}) on {action.gateway_id}.",
+        )
+
+    async def _take_up(self, _view: Pass, state: State, action: act.TakeUp) -> None:
+        self._record(state, action.gateway_id, action.target)
+
+    async def _verify(self, _view: Pass, state: State, action: act.Verify) -> None:
+        """Note that AWS holds what the spec asks for; the next full comparison is a sweep away."""
+        memory = state.memory
+        fingerprint = state.recorded.fingerprint if state.recorded else None
+        memory.verified = Verified(digest=action.digest, fingerprint=fingerprint, at=state.now)
+        memory.verify_after_repair = False
+        memory.next_sweep = state.now + state.settings.sweep_interval * (0.9 + self._ports.rng.random() / 5)
+
+    def _record(self, state: State, gateway_id: str, target: Target) -> None:
+        """Remember which target is the object's; the status says so at the end of the pass, or soon after."""
+        memory = state.memory
+        memory.record = Record(
+            gateway_id=gateway_id,
+            target_id=target.summary.target_id,
+            gateway_arn=target.gateway_arn,
+            target_name=target.summary.name,
+        )
+        memory.trouble = None
+        memory.report_after = self._ports.clock() + (REPORT_DELAY if state.settings.marks else 0.0)
+        self._index.claim(target.summary.target_id, state.obj.key)
+
+    async def _update(self, view: Pass, state: State, action: act.Update) -> None:
+        """Replace the target's configuration and say which fields changed."""
+        ports = self._ports
+        memory = state.memory
+        lane = Lane.INTERACTIVE if action.cause is act.Cause.EDIT else Lane.BACKGROUND
+        with self._ticket(state, Op.UPDATE, action.gateway_id, lane) as ticket:
+            began = ports.clock()
+            memory.verified = view.target = None
+            target = await ports.agentcore.update_target(
+                action.gateway_id, action.target_id, action.request, fence=ports.fence
+            )
+            ticket.hold(action.target_id)
+            self._write_noted(action.gateway_id, target, began)
+        now = ports.clock()
+        memory.verified = Verified(digest=action.digest, fingerprint=None, at=now)
+        memory.trouble = None
+        memory.report_after = now + REPORT_DELAY
+        text = diff.describe(action.diffs)
+        match action.cause:
+            case act.Cause.EDIT:
+                memory.failure_attempts, memory.failure_next = 0, None
+                self.event(state.obj, "Normal", "Updated", f"Updated target {action.target_id}: {text}")
+            case act.Cause.DRIFT:
+                if now > memory.drift_next + DRIFT_MAX:
+                    memory.drift_attempts = 0
+                memory.drift_next = now + backoff(memory.drift_attempts, base=DRIFT_BASE, maximum=DRIFT_MAX)
+                memory.drift_attempts += 1
+                memory.sent_diff = diff.digest([(d.field, d.want, d.have) for d in action.diffs])
+                memory.verify_after_repair = True
+                message = f"Target {action.target_id} was changed outside and is repaired: {text}"
+                self.event(state.obj, "Warning", "DriftRepaired", message)
+            case act.Cause.FAILURE:
+                self._repaired(state)
+
+    async def _synchronize(self, view: Pass, state: State, action: act.Synchronize) -> None:
+        """Have AWS connect to the server again."""
+        ports = self._ports
+        lane = Lane.INTERACTIVE if action.cause is act.Cause.EDIT else Lane.BACKGROUND
+        with self._ticket(state, Op.SYNCHRONIZE, action.gateway_id, lane):
+            began = ports.clock()
+            try:
+                target = await ports.agentcore.synchronize_target(
+                    action.gateway_id, action.target_id, fence=ports.fence
+                )
+            except AgentCoreError as error:
+                if error.kind is ErrorKind.ACCESS_DENIED:
+                    self._on_sync_denied()
+                    return
+                raise
+            self._write_noted(action.gateway_id, target, began)
+        view.target = None
+        state.memory.trouble = None
+        self._repaired(state)
+
+    async def _delete(self, _view: Pass, state: State, action: act.Delete) -> None:
+        """Ask AWS to delete a target; it is gone only when AWS says so later."""
+        ports = self._ports
+        table = ports.observer.track(action.gateway_id)
+        with self._ticket(state, Op.DELETE, action.gateway_id, Lane.INTERACTIVE) as ticket:
+            began = ports.clock()
+            try:
+                status = await ports.agentcore.delete_target(
+                    action.gateway_id, action.target_id, fence=ports.fence
+                )
+            except AgentCoreError as error:
+                if error.kind is ErrorKind.NOT_FOUND:
+                    table.apply_absent(action.target_id, began=began)
+                    return
+                raise
+            ticket.hold(action.target_id)
+            table.apply_deleted(action.target_id, status, began=began, ended=ports.clock())
+        state.memory.trouble = None
+        if action.duplicate:
+            message = f"Deleted target {action.target_id}, a second one of the same name with this marker."
+            self.event(state.obj, "Warning", names.Reason.DUPLICATE_MARKER, message)
+        else:
+            state.memory.delete_asked = ports.clock()
+            state.memory.report_after = ports.clock() + REPORT_DELAY
+
+    async def _check_gateway(self, _view: Pass, state: State, action: act.CheckGateway) -> None:
+        """Ask whether the gateway exists; where that is denied, the Lists' own 404 must do."""
+        with self._ticket(state, Op.GET, action.gateway_id, Lane.BACKGROUND):
+            try:
+                await self._ports.agentcore.get_gateway(action.gateway_id)
+            except AgentCoreError as error:
+                if error.kind not in {ErrorKind.NOT_FOUND, ErrorKind.ACCESS_DENIED}:
+                    raise
+                state.memory.gateway_gone = True
+
+    def note_trouble(self, state: State, action: act.Action, error: AgentCoreError) -> None:
+        """Remember a failed call, so that it is not sent again at once."""
+        op = _OPS[type(action)]
+        trouble = trouble_of(error, op, state, self._ports.rng)
+        if error.kind is ErrorKind.NOT_FOUND and isinstance(action, act.Update | act.Synchronize):
+            table = self._ports.observer.track(action.gateway_id)
+            table.apply_absent(action.target_id, began=self._ports.clock())
+            return
+        state.memory.trouble = trouble
+        log.info(
+            "aws call failed",
+            namespace=state.obj.metadata.namespace,
+            name=state.obj.metadata.name,
+            operation=str(op),
+            code=error.code,
+            error=error.message,
+            again_in=round(trouble.until - state.now, 1),
+        )
+
+    def _ticket(self, state: State, op: Op, gateway_id: str, lane: Lane) -> Ticket:
+        key = state.obj.key
+        queue = self._ports.queue
+        ticket = self._ports.scheduler.take(
+            op,
+            gateway_id,
+            waiter=key,
+            lane=lane,
+            namespace=key[0],
+            on_grant=lambda: queue.add(key, urgent=lane is Lane.INTERACTIVE),
+        )
+        if ticket is None:
+            raise NoTicketError
+        return ticket
+
+    def _write_noted(self, gateway_id: str, target: Target, began: float) -> None:
+        table = self._ports.observer.track(gateway_id)
+        table.apply_write(target, began=began, ended=self._ports.clock())
+
+    def _note_details(self, state: State, gateway_id: str, target: Target) -> None:
+        """Keep what only a Get tells; a failure gets its first repair time."""
+        memory = state.memory
+        table = self._ports.observer.table(gateway_id)
+        row = table.row(target.summary.target_id) if table else None
+        memory.details = Details(
+            fingerprint=row.fingerprint if row else None,
+            reasons=target.status_reasons,
+            authorization_url=target.authorization_url,
+        )
+        if target.summary.status in FAILED and memory.failure_next is None:
+            wait = backoff(memory.failure_attempts) * (1 + self._ports.rng.random() / 5)
+            memory.failure_next = self._ports.clock() + wait
+
+    def _repaired(self, state: State) -> None:
+        state.memory.failure_attempts += 1
+        state.memory.failure_next = None
+        state.memory.details = None
+        state.memory.report_after = self._ports.clock() + REPORT_DELAY
+
+
+_OPS = {
+    act.Read: Op.GET,
+    act.CheckGateway: Op.GET,
+    act.Create: Op.CREATE,
+    act.Update: Op.UPDATE,
+    act.Synchronize: Op.SYNCHRONIZE,
+    act.Delete: Op.DELETE,
+}

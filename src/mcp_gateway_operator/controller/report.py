@@ -1,0 +1,198 @@
+"""Last part of a pass: the status that tells the truth, written only when it says something new."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from mcp_gateway_operator.api.names import ConditionType, Reason
+from mcp_gateway_operator.api.types import Condition, FailureState, MCPServerStatus, ObservedState
+from mcp_gateway_operator.targets import actions as act
+from mcp_gateway_operator.targets.failures import classify
+from mcp_gateway_operator.targets.model import FAILED, instant
+from mcp_gateway_operator.targets.state import State
+
+CONSENT_WINDOW = timedelta(minutes=10)
+"""How long AWS keeps an authorization URL open (AgentCore gateway guide)."""
+MAX_REASONS = 10
+MAX_REASON = 512
+MAX_MESSAGE = 4096
+
+
+def stamp(moment: datetime) -> str:
+    """Return a Kubernetes timestamp: RFC 3339, whole seconds, UTC."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def status_of(state: State, action: act.Action, *, wall: datetime) -> MCPServerStatus | None:
+    """Return the status to write after a pass that ended in `action`, None when it says nothing new."""
+    verdict = _verdict(state, action)
+    if verdict is None:
+        return None
+    old = state.obj.status
+    new = msgspec.structs.replace(
+        old,
+        observed_generation=state.obj.metadata.generation,
+        conditions=_conditions(state, verdict, wall),
+        **_record_fields(state),
+        **_target_fields(state, action, wall),
+    )
+    if _without_stamps(new) == _without_stamps(old):
+        return None
+    row = state.recorded
+    return msgspec.structs.replace(
+        new,
+        last_synchronized=stamp(wall),
+        observed=ObservedState(updated_at=row.summary.updated_at) if row else old.observed,
+    )
+
+
+def _without_stamps(status: MCPServerStatus) -> MCPServerStatus:
+    """Return what of a status is worth a write of its own."""
+    return msgspec.structs.replace(status, last_synchronized="", observed=None)
+
+
+def _record_fields(state: State) -> dict[str, str]:
+    record = state.record
+    if record is None:
+        return {}
+    old = state.obj.status
+    row = state.recorded
+    name = row.summary.name if row else record.target_name or old.target_name
+    return {
+        "target_id": record.target_id,
+        "recorded_for": state.obj.metadata.uid,
+        "gateway_id": record.gateway_id,
+        "gateway_arn": record.gateway_arn or old.gateway_arn,
+        "target_name": name,
+    }
+
+
+def _target_fields(state: State, action: act.Action, wall: datetime) -> dict[str, object]:
+    row = state.recorded
+    memory = state.memory
+    old = state.obj.status
+    fields: dict[str, object] = {"failure": None, "not_converging": "", "status_reasons": ()}
+    fields |= {"authorization_url": "", "authorization_expires": ""}
+    if row is None:
+        return fields if state.record is None else fields | {"target_status": ""}
+    summary = row.summary
+    fields["target_status"] = summary.status
+    if summary.last_synchronized_at and summary.last_synchronized_at != old.tools_synchronized_at:
+        fields["tools_synchronized_at"] = stamp(instant(summary.last_synchronized_at))
+    details = memory.details
+    if details is not None and details.fingerprint == row.fingerprint:
+        fields["status_reasons"] = tuple(reason[:MAX_REASON] for reason in details.reasons[:MAX_REASONS])
+        if details.authorization_url:
+            fields["authorization_url"] = details.authorization_url
+            fields["authorization_expires"] = stamp(instant(summary.updated_at) + CONSENT_WINDOW)
+    if summary.status in FAILED and memory.failure_next is not None:
+        # The stored moment stands while it lies ahead, so that re-computing it does not cost a write.
+        stored = old.failure
+        due = wall + timedelta(seconds=max(0.0, memory.failure_next - state.now))
+        same = stored is not None and stored.attempts == memory.failure_attempts and stored.next_attempt
+        fields["failure"] = FailureState(
+            class_=classify(details.reasons if details else ()),
+            attempts=memory.failure_attempts,
+            next_attempt=stored.next_attempt if stored is not None and same else stamp(due),
+        )
+    if isinstance(action, act.Blocked) and action.signature:
+        fields["not_converging"] = action.signature
+    return fields
+
+
+class _Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    ready: bool
+    synced: bool
+    reconciling: bool
+    stalled: bool
+    reason: str
+    message: str
+
+
+def _verdict(state: State, action: act.Action) -> _Verdict | None:
+    match action:
+        case act.Settled():
+            row = state.recorded
+            where = (
+                f"Target {row.summary.target_id} is READY on gateway {row.gateway_id}." if row else "READY."
+            )
+            if state.request and len(state.obj.spec.description) > len(
+                str(state.want.get("description", ""))
+            ):
+                where += " Its description is shortened to leave room for the ownership marker."
+            return _Verdict(
+                ready=True, synced=True, reconciling=False, stalled=False, reason=Reason.READY, message=where
+            )
+        case act.Await(quiet=False):
+            return _Verdict(
+                ready=False,
+                synced=False,
+                reconciling=True,
+                stalled=False,
+                reason=action.reason,
+                message=action.message,
+            )
+        case act.Blocked():
+            return _Verdict(
+                ready=False,
+                synced=action.synced,
+                reconciling=not action.stalled,
+                stalled=action.stalled,
+                reason=action.reason,
+                message=action.message,
+            )
+        case act.Reject():
+            return _Verdict(
+                ready=False,
+                synced=False,
+                reconciling=False,
+                stalled=True,
+                reason=action.reason,
+                message=action.message,
+            )
+        case _:
+            return None
+
+
+def _conditions(state: State, verdict: _Verdict, wall: datetime) -> tuple[Condition, ...]:
+    """Return the conditions; lastTransitionTime moves only when a status does, others' are kept."""
+    message = verdict.message[:MAX_MESSAGE]
+    settled = "Nothing is in progress."
+    rows = (
+        (ConditionType.READY, verdict.ready, verdict.reason, message),
+        (
+            ConditionType.SYNCED,
+            verdict.synced,
+            Reason.SYNCED if verdict.synced else verdict.reason,
+            "AWS holds this generation's configuration." if verdict.synced else message,
+        ),
+        (
+            ConditionType.RECONCILING,
+            verdict.reconciling,
+            verdict.reason if verdict.reconciling else Reason.SETTLED,
+            message if verdict.reconciling else settled,
+        ),
+        (
+            ConditionType.STALLED,
+            verdict.stalled,
+            verdict.reason if verdict.stalled else Reason.SETTLED,
+            message if verdict.stalled else "Nothing waits for a user.",
+        ),
+    )
+    old = {condition.type: condition for condition in state.obj.status.conditions}
+    made: dict[str, Condition] = {}
+    for kind, holds, reason, text in rows:
+        status = "True" if holds else "False"
+        before = old.get(kind)
+        kept = before is not None and before.status == status and before.last_transition_time
+        made[kind] = Condition(
+            type=kind,
+            status=status,
+            observed_generation=state.obj.metadata.generation,
+            last_transition_time=before.last_transition_time if before is not None and kept else stamp(wall),
+            reason=reason,
+            message=text,
+        )
+    return tuple({**old, **made}.values())

@@ -1,0 +1,29 @@
+"""A real API server per test worker, with the CRD installed."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import pytest
+
+from mcp_gateway_operator._files import project_dir
+from mcp_gateway_operator.localcluster import LocalCluster, local_cluster
+
+_names = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
+    """etcd and kube-apiserver on loopback, with this project's CRD."""
+    with local_cluster(tmp_path_factory.mktemp("cluster") / "state") as running:
+        running.apply(project_dir("config/crd") / "bases")
+        yield running
+
+
+@pytest.fixture
+def namespace(cluster: LocalCluster) -> str:
+    """Return a namespace of the test's own; no controller would finish its deletion, so it stays."""
+    name = f"test-{next(_names)}"
+    cluster.kubectl("create", "namespace", name)
+    return name
