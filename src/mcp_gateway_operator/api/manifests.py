@@ -1,0 +1,152 @@
+"""MCPServers in YAML or JSON text, checked as the API server and then the operator would check them."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import yaml
+
+from mcp_gateway_operator.api import names
+from mcp_gateway_operator.api.checker import unknown
+from mcp_gateway_operator.api.problem import Problem
+from mcp_gateway_operator.api.validation import validate_plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_API_VERSION: Final = f"{names.GROUP}/{names.VERSION}"
+_TOP_LEVEL: Final = ["apiVersion", "kind", "metadata", "spec", "status"]
+_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+_NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*")
+_NAMESPACE = re.compile(_LABEL)
+_LONGEST_NAME: Final = 253
+_LONGEST_NAMESPACE: Final = 63
+_TYPO: Final = 0.8
+"""Likeness from which an API group counts as ours, misspelt: other projects have a kind MCPServer too."""
+
+
+class ManifestError(ValueError):
+    """The text is not YAML; the message has the line."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """One MCPServer of a text: where it is (documents count from 1) and what is wrong with it."""
+
+    place: str
+    name: str
+    namespace: str
+    content: dict[str, Any]
+    problems: tuple[Problem, ...]
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as kubectl reads it: dates stay text, and a key given twice is an error."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012  -- PyYAML's own attribute, replaced and never changed
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if key.value in seen and key.tag != "tag:yaml.org,2002:merge":
+                problem = f"the key {key.value!r} is given twice: keep one"
+                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def manifests(text: str) -> Iterator[Manifest]:
+    """Yield every MCPServer in `text`, those in lists included; objects of other kinds are passed over.
+
+    Raises:
+        ManifestError: the text is not YAML.
+    """
+    for number, document in enumerate(_documents(text), start=1):
+        if isinstance(document, dict) and isinstance(document.get("items"), list):
+            for index, item in enumerate(document["items"], start=1):
+                yield from _manifest(item, f"document {number}, item {index}")
+        else:
+            yield from _manifest(document, f"document {number}")
+
+
+def _documents(text: str) -> Iterator[Any]:
+    try:
+        yield from yaml.load_all(text, Loader=_Loader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 1}: " if mark is not None else ""
+        raise ManifestError(f"{where}{getattr(error, 'problem', None) or error}") from error
+
+
+def _manifest(content: Any, place: str) -> Iterator[Manifest]:
+    if not isinstance(content, dict) or not _is_ours(content):
+        return
+    metadata = content.get("metadata") if isinstance(content.get("metadata"), dict) else {}
+    assert isinstance(metadata, dict)
+    yield Manifest(
+        place=place,
+        name=str(metadata.get("name") or metadata.get("generateName") or ""),
+        namespace=str(metadata.get("namespace") or ""),
+        content=content,
+        problems=tuple(_problems(content)),
+    )
+
+
+def _is_ours(content: dict[str, Any]) -> bool:
+    group = str(content.get("apiVersion") or "").partition("/")[0]
+    if group == names.GROUP:
+        return True
+    likeness = difflib.SequenceMatcher(None, group, names.GROUP).ratio()
+    return content.get("kind") == names.KIND and (not group or likeness >= _TYPO)
+
+
+def _problems(content: dict[str, Any]) -> Iterator[Problem]:
+    if content.get("apiVersion") != _API_VERSION:
+        yield Problem(path="apiVersion", message=f"write apiVersion: {_API_VERSION}")
+    if content.get("kind") != names.KIND:
+        yield Problem(path="kind", message=f"unknown kind {content.get('kind')!r}: write kind: {names.KIND}")
+    yield from _metadata(content.get("metadata"))
+    spec = content.get("spec")
+    if spec is None:
+        message = "required: write at least endpoint, capabilities and authorization under spec"
+        yield Problem(path="spec", message=message)
+    elif isinstance(spec, dict):
+        yield from validate_plain(spec, closed=True)
+    else:
+        yield Problem(path="spec", message="must be a map of fields")
+    for name in content:
+        if name not in _TOP_LEVEL:
+            yield Problem(path=str(name), message=unknown(str(name), _TOP_LEVEL))
+
+
+def _metadata(metadata: Any) -> Iterator[Problem]:
+    if not isinstance(metadata, dict) or not (metadata.get("name") or metadata.get("generateName")):
+        yield Problem(path="metadata.name", message="required: write for example github")
+        return
+    name, namespace = metadata.get("name"), metadata.get("namespace")
+    if name and not _fits(name, _NAME, _LONGEST_NAME):
+        message = (
+            f"{name!r} is not a legal name: write lower-case letters, digits, '-' and '.', for example github"
+        )
+        yield Problem(path="metadata.name", message=message)
+    if namespace and not _fits(namespace, _NAMESPACE, _LONGEST_NAMESPACE):
+        message = f"{namespace!r} is not a legal namespace: write lower-case letters, digits and '-'"
+        yield Problem(path="metadata.namespace", message=message)
+    for field in ("labels", "annotations"):
+        values = metadata.get(field)
+        if values is not None and not isinstance(values, dict):
+            yield Problem(path=f"metadata.{field}", message="must be a map of texts")
+            continue
+        for key, value in (values or {}).items():
+            if not isinstance(value, str):
+                yield Problem(path=f"metadata.{field}[{key}]", message="must be a text: write it in quotes")
+
+
+def _fits(value: Any, pattern: re.Pattern[str], longest: int) -> bool:
+    return isinstance(value, str) and len(value) <= longest and pattern.fullmatch(value) is not None
