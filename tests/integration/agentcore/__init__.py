@@ -1,0 +1,1 @@
+"""Tests of the botocore adapter over real sockets."""
