@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import tempfile
 import threading
@@ -11,8 +12,14 @@ import click
 
 from mcp_gateway_operator.localcluster import LocalCluster, LocalClusterError, ensure_binaries
 
+_EXAMPLE = """
+\b
+Example:
+  python -m mcp_gateway_operator.localcluster --directory ./cluster
+"""
 
-@click.command()
+
+@click.command(epilog=_EXAMPLE)
 @click.option(
     "--directory",
     type=click.Path(file_okay=False, path_type=Path),
@@ -21,13 +28,11 @@ from mcp_gateway_operator.localcluster import LocalCluster, LocalClusterError, e
 def main(directory: Path | None) -> None:
     """Run a kube-apiserver with etcd on loopback until Ctrl-C.
 
-    The first run downloads or builds them. Standard output is one line that can be evaluated:
-
-        python -m mcp_gateway_operator.localcluster --directory /tmp/mcps-cluster
+    The first run downloads or builds them. Standard output is one line for the shell, progress is on standard
+    error.
     """
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    # kill and Ctrl-C end it alike, also while it downloads or builds.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
     def progress(line: str) -> None:
         click.echo(line, err=True)
@@ -35,17 +40,22 @@ def main(directory: Path | None) -> None:
     with tempfile.TemporaryDirectory(prefix="mcps-cluster-") as scratch:
         place = Path(scratch) / "cluster" if directory is None else directory
         try:
+            binaries = ensure_binaries(progress=progress)
             with LocalCluster.start(
-                ensure_binaries(progress=progress),
-                directory=place,
-                progress=progress,
-                keep=directory is not None,
+                binaries, directory=place, progress=progress, keep=directory is not None
             ) as cluster:
-                click.echo(f"export KUBECONFIG={cluster.kubeconfig}")
-                while not stop.wait(1):
-                    cluster.check()
+                _serve(cluster)
         except LocalClusterError as error:
             raise click.ClickException(str(error)) from error
+
+
+def _serve(cluster: LocalCluster) -> None:
+    """Say where the cluster is and wait for Ctrl-C; raise ClusterStartError when a server dies by itself."""
+    forever = threading.Event()
+    with contextlib.suppress(KeyboardInterrupt):
+        click.echo(f"export KUBECONFIG={cluster.kubeconfig}")
+        while not forever.wait(1):
+            cluster.check()
 
 
 if __name__ == "__main__":
