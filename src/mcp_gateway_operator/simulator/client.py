@@ -101,8 +101,8 @@ class AdminClient:
     def requests(self, **filters: Any) -> list[Any]:
         """The request log, oldest first.
 
-        Filters are the members of an entry (`operation`, `gateway`, `target`, `name`, `status`, `error`, ...),
-        and `since` (epoch seconds) and `limit` (the last that many).
+        Filters are members of an entry (`operation`, `gateway`, `target`, `name`, `status`, `error`, ...),
+        `since` (epoch seconds) and `limit` (the last that many).
         """
         return list(self.call("GET", "requests", **filters)["requests"])
 

@@ -95,10 +95,7 @@ class Engine:
         try:
             caller = self._caller(request, entry, now)
             operation, params = self._parse(request, entry)
-            fault = world.faults.take(_described(entry), world.rng)
-            if fault is not None:
-                response.delay += fault.delay
-                response.effect = fault.effect
+            fault = self._fault(entry, response)
             if fault is None or fault.commit or fault.kind == "delay":
                 response.body = self._perform(operation, caller, params, now, entry)
             _raise_fault(fault)
@@ -234,24 +231,30 @@ class Engine:
         response = Response(200, {}, delay=world.settings.latency)
         try:
             caller = self._caller(request, entry, now)
-            _raise_fault(world.faults.take(_described(entry), world.rng))
+            _raise_fault(self._fault(entry, response))
             response.body = sts.perform(action, caller, entry.request_id)
         except ServiceError as error:
             entry.error, entry.message, entry.status = error.code, error.message, error.status
             response.status = error.status
             response.body = sts.error(error.code, error.message, error.status, entry.request_id)
+        entry.effect = response.effect
         world.journal.add(entry)
         return _finished(response, entry.request_id, "text/xml", now)
 
-
-def _described(entry: Entry) -> dict[str, str | None]:
-    return {
-        "operation": entry.operation,
-        "gateway": entry.gateway,
-        "target": entry.target,
-        "name": entry.name,
-        "account": entry.account,
-    }
+    def _fault(self, entry: Entry, response: Response) -> Fault | None:
+        """The fault that hits this call, with its delay and its loss already in the response."""
+        call = {
+            "operation": entry.operation,
+            "gateway": entry.gateway,
+            "target": entry.target,
+            "name": entry.name,
+            "account": entry.account,
+        }
+        fault = self.world.faults.take(call, self.world.rng)
+        if fault is not None:
+            response.delay += fault.delay
+            response.effect = fault.effect
+        return fault
 
 
 def _raise_fault(fault: Fault | None) -> None:

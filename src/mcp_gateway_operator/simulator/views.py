@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 _NO_CREDENTIALS = b',"credentialProviderConfigurations":[]'
 
 
+@functools.lru_cache(maxsize=16_384)
 def stamp(moment: float, digits: int) -> str:
     """An ISO 8601 timestamp in UTC with `digits` after the decimal point of its seconds."""
     whole, _, fraction = f"{moment:.9f}".partition(".")

@@ -1,0 +1,84 @@
+"""The simulator as a process."""
+
+# ruff: noqa: D103  -- the names of the tests are sentences
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import socket
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from .conftest import GATEWAY, client
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_RUN = "from mcp_gateway_operator.cli.simulator import command; command()"
+
+
+@contextlib.contextmanager
+def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The process and the URL it prints."""
+    process = subprocess.Popen(  # noqa: S603  -- our own command
+        [sys.executable, "-c", _RUN, "--port", "0", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    try:
+        name, _, url = process.stdout.readline().strip().partition("=")
+        assert name == "AWS_ENDPOINT_URL", process.communicate()
+        yield process, url
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def refused(*arguments: str) -> str:
+    """The error output of a command line that must not start."""
+    done = subprocess.run(  # noqa: S603  -- our own command
+        [sys.executable, "-c", _RUN, *arguments], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+def test_it_prints_its_url_and_serves_the_gateway(tmp_path: Path) -> None:
+    ready = tmp_path / "ready"
+    with running("--gateway", GATEWAY, "--account", "210987654321", "--ready-file", str(ready)) as (_, url):
+        assert ready.read_text() == f"{url}\n"
+        shown = client(url).get_gateway(gatewayIdentifier=GATEWAY)
+        assert shown["gatewayArn"] == f"arn:aws:bedrock-agentcore:us-east-1:210987654321:gateway/{GATEWAY}"
+
+
+def test_sigterm_ends_it_at_once_and_quietly() -> None:
+    with running() as (process, url):
+        client(url).list_gateways()
+        began = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=30)
+        assert time.monotonic() - began < 10
+        assert errors == ""
+
+
+def test_profile_and_latency_are_taken_over() -> None:
+    with running("--profile", "aws", "--latency", "10", "--no-quotas") as (_, url):
+        client(url).list_gateways()
+        for _ in range(15):  # more than AWS's rate allows
+            client(url).list_gateways()
+
+
+def test_mistakes_are_explained() -> None:
+    assert "is not a gateway id" in refused("--port", "0", "--gateway", "Demo")
+    assert "account" in refused("--port", "0", "--account", "12")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        assert "Try --port 0" in refused("--port", str(taken.getsockname()[1]))
