@@ -37,13 +37,14 @@ def main(directory: Path | None) -> None:
     def progress(line: str) -> None:
         click.echo(line, err=True)
 
-    with tempfile.TemporaryDirectory(prefix="mcps-cluster-") as scratch:
-        place = Path(scratch) / "cluster" if directory is None else directory
+    keep = directory is not None
+    with contextlib.ExitStack() as stack:
+        if directory is None:
+            scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="mcps-cluster-"))
+            directory = Path(scratch) / "cluster"
         try:
             binaries = ensure_binaries(progress=progress)
-            with LocalCluster.start(
-                binaries, directory=place, progress=progress, keep=directory is not None
-            ) as cluster:
+            with LocalCluster.start(binaries, directory=directory, progress=progress, keep=keep) as cluster:
                 _serve(cluster)
         except LocalClusterError as error:
             raise click.ClickException(str(error)) from error
