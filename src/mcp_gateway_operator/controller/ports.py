@@ -37,7 +37,6 @@ class Ports:
     informer: Informer[MCPServer]
     queue: WorkQueue[tuple[str, str]]
     events: EventRecorder
-    decode: Callable[[bytes], MCPServer]
     clock: Callable[[], float]
     wall: Callable[[], datetime]
     rng: random.Random

@@ -1,0 +1,173 @@
+"""The controller put together: informer, queue, observer, scheduler and reconciler around the two ports."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+import structlog
+
+from mcp_gateway_operator.agentcore.errors import AgentCoreError
+from mcp_gateway_operator.agentcore.observer import Observer
+from mcp_gateway_operator.agentcore.port import AgentCore, Fence
+from mcp_gateway_operator.agentcore.quotas import Quotas
+from mcp_gateway_operator.agentcore.scheduler import QuotaScheduler
+from mcp_gateway_operator.api.codec import decode
+from mcp_gateway_operator.api.types import MCPServer
+from mcp_gateway_operator.controller.ports import MCPSERVERS, Ports
+from mcp_gateway_operator.controller.reconciler import Reconciler
+from mcp_gateway_operator.runtime.cluster import ApiError, Cluster, Resource
+from mcp_gateway_operator.runtime.events import EventRecorder
+from mcp_gateway_operator.runtime.informer import Informer
+from mcp_gateway_operator.runtime.queue import WorkQueue
+from mcp_gateway_operator.targets.state import Settings
+
+NAMESPACES = Resource("", "v1", "namespaces", namespaced=False)
+OWNER_NAMESPACE = "kube-system"
+"""Its uid is the cluster's usual identity: it is made with the cluster and cannot be deleted."""
+RETRY = 5.0
+"""Seconds between two tries to learn the owner id."""
+IDENTITY_RETRY = 60.0
+"""Seconds between two tries to learn whose AWS credentials these are."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorConfig:
+    """What the command line decides; intervals in seconds."""
+
+    gateway_id: str = ""
+    owner_ids: tuple[str, ...] = ()
+    owner_marker: bool = True
+    default_deletion_policy: str = "Delete"
+    drift_interval: float = 60.0
+    sweep_interval: float = 6 * 3600.0
+    quotas: Quotas = Quotas()
+    namespaces: tuple[str, ...] = ()
+
+
+class Operator:
+    """The parts that work on MCPServers; who runs them, and when, is the manager's business.
+
+    Args:
+        wall: UTC now, for stamps.
+        fence: true while this process may write to AWS.
+    """
+
+    def __init__(
+        self,
+        config: OperatorConfig,
+        *,
+        cluster: Cluster,
+        agentcore: AgentCore,
+        events: EventRecorder,
+        wall: Callable[[], datetime],
+        rng: random.Random,
+        fence: Fence,
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        self._config = config
+        self._cluster = cluster
+        self._agentcore = agentcore
+        self._clock = loop.time
+        self.queue: WorkQueue[tuple[str, str]] = WorkQueue()
+        self.scheduler = QuotaScheduler(config.quotas, clock=loop.time, call_at=loop.call_at, rng=rng)
+        self.observer = Observer(
+            agentcore,
+            self.scheduler,
+            clock=loop.time,
+            drift_interval=config.drift_interval,
+            rng=rng,
+            on_change=lambda gateway_id, changes: self.reconciler.on_targets(gateway_id, changes),
+        )
+        self.informer: Informer[MCPServer] = Informer(
+            cluster,
+            MCPSERVERS,
+            decode=decode,
+            on_event=lambda old, new: self.reconciler.on_object(old, new),
+            namespaces=config.namespaces,
+        )
+        self.reconciler = Reconciler(
+            Ports(
+                cluster=cluster,
+                agentcore=agentcore,
+                observer=self.observer,
+                scheduler=self.scheduler,
+                informer=self.informer,
+                queue=self.queue,
+                events=events,
+                clock=loop.time,
+                wall=wall,
+                rng=rng,
+                fence=fence,
+            ),
+            Settings(
+                default_gateway=config.gateway_id,
+                owner_ids=config.owner_ids,
+                write_marker=config.owner_marker,
+                default_deletion_policy=config.default_deletion_policy,
+                sweep_interval=config.sweep_interval,
+            ),
+        )
+
+    async def prepare(self) -> None:
+        """Learn what must be known before the first write: who owns what is made here."""
+        owner_ids = self._config.owner_ids or await self._owner_ids()
+        settings = self.reconciler.settings
+        self.reconciler.identify(
+            msgspec.structs.replace(settings, owner_ids=owner_ids, started_at=self._clock())
+        )
+
+    async def observe(self) -> None:
+        """Watch AWS until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.observer.run())
+            tasks.create_task(self._learn_identity())
+
+    def close(self) -> None:
+        """Let nothing more begin at AWS."""
+        self.scheduler.close()
+
+    async def _owner_ids(self) -> tuple[str, ...]:
+        while True:
+            try:
+                raw = await self._cluster.get(NAMESPACES, None, OWNER_NAMESPACE)
+            except ApiError as error:
+                if error.forbidden:
+                    log.warning(
+                        "The namespace kube-system cannot be read, so targets carry no ownership marker: "
+                        "allow get on it (the chart does), or set --owner-id."
+                    )
+                    return ()
+                log.warning("the owner id is not known yet", error=str(error), again_in=RETRY)
+                await asyncio.sleep(RETRY)
+            else:
+                return (msgspec.json.decode(raw, type=_Named).metadata.uid,)
+
+    async def _learn_identity(self) -> None:
+        while True:
+            try:
+                identity = await self._agentcore.caller_identity()
+            except AgentCoreError as error:
+                log.warning("AWS does not say whose credentials these are", error=str(error))
+                await asyncio.sleep(IDENTITY_RETRY)
+            else:
+                log.info("aws", account=identity.account, identity=identity.arn, region=identity.region)
+                settings = self.reconciler.settings
+                self.reconciler.settings = msgspec.structs.replace(
+                    settings, account=identity.account, region=identity.region
+                )
+                return
+
+
+class _Meta(msgspec.Struct):
+    uid: str
+
+
+class _Named(msgspec.Struct):
+    metadata: _Meta

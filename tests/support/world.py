@@ -1,0 +1,297 @@
+"""The whole operator in one process and in virtual time: in-memory API server, simulator engine, no sockets.
+
+Only the outermost adapters are replaced: requests still go through botocore's serialisers and parsers, and
+the API server still keeps versions, finalizers and watches.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from functools import cache
+from typing import Any, TypeVar
+
+import msgspec
+
+from mcp_gateway_operator.agentcore import sdk
+from mcp_gateway_operator.agentcore.boto import Boto3AgentCore, _Flight
+from mcp_gateway_operator.agentcore.mapping import from_botocore
+from mcp_gateway_operator.agentcore.quotas import Quotas
+from mcp_gateway_operator.agentcore.threads import ThreadPool
+from mcp_gateway_operator.api import names
+from mcp_gateway_operator.api.codec import decode
+from mcp_gateway_operator.api.types import Condition, MCPServer
+from mcp_gateway_operator.controller.operator import NAMESPACES, Operator, OperatorConfig
+from mcp_gateway_operator.controller.ports import MCPSERVERS
+from mcp_gateway_operator.runtime.cluster import PatchType
+from mcp_gateway_operator.runtime.events import EventRecorder
+from mcp_gateway_operator.simulator.client import AdminClient
+from mcp_gateway_operator.simulator.engine import Engine
+from mcp_gateway_operator.simulator.inprocess import attach
+from mcp_gateway_operator.simulator.server import add_gateways
+from mcp_gateway_operator.simulator.settings import Settings as SimulatorSettings
+from tests.support.memory_cluster import MemoryApiServer, MemoryCluster
+from tests.support.virtual_time import EPOCH
+
+T = TypeVar("T")
+
+GATEWAY = "demo-abcdefghij"
+OTHER_GATEWAY = "other-abcdefghij"
+PROVIDER = "arn:aws:bedrock-agentcore:us-east-1:123456789012:token-vault/default/oauth2credentialprovider/idp"
+WORKERS = 8
+
+_engine: list[Engine] = []
+
+
+@cache
+def clients() -> tuple[Any, Any]:
+    """Make one pair of clients for the whole run: building them costs more than a test."""
+    session = sdk.new_session()
+    session.set_credentials("test", "test")
+    agentcore = sdk.new_client(session, region="us-east-1", user_agent="test/0", connections=1)
+    sts = sdk.new_sts_client(session, region="us-east-1", user_agent="test/0")
+    for client in (agentcore, sts):
+        attach(client, lambda: _engine[-1])
+    Engine(clock=lambda: 0.0)
+    return agentcore, sts
+
+
+class EngineAgentCore(Boto3AgentCore):
+    """The boto3 adapter over an engine of this process: each call takes `latency` virtual seconds."""
+
+    def __init__(self, engine: Engine, *, latency: float) -> None:
+        super().__init__(region="us-east-1", user_agent="test/0", read_threads=1, write_threads=1)
+        _engine[:] = [engine]
+        self._latency = latency
+
+    def _clients(self) -> Any:
+        return clients()
+
+    async def _run(
+        self,
+        pool: ThreadPool,  # noqa: ARG002  -- the adapter's signature
+        operation: str,  # noqa: ARG002  -- the adapter's signature
+        call: Callable[[_Flight], T],
+        flight: _Flight,
+    ) -> T:
+        await asyncio.sleep(self._latency / 2)
+        flight.sent = True
+        try:
+            answer = call(flight)
+        except Exception as error:
+            raise from_botocore(error, mutating=flight.fence is not None, sent=True) from error
+        await asyncio.sleep(self._latency / 2)
+        return answer
+
+
+class World:
+    """One API server, one AWS account, and operators that come and go."""
+
+    def __init__(
+        self, *, simulator: SimulatorSettings | None = None, latency: float = 0.02, seed: int = 0
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        self.api = MemoryApiServer(wall=lambda: EPOCH + timedelta(seconds=loop.time()))
+        self.api.serve(MCPSERVERS, names.KIND)
+        self.api.store.create(NAMESPACES, None, {"metadata": {"name": "team-a"}})
+        self.user = self.api.connect("user")
+        self.engine = Engine(simulator, clock=lambda: EPOCH.timestamp() + loop.time())
+        add_gateways(self.engine, [GATEWAY, OTHER_GATEWAY])
+        self.aws = AdminClient.in_process(self.engine)
+        self.latency = latency
+        self._seed = seed
+        self._starts = 0
+
+    # -- the operator ---------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def operator(
+        self, *, fence: Callable[[], bool] = lambda: True, **config: Any
+    ) -> AsyncIterator[Operator]:
+        """Run an operator inside the block; at its end it is killed, not stopped."""
+        self._starts += 1
+        rng = random.Random(f"{self._seed}/{self._starts}")  # noqa: S311  -- repeatable, not secret
+        cluster = self.api.connect(f"operator-{self._starts}")
+        defaults: dict[str, Any] = {"gateway_id": GATEWAY, "quotas": Quotas.parse("unlimited")}
+        loop = asyncio.get_running_loop()
+
+        def wall() -> Any:
+            return EPOCH + timedelta(seconds=loop.time())
+
+        events = self._recorder(cluster, wall)
+        operator = Operator(
+            OperatorConfig(**{**defaults, **config}),
+            cluster=cluster,
+            agentcore=EngineAgentCore(self.engine, latency=self.latency),
+            events=events,
+            wall=wall,
+            rng=rng,
+            fence=fence,
+        )
+        tasks = [
+            asyncio.create_task(operator.informer.run()),
+            asyncio.create_task(operator.observe()),
+            asyncio.create_task(events.run()),
+            asyncio.create_task(self._work(operator)),
+        ]
+        try:
+            yield operator
+            failed = [task.exception() for task in tasks if task.done() and not task.cancelled()]
+            assert not failed, failed
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _recorder(self, cluster: MemoryCluster, wall: Callable[[], Any]) -> EventRecorder:
+        return EventRecorder(cluster, component="mcp-gateway-operator", instance="test", wall=wall)
+
+    async def _work(self, operator: Operator) -> None:
+        await operator.informer.synced.wait()
+        await operator.prepare()
+        async with asyncio.TaskGroup() as workers:
+            for _ in range(WORKERS):
+                workers.create_task(self._worker(operator))
+
+    async def _worker(self, operator: Operator) -> None:
+        queue = operator.queue
+        while True:
+            key = await queue.get()
+            try:
+                after = await operator.reconciler.reconcile(key)
+            except ConnectionError:
+                queue.retry(key)
+            else:
+                queue.forget(key)
+                if after is not None:
+                    queue.add(key, urgent=False, after=after)
+            finally:
+                queue.done(key)
+
+    # -- the user -------------------------------------------------------------------------------------
+
+    async def create(self, name: str = "weather", *, namespace: str = "team-a", **spec: Any) -> MCPServer:
+        """Create an MCPServer as a user would."""
+        body = {
+            "apiVersion": f"{names.GROUP}/{names.VERSION}",
+            "kind": names.KIND,
+            "metadata": {"name": name, "namespace": namespace},
+            "spec": {**manifest_spec(), **spec},
+        }
+        return decode(await self.user.create(MCPSERVERS, namespace, body))
+
+    async def get(self, name: str = "weather", *, namespace: str = "team-a") -> MCPServer:
+        """Return an object as it is now."""
+        return decode(await self.user.get(MCPSERVERS, namespace, name))
+
+    async def edit(self, name: str = "weather", *, namespace: str = "team-a", **patch: Any) -> MCPServer:
+        """Merge a patch (`spec=`, `metadata=`) into an object."""
+        raw = await self.user.patch(MCPSERVERS, namespace, name, patch, kind=PatchType.MERGE)
+        return decode(raw)
+
+    async def set_status(self, status: object, name: str = "weather", *, namespace: str = "team-a") -> None:
+        """Replace an object's status, as a restore would."""
+        patch = [{"op": "add", "path": "/status", "value": status}]
+        await self.user.patch(MCPSERVERS, namespace, name, patch, kind=PatchType.JSON, subresource="status")
+
+    async def delete(self, name: str = "weather", *, namespace: str = "team-a") -> None:
+        """Delete an object."""
+        await self.user.delete(MCPSERVERS, namespace, name)
+
+    async def until(self, holds: Callable[[], Any], *, within: float = 60.0) -> float:
+        """Let time pass until something holds; return how long that took.
+
+        Raises:
+            AssertionError: it did not come to hold `within` that many seconds.
+        """
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        while True:
+            held = holds()
+            if asyncio.iscoroutine(held):
+                held = await held
+            if held:
+                return loop.time() - began
+            assert loop.time() - began < within, "it did not come to hold in time"
+            await self.pass_time(0.05)
+
+    async def until_ready(self, name: str = "weather", *, within: float = 60.0) -> MCPServer:
+        """Let time pass until an object is Ready for its newest generation."""
+
+        async def ready() -> bool:
+            obj = await self.get(name)
+            found = condition(obj)
+            return found.status == "True" and found.observed_generation == obj.metadata.generation
+
+        await self.until(ready, within=within)
+        return await self.get(name)
+
+    async def until_reason(self, reason: str, name: str = "weather", *, within: float = 60.0) -> MCPServer:
+        """Let time pass until an object is not Ready for this reason."""
+
+        async def says() -> bool:
+            found = condition(await self.get(name))
+            return found.status == "False" and found.reason == reason
+
+        await self.until(says, within=within)
+        return await self.get(name)
+
+    @staticmethod
+    async def pass_time(seconds: float) -> None:
+        """Let virtual time pass."""
+        await asyncio.sleep(seconds)
+
+    def exists(self, name: str = "weather", *, namespace: str = "team-a") -> bool:
+        """Whether the object is still there."""
+        return any(key == (namespace, name) for key, _ in self.api.store.select(MCPSERVERS, namespace))
+
+    # -- what came of it ------------------------------------------------------------------------------
+
+    def targets(self, gateway_id: str = GATEWAY) -> list[dict[str, Any]]:
+        """Return the targets that AWS holds."""
+        return self.aws.targets(gateway_id)
+
+    def calls(self) -> Counter[str]:
+        """Return how many requests of each operation AgentCore answered or refused."""
+        operations = (entry["operation"] for entry in self.aws.requests(limit=100_000))
+        return Counter(operation for operation in operations if not operation.startswith("sts:"))
+
+    def writes(self) -> list[str]:
+        """Return the operators' writes to MCPServers, as verb and subresource."""
+        return [
+            f"{request.verb} {request.subresource}".strip()
+            for request in self.api.writes()
+            if request.client.startswith("operator")
+        ]
+
+    def forget_calls(self) -> None:
+        """Count from here on."""
+        self.aws.clear_requests()
+        self.api.log.clear()
+
+
+def manifest_spec() -> dict[str, Any]:
+    """Return the smallest spec that is accepted."""
+    return {
+        "endpoint": "https://weather.example.com/mcp",
+        "capabilities": ["tools"],
+        "authType": "OAuth2",
+        "oauthProviderArn": PROVIDER,
+        "oauthScopes": ["read"],
+    }
+
+
+def condition(obj: MCPServer, kind: str = "Ready") -> Condition:
+    """Return a condition; a missing one has the status "" and so equals nothing."""
+    found = (item for item in obj.status.conditions if item.type == kind)
+    return next(found, Condition(type=kind, status=""))
+
+
+def record_of(obj: MCPServer) -> dict[str, Any]:
+    """Return an object's status as JSON, to restore it elsewhere."""
+    body: dict[str, Any] = msgspec.to_builtins(obj.status)
+    return body
