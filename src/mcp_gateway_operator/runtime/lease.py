@@ -249,7 +249,7 @@ class Lease:
             return
         holder = current.spec.holder_identity
         if holder != self.identity:
-            self._good_until = float("-inf")
+            self._good_until, self._held = float("-inf"), None
             raise LeaseLost(
                 f"The lease {self._namespace}/{self._name} is held by {holder or 'nobody'} now; "
                 "this process stops."

@@ -1,0 +1,77 @@
+"""/healthz and /readyz, as the kubelet asks for them: named checks, and a body that says which one failed.
+
+/healthz answers 500 only when a restart of the process would help; /readyz while it cannot do its work yet,
+or not any more. As in controller-runtime, `/healthz/NAME` asks for one check and `?verbose` lists them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from http import HTTPStatus
+from typing import Any
+
+Check = Callable[[], str | None]
+"""Returns what is wrong, or None. Must not block."""
+
+
+class Health:
+    """The checks, and the ASGI application that answers with them."""
+
+    def __init__(self) -> None:
+        self._checks: dict[str, dict[str, Check]] = {"healthz": {}, "readyz": {}}
+
+    def add_liveness(self, name: str, check: Check) -> None:
+        """Add a check whose failure means: restart this process."""
+        self._checks["healthz"][name] = check
+
+    def add_readiness(self, name: str, check: Check) -> None:
+        """Add a check whose failure means: not at work yet, or no longer."""
+        self._checks["readyz"][name] = check
+
+    def alive(self) -> str | None:
+        """Return what is wrong with the process, or None."""
+        return self._first_failure("healthz")
+
+    def ready(self) -> str | None:
+        """Return why the process is not ready, or None."""
+        return self._first_failure("readyz")
+
+    def answer(self, path: str, *, verbose: bool = False) -> tuple[HTTPStatus, str]:
+        """Return status and body for a request path."""
+        endpoint, _, name = path.strip("/").partition("/")
+        checks = self._checks.get(endpoint)
+        if checks is None or (name and name not in checks):
+            return HTTPStatus.NOT_FOUND, "no such check\n"
+        results = {each: check() for each, check in checks.items() if name in ("", each)}
+        failed = any(results.values())
+        if not failed and not verbose:
+            return HTTPStatus.OK, "ok"
+        lines = [f"[-]{each} failed: {why}" if why else f"[+]{each} ok" for each, why in results.items()]
+        lines.append(f"{endpoint} check {'failed' if failed else 'passed'}")
+        status = HTTPStatus.INTERNAL_SERVER_ERROR if failed else HTTPStatus.OK
+        return status, "\n".join(lines) + "\n"
+
+    async def __call__(
+        self,
+        scope: MutableMapping[str, Any],
+        _receive: Callable[[], Awaitable[MutableMapping[str, Any]]],
+        send: Callable[[MutableMapping[str, Any]], Awaitable[None]],
+    ) -> None:
+        """Answer one request (ASGI)."""
+        assert scope["type"] == "http", "the server speaks HTTP only"
+        status, text = self.answer(scope["path"], verbose=b"verbose" in scope["query_string"])
+        body = text.encode()
+        headers = [
+            (b"content-type", b"text/plain; charset=utf-8"),
+            (b"content-length", str(len(body)).encode()),
+            (b"x-content-type-options", b"nosniff"),
+        ]
+        await send({"type": "http.response.start", "status": int(status), "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
+    def _first_failure(self, endpoint: str) -> str | None:
+        for name, check in self._checks[endpoint].items():
+            why = check()
+            if why:
+                return f"{name}: {why}"
+        return None
