@@ -191,7 +191,6 @@ class Lease:
     async def _try_to_take(self) -> str:
         """Take the lease if it may be taken, else return its holder."""
         async with asyncio.timeout(REQUEST_TIMEOUT):
-            sent = self._clock()
             try:
                 lease = _decode(await self._cluster.get(LEASES, self._namespace, self._name))
             except ApiError as error:
@@ -203,6 +202,7 @@ class Lease:
                     "metadata": {"name": self._name, "namespace": self._namespace},
                     "spec": self._spec(transitions=0),
                 }
+                sent = self._clock()
                 self._take_over(_decode(await self._cluster.create(LEASES, self._namespace, body)), sent)
                 return ""
             holder = lease.spec.holder_identity or ""

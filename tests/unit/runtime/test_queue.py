@@ -1,4 +1,4 @@
-# ruff: noqa: D102, D103  -- the names of the tests are sentences
+# ruff: noqa: D102  -- the names of the tests are sentences
 from __future__ import annotations
 
 import asyncio

@@ -1,0 +1,149 @@
+# ruff: noqa: D102  -- the names of the tests are sentences
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from mcp_gateway_operator.runtime.cluster import EVENTS, ApiError
+from mcp_gateway_operator.runtime.events import BUFFER, EventRecorder, ObjectRef
+from tests.support.memory_cluster import Fault, MemoryApiServer
+from tests.support.virtual_time import wall_clock
+
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping
+
+REF = ObjectRef("test.example.com/v1", "Thing", "default", "a", "uid-a", "7")
+
+
+class World:
+    """A recorder that runs, and the server it writes to."""
+
+    def __init__(self) -> None:
+        self.server = MemoryApiServer()
+        self.cluster = self.server.connect()
+        self.recorder = EventRecorder(
+            self.cluster,
+            component="operator",
+            instance="pod-0",
+            wall=wall_clock(),
+            rng=random.Random(1),  # noqa: S311  -- repeatable
+        )
+        self.task = asyncio.create_task(self.recorder.run())
+
+    def stored(self) -> list[dict[str, Any]]:
+        return [msgspec.json.decode(body) for _, body in self.server.store.select(EVENTS, None)]
+
+
+async def test_an_event_names_the_object_the_reason_and_the_reporter() -> None:
+    world = World()
+    world.recorder.record(REF, "Warning", "Broken", "It broke.")
+    await world.recorder.flush(5)
+    (event,) = world.stored()
+    assert event["involvedObject"] == {
+        "apiVersion": "test.example.com/v1",
+        "kind": "Thing",
+        "namespace": "default",
+        "name": "a",
+        "uid": "uid-a",
+        "resourceVersion": "7",
+    }
+    assert (event["type"], event["reason"], event["message"]) == ("Warning", "Broken", "It broke.")
+    assert (event["reportingComponent"], event["reportingInstance"]) == ("operator", "pod-0")
+    assert (event["count"], event["firstTimestamp"]) == (1, "2026-01-01T00:00:00Z")
+
+
+async def test_identical_events_become_one_with_a_count() -> None:
+    world = World()
+    for _ in range(3):
+        world.recorder.record(REF, "Normal", "Same", "again")
+        await asyncio.sleep(10)
+    world.recorder.record(REF, "Normal", "Same", "something else")
+    await world.recorder.flush(5)
+    counted = {event["message"]: event for event in world.stored()}
+    assert counted["again"]["count"] == 3
+    assert counted["again"]["lastTimestamp"] == "2026-01-01T00:00:20Z"
+    assert counted["something else"]["count"] == 1
+
+
+async def test_an_expired_event_is_created_again() -> None:
+    world = World()
+    world.recorder.record(REF, "Normal", "Same", "again")
+    await world.recorder.flush(5)
+    await world.cluster.delete(EVENTS, "default", world.stored()[0]["metadata"]["name"])
+    world.recorder.record(REF, "Normal", "Same", "again")
+    await world.recorder.flush(5)
+    assert [event["count"] for event in world.stored()] == [1]
+
+
+async def test_one_object_cannot_flood_the_api_server_and_does_not_silence_others() -> None:
+    world = World()
+    for number in range(100):
+        world.recorder.record(REF, "Normal", "Flood", str(number))
+    other = ObjectRef("test.example.com/v1", "Thing", "default", "b", "uid-b")
+    world.recorder.record(other, "Normal", "Calm", "fine")
+    await world.recorder.flush(5)
+    assert sum(event["reason"] == "Flood" for event in world.stored()) == 25
+    assert sum(event["reason"] == "Calm" for event in world.stored()) == 1
+    await asyncio.sleep(301)
+    for number in range(5):
+        world.recorder.record(REF, "Normal", "Later", str(number))
+    await world.recorder.flush(5)
+    assert sum(event["reason"] == "Later" for event in world.stored()) == 1
+
+
+async def test_forbidden_events_cost_one_line_and_no_more_requests(
+    logs: list[MutableMapping[str, Any]],
+) -> None:
+    world = World()
+    world.cluster.faults = lambda _: Fault(refuse=ApiError(403, "Forbidden", "cannot create events"))
+    for number in range(5):
+        world.recorder.record(REF, "Normal", "Any", str(number))
+        await world.recorder.flush(5)
+    assert len(world.server.log) == 1
+    assert len(logs) == 1
+    assert world.recorder.dropped == 5
+
+
+async def test_a_namespace_in_deletion_does_not_silence_the_others() -> None:
+    world = World()
+    world.server.store.terminate_namespace("default")
+    world.recorder.record(REF, "Normal", "Any", "lost")
+    system = ObjectRef("test.example.com/v1", "Thing", "kube-system", "b", "uid-b")
+    world.recorder.record(system, "Normal", "Any", "kept")
+    await world.recorder.flush(5)
+    assert [event["message"] for event in world.stored()] == ["kept"]
+
+
+async def test_a_busy_api_server_is_tried_again() -> None:
+    world = World()
+    answers = iter([ApiError(429, "TooManyRequests", "busy", 3.0), ApiError(0, "ReadError", "reset")])
+
+    def faults(_: object) -> Fault | None:
+        error = next(answers, None)
+        return Fault(refuse=error) if error else None
+
+    world.cluster.faults = faults
+    world.recorder.record(REF, "Normal", "Any", "patient")
+    await world.recorder.flush(20)
+    assert [event["message"] for event in world.stored()] == ["patient"]
+
+
+async def test_the_buffer_is_bounded_and_flushing_gives_up_in_time() -> None:
+    world = World()
+    world.cluster.faults = lambda _: Fault(hang=True)
+    for number in range(BUFFER + 50):
+        ref = ObjectRef("v1", "Thing", "default", "x", f"uid-{number}")
+        world.recorder.record(ref, "Normal", "Any", str(number))
+    await world.recorder.flush(5)
+    assert asyncio.get_running_loop().time() == 5
+    assert world.recorder.dropped >= 50
+
+
+async def test_long_messages_are_cut_to_what_the_api_server_takes() -> None:
+    world = World()
+    world.recorder.record(REF, "Normal", "Any", "x" * 5000)
+    await world.recorder.flush(5)
+    assert len(world.stored()[0]["message"]) == 1024
