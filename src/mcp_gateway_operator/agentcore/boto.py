@@ -62,7 +62,6 @@ class Boto3AgentCore:
         self._reads = ThreadPool(read_threads, "aws-read")
         self._writes = ThreadPool(write_threads, "aws-write")
         self._lock = threading.Lock()
-        self._session: Any = None
         self._client: BaseClient | None = None
         self._sts: BaseClient | None = None
         self._flights = threading.local()
@@ -184,22 +183,15 @@ class Boto3AgentCore:
         """Return the AgentCore and STS clients; called in threads."""
         with self._lock:
             if self._client is None or self._sts is None:
-                self._session = sdk.new_session()
-                self._client = sdk.new_client(
-                    self._session,
-                    region=self._region,
-                    user_agent=self._user_agent,
-                    connections=self._connections,
-                )
+                aws = sdk.new_session(self._region)
+                self._client = sdk.new_client(aws, user_agent=self._user_agent, connections=self._connections)
                 self._client.meta.events.register("before-send", self._before_send)
-                self._sts = sdk.new_sts_client(
-                    self._session, region=self._region, user_agent=self._user_agent
-                )
+                self._sts = sdk.new_sts_client(aws, user_agent=self._user_agent)
             return self._client, self._sts
 
     def _forget_clients(self) -> None:
         with self._lock:
-            self._client = self._sts = self._session = None
+            self._client = self._sts = None
 
     def _before_send(self, **_: object) -> None:
         """Ask the fence in the last moment: credentials are there, the request is signed."""

@@ -84,9 +84,8 @@ _BUSY: Final = re.compile(
     re.IGNORECASE,
 )
 
-_REQUEST_ID: Final = re.compile(
-    r"[\s,;]*[(\[]?\s*\b(?:x-amzn-)?request[ _-]?id\s*[:=]\s*[\w-]+\s*[)\]]?", re.IGNORECASE
-)
+_ID: Final = r"\b(?:x-amzn-)?request[ _-]?id\s*[:=]\s*[\w-]+"
+_REQUEST_ID: Final = re.compile(rf"\s*[(\[]\s*{_ID}\s*[)\]]|[\s,;]*{_ID}", re.IGNORECASE)
 _ROLE_SESSION: Final = re.compile(r"(:assumed-role/[\w+=,.@-]+)/[\w+=,.@-]+")
 _AUTHORIZATION_MESSAGE: Final = re.compile(r"\s*Encoded authorization failure message: \S+", re.IGNORECASE)
 

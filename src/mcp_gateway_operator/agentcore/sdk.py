@@ -8,6 +8,7 @@ credential chain may call.
 from __future__ import annotations
 
 import gzip
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -77,9 +78,16 @@ class SlimFileLoader(loaders.JSONFileLoader):  # type: ignore[misc]  # botocore 
         return super().load_file(file_path)
 
 
-def new_session() -> session.Session:
-    """Return a session with the default credential chain and slim data files."""
+def new_session(region: str | None) -> session.Session:
+    """Return a session with the default credential chain and slim data files.
+
+    Without a Region the SDK's own places are looked at: AWS_REGION, AWS_DEFAULT_REGION, the profile.
+    """
     created = session.Session()
+    # botocore alone knows only AWS_DEFAULT_REGION; pods on EKS and Lambda, and every other SDK, have this.
+    region = region or os.environ.get("AWS_REGION")
+    if region:
+        created.set_config_variable("region", region)
     loader = loaders.create_loader(created.get_config_variable("data_path"))
     loader.file_loader = SlimFileLoader()
     created.register_component("data_loader", loader)
@@ -90,7 +98,7 @@ def new_session() -> session.Session:
     return created
 
 
-def new_client(aws: session.Session, *, region: str | None, user_agent: str, connections: int) -> BaseClient:
+def new_client(aws: session.Session, *, user_agent: str, connections: int) -> BaseClient:
     """Return an AgentCore control plane client: one attempt a call, timestamps left as text.
 
     A List of 100 targets holds 300 timestamps; parsing them costs twenty times as much as all the rest.
@@ -105,7 +113,6 @@ def new_client(aws: session.Session, *, region: str | None, user_agent: str, con
     try:
         return aws.create_client(
             SERVICE,
-            region_name=region,
             config=Config(
                 retries={"total_max_attempts": 1},
                 max_pool_connections=connections,
@@ -117,13 +124,13 @@ def new_client(aws: session.Session, *, region: str | None, user_agent: str, con
         aws.register_component("response_parser_factory", default_parsers)
 
 
-def new_sts_client(aws: session.Session, *, region: str | None, user_agent: str) -> BaseClient:
+def new_sts_client(aws: session.Session, *, user_agent: str) -> BaseClient:
     """Return a client for GetCallerIdentity.
 
     Raises:
         BotoCoreError: no Region, no such profile, a broken configuration.
     """
-    return aws.create_client("sts", region_name=region, config=Config(user_agent_extra=user_agent))
+    return aws.create_client("sts", config=Config(user_agent_extra=user_agent))
 
 
 def _keep_text(value: Any) -> str:

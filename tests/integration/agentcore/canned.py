@@ -1,0 +1,55 @@
+"""A loopback server that answers one thing to every request, for what the simulator does not do."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class Canned:
+    """Answers `answer` (raw HTTP) to each request; None accepts and never answers."""
+
+    def __init__(self, answer: bytes | None) -> None:
+        self.answer = answer
+        self.requests: list[bytes] = []
+        self.arrived = threading.Event()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._connections: list[socket.socket] = []
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+        host, port = self._listener.getsockname()
+        self.url = f"http://{host}:{port}"
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            self._connections.append(connection)
+            self.requests.append(connection.recv(65536))
+            self.arrived.set()
+            if self.answer is not None:
+                connection.sendall(self.answer)
+                connection.close()
+
+    def stop(self) -> None:
+        """Close everything."""
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for connection in self._connections:
+            connection.close()
+        self._thread.join(5)
+
+
+@contextmanager
+def canned(status: str = "200 OK", body: str = "", *, answers: bool = True) -> Iterator[Canned]:
+    """Serve one answer for the length of a block."""
+    head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+    server = Canned(f"{head}Connection: close\r\n\r\n{body}".encode() if answers else None)
+    try:
+        yield server
+    finally:
+        server.stop()

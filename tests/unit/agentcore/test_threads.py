@@ -1,0 +1,90 @@
+"""Blocking calls in a few threads."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+
+from mcp_gateway_operator.agentcore.threads import ThreadPool
+
+
+async def test_results_and_errors_reach_the_caller() -> None:
+    """Results and errors reach the caller."""
+    pool = ThreadPool(2, "test")
+    assert await pool.submit(lambda: 7).future == 7
+    with pytest.raises(ZeroDivisionError):
+        await pool.submit(lambda: 1 // 0).future
+    pool.close()
+
+
+async def test_no_more_threads_than_allowed_and_no_more_than_needed() -> None:
+    """No more threads than allowed and no more than needed."""
+    pool = ThreadPool(3, "bounded")
+    for _ in range(5):
+        await pool.submit(lambda: None).future
+    assert threads("bounded") == 1
+    release = threading.Event()
+    jobs = [pool.submit(lambda: release.wait(10)) for _ in range(10)]
+    assert threads("bounded") == 3
+    release.set()
+    await asyncio.gather(*(job.future for job in jobs))
+    pool.close()
+
+
+async def test_a_call_cancelled_in_the_queue_is_never_made() -> None:
+    """A call cancelled in the queue is never made."""
+    pool = ThreadPool(1, "test")
+    release = threading.Event()
+    made: list[str] = []
+    first = pool.submit(lambda: release.wait(10))
+    second = pool.submit(lambda: made.append("second"))
+    third = pool.submit(lambda: made.append("third"))
+    second.future.cancel()
+    release.set()
+    await asyncio.gather(first.future, third.future)
+    assert made == ["third"]
+    assert not second.started
+    pool.close()
+
+
+async def test_a_call_whose_caller_left_ends_unseen() -> None:
+    """A call whose caller left ends unseen."""
+    pool = ThreadPool(1, "test")
+    release = threading.Event()
+    job = pool.submit(lambda: release.wait(10))
+    job.future.cancel()
+    release.set()
+    assert await pool.submit(lambda: "next").future == "next"
+    pool.close()
+
+
+def test_a_call_that_outlives_the_loop_ends_unseen() -> None:
+    """A call that outlives the loop ends unseen."""
+    pool = ThreadPool(1, "outliving")
+    release = threading.Event()
+
+    async def main() -> None:
+        pool.submit(lambda: release.wait(10))
+
+    asyncio.run(main())
+    release.set()
+    pool.close()
+    for thread in threading.enumerate():
+        if thread.name.startswith("outliving"):
+            thread.join(10)
+    assert threads("outliving") == 0
+
+
+async def test_a_closed_pool_takes_nothing() -> None:
+    """A closed pool takes nothing."""
+    pool = ThreadPool(1, "test")
+    pool.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        pool.submit(lambda: None)
+
+
+def threads(name: str) -> int:
+    """Count the living threads of a pool."""
+    return sum(thread.name.startswith(name) for thread in threading.enumerate())
