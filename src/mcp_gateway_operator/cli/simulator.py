@@ -82,9 +82,9 @@ def command(  # noqa: PLR0913  -- one parameter an option
         ) from error
 
     def announce(url: str) -> None:
-        click.echo(f"AWS_ENDPOINT_URL={url}")
         if ready_file is not None:
             _write_atomically(ready_file, f"{url}\n")
+        click.echo(f"AWS_ENDPOINT_URL={url}")
 
     with listener:
         try:

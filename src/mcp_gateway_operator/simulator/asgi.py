@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from .engine import MAX_BODY
 from .messages import Request, Response
+from .parsing import MAX_BODY
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping

@@ -5,18 +5,19 @@ from __future__ import annotations
 import functools
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs
 
 import msgspec
 
-from . import gateway_ops, sts, target_ops
+from . import gateway_ops, sts, tag_ops, target_ops
 from .admin import ADMIN_PREFIX, Admin
 from .calls import Call
+from .credentials import CONTAINER_PATH, container_credentials
 from .errors import ServiceError, denied, validation
 from .identity import Caller, caller_of
 from .journal import Entry
 from .messages import Request, Response
 from .model import service_model
+from .parsing import parse
 from .settings import Settings
 from .validation import Validator
 from .world import World
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
 
     from .faults import Fault
     from .model import Operation
-
-MAX_BODY = 2 * 1024 * 1024
-"""Largest request body in bytes (an inline schema may have 1 MB)."""
 
 _OPERATIONS: dict[str, Callable[[World, Call], bytes]] = {
     "CreateGatewayTarget": target_ops.create,
@@ -42,6 +40,9 @@ _OPERATIONS: dict[str, Callable[[World, Call], bytes]] = {
     "UpdateGateway": gateway_ops.update,
     "DeleteGateway": gateway_ops.delete,
     "ListGateways": gateway_ops.list_gateways,
+    "TagResource": tag_ops.tag,
+    "UntagResource": tag_ops.untag,
+    "ListTagsForResource": tag_ops.list_tags,
 }
 _NEEDS_SYNCHRONIZE = frozenset({"CreateGatewayTarget", "UpdateGatewayTarget"})
 
@@ -62,7 +63,6 @@ class Engine:
         self.world = World(settings or Settings())
         self.clock = clock
         self.admin = Admin(self.world)
-        self._model = service_model()
         self._validator = _validator()
 
     def advance(self) -> float:
@@ -76,6 +76,8 @@ class Engine:
         now = self.advance()
         if request.path.startswith(ADMIN_PREFIX):
             return self.admin.handle(request, now)
+        if request.path == CONTAINER_PATH:
+            return container_credentials(self.world, request, now)
         query = sts.parameters(request)
         if query is not None:
             return self._handle_sts(request, query, now)
@@ -94,7 +96,7 @@ class Engine:
         response = Response(200, {}, delay=world.settings.latency)
         try:
             caller = self._caller(request, entry, now)
-            operation, params = self._parse(request, entry)
+            operation, params = parse(request, entry)
             fault = self._fault(entry, response)
             if fault is None or fault.commit or fault.kind == "delay":
                 response.body = self._perform(operation, caller, params, now, entry)
@@ -109,14 +111,14 @@ class Engine:
         world.journal.add(entry)
         return _finished(response, entry.request_id, "application/json", now)
 
-    def _caller(self, request: Request, entry: Entry, now: float) -> Caller:
+    def _caller(self, request: Request, entry: Entry, now: float, *, signed: bool = True) -> Caller:
         settings = self.world.settings
         caller = caller_of(
             request,
             account=settings.account,
             region=settings.region,
             issued=self.world.credentials,
-            required=settings.switches.require_signature,
+            required=signed and settings.switches.require_signature,
         )
         entry.account, entry.region, entry.caller = caller.account, caller.region, caller.arn
         issued = self.world.credentials.get(caller.access_key)
@@ -125,55 +127,6 @@ class Engine:
                 "ExpiredTokenException", "The security token included in the request is expired"
             )
         return caller
-
-    def _parse(self, request: Request, entry: Entry) -> tuple[Operation, dict[str, Any]]:
-        """The operation and its request, not yet validated; what is known goes into the log entry."""
-        found = self._model.route(request.method, request.path)
-        if found is None:
-            raise ServiceError(
-                "UnknownOperationException",
-                f"No operation of the service is {request.method} {request.path[:200]}",
-                status=404,
-            )
-        operation, params = found[0], dict(found[1])
-        entry.operation = operation.name
-        entry.gateway = params.get("gatewayIdentifier")
-        entry.target = params.get("targetId")
-        if len(request.body) > MAX_BODY:
-            raise ServiceError(
-                "ValidationException",
-                f"The request body is larger than {MAX_BODY} bytes",
-                status=413,
-                reason="CannotParse",
-            )
-        params.update(self._query(request.query, operation))
-        body = _json_object(request.body) if request.body and request.method != "GET" else {}
-        for member in params:
-            body.pop(member, None)
-        params.update(body)
-        if isinstance(token := params.get("clientToken"), str):
-            entry.client_token = token
-        if isinstance(name := params.get("name"), str):
-            entry.name = name
-        return operation, params
-
-    def _query(self, query: str, operation: Operation) -> dict[str, Any]:
-        if not query or not operation.querystring:
-            return {}
-        given = parse_qs(query, keep_blank_values=True)
-        members = self._model.shapes[operation.input]["members"]
-        params: dict[str, Any] = {}
-        for wire, member in operation.querystring.items():
-            if wire not in given:
-                continue
-            kind = self._model.shapes[members[member]["shape"]]["type"]
-            try:
-                params[member] = given[wire] if kind == "list" else _typed(given[wire][0], kind)
-            except ValueError:
-                raise validation(
-                    f"Unable to parse the request: '{member}' must be of type {kind}", reason="CannotParse"
-                ) from None
-        return params
 
     def _perform(
         self, operation: Operation, caller: Caller, params: dict[str, Any], now: float, entry: Entry
@@ -230,9 +183,9 @@ class Engine:
         )
         response = Response(200, {}, delay=world.settings.latency)
         try:
-            caller = self._caller(request, entry, now)
+            caller = self._caller(request, entry, now, signed=action not in sts.UNSIGNED)
             _raise_fault(self._fault(entry, response))
-            response.body = sts.perform(action, caller, entry.request_id)
+            response.body = sts.perform(world, query, caller, now, entry.request_id)
         except ServiceError as error:
             entry.error, entry.message, entry.status = error.code, error.message, error.status
             response.status = error.status
@@ -260,17 +213,6 @@ class Engine:
 def _raise_fault(fault: Fault | None) -> None:
     if fault is not None and fault.kind == "error":
         raise fault.error()
-
-
-def _typed(text: str, kind: str) -> Any:
-    return int(text) if kind in {"integer", "long"} else text
-
-
-def _json_object(body: bytes) -> dict[str, Any]:
-    try:
-        return msgspec.json.decode(body, type=dict[str, Any])
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-        raise validation("Unable to parse the request body as a JSON object", reason="CannotParse") from None
 
 
 @functools.lru_cache(maxsize=4)

@@ -130,6 +130,8 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """IAM actions refused with AccessDeniedException, as operation names ("GetGateway"); "*" for all."""
     expired_credentials: bool = False
     """Every call is refused with ExpiredTokenException."""
+    credential_seconds: Annotated[float, msgspec.Meta(gt=0)] = 3600.0
+    """How long credentials live that STS or the Pod Identity endpoint gives out, at most."""
     log_size: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 20_000
     """Requests kept in the log."""
     seed: int = 0

@@ -7,11 +7,16 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
 
+from .credentials import issue
 from .errors import ServiceError
 
 if TYPE_CHECKING:
     from .identity import Caller
     from .messages import Request
+    from .world import World
+
+UNSIGNED = frozenset({"AssumeRoleWithWebIdentity"})
+"""Actions that are called without a signature."""
 
 _NAMESPACE = "https://sts.amazonaws.com/doc/2011-06-15/"
 
@@ -25,29 +30,49 @@ def parameters(request: Request) -> dict[str, str] | None:
     return {name: values[0] for name, values in given.items()} if "Action" in given else None
 
 
-def perform(action: str, caller: Caller, request_id: str) -> bytes:
-    """The answer to an action.
+def perform(world: World, query: dict[str, str], caller: Caller, now: float, request_id: str) -> bytes:
+    """The answer to GetCallerIdentity, AssumeRole or AssumeRoleWithWebIdentity.
 
     Raises:
-        ServiceError: InvalidAction for an action that is not simulated.
+        ServiceError: a refused request, or InvalidAction for an action that is not simulated.
     """
-    if action != "GetCallerIdentity":
-        raise ServiceError("InvalidAction", f"The simulator does not have action {action}")
-    user = caller.arn.rsplit("/", 1)[-1]
-    return answer(
-        "GetCallerIdentity",
-        f"<Arn>{escape(caller.arn)}</Arn><UserId>AIDASIMULATOR:{escape(user)}</UserId>"
-        f"<Account>{caller.account}</Account>",
-        request_id,
-    )
-
-
-def answer(action: str, result: str, request_id: str) -> bytes:
-    """A success answer with the XML `result`."""
+    action = query["Action"]
+    if action == "GetCallerIdentity":
+        user = caller.arn.rsplit("/", 1)[-1]
+        result = (
+            f"<Arn>{escape(caller.arn)}</Arn><UserId>AIDASIMULATOR:{escape(user)}</UserId>"
+            f"<Account>{caller.account}</Account>"
+        )
+    elif action == "AssumeRole":
+        result = _assume_role(world, query, now)
+    elif action == "AssumeRoleWithWebIdentity":
+        if not query.get("WebIdentityToken"):
+            raise ServiceError("InvalidIdentityToken", "The web identity token is missing", status=400)
+        result = _assume_role(world, query, now) + "<Provider>simulator</Provider>"
+    else:
+        raise ServiceError("InvalidAction", f"The simulator does not have action {action}", status=400)
     return (
         f'<{action}Response xmlns="{_NAMESPACE}"><{action}Result>{result}</{action}Result>'
         f"<ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata></{action}Response>"
     ).encode()
+
+
+def _assume_role(world: World, query: dict[str, str], now: float) -> str:
+    issued = issue(
+        world,
+        query.get("RoleArn", ""),
+        query.get("RoleSessionName", ""),
+        query.get("DurationSeconds"),
+        now,
+    )
+    return (
+        f"<AssumedRoleUser><AssumedRoleId>{issued.user_id}</AssumedRoleId>"
+        f"<Arn>{escape(issued.arn)}</Arn></AssumedRoleUser>"
+        f"<Credentials><AccessKeyId>{issued.access_key}</AccessKeyId>"
+        f"<SecretAccessKey>{issued.secret_key}</SecretAccessKey>"
+        f"<SessionToken>{issued.token}</SessionToken>"
+        f"<Expiration>{issued.expiration}</Expiration></Credentials>"
+    )
 
 
 def error(code: str, message: str, status: int, request_id: str) -> bytes:

@@ -1,6 +1,6 @@
 """Whatever arrives on the port gets a modelled error or a clean close, and the server goes on."""
 
-# ruff: noqa: D103  -- the names of the tests are sentences
+
 
 from __future__ import annotations
 

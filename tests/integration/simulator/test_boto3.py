@@ -1,6 +1,6 @@
 """boto3 against the simulator over HTTP."""
 
-# ruff: noqa: D103  -- the names of the tests are sentences
+
 
 from __future__ import annotations
 

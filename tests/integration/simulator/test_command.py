@@ -1,6 +1,6 @@
 """The simulator as a process."""
 
-# ruff: noqa: D103  -- the names of the tests are sentences
+
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The admin API: logs, counts, edits behind the callers' backs, settings."""
 
-# ruff: noqa: D103  -- the names of the tests are sentences
+
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Targets that wait for a person's consent."""
 
-# ruff: noqa: D103  -- the names of the tests are sentences
+
 
 from __future__ import annotations
 

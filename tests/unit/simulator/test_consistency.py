@@ -1,6 +1,6 @@
 """Eventual consistency: readers that lag behind writes."""
 
-# ruff: noqa: D103  -- the names of the tests are sentences
+
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Ordered faults: errors, lost answers, hangs, resets, delays."""
 
-# ruff: noqa: D103  -- the names of the tests are sentences
+
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The operations on gateways."""
 
-# ruff: noqa: D103  -- the names of the tests are sentences
+
 
 from __future__ import annotations
 
@@ -103,3 +103,16 @@ def test_a_gateway_that_vanishes_takes_its_targets_along(sim: Simulation) -> Non
         sim.get(target)
     sim.admin.create_gateway(GATEWAY)
     assert sim.rows() == []
+
+
+def test_gateways_have_tags_and_targets_have_none(sim: Simulation) -> None:
+    made = make(sim, tags={"team": "a", "env": "test"})
+    arn = made["gatewayArn"]
+    sim.control.tag_resource(resourceArn=arn, tags={"env": "prod", "cost": "7"})
+    sim.control.untag_resource(resourceArn=arn, tagKeys=["team", "unknown"])
+    assert sim.control.list_tags_for_resource(resourceArn=arn)["tags"] == {"env": "prod", "cost": "7"}
+    with refusal("ServiceQuotaExceededException", 402):
+        sim.control.tag_resource(resourceArn=arn, tags={f"k{number}": "v" for number in range(50)})
+    for other in (f"{arn}x", arn.replace("us-east-1", "eu-west-1"), arn.replace("gateway/", "runtime/")):
+        with refusal("ResourceNotFoundException", 404):
+            sim.control.list_tags_for_resource(resourceArn=other)

@@ -1,6 +1,6 @@
 """Accounts and Regions from the credential scope, and STS."""
 
-# ruff: noqa: D103  -- the names of the tests are sentences
+
 
 from __future__ import annotations
 

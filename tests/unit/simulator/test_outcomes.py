@@ -1,6 +1,6 @@
 """What the service finds when it connects to a server: scenarios, failures, recovery."""
 
-# ruff: noqa: D103  -- the names of the tests are sentences
+
 
 from __future__ import annotations
 

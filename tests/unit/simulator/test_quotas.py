@@ -1,6 +1,6 @@
 """Rates and concurrent writes."""
 
-# ruff: noqa: D103  -- the names of the tests are sentences
+
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Rules beyond the model: credentials by target type, headers, policy engine."""
 
-# ruff: noqa: D103  -- the names of the tests are sentences
+
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The life of a target, as boto3 sees it."""
 
-# ruff: noqa: D103  -- the names of the tests are sentences
+
 
 from __future__ import annotations
 

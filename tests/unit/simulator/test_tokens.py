@@ -1,6 +1,6 @@
 """clientToken: what repeats, what is refused, what is forgotten."""
 
-# ruff: noqa: D103  -- the names of the tests are sentences
+
 
 from __future__ import annotations
 

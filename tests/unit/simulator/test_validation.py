@@ -1,6 +1,6 @@
 """Requests that break the service's model, and the words of the refusal."""
 
-# ruff: noqa: D103  -- the names of the tests are sentences
+
 
 from __future__ import annotations
 

@@ -1,0 +1,76 @@
+"""From an HTTP request to an operation and its members (rest-json), before validation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
+
+import msgspec
+
+from .errors import ServiceError, validation
+from .model import service_model
+
+if TYPE_CHECKING:
+    from .journal import Entry
+    from .messages import Request
+    from .model import Operation
+
+MAX_BODY = 2 * 1024 * 1024
+"""Largest request body in bytes (an inline schema may have 1 MB)."""
+
+
+def parse(request: Request, entry: Entry) -> tuple[Operation, dict[str, Any]]:
+    """The operation and its members; what becomes known on the way goes into the log entry.
+
+    Raises:
+        ServiceError: an unknown path, or a body or query that cannot be parsed.
+    """
+    found = service_model().route(request.method, request.path)
+    if found is None:
+        message = f"No operation of the service is {request.method} {request.path[:200]}"
+        raise ServiceError("UnknownOperationException", message, status=404)
+    operation, params = found[0], dict[str, Any](found[1])
+    entry.operation = operation.name
+    entry.gateway = params.get("gatewayIdentifier")
+    entry.target = params.get("targetId")
+    if len(request.body) > MAX_BODY:
+        message = f"The request body is larger than {MAX_BODY} bytes"
+        raise ServiceError("ValidationException", message, status=413, reason="CannotParse")
+    params.update(_query(request.query, operation))
+    body = _json_object(request.body) if request.body and request.method != "GET" else {}
+    params = {**body, **params}
+    if isinstance(token := params.get("clientToken"), str):
+        entry.client_token = token[:256]
+    if isinstance(name := params.get("name"), str):
+        entry.name = name[:256]
+    return operation, params
+
+
+def _query(query: str, operation: Operation) -> dict[str, Any]:
+    if not query or not operation.querystring:
+        return {}
+    shapes = service_model().shapes
+    given = parse_qs(query, keep_blank_values=True)
+    members = shapes[operation.input]["members"]
+    params: dict[str, Any] = {}
+    for wire, member in operation.querystring.items():
+        if wire not in given:
+            continue
+        kind = shapes[members[member]["shape"]]["type"]
+        try:
+            params[member] = given[wire] if kind == "list" else _typed(given[wire][0], kind)
+        except ValueError:
+            message = f"Unable to parse the request: '{member}' must be of type {kind}"
+            raise validation(message, reason="CannotParse") from None
+    return params
+
+
+def _typed(text: str, kind: str) -> Any:
+    return int(text) if kind in {"integer", "long"} else text
+
+
+def _json_object(body: bytes) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(body, type=dict[str, Any])
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        raise validation("Unable to parse the request body as a JSON object", reason="CannotParse") from None
