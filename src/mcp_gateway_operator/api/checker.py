@@ -33,7 +33,7 @@ _SPOKEN: Final = {
 
 
 def check(value: Any, node: Node, path: str, *, closed: bool = False) -> Iterator[Problem]:
-    """Yield what is wrong with `value`, in the order of the fields.
+    """Yield what is wrong with `value`: its fields in their order, then the rules across them.
 
     Args:
         value: plain JSON as a YAML or JSON parser returns it.

@@ -27,7 +27,7 @@ _GATEWAY_ID = re.compile("([0-9a-z]-?){1,100}-[0-9a-z]{10}")  # service model: G
 
 
 def validate(spec: MCPServerSpec, *, held_headers: Collection[str] = ()) -> tuple[Problem, ...]:
-    """Return what AWS or this operator would refuse in `spec`, in the order of the fields; pure.
+    """Return what AWS or this operator would refuse in `spec`: fields first, then rules across fields.
 
     Args:
         spec: what the user wrote.
@@ -42,20 +42,19 @@ def validate_plain(
 ) -> tuple[Problem, ...]:
     """Return the same for a spec in plain JSON; `closed` makes a field that does not exist a problem."""
     problems = list(check(spec, describe(MCPServer).properties["spec"], "spec", closed=closed))
-    if any(problem.path in _PLAIN_PATHS for problem in problems):
-        return tuple(problems)  # the checks below rely on these fields' types
     held = frozenset(name.lower() for name in held_headers)
     problems += [problem for one in _CHAIN for problem in one(spec, held)]
     return tuple(problems)
 
 
-_PLAIN_PATHS: Final = frozenset(
-    {"spec", "spec.gatewayId", "spec.apiKey", "spec.allowedRequestHeaders", "spec.allowedResponseHeaders"}
-)
+def _texts(value: Any) -> tuple[str, ...]:
+    # A value of another type is reported by its description.
+    return tuple(each for each in value if isinstance(each, str)) if isinstance(value, (list, tuple)) else ()
 
 
 def _gateway_id(spec: dict[str, Any], _held: frozenset[str]) -> Iterator[Problem]:
-    gateway = (spec.get("gatewayId") or "").strip()
+    given = spec.get("gatewayId")
+    gateway = given.strip() if isinstance(given, str) else ""
     if gateway and not gateway.startswith("arn:") and _GATEWAY_ID.fullmatch(gateway) is None:
         yield Problem(
             path="spec.gatewayId",
@@ -66,18 +65,20 @@ def _gateway_id(spec: dict[str, Any], _held: frozenset[str]) -> Iterator[Problem
 
 def _headers(spec: dict[str, Any], held: frozenset[str]) -> Iterator[Problem]:
     for field in ("allowedRequestHeaders", "allowedResponseHeaders"):
-        for name in forbidden_headers(spec.get(field) or ()):
+        for name in forbidden_headers(_texts(spec.get(field))):
             if name.lower() not in held:
                 message = f"AWS does not pass on the header {name}: remove it from {field}"
                 yield Problem(path=f"spec.{field}", message=message)
 
 
 def _api_key_header(spec: dict[str, Any], held: frozenset[str]) -> Iterator[Problem]:
-    key = spec.get("apiKey") or {}
+    key = spec.get("apiKey")
+    if not isinstance(key, dict):
+        return
     name = str(key.get("parameterName") or "").lower()
     if key.get("location") == "QUERY_PARAMETER" or not name or name in held:
         return
-    if name in {str(each).lower() for each in spec.get("allowedRequestHeaders") or ()}:
+    if name in {each.lower() for each in _texts(spec.get("allowedRequestHeaders"))}:
         yield Problem(
             path="spec.allowedRequestHeaders",
             message=f"AWS does not pass on {key['parameterName']}, the header of the API key: remove it from"

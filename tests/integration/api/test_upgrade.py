@@ -1,0 +1,178 @@
+"""Objects of the Go operator's CRD under the strict one can still be changed, reported on and deleted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mcp_gateway_operator._files import project_dir
+from mcp_gateway_operator.localcluster import local_cluster
+from tests.integration.api.objects import create, get, manifest, patch
+from tests.unit.api.cases import GOOD, OAUTH_ARN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mcp_gateway_operator.localcluster import LocalCluster
+
+OLD: dict[str, Any] = {
+    "endpoint": "https://mcp.example.com/mcp",
+    "capabilities": ["tools"],
+    "oauthProviderArn": OAUTH_ARN,
+    "oauthScopes": ["repo"],
+}
+# Everything here was legal under the old CRD and breaks a rule of the strict one.
+BROKEN: dict[str, dict[str, Any]] = {
+    "no-host": {"endpoint": "https://"},
+    "password": {"endpoint": "https://u:p@mcp.example.com/mcp"},
+    "fragment": {"endpoint": "https://mcp.example.com/mcp#top"},
+    "white-space": {"endpoint": "https://mcp.example.com/a b"},
+    "endless-endpoint": {"endpoint": "https://mcp.example.com/" + "a" * 3000},
+    "no-tools": {"capabilities": ["resources"]},
+    "empty-capability": {"capabilities": [""]},
+    "many-capabilities": {"capabilities": ["tools", *(f"c{n}" for n in range(20))]},
+    "gateway-arn": {"gatewayId": "arn:aws:bedrock-agentcore:us-east-1:123456789012:gateway/tools-abcdefghij"},
+    "gateway-with-dots": {"gatewayId": "tools.example"},
+    "endless-gateway": {"gatewayId": "a" * 500},
+    "target-name": {"targetName": "git_hub tools"},
+    "long-description": {"description": "a" * 400},
+    "marked-description": {"description": "Mine [mcps abcdef/abcdefghijkl]"},
+    "empty-provider": {"oauthProviderArn": ""},
+    "provider-by-name": {"oauthProviderArn": "github"},
+    "empty-scope": {"oauthScopes": [""]},
+    "long-scope": {"oauthScopes": ["a" * 100]},
+    "many-scopes": {"oauthScopes": [f"s{n}" for n in range(120)]},
+    "many-headers": {"allowedRequestHeaders": [f"X-{n}" for n in range(12)]},
+    "header-with-a-space": {"allowedRequestHeaders": ["X Tenant"]},
+    "empty-header": {"allowedResponseHeaders": [""]},
+    "long-header": {"allowedResponseHeaders": ["X" * 150]},
+    "long-query-parameter": {"allowedQueryParameters": ["a" * 60]},
+    "many-query-parameters": {"allowedQueryParameters": [f"q{n}" for n in range(12)]},
+}
+NAMESPACE = "old"
+READY = {
+    "type": "Ready",
+    "status": "False",
+    "reason": "ValidationError",
+    "message": "See the documentation.",
+    "lastTransitionTime": "2026-11-22T12:00:00Z",
+}
+
+
+CHANGED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
+    "changed-endpoint": ({"endpoint": "https://"}, {"endpoint": "https:///other"}, "must name a host"),
+    "changed-scopes": ({"oauthScopes": [""]}, {"oauthScopes": ["", "b"]}, "oauthScopes[0]"),
+    "changed-target": ({"targetName": "a b"}, {"targetName": "a  b"}, "single dashes"),
+}
+GITOPS = {**OLD, "endpoint": "https://u:p@gitops.example.com", "targetName": "git_ops"}
+
+
+def _serve(cluster: LocalCluster, crd: Path, *, probe: dict[str, Any], answer: str) -> None:
+    """Change the CRD and wait until the API server answers to `probe` by it, a moment after storing it."""
+    cluster.apply(crd)
+    text = manifest("probe", NAMESPACE, {**OLD, **probe})
+    for _ in range(300):
+        said = create(cluster, text, "--dry-run=server", check=False)
+        if answer in said.stdout + said.stderr:
+            return
+    pytest.fail("the API server still serves the former schema")
+
+
+def _serve_strict(cluster: LocalCluster) -> None:
+    strict = project_dir("config/crd") / "bases"
+    _serve(cluster, strict, probe={"endpoint": "https://"}, answer="must name a host")
+
+
+@pytest.fixture(scope="module")
+def upgraded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
+    """A cluster whose objects were made under the old CRD and which now serves the strict one."""
+    with local_cluster(tmp_path_factory.mktemp("old") / "state") as cluster:
+        cluster.apply(Path(__file__).parent / "old_crd.yaml")
+        cluster.kubectl("create", "namespace", NAMESPACE)
+        for name, change in BROKEN.items():
+            create(cluster, manifest(name, NAMESPACE, {**OLD, **change}))
+        for name, (was, _, _) in CHANGED.items():
+            create(cluster, manifest(name, NAMESPACE, {**OLD, **was}))
+        create(cluster, manifest("gitops", NAMESPACE, GITOPS))
+        create(cluster, manifest("no-spec", NAMESPACE, None))
+        create(cluster, manifest("fine", NAMESPACE, OLD))
+        _serve_strict(cluster)
+        yield cluster
+
+
+@pytest.mark.parametrize("name", [*BROKEN, "fine"])
+def test_an_old_object_lives_on_under_the_strict_rules(upgraded: LocalCluster, name: str) -> None:
+    patch(upgraded, NAMESPACE, name, {"metadata": {"labels": {"team": "a"}, "finalizers": ["example.com/f"]}})
+    patch(upgraded, NAMESPACE, name, {"spec": {"deletionPolicy": "Retain"}})
+    patch(upgraded, NAMESPACE, name, {"spec": {"listingMode": "DEFAULT", "resourcePriority": 3}})
+    status = {"observedGeneration": 3, "conditions": [READY]}
+    patch(upgraded, NAMESPACE, name, {"status": status}, "--subresource=status")
+
+    stored = get(upgraded, NAMESPACE, name)
+    assert stored["status"]["conditions"] == [READY]
+    assert stored["spec"]["deletionPolicy"] == "Retain"
+
+    upgraded.kubectl("delete", "mcps", name, "-n", NAMESPACE, "--wait=false")
+    patch(upgraded, NAMESPACE, name, {"metadata": {"finalizers": None}})
+    gone = upgraded.kubectl("get", "mcps", name, "-n", NAMESPACE, "--ignore-not-found").stdout
+    assert gone == ""
+
+
+def test_an_old_object_without_spec_lives_on(upgraded: LocalCluster) -> None:
+    patch(upgraded, NAMESPACE, "no-spec", {"metadata": {"labels": {"team": "a"}}})
+    patch(upgraded, NAMESPACE, "no-spec", {"status": {"conditions": [READY]}}, "--subresource=status")
+
+    assert "spec" not in get(upgraded, NAMESPACE, "no-spec")
+
+
+@pytest.mark.parametrize("name", CHANGED)
+def test_a_broken_field_is_changed_only_for_a_good_value(upgraded: LocalCluster, name: str) -> None:
+    was, becomes, says = CHANGED[name]
+
+    refused = patch(upgraded, NAMESPACE, name, {"spec": becomes}, check=False)
+    assert says in refused.stderr
+
+    good = {key: OLD.get(key, "a-b") for key in was}
+    patch(upgraded, NAMESPACE, name, {"spec": good})
+    back = patch(upgraded, NAMESPACE, name, {"spec": was}, check=False)
+    assert back.returncode != 0
+
+
+def test_a_missing_provider_cannot_be_made_later(upgraded: LocalCluster) -> None:
+    create(upgraded, manifest("later", NAMESPACE, {**OLD}))
+
+    refused = patch(upgraded, NAMESPACE, "later", {"spec": {"oauthProviderArn": None}}, check=False)
+
+    assert "oauthProviderArn is required" in refused.stderr
+
+
+def test_the_same_manifest_is_applied_again_by_a_gitops_tool(upgraded: LocalCluster) -> None:
+    text = manifest("gitops", NAMESPACE, GITOPS)
+
+    for _ in range(2):
+        upgraded.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", input=text)
+    upgraded.kubectl("apply", "-f", "-", input=text)
+    upgraded.kubectl("replace", "-f", "-", input=text)
+
+    assert get(upgraded, NAMESPACE, "gitops")["spec"]["targetName"] == "git_ops"
+
+
+def test_the_legacy_crd_asks_no_more_than_the_old_one(upgraded: LocalCluster) -> None:
+    legacy = project_dir("config/crd") / "legacy"
+    _serve(upgraded, legacy, probe={"endpoint": "https://", "resourcePriority": 3}, answer="created")
+    try:
+        for name, change in BROKEN.items():
+            create(upgraded, manifest(f"legacy-{name}", NAMESPACE, {**OLD, **change}), "--dry-run=server")
+        create(upgraded, manifest("new", NAMESPACE, GOOD), "--dry-run=server")
+        for change, says in (
+            ({"endpoint": "http://a"}, "spec.endpoint"),
+            ({"capabilities": []}, "spec.capabilities"),
+            ({"authType": "Basic"}, "spec.authType"),
+            ({"listingMode": "LIVE"}, "spec.listingMode"),
+        ):
+            refused = create(upgraded, manifest("bad", NAMESPACE, {**OLD, **change}), check=False)
+            assert says in refused.stderr
+    finally:
+        _serve_strict(upgraded)
