@@ -92,7 +92,7 @@ class TokenFileAuth(_TokenAuth):
         return token
 
 
-class _ExecStatus(msgspec.Struct, rename="camel"):
+class _ExecStatus(msgspec.Struct, frozen=True, rename="camel"):
     token: str = ""
     expiration_timestamp: datetime | None = None
 

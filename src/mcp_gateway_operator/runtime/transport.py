@@ -28,7 +28,7 @@ WATCH_TIMEOUT = httpx2.Timeout(connect=5.0, read=None, write=10.0, pool=10.0)
 log = structlog.get_logger(__name__)
 
 
-class _ListMeta(msgspec.Struct, rename="camel"):
+class _ListMeta(msgspec.Struct, frozen=True, rename="camel"):
     resource_version: str = ""
     continue_: str = msgspec.field(name="continue", default="")
 
