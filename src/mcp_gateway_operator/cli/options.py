@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
 
 import click
 
 from mcp_gateway_operator.agentcore.quotas import Quotas
 from mcp_gateway_operator.api.durations import parse_duration
 
+F = TypeVar("F", bound=Callable[..., Any])
+
 _GATEWAY_ID: Final = re.compile(r"[0-9a-zA-Z][0-9a-zA-Z-]{0,127}")
 
 
-class Duration(click.ParamType):
+class Duration(click.ParamType[Any]):
     """A duration as Go writes it (`60s`, `6h`), given on as seconds."""
 
     name = "duration"
@@ -31,7 +34,7 @@ class Duration(click.ParamType):
         return seconds
 
 
-class QuotaList(click.ParamType):
+class QuotaList(click.ParamType[Any]):
     """`default`, `unlimited` or `create=5,...`."""
 
     name = "quotas"
@@ -46,7 +49,7 @@ class QuotaList(click.ParamType):
             self.fail(str(error), param, ctx)
 
 
-class GatewayId(click.ParamType):
+class GatewayId(click.ParamType[Any]):
     """An AgentCore gateway's id; an ARN is refused with the id to write instead."""
 
     name = "id"
@@ -61,7 +64,7 @@ class GatewayId(click.ParamType):
         return text
 
 
-class CommaList(click.ParamType):
+class CommaList(click.ParamType[Any]):
     """Comma-separated values, given on as a tuple; white space and empty parts do not count."""
 
     name = "list"
@@ -83,13 +86,13 @@ def env_of(flag: str) -> str:
     return "MCPS_" + flag.removeprefix("--").replace("-", "_").upper()
 
 
-def option(flag: str, *, env: str = "", **attributes: Any) -> Any:
+def option(flag: str, *, env: str = "", **attributes: Any) -> Callable[[F], F]:
     """Return a click option that is also read from MCPS_..., and from `env` when that is not set."""
     names = [env_of(flag), *filter(None, [env])]
     return click.option(flag, envvar=names, show_default=True, **attributes)
 
 
-def switch(flag: str, *, default: bool, **attributes: Any) -> Any:
+def switch(flag: str, *, default: bool, **attributes: Any) -> Callable[[F], F]:
     """Return a boolean option as Go has them: `--flag`, `--flag=true` or `--flag=false`."""
     return option(
         flag, type=click.BOOL, is_flag=False, flag_value="true", default=default, metavar="BOOL", **attributes

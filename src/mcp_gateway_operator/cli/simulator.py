@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -49,6 +48,11 @@ Example:
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Of everything random.")
 @click.option(
+    "--state",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Keep everything in this file: loaded at the start, saved after changes.",
+)
+@click.option(
     "--ready-file",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write the URL to this file once it is listening.",
@@ -64,14 +68,18 @@ def command(  # noqa: PLR0913  -- one parameter an option
     latency: float | None,
     quotas: bool | None,
     seed: int,
+    state: Path | None,
     ready_file: Path | None,
 ) -> None:
     """Run an Amazon Bedrock AgentCore control plane on this machine.
 
-    Prints AWS_ENDPOINT_URL=... once it is listening. It checks no signature and keeps everything in memory:
-    it is meant for loopback, not for a network.
+    Prints AWS_ENDPOINT_URL=... once it is listening. It checks no signature: it is meant
+    for loopback, not for a network.
     """
-    from mcp_gateway_operator.simulator.server import listen, serve  # noqa: PLC0415  -- keeps `--help` fast
+    # Imported here so that `--help` stays fast.
+    from mcp_gateway_operator.simulator.engine import Engine  # noqa: PLC0415
+    from mcp_gateway_operator.simulator.persistence import save  # noqa: PLC0415
+    from mcp_gateway_operator.simulator.server import listen, prepare, serve, url_of  # noqa: PLC0415
 
     settings = _settings(profile, {"account": account, "region": region, "seed": seed}, latency, quotas)
     try:
@@ -83,14 +91,16 @@ def command(  # noqa: PLR0913  -- one parameter an option
 
     def announce(url: str) -> None:
         if ready_file is not None:
-            _write_atomically(ready_file, f"{url}\n")
+            save(ready_file, f"{url}\n".encode())
         click.echo(f"AWS_ENDPOINT_URL={url}")
 
     with listener:
+        engine = Engine(settings, clock=time.time)
         try:
-            serve(settings, listener, gateways=gateways, on_listening=announce)
-        except ValueError as error:
+            prepare(engine, url=url_of(listener), gateways=gateways, state=state)
+        except (ValueError, OSError) as error:
             raise click.ClickException(str(error)) from error
+        serve(engine, listener, state=state, on_listening=announce)
 
 
 def _settings(
@@ -106,11 +116,3 @@ def _settings(
         return patched(for_profile(cast(Literal["fast", "aws", "chaos"], profile)), changes)
     except ValueError as error:
         raise click.ClickException(str(error)) from error
-
-
-def _write_atomically(path: Path, text: str) -> None:
-    """Whoever waits for the file never reads half of it."""
-    handle, temporary = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-    Path(temporary).replace(path)

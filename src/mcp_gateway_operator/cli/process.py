@@ -1,0 +1,301 @@
+"""From flags to a running process: what is checked before the start, and how the parts are wired."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import os
+import random
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import structlog
+from lightkube.config.kubeconfig import SingleConfig
+
+from mcp_gateway_operator import __version__
+from mcp_gateway_operator.agentcore import sdk
+from mcp_gateway_operator.agentcore.boto import CALL_SECONDS, Boto3AgentCore
+from mcp_gateway_operator.agentcore.errors import AgentCoreError
+from mcp_gateway_operator.agentcore.quotas import Quotas
+from mcp_gateway_operator.api import names
+from mcp_gateway_operator.controller.operator import Operator, OperatorConfig
+from mcp_gateway_operator.runtime import kubeconfig as kubeconfigs
+from mcp_gateway_operator.runtime import logs
+from mcp_gateway_operator.runtime.cluster import ApiError
+from mcp_gateway_operator.runtime.events import EventRecorder
+from mcp_gateway_operator.runtime.health import Health
+from mcp_gateway_operator.runtime.http import BindAddress, HttpServer
+from mcp_gateway_operator.runtime.identity import Identity
+from mcp_gateway_operator.runtime.lease import Lease
+from mcp_gateway_operator.runtime.manager import Manager, Parts
+from mcp_gateway_operator.runtime.transport import KubeCluster, connect
+from mcp_gateway_operator.runtime.workers import Workers
+
+USER_AGENT = f"mcp-gateway-operator/{__version__}"
+WORKERS = 16
+"""Passes at a time: as many as there are threads for AWS calls."""
+REACH_TRIES = 3
+REACH_PAUSE = 2.0
+"""How often, and seconds apart, the API server is tried before the start is given up."""
+CRD_PAUSE = 10.0
+"""Seconds between two looks for a missing CRD."""
+POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+
+log = structlog.get_logger(__name__)
+
+
+class StartupError(Exception):
+    """The process cannot start; the message is a sentence that says what to do."""
+
+
+class ProcessOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Every flag of `run`, as it was given; durations in seconds."""
+
+    gateway_id: str
+    aws_region: str
+    aws_quotas: Quotas
+    drift_interval: float
+    sweep_interval: float
+    owner_id: tuple[str, ...]
+    owner_marker: bool
+    allow_adoption: bool
+    default_deletion_policy: str
+    watch_namespaces: tuple[str, ...]
+    kubeconfig: str
+    context: str
+    leader_elect: bool
+    leader_elect_lease_duration: float
+    leader_elect_renew_deadline: float
+    leader_elect_retry_period: float
+    leader_election_namespace: str
+    health_probe_bind_address: str
+    metrics_bind_address: str
+    metrics_secure: bool
+    metrics_cert_path: str
+    metrics_cert_name: str
+    metrics_cert_key: str
+    enable_http2: bool
+    webhook_cert_path: str
+    webhook_cert_name: str
+    webhook_cert_key: str
+    zap_log_level: str
+    zap_encoder: Literal["json", "console"] | None
+    zap_devel: bool
+    zap_stacktrace_level: str
+    zap_time_encoding: Literal["epoch", "millis", "nano", "iso8601", "rfc3339", "rfc3339nano"]
+
+    def __post_init__(self) -> None:
+        for address in (self.health_probe_bind_address, self.metrics_bind_address):
+            BindAddress.parse(address)
+        for level in filter(None, (self.zap_log_level, self.zap_stacktrace_level)):
+            logs.parse_level(level)
+        times = (
+            self.leader_elect_retry_period,
+            self.leader_elect_renew_deadline,
+            self.leader_elect_lease_duration,
+        )
+        if not times[0] < times[1] < times[2]:
+            raise ValueError(
+                "The lease times must grow: --leader-elect-retry-period < --leader-elect-renew-deadline "
+                "< --leader-elect-lease-duration."
+            )
+
+    def configure_logs(self) -> None:
+        """Set the logs up as the zap flags say."""
+        logs.configure(
+            encoder=self.zap_encoder or ("console" if self.zap_devel else "json"),
+            level=self.zap_log_level or ("debug" if self.zap_devel else "info"),
+            stacktrace_level=self.zap_stacktrace_level or ("warn" if self.zap_devel else "error"),
+            time_encoding=self.zap_time_encoding,
+        )
+
+
+async def run_operator(options: ProcessOptions) -> int:
+    """Run the operator to its end and return the exit status.
+
+    Raises:
+        StartupError: no cluster, no Region, or the API server does not answer.
+    """
+    region = _region(options)
+    cluster, lease_connection, config = _connect(options)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(cluster.close)
+        stack.push_async_callback(lease_connection.close)
+        await _reach(cluster)
+        agentcore = Boto3AgentCore(region=region, user_agent=USER_AGENT)
+        stack.push_async_callback(agentcore.close)
+        lease = _lease(options, lease_connection, config)
+        rng = random.Random()  # noqa: S311  -- spreads load and makes tokens unique, guards nothing
+        events = EventRecorder(
+            cluster, component="mcp-gateway-operator", instance=lease.identity, wall=_now, rng=rng
+        )
+        operator = Operator(
+            _operator_config(options),
+            cluster=cluster,
+            agentcore=agentcore,
+            events=events,
+            wall=_now,
+            rng=rng,
+            # A call that begins must end while the lease still holds.
+            fence=lambda: lease.valid_for(CALL_SECONDS),
+        )
+        manager = Manager(_parts(options, operator, lease, events))
+        _say_hello(options, region)
+        explain = asyncio.create_task(_explain_missing_crd(cluster, operator))
+        try:
+            return await manager.run()
+        finally:
+            explain.cancel()
+
+
+def _parts(
+    options: ProcessOptions, operator: Operator, lease: Lease, events: EventRecorder
+) -> Parts[tuple[str, str]]:
+    health = Health()
+    address = BindAddress.parse(options.health_probe_bind_address)
+
+    async def stopping() -> None:
+        operator.close()
+
+    return Parts(
+        queue=operator.queue,
+        workers=Workers(
+            operator.queue,
+            operator.reconciler.reconcile,
+            count=WORKERS,
+            expected=(AgentCoreError, TimeoutError),
+        ),
+        informers=(operator.informer,),
+        lease=lease,
+        lease_required=options.leader_elect,
+        health=health,
+        servers=(HttpServer(health, address),) if address else (),
+        events=events,
+        prepare=operator.prepare,
+        lead=(("observer", operator.observe),),
+        stopping=stopping,
+    )
+
+
+def _operator_config(options: ProcessOptions) -> OperatorConfig:
+    return OperatorConfig(
+        gateway_id=options.gateway_id,
+        owner_ids=options.owner_id,
+        owner_marker=options.owner_marker,
+        default_deletion_policy=options.default_deletion_policy,
+        drift_interval=options.drift_interval,
+        sweep_interval=options.sweep_interval,
+        quotas=options.aws_quotas,
+        namespaces=options.watch_namespaces,
+    )
+
+
+def _region(options: ProcessOptions) -> str:
+    region = options.aws_region or sdk.new_session(None).get_config_variable("region")
+    if not region:
+        raise StartupError(
+            "No AWS Region is known: set --aws-region or AWS_REGION to the Region of the gateways."
+        )
+    return str(region)
+
+
+def _connect(options: ProcessOptions) -> tuple[KubeCluster, KubeCluster, SingleConfig]:
+    """Return a connection for the work, one for the lease alone, and where both lead."""
+    kubeconfig, context = options.kubeconfig or None, options.context or None
+    try:
+        config = kubeconfigs.find(kubeconfig=kubeconfig, context=context)
+        work = connect(kubeconfig=kubeconfig, context=context, user_agent=USER_AGENT)
+        lease = connect(kubeconfig=kubeconfig, context=context, user_agent=USER_AGENT)
+    except kubeconfigs.ClusterConfigError as error:
+        raise StartupError(str(error)) from error
+    return work, lease, config
+
+
+async def _reach(cluster: KubeCluster) -> None:
+    """Try the API server before anything else: a wrong kubeconfig deserves a sentence, not a loop."""
+    for attempt in range(1, REACH_TRIES + 1):
+        try:
+            await cluster.get_path("/version")
+        except ApiError as error:
+            if not error.unavailable:
+                log.warning("the API server does not tell its version", error=str(error))
+                return
+            if attempt == REACH_TRIES:
+                raise StartupError(
+                    f"The Kubernetes API server cannot be reached: {error}. Check the kubeconfig, its context "
+                    "and that the cluster is up."
+                ) from error
+            await asyncio.sleep(REACH_PAUSE)
+        else:
+            return
+
+
+async def _explain_missing_crd(cluster: KubeCluster, operator: Operator) -> None:
+    """Say in one sentence what to do while the CRD is missing; the informer goes on trying."""
+    path = f"/apis/{names.GROUP}/{names.VERSION}"
+    while not operator.informer.synced.is_set():
+        if await _is_missing(cluster, path):
+            log.error(
+                "The CustomResourceDefinition is not installed, so there is nothing to do yet: run "
+                "`mcp-gateway-operator crd | kubectl apply --server-side -f -`."
+            )
+        await asyncio.sleep(CRD_PAUSE)
+
+
+async def _is_missing(cluster: KubeCluster, path: str) -> bool:
+    try:
+        await cluster.get_path(path)
+    except ApiError as error:
+        return error.not_found
+    return False
+
+
+def _lease(options: ProcessOptions, connection: KubeCluster, config: SingleConfig) -> Lease:
+    namespace = options.leader_election_namespace or _namespace(config)
+    identity = Identity(os.environ, _lock_file(f"{config.cluster.server} {namespace}/{names.LEASE_NAME}"))
+    return Lease(
+        connection,
+        namespace=namespace,
+        name=names.LEASE_NAME,
+        identity=identity.name,
+        duration=options.leader_elect_lease_duration,
+        renew_deadline=options.leader_elect_renew_deadline,
+        retry_period=options.leader_elect_retry_period,
+        wall=_now,
+        predecessor_dead=identity.is_dead,
+    )
+
+
+def _namespace(config: SingleConfig) -> str:
+    """Return where the Lease is: the pod's namespace, else the context's."""
+    if given := os.environ.get("POD_NAMESPACE"):
+        return given
+    if "KUBERNETES_SERVICE_HOST" in os.environ and POD_NAMESPACE.is_file():
+        return POD_NAMESPACE.read_text(encoding="utf-8").strip()
+    return config.context.namespace or "default"
+
+
+def _lock_file(lease: str) -> Path:
+    """Return a file that all of this user's processes on this host use for one Lease."""
+    # Not in /tmp: another user could put a file of that name there first.
+    directory = os.environ.get("XDG_RUNTIME_DIR") or str(Path.home() / ".cache")
+    return Path(directory, "mcp-gateway-operator") / f"{hashlib.sha256(lease.encode()).hexdigest()[:16]}.lock"
+
+
+def _say_hello(options: ProcessOptions, region: str) -> None:
+    log.info(
+        "starting",
+        version=__version__,
+        region=region,
+        gateway=options.gateway_id or "none: every object must name its own",
+        namespaces=options.watch_namespaces or "all",
+    )
+    if options.webhook_cert_path:
+        log.info("the --webhook-cert flags are accepted and ignored: nothing here needs a webhook")
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,100 @@
+"""`run`: the operator as a process. Flags are the Go operator's, and ours."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+
+import click
+
+from mcp_gateway_operator.agentcore.quotas import Quotas
+from mcp_gateway_operator.cli.options import CommaList, Duration, GatewayId, QuotaList, option, switch
+from mcp_gateway_operator.cli.process import ProcessOptions, StartupError, run_operator
+
+_EXAMPLE: Final = """
+\b
+Examples:
+  mcp-gateway-operator run --gateway-id=my-gateway-abcde12345 --aws-region=us-east-1
+  mcp-gateway-operator run --kubeconfig ~/.kube/config --zap-encoder=console --leader-elect=false
+"""
+_USAGE_ERROR: Final = 2
+
+
+@click.command("run", epilog=_EXAMPLE)
+@option(
+    "--gateway-id", env="GATEWAY_ID", type=GatewayId(), default="", help="For objects that name no gateway."
+)
+@option("--aws-region", env="AWS_REGION", default="", help="AWS Region; else what the SDK finds.")
+@option(
+    "--aws-quotas", type=QuotaList(), default="default", help="default, unlimited or create=5,update=5,..."
+)
+@option("--drift-interval", type=Duration(), default="60s", help="Between two looks at an idle gateway.")
+@option("--sweep-interval", type=Duration(), default="6h", help="Between two full comparisons of a target.")
+@option(
+    "--owner-id", type=CommaList(), default="", help="Names this installation in markers, old names behind."
+)
+@switch("--owner-marker", default=True, help="Mark targets as ours in their description.")
+@switch("--allow-adoption", default=False, help="Let objects take over targets that others made.")
+@option(
+    "--default-deletion-policy",
+    type=click.Choice(["Delete", "Retain"]),
+    default="Delete",
+    help="For objects that name no deletionPolicy.",
+)
+@option("--watch-namespaces", type=CommaList(), default="", help="Only these, comma-separated; else all.")
+@option(
+    "--kubeconfig", default="", help="Kubeconfig file; else KUBECONFIG, the pod's account, ~/.kube/config."
+)
+@option("--context", default="", help="Context of the kubeconfig; else its current one.")
+@switch("--leader-elect", default=False, help="Do not write without the Lease, even where RBAC denies it.")
+@option(
+    "--leader-elect-lease-duration", type=Duration(), default="60s", help="After which others may take over."
+)
+@option(
+    "--leader-elect-renew-deadline", type=Duration(), default="40s", help="After which this process gives up."
+)
+@option("--leader-elect-retry-period", type=Duration(), default="5s", help="Between two renewals.")
+@option("--leader-election-namespace", default="", help="Of the Lease; else the pod's or the context's.")
+@option("--health-probe-bind-address", default=":8081", help="Of /healthz and /readyz; 0 turns them off.")
+@option("--metrics-bind-address", default="0", help="Of /metrics, such as :8443; 0 turns it off.")
+@switch("--metrics-secure", default=True, help="TLS, and callers that Kubernetes knows and allows.")
+@option("--metrics-cert-path", default="", help="Directory of the metrics certificate; else self-signed.")
+@option("--metrics-cert-name", default="tls.crt", help="Certificate in --metrics-cert-path.")
+@option("--metrics-cert-key", default="tls.key", help="Key in --metrics-cert-path.")
+@switch("--enable-http2", default=False, help="Offer HTTP/2 for the metrics.")
+@option("--webhook-cert-path", default="", help="Accepted for compatibility: there is no webhook.")
+@option("--webhook-cert-name", default="tls.crt", help="As --webhook-cert-path.")
+@option("--webhook-cert-key", default="tls.key", help="As --webhook-cert-path.")
+@option("--zap-log-level", default="", help="debug, info, warn, error, panic or a number [default: info].")
+@option(
+    "--zap-encoder",
+    type=click.Choice(["json", "console"]),
+    default=None,
+    help="One JSON object a line, or lines for people [default: json].",
+)
+@switch("--zap-devel", default=False, help="Console lines, debug level, tracebacks from warnings on.")
+@option("--zap-stacktrace-level", default="", help="From which level on tracebacks are printed.")
+@option(
+    "--zap-time-encoding",
+    type=click.Choice(["epoch", "millis", "nano", "iso8601", "rfc3339", "rfc3339nano"]),
+    default="rfc3339",
+    help="Form of the timestamps.",
+)
+def command(aws_quotas: Quotas, **flags: Any) -> None:
+    """Run the operator until SIGTERM.
+
+    Every flag is also an environment variable: --drift-interval is MCPS_DRIFT_INTERVAL. AWS credentials and
+    AWS_ENDPOINT_URL are found as every AWS SDK does.
+
+    Exit status: 0 after a signal, 1 when it cannot go on (the last line says why), 2 for a wrong flag.
+    """
+    try:
+        options = ProcessOptions(aws_quotas=aws_quotas, **flags)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    options.configure_logs()
+    try:
+        status = asyncio.run(run_operator(options))
+    except StartupError as error:
+        raise click.ClickException(str(error)) from error
+    raise SystemExit(status)
