@@ -16,9 +16,11 @@ from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
+from botocore.exceptions import ReadTimeoutError
 
 from mcp_gateway_operator.agentcore import sdk
 from mcp_gateway_operator.agentcore.boto import Boto3AgentCore, _Flight
+from mcp_gateway_operator.agentcore.errors import AgentCoreError, ErrorKind
 from mcp_gateway_operator.agentcore.mapping import from_botocore
 from mcp_gateway_operator.agentcore.quotas import Quotas
 from mcp_gateway_operator.agentcore.threads import ThreadPool
@@ -27,14 +29,14 @@ from mcp_gateway_operator.api.codec import decode
 from mcp_gateway_operator.api.types import Condition, MCPServer
 from mcp_gateway_operator.controller.operator import NAMESPACES, Operator, OperatorConfig
 from mcp_gateway_operator.controller.ports import MCPSERVERS
-from mcp_gateway_operator.runtime.cluster import PatchType
+from mcp_gateway_operator.runtime.cluster import ApiError, PatchType
 from mcp_gateway_operator.runtime.events import EventRecorder
+from mcp_gateway_operator.runtime.workers import Workers
 from mcp_gateway_operator.simulator.client import AdminClient
 from mcp_gateway_operator.simulator.engine import Engine
 from mcp_gateway_operator.simulator.inprocess import attach
-from mcp_gateway_operator.simulator.server import add_gateways
 from mcp_gateway_operator.simulator.settings import Settings as SimulatorSettings
-from tests.support.memory_cluster import MemoryApiServer, MemoryCluster
+from tests.support.memory_cluster import Faults, MemoryApiServer, MemoryCluster
 from tests.support.virtual_time import EPOCH
 
 T = TypeVar("T")
@@ -43,6 +45,8 @@ GATEWAY = "demo-abcdefghij"
 OTHER_GATEWAY = "other-abcdefghij"
 PROVIDER = "arn:aws:bedrock-agentcore:us-east-1:123456789012:token-vault/default/oauth2credentialprovider/idp"
 WORKERS = 8
+READ_TIMEOUT = 10.0
+"""Seconds that a call hangs of which no answer comes."""
 
 _engine: list[Engine] = []
 
@@ -50,10 +54,10 @@ _engine: list[Engine] = []
 @cache
 def clients() -> tuple[Any, Any]:
     """Make one pair of clients for the whole run: building them costs more than a test."""
-    session = sdk.new_session()
+    session = sdk.new_session("us-east-1")
     session.set_credentials("test", "test")
-    agentcore = sdk.new_client(session, region="us-east-1", user_agent="test/0", connections=1)
-    sts = sdk.new_sts_client(session, region="us-east-1", user_agent="test/0")
+    agentcore = sdk.new_client(session, user_agent="test/0", connections=1)
+    sts = sdk.new_sts_client(session, user_agent="test/0")
     for client in (agentcore, sts):
         attach(client, lambda: _engine[-1])
     Engine(clock=lambda: 0.0)
@@ -79,9 +83,14 @@ class EngineAgentCore(Boto3AgentCore):
         flight: _Flight,
     ) -> T:
         await asyncio.sleep(self._latency / 2)
+        if flight.fence is not None and not flight.fence():
+            raise AgentCoreError(ErrorKind.FENCED, "Fenced", "not sent")
         flight.sent = True
         try:
             answer = call(flight)
+        except ReadTimeoutError as error:
+            await asyncio.sleep(READ_TIMEOUT)
+            raise from_botocore(error, mutating=flight.fence is not None, sent=True) from error
         except Exception as error:
             raise from_botocore(error, mutating=flight.fence is not None, sent=True) from error
         await asyncio.sleep(self._latency / 2)
@@ -100,9 +109,12 @@ class World:
         self.api.store.create(NAMESPACES, None, {"metadata": {"name": "team-a"}})
         self.user = self.api.connect("user")
         self.engine = Engine(simulator, clock=lambda: EPOCH.timestamp() + loop.time())
-        add_gateways(self.engine, [GATEWAY, OTHER_GATEWAY])
         self.aws = AdminClient.in_process(self.engine)
+        for gateway_id in (GATEWAY, OTHER_GATEWAY):
+            self.aws.create_gateway(gateway_id)
         self.latency = latency
+        self.passes: Counter[tuple[str, str]] = Counter()
+        self.panics: list[Exception] = []
         self._seed = seed
         self._starts = 0
 
@@ -110,12 +122,21 @@ class World:
 
     @asynccontextmanager
     async def operator(
-        self, *, fence: Callable[[], bool] = lambda: True, **config: Any
+        self, *, fence: Callable[[], bool] = lambda: True, faults: Faults | None = None, **config: Any
     ) -> AsyncIterator[Operator]:
-        """Run an operator inside the block; at its end it is killed, not stopped."""
+        """Run an operator inside the block; at its end it is killed, not stopped.
+
+        Args:
+            fence: whether it may write to AWS.
+            faults: what goes wrong with its requests to the API server.
+            config: `OperatorConfig`, where it differs from one gateway and no quotas.
+
+        Raises:
+            AssertionError: a part of it ended, or a pass failed in a way that is a bug.
+        """
         self._starts += 1
-        rng = random.Random(f"{self._seed}/{self._starts}")  # noqa: S311  -- repeatable, not secret
-        cluster = self.api.connect(f"operator-{self._starts}")
+        rng = self._random()
+        cluster = self.api.connect(f"operator-{self._starts}", faults=faults)
         defaults: dict[str, Any] = {"gateway_id": GATEWAY, "quotas": Quotas.parse("unlimited")}
         loop = asyncio.get_running_loop()
 
@@ -146,31 +167,29 @@ class World:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+        if self.panics:
+            raise self.panics[0]
 
     def _recorder(self, cluster: MemoryCluster, wall: Callable[[], Any]) -> EventRecorder:
         return EventRecorder(cluster, component="mcp-gateway-operator", instance="test", wall=wall)
 
     async def _work(self, operator: Operator) -> None:
+        async def reconcile(key: tuple[str, str]) -> float | None:
+            self.passes[key] += 1
+            try:
+                return await operator.reconciler.reconcile(key)
+            except ApiError:
+                raise
+            except Exception as error:
+                self.panics.append(error)
+                raise
+
         await operator.informer.synced.wait()
         await operator.prepare()
-        async with asyncio.TaskGroup() as workers:
-            for _ in range(WORKERS):
-                workers.create_task(self._worker(operator))
+        await Workers(operator.queue, reconcile, count=WORKERS, jitter=self._random().random).run()
 
-    async def _worker(self, operator: Operator) -> None:
-        queue = operator.queue
-        while True:
-            key = await queue.get()
-            try:
-                after = await operator.reconciler.reconcile(key)
-            except ConnectionError:
-                queue.retry(key)
-            else:
-                queue.forget(key)
-                if after is not None:
-                    queue.add(key, urgent=False, after=after)
-            finally:
-                queue.done(key)
+    def _random(self) -> random.Random:
+        return random.Random(f"{self._seed}/{self._starts}")  # noqa: S311  -- repeatable, not secret
 
     # -- the user -------------------------------------------------------------------------------------
 
