@@ -10,7 +10,7 @@ from urllib.parse import parse_qs
 
 import msgspec
 
-from . import admin_edits
+from . import admin_edits, persistence
 from .faults import Fault
 from .messages import Response
 from .scenarios import Scenario
@@ -19,6 +19,7 @@ from .settings import patched
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .clock import Clock
     from .messages import Request
     from .world import World
 
@@ -36,11 +37,16 @@ class AdminError(Exception):
 class Admin:
     """The admin API over one world."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, clock: Clock) -> None:
         self._world = world
+        self._clock = clock
         self._routes: dict[tuple[str, str], Callable[[_AdminCall], Any]] = {
             ("GET", "health"): lambda call: {"status": "ok", "time": call.now},
             ("POST", "reset"): self._reset,
+            ("GET", "time"): lambda _: self._time(),
+            ("POST", "time"): self._move_time,
+            ("GET", "snapshot"): lambda _: msgspec.Raw(persistence.dump(world)),
+            ("PUT", "snapshot"): lambda call: persistence.load(world, call.raw),
             ("GET", "settings"): lambda _: world.settings,
             ("PATCH", "settings"): self._patch_settings,
             ("GET", "state"): lambda call: admin_edits.dump(world, call.query.get("gateway")),
@@ -101,6 +107,19 @@ class Admin:
     def _reset(self, _: _AdminCall) -> None:
         self._world.reset()
 
+    def _time(self) -> dict[str, Any]:
+        return {"time": self._clock(), "frozen": self._clock.frozen}
+
+    def _move_time(self, call: _AdminCall) -> Any:
+        change = msgspec.json.decode(call.raw or b"{}", type=_TimeChange)
+        if change.frozen is True:
+            self._clock.freeze()
+        self._clock.advance(change.advance)
+        if change.frozen is False:
+            self._clock.resume()
+        self._world.timeline.advance(self._clock())
+        return self._time()
+
     def _patch_settings(self, call: _AdminCall) -> Any:
         self._world.settings = patched(self._world.settings, call.body)
         self._world.journal.resize(self._world.settings.log_size)
@@ -139,6 +158,11 @@ class Admin:
         admin_edits.consent(self._world, target.id, {"approve": True}, call.now)
         page = f"<!doctype html><title>Authorized</title><p>Target {target.name} is authorized.</p>"
         return Response(200, {"content-type": "text/html; charset=utf-8"}, page.encode())
+
+
+class _TimeChange(msgspec.Struct, forbid_unknown_fields=True):
+    frozen: bool | None = None
+    advance: float = 0.0
 
 
 class _AdminCall:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import struct
-import traceback
 from socket import SO_LINGER, SOL_SOCKET
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     Message = MutableMapping[str, Any]
     Receive = Callable[[], Awaitable[Message]]
     Send = Callable[[Message], Awaitable[None]]
+
+_log = logging.getLogger(__name__)
 
 REQUEST_SECONDS = 30.0
 """How long a client may take to send one request, head and body."""
@@ -51,8 +53,8 @@ class Application:
         )
         try:
             response = self._engine.handle(request)
-        except Exception:  # noqa: BLE001  -- whatever it was, the caller gets an answer and the server lives on
-            traceback.print_exc()
+        except Exception:  # noqa: BLE001  -- the caller gets an answer and the server lives on
+            _log.exception("The simulator failed on %s %s", request.method, request.path)
             response = _internal_error()
         if response.delay:
             await asyncio.sleep(response.delay)

@@ -81,6 +81,30 @@ class AdminClient:
         """Back to an empty control plane; settings stay, gateways do not."""
         self.call("POST", "reset")
 
+    def time(self) -> float:
+        """The simulator's time in epoch seconds."""
+        return float(self.call("GET", "time")["time"])
+
+    def freeze(self) -> None:
+        """Stop the simulator's time; `advance` moves it from now on."""
+        self.call("POST", "time", {"frozen": True})
+
+    def advance(self, seconds: float) -> None:
+        """Move the simulator's time on; what becomes due happens now."""
+        self.call("POST", "time", {"advance": seconds})
+
+    def resume(self) -> None:
+        """Let the simulator's time run again, from where it stands."""
+        self.call("POST", "time", {"frozen": False})
+
+    def snapshot(self) -> Any:
+        """The whole state, to be given to `restore`; settings and the request log are not part of it."""
+        return self.call("GET", "snapshot")
+
+    def restore(self, snapshot: Any) -> None:
+        """Replace the whole state."""
+        self.call("PUT", "snapshot", snapshot)
+
     def settings(self) -> Any:
         """All settings."""
         return self.call("GET", "settings")

@@ -11,6 +11,7 @@ import msgspec
 from . import gateway_ops, sts, tag_ops, target_ops
 from .admin import ADMIN_PREFIX, Admin
 from .calls import Call
+from .clock import Clock
 from .credentials import CONTAINER_PATH, container_credentials
 from .errors import ServiceError, denied, validation
 from .identity import Caller, caller_of
@@ -61,8 +62,10 @@ class Engine:
 
     def __init__(self, settings: Settings | None = None, *, clock: Callable[[], float]) -> None:
         self.world = World(settings or Settings())
-        self.clock = clock
-        self.admin = Admin(self.world)
+        self.clock = Clock(clock)
+        self.requests = 0
+        """How many requests were handled."""
+        self.admin = Admin(self.world, self.clock)
         self._validator = _validator()
 
     def advance(self) -> float:
@@ -74,6 +77,7 @@ class Engine:
     def handle(self, request: Request) -> Response:
         """Answer one request of any of the protocols: AgentCore (rest-json), STS (query) or the admin API."""
         now = self.advance()
+        self.requests += 1
         if request.path.startswith(ADMIN_PREFIX):
             return self.admin.handle(request, now)
         if request.path == CONTAINER_PATH:

@@ -78,7 +78,7 @@ def add_gateway(
     home = world.region(account, region)
     gateway = Gateway(
         id=gateway_id,
-        serial=next(world.serials),
+        serial=world.next_serial(),
         region=home,
         name=name,
         created=now,
@@ -124,7 +124,8 @@ def delete(world: World, call: Call) -> bytes:
     gateway = call.gateway(world)
     _refuse_unless_settled(gateway, world)
     lag = world.settings.consistency.gateway_delete_lag
-    if gateway.targets or call.now < gateway.emptied + lag:
+    lingers = gateway.emptied is not None and call.now < gateway.emptied + lag
+    if gateway.targets or lingers:
         raise validation(
             f"Gateway {gateway.id} has targets associated with it. "
             "Delete all targets before deleting the gateway."

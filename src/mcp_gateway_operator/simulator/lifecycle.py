@@ -33,8 +33,17 @@ def begin(world: World, target: Target, phase: str, now: float) -> None:
     target.status = phase
     target.reasons = ()
     target.consent = None
-    due = now + world.lasting(_seconds(world, target, phase))
-    world.timeline.schedule(due, partial(_settle, world, target, target.epoch))
+    target.due = now + world.lasting(_seconds(world, target, phase))
+    resume(world, target)
+
+
+def resume(world: World, target: Target) -> None:
+    """Schedule the end of the state that `target` is in, if it ends by itself."""
+    if target.status in _FAILED_AS or target.status == state.DELETING:
+        if target.due is not None:
+            world.timeline.schedule(target.due, partial(_settle, world, target, target.epoch))
+    elif target.consent is not None:
+        world.timeline.schedule(target.consent.expires, partial(_expire, world, target, target.epoch))
 
 
 def _seconds(world: World, target: Target, phase: str) -> float:
@@ -125,15 +134,20 @@ def ask_consent(world: World, target: Target, at: float) -> None:
     if scenario is not None and scenario.consent_seconds is not None:
         seconds = scenario.consent_seconds
     request_uri = f"urn:ietf:params:oauth:request_uri:{world.rng.getrandbits(160):040x}"
-    base = world.base_url or f"https://bedrock-agentcore.{target.gateway.region.name}.amazonaws.com"
-    path = "/_sim/authorize" if world.base_url else "/identities/oauth2/authorize"
     target.consent = Consent(
         request_uri=request_uri,
-        url=f"{base}{path}?request_uri={quote(request_uri, safe='')}",
+        url=authorization_url(world, target, request_uri),
         user=f"user-{world.rng.getrandbits(64):016x}",
         expires=at + seconds,
     )
-    world.timeline.schedule(at + seconds, partial(_expire, world, target, target.epoch))
+    resume(world, target)
+
+
+def authorization_url(world: World, target: Target, request_uri: str) -> str:
+    """Where a person consents; where the simulator is served, opening the link is consent enough."""
+    base = world.base_url or f"https://bedrock-agentcore.{target.gateway.region.name}.amazonaws.com"
+    path = "/_sim/authorize" if world.base_url else "/identities/oauth2/authorize"
+    return f"{base}{path}?request_uri={quote(request_uri, safe='')}"
 
 
 def _expire(world: World, target: Target, epoch: int, at: float) -> None:
@@ -194,8 +208,14 @@ def begin_gateway(world: World, gateway: Gateway, phase: str, now: float) -> Non
     gateway.epoch += 1
     gateway.status = phase
     gateway.reasons = ()
-    due = now + world.lasting(world.settings.durations.gateway)
-    world.timeline.schedule(due, partial(_settle_gateway, world, gateway, gateway.epoch))
+    gateway.due = now + world.lasting(world.settings.durations.gateway)
+    resume_gateway(world, gateway)
+
+
+def resume_gateway(world: World, gateway: Gateway) -> None:
+    """Schedule the end of the state that `gateway` is in, if it ends by itself."""
+    if gateway.due is not None and gateway.status in {state.CREATING, state.UPDATING, state.DELETING}:
+        world.timeline.schedule(gateway.due, partial(_settle_gateway, world, gateway, gateway.epoch))
 
 
 def _settle_gateway(world: World, gateway: Gateway, epoch: int, at: float) -> None:

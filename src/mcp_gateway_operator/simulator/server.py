@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
+import signal
 import socket
 import threading
 import time
@@ -10,14 +13,20 @@ from typing import TYPE_CHECKING, Self
 
 import uvicorn
 
+from . import persistence
 from .asgi import Application, SimulatorProtocol
 from .client import AdminClient
 from .engine import Engine
-from .settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
     from types import TracebackType
+
+    from .settings import Settings
+
+_SAVE_SECONDS = 1.0
+_log = logging.getLogger(__name__)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -44,6 +53,14 @@ def url_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
+class _Server(uvicorn.Server):
+    """uvicorn's server, with signals left to us: it would raise them again before the state is saved."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
 def make_server(engine: Engine) -> uvicorn.Server:
     """A uvicorn server for `engine`, to be run on a socket of `listen`."""
     config = uvicorn.Config(
@@ -59,35 +76,78 @@ def make_server(engine: Engine) -> uvicorn.Server:
         timeout_keep_alive=75,
         timeout_graceful_shutdown=1,
     )
-    return uvicorn.Server(config)
+    return _Server(config)
 
 
-def add_gateways(engine: Engine, gateways: Iterable[str]) -> None:
-    """Make gateways with the given ids in the default account and Region.
+def prepare(engine: Engine, *, url: str, gateways: Iterable[str] = (), state: Path | None = None) -> None:
+    """Load the state file, if there is one, and make the gateways that it does not have.
 
     Raises:
-        ValueError: an id that no gateway can have.
+        ValueError: an id that no gateway can have, or a file that is no state.
+        OSError: the file cannot be read.
     """
+    engine.world.base_url = url
+    if state is not None and state.exists():
+        persistence.load(engine.world, state.read_bytes())
+    settings = engine.world.settings
+    present = engine.world.region(settings.account, settings.region).gateways
     admin = AdminClient.in_process(engine)
     for gateway_id in gateways:
-        admin.create_gateway(gateway_id)
+        if gateway_id not in present:
+            admin.create_gateway(gateway_id)
 
 
 def serve(
-    settings: Settings,
+    engine: Engine,
     listener: socket.socket,
     *,
-    gateways: Iterable[str] = (),
+    state: Path | None = None,
     on_listening: Callable[[str], None] = lambda _url: None,
 ) -> None:
-    """Serve until SIGINT or SIGTERM. `on_listening` is called with the URL once connections are accepted."""
-    engine = Engine(settings, clock=time.time)
-    engine.world.base_url = url_of(listener)
-    add_gateways(engine, gateways)
+    """Serve until SIGINT or SIGTERM; `on_listening` is called with the URL once connections are accepted.
+
+    With `state` the control plane is saved to that file, within a second of a change and at the end.
+    """
+    asyncio.run(_serve(engine, listener, state, on_listening))
+
+
+async def _serve(
+    engine: Engine, listener: socket.socket, state: Path | None, on_listening: Callable[[str], None]
+) -> None:
     server = make_server(engine)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, setattr, server, "should_exit", True)
     # The socket listens already: whoever connects from now on waits in its backlog until the loop runs.
     on_listening(url_of(listener))
-    server.run(sockets=[listener])
+    saver = asyncio.create_task(_keep_saved(engine, state)) if state is not None else None
+    await server.serve(sockets=[listener])
+    if saver is not None and state is not None:
+        saver.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await saver
+        _save(state, persistence.dump(engine.world))
+
+
+async def _keep_saved(engine: Engine, state: Path) -> None:
+    saved, seen = b"", (-1, -1)
+    while True:
+        engine.advance()
+        # Cheap to know: without a request or a transition nothing can have changed.
+        activity = (engine.requests, engine.world.timeline.ran)
+        if activity != seen:
+            document = persistence.dump(engine.world)
+            if document != saved:
+                await asyncio.to_thread(_save, state, document)
+            saved, seen = document, activity
+        await asyncio.sleep(_SAVE_SECONDS)
+
+
+def _save(state: Path, document: bytes) -> None:
+    try:
+        persistence.save(state, document)
+    except OSError as error:
+        _log.error("The state cannot be saved to %s: %s", state, error.strerror)
 
 
 class SimulatorServer:
@@ -111,12 +171,11 @@ class SimulatorServer:
         host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
+        self.engine = Engine(settings, clock=clock)
         self._listener = listen(host, port)
         self.url = url_of(self._listener)
         """What to set as AWS_ENDPOINT_URL."""
-        self.engine = Engine(settings, clock=clock)
-        self.engine.world.base_url = self.url
-        add_gateways(self.engine, gateways)
+        prepare(self.engine, url=self.url, gateways=gateways)
         self.admin = AdminClient.over_http(self.url)
         self._server = make_server(self.engine)
         self._thread = threading.Thread(

@@ -132,6 +132,8 @@ class Target:
     consented: bool = False
     epoch: int = 0
     """Counts state changes: a scheduled transition of an older epoch is void."""
+    due: float | None = None
+    """When CREATING, UPDATING, SYNCHRONIZING or DELETING ends."""
     probes: int = 0
     """How often the service connected to the server."""
     shadow: Shadow | None = None
@@ -163,9 +165,11 @@ class Gateway:
     """When each Create, Update or Delete call in flight ends."""
     ghosts: list[tuple[float, Target]] = field(default_factory=list)
     """Targets that are gone, with when: lagging lists still show them."""
-    emptied: float = float("-inf")
+    emptied: float | None = None
     """When the last target went."""
     epoch: int = 0
+    due: float | None = None
+    """When CREATING, UPDATING or DELETING ends."""
 
     @property
     def arn(self) -> str:

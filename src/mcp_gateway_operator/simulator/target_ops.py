@@ -92,7 +92,7 @@ def add_target(
     """Put a READY target into the tables, as it is; `config` has the replaceable members of a Create."""
     target = Target(
         id=world.new_target_id(),
-        serial=next(world.serials),
+        serial=world.next_serial(),
         gateway=gateway,
         name=name,
         description=description,

@@ -16,6 +16,8 @@ class Timeline:
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, Callable[[float], None]]] = []
         self._order = itertools.count()
+        self.ran = 0
+        """How many actions have run."""
 
     def schedule(self, due: float, action: Callable[[float], None]) -> None:
         """Call `action` with its due time once the clock has reached `due` (epoch seconds)."""
@@ -26,6 +28,7 @@ class Timeline:
         heap = self._heap
         while heap and heap[0][0] <= now:
             due, _, action = heapq.heappop(heap)
+            self.ran += 1
             action(due)
 
     def next_due(self) -> float | None:

@@ -15,7 +15,9 @@ from .errors import ServiceError, validation
 
 
 @dataclass(slots=True)
-class _Remembered:
+class Remembered:
+    """One token's request and outcome."""
+
     body: bytes
     """SHA-256 of the request without its token."""
     at: float
@@ -26,7 +28,7 @@ class ClientTokens:
     """What was answered to which clientToken, by account, Region and operation."""
 
     def __init__(self) -> None:
-        self._table: OrderedDict[tuple[str, ...], _Remembered] = OrderedDict()
+        self.table: OrderedDict[tuple[str, ...], Remembered] = OrderedDict()
 
     def recall(
         self, key: tuple[str, ...], request: dict[str, Any], *, lifetime: float | None, now: float
@@ -37,7 +39,7 @@ class ClientTokens:
             ServiceError: the token was used with other parameters, or for a request whose refusal is kept.
         """
         self._forget(lifetime, now)
-        remembered = self._table.get(key)
+        remembered = self.table.get(key)
         if remembered is None:
             return None
         if remembered.body != _digest(request):
@@ -53,21 +55,21 @@ class ClientTokens:
         self, key: tuple[str, ...], request: dict[str, Any], outcome: bytes | ServiceError, now: float
     ) -> None:
         """Keep the outcome of a request for its token."""
-        self._table[key] = _Remembered(_digest(request), now, outcome)
-        self._table.move_to_end(key)
+        self.table[key] = Remembered(_digest(request), now, outcome)
+        self.table.move_to_end(key)
 
     def clear(self) -> None:
         """Forget all tokens."""
-        self._table.clear()
+        self.table.clear()
 
     def _forget(self, lifetime: float | None, now: float) -> None:
         if lifetime is None:
             return
-        while self._table:
-            key, oldest = next(iter(self._table.items()))
+        while self.table:
+            key, oldest = next(iter(self.table.items()))
             if now - oldest.at < lifetime:
                 return
-            del self._table[key]
+            del self.table[key]
 
 
 def _digest(request: dict[str, Any]) -> bytes:

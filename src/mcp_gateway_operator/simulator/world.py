@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import random
 import string
 from collections import deque
@@ -41,6 +40,8 @@ class World:
     def reset(self) -> None:
         """Back to an empty control plane: no gateway, fault, scenario or log entry. Settings stay."""
         self.rng = random.Random(self.settings.seed)  # noqa: S311  -- repeatable runs, nothing secret
+        # Request ids have their own, so that reads leave the state, which includes `rng`, as it is.
+        self._ids = random.Random(self.settings.seed)  # noqa: S311  -- as above
         self.timeline = Timeline()
         self.regions: dict[tuple[str, str], Region] = {}
         self.targets: dict[str, Target] = {}
@@ -50,7 +51,8 @@ class World:
         """Issued temporary access keys: account, ARN, expiry."""
         self.probes: deque[tuple[Target, int]] = deque()
         """Targets, with their epoch, whose server is to be connected to."""
-        self.serials = itertools.count(1)
+        self.serial = 0
+        """How many gateways and targets were made."""
         self.scenarios.clear()
         self.faults.faults[:] = CHAOS if self.settings.profile == "chaos" else ()
         self.journal.clear()
@@ -85,6 +87,11 @@ class World:
             raise not_found(f"Target {target_id} not found in gateway {gateway.id}")
         return target
 
+    def next_serial(self) -> int:
+        """The number of the next gateway or target, in order of creation."""
+        self.serial += 1
+        return self.serial
+
     def new_target_id(self) -> str:
         """A target id that no target has (10 upper-case letters and digits)."""
         while True:
@@ -98,7 +105,7 @@ class World:
 
     def request_id(self) -> str:
         """A request id in the shape of a UUID."""
-        digits = f"{self.rng.getrandbits(128):032x}"
+        digits = f"{self._ids.getrandbits(128):032x}"
         return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
     def scenario(self, target: Target) -> Scenario | None:

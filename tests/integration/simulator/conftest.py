@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -11,7 +13,7 @@ from botocore.config import Config
 from mcp_gateway_operator.simulator import Settings, SimulatorServer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 GATEWAY = "demo-abcdefghij"
 
@@ -32,6 +34,15 @@ def client(url: str, service: str = "bedrock-agentcore-control", **options: Any)
 def server(endpoint: str = "https://tools.example.com/mcp") -> dict[str, Any]:
     """A targetConfiguration for an MCP server."""
     return {"mcp": {"mcpServer": {"endpoint": endpoint}}}
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    """Poll the real clock of the server until `condition` holds."""
+    end = time.monotonic() + seconds
+    pause = threading.Event()
+    while not condition():
+        assert time.monotonic() < end, "the condition never came true"
+        pause.wait(0.02)
 
 
 @pytest.fixture

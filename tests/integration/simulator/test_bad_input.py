@@ -1,7 +1,5 @@
 """Whatever arrives on the port gets a modelled error or a clean close, and the server goes on."""
 
-
-
 from __future__ import annotations
 
 import socket

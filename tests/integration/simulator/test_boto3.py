@@ -1,14 +1,11 @@
 """boto3 against the simulator over HTTP."""
 
-
-
 from __future__ import annotations
 
 import socket
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from botocore.config import Config
@@ -16,19 +13,7 @@ from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutE
 
 from mcp_gateway_operator.simulator import SimulatorServer
 
-from .conftest import GATEWAY, client, server
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    """Poll the real clock of the server until `condition` holds."""
-    end = time.monotonic() + seconds
-    pause = threading.Event()
-    while not condition():
-        assert time.monotonic() < end, "the condition never came true"
-        pause.wait(0.02)
+from .conftest import GATEWAY, client, eventually, server
 
 
 def gone(control: Any, target: str) -> bool:

@@ -1,7 +1,5 @@
 """The simulator as a process."""
 
-
-
 from __future__ import annotations
 
 import contextlib
@@ -12,7 +10,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from .conftest import GATEWAY, client
+from .conftest import GATEWAY, client, eventually, server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,3 +80,29 @@ def test_mistakes_are_explained() -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         assert "Try --port 0" in refused("--port", str(taken.getsockname()[1]))
+
+
+def test_state_outlives_the_process(tmp_path: Path) -> None:
+    state = tmp_path / "state.json"
+    with running("--gateway", GATEWAY, "--state", str(state)) as (process, url):
+        made = client(url).create_gateway_target(
+            gatewayIdentifier=GATEWAY, name="tools", targetConfiguration=server()
+        )
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    with running("--gateway", GATEWAY, "--state", str(state)) as (_, url):
+        control = client(url)
+        shown = control.get_gateway_target(gatewayIdentifier=GATEWAY, targetId=made["targetId"])
+        assert shown["name"] == "tools"
+        control.delete_gateway_target(gatewayIdentifier=GATEWAY, targetId=made["targetId"])
+        eventually(lambda: made["targetId"] not in state.read_text())
+        # Killed without warning: what the file had is still there.
+    with running("--state", str(state)) as (_, url):
+        assert client(url).list_gateway_targets(gatewayIdentifier=GATEWAY)["items"] == []
+
+
+def test_a_damaged_state_file_is_refused_and_kept(tmp_path: Path) -> None:
+    state = tmp_path / "state.json"
+    state.write_text("{broken")
+    assert "no state of a simulator" in refused("--port", "0", "--state", str(state))
+    assert state.read_text() == "{broken"

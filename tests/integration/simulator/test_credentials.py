@@ -1,7 +1,5 @@
 """boto3 finding its own credentials in the simulator, as in a pod."""
 
-
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING

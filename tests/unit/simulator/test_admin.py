@@ -1,7 +1,5 @@
 """The admin API: logs, counts, edits behind the callers' backs, settings."""
 
-
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any

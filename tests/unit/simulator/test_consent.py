@@ -1,7 +1,5 @@
 """Targets that wait for a person's consent."""
 
-
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING

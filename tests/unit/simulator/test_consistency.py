@@ -1,7 +1,5 @@
 """Eventual consistency: readers that lag behind writes."""
 
-
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING

@@ -1,7 +1,5 @@
 """Temporary credentials: roles, web identities, pod identities."""
 
-
-
 from __future__ import annotations
 
 import json

@@ -1,7 +1,5 @@
 """Ordered faults: errors, lost answers, hangs, resets, delays."""
 
-
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING

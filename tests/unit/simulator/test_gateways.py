@@ -1,7 +1,5 @@
 """The operations on gateways."""
 
-
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any

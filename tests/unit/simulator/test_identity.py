@@ -1,7 +1,5 @@
 """Accounts and Regions from the credential scope, and STS."""
 
-
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING

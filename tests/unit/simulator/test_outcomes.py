@@ -1,7 +1,5 @@
 """What the service finds when it connects to a server: scenarios, failures, recovery."""
 
-
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING

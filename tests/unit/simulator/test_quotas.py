@@ -1,7 +1,5 @@
 """Rates and concurrent writes."""
 
-
-
 from __future__ import annotations
 
 import contextlib

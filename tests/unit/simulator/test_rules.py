@@ -1,7 +1,5 @@
 """Rules beyond the model: credentials by target type, headers, policy engine."""
 
-
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any

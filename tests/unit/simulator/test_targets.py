@@ -1,7 +1,5 @@
 """The life of a target, as boto3 sees it."""
 
-
-
 from __future__ import annotations
 
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """clientToken: what repeats, what is refused, what is forgotten."""
 
-
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING

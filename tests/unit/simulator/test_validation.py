@@ -1,7 +1,5 @@
 """Requests that break the service's model, and the words of the refusal."""
 
-
-
 from __future__ import annotations
 
 import json
