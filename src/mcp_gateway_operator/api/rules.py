@@ -194,7 +194,8 @@ def _long_enough(text: str) -> bool:
         return True  # the rule on the form reports it
 
 
-_DURATION = r"([0-9]+([.][0-9]*)?(ns|us|ms|s|m|h))+"
+# At most six digits: with the field's 20 characters no interval exceeds the 292 years that CEL can count.
+_DURATION = r"([0-9]{1,6}([.][0-9]*)?(ns|us|ms|s|m|h))+"
 
 SYNC_INTERVAL = (
     matches(_DURATION, "toolSync.interval must be a duration with units: write for example 6h or 1h30m"),
