@@ -53,6 +53,11 @@ Example:
     help="Keep everything in this file: loaded at the start, saved after changes.",
 )
 @click.option(
+    "--scenario",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="YAML file of settings, gateways, targets, scenarios, faults and other writers.",
+)
+@click.option(
     "--ready-file",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write the URL to this file once it is listening.",
@@ -69,6 +74,7 @@ def command(  # noqa: PLR0913  -- one parameter an option
     quotas: bool | None,
     seed: int,
     state: Path | None,
+    scenario: Path | None,
     ready_file: Path | None,
 ) -> None:
     """Run an Amazon Bedrock AgentCore control plane on this machine.
@@ -97,7 +103,7 @@ def command(  # noqa: PLR0913  -- one parameter an option
     with listener:
         engine = Engine(settings, clock=time.time)
         try:
-            prepare(engine, url=url_of(listener), gateways=gateways, state=state)
+            prepare(engine, url=url_of(listener), gateways=gateways, state=state, scenario=scenario)
         except (ValueError, OSError) as error:
             raise click.ClickException(str(error)) from error
         serve(engine, listener, state=state, on_listening=announce)

@@ -10,11 +10,12 @@ from urllib.parse import parse_qs
 
 import msgspec
 
-from . import admin_edits, persistence
+from . import admin_edits, persistence, scenario_file, writers
 from .faults import Fault
 from .messages import Response
 from .scenarios import Scenario
 from .settings import patched
+from .writers import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,6 +61,12 @@ class Admin:
             ("PUT", "scenarios"): self._set_scenarios,
             ("POST", "scenarios"): self._add_scenarios,
             ("DELETE", "scenarios"): lambda _: world.scenarios.clear(),
+            ("GET", "writers"): lambda _: world.writers,
+            ("POST", "writers"): self._add_writers,
+            ("DELETE", "writers"): lambda _: world.writers.clear(),
+            ("POST", "situation"): lambda call: scenario_file.apply(
+                world, scenario_file.parse(call.raw), call.now
+            ),
             ("GET", "authorize"): self._authorize_link,
             ("POST", "gateways"): lambda call: admin_edits.make_gateway(world, call.body, call.now),
             ("PATCH", "gateways/*"): lambda call: admin_edits.edit_gateway(
@@ -149,6 +156,11 @@ class Admin:
         # The latest goes first: what a test adds overrides what was there.
         self._world.scenarios[:0] = _one_or_more(call.raw, Scenario)
         return self._world.scenarios
+
+    def _add_writers(self, call: _AdminCall) -> Any:
+        for writer in _one_or_more(call.raw, Writer):
+            writers.start(self._world, writer, call.now)
+        return self._world.writers
 
     def _authorize_link(self, call: _AdminCall) -> Response:
         uri = call.query.get("request_uri", "")

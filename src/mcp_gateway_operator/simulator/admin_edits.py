@@ -98,7 +98,7 @@ def make_gateway(world: World, body: dict[str, Any], now: float) -> Any:
 
 def edit_gateway(world: World, gateway_id: str, body: dict[str, Any], now: float) -> Any:
     """Attach or detach the policy engine, or set the status, of a gateway."""
-    gateway = _gateway(world, gateway_id)
+    gateway = find_gateway(world, gateway_id)
     edit = msgspec.convert(body, _GatewayEdit)
     if edit.policy_engine is not None:
         gateway_ops.set_policy_engine(world, gateway, attached=edit.policy_engine, now=now)
@@ -111,7 +111,7 @@ def edit_gateway(world: World, gateway_id: str, body: dict[str, Any], now: float
 
 def drop_gateway(world: World, gateway_id: str, now: float) -> None:
     """Remove a gateway and its targets at once, as if somebody had deleted them a while ago."""
-    gateway = _gateway(world, gateway_id)
+    gateway = find_gateway(world, gateway_id)
     for target in list(gateway.targets.values()):
         lifecycle.vanish(world, target, now)
     gateway.epoch += 1
@@ -125,7 +125,7 @@ def make_target(world: World, gateway_id: str, body: dict[str, Any], now: float)
         raise ValueError("A target needs name and targetConfiguration.")
     target = target_ops.add_target(
         world,
-        _gateway(world, gateway_id),
+        find_gateway(world, gateway_id),
         name=body["name"],
         description=body.get("description"),
         config=config,
@@ -147,22 +147,30 @@ def edit_target(world: World, target_id: str, body: dict[str, Any], now: float) 
     `updatedAt` moves unless the body says `"touch": false`.
     """
     target = _target(world, target_id)
-    changes = dict(body)
-    touch = changes.pop("touch", True)
-    name = changes.pop("name", target.name)
-    description = changes.pop("description", target.description)
-    unknown = changes.keys() - _CONFIG_MEMBERS
-    if unknown:
-        raise ValueError(f"A target has no editable member {min(unknown)!r}.")
-    config = _merged(target.configuration(), changes)
+    name, description, config = _edited(target, body)
     target.traits = traits_of(config)
     target.config = msgspec.json.encode(config)
     target.description = description
     if name != target.name:
         target.gateway.rename(target, name)
-    if touch:
+    if body.get("touch", True):
         target.updated = now
     return show_target(world, target_id)
+
+
+def would_change(target: Target, body: dict[str, Any]) -> bool:
+    """Whether an edit would leave the target other than it is."""
+    return _edited(target, body) != (target.name, target.description, target.configuration())
+
+
+def _edited(target: Target, body: dict[str, Any]) -> tuple[str, str | None, dict[str, Any]]:
+    changes = {key: value for key, value in body.items() if key != "touch"}
+    name = changes.pop("name", target.name)
+    description = changes.pop("description", target.description)
+    unknown = changes.keys() - _CONFIG_MEMBERS
+    if unknown:
+        raise ValueError(f"A target has no editable member {min(unknown)!r}.")
+    return name, description, _merged(target.configuration(), changes)
 
 
 def drop_target(world: World, target_id: str, now: float, *, gradually: bool) -> None:
@@ -205,7 +213,12 @@ def waiting_for(world: World, request_uri: str) -> Target | None:
     )
 
 
-def _gateway(world: World, gateway_id: str) -> Gateway:
+def find_gateway(world: World, gateway_id: str) -> Gateway:
+    """The gateway of that id, in whatever account and Region.
+
+    Raises:
+        LookupError: there is none.
+    """
     for region in world.regions.values():
         if gateway_id in region.gateways:
             return region.gateways[gateway_id]

@@ -158,6 +158,18 @@ class AdminClient:
         """Replace all scenarios."""
         self.call("PUT", "scenarios", scenarios)
 
+    def add_writer(self, **writer: Any) -> None:
+        """Let somebody else keep editing, such as `add_writer(every=30, edit={"description": "mine"})`."""
+        self.call("POST", "writers", writer)
+
+    def clear_writers(self) -> None:
+        """Stop all other writers."""
+        self.call("DELETE", "writers")
+
+    def apply(self, **situation: Any) -> None:
+        """Apply a whole situation: settings, gateways, targets, scenarios, faults, writers."""
+        self.call("POST", "situation", situation)
+
     def create_gateway(self, gateway_id: str, **members: Any) -> Any:
         """Make a READY gateway; members: `name`, `account`, `region`, `authorizerType`, `policyEngine`."""
         return self.call("POST", "gateways", {"gatewayId": gateway_id, **members})

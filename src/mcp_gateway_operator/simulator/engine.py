@@ -41,6 +41,7 @@ _OPERATIONS: dict[str, Callable[[World, Call], bytes]] = {
     "UpdateGateway": gateway_ops.update,
     "DeleteGateway": gateway_ops.delete,
     "ListGateways": gateway_ops.list_gateways,
+    "CompleteResourceTokenAuth": target_ops.complete_authorization,
     "TagResource": tag_ops.tag,
     "UntagResource": tag_ops.untag,
     "ListTagsForResource": tag_ops.list_tags,
@@ -104,6 +105,7 @@ class Engine:
             fault = self._fault(entry, response)
             if fault is None or fault.commit or fault.kind == "delay":
                 response.body = self._perform(operation, caller, params, now, entry)
+                response.delay += self._extra_latency(entry)
             _raise_fault(fault)
             response.status = operation.status
         except ServiceError as error:
@@ -143,7 +145,7 @@ class Engine:
         if run is None:
             raise validation(f"The simulator does not have operation {operation.name}", reason="CannotParse")
         try:
-            cleaned = self._validator.validate(operation.input, params)
+            cleaned = self._validator.validate(operation.input, params) if operation.input else params
         except RecursionError:
             raise validation("The request is nested too deeply", reason="CannotParse") from None
         call = Call(operation.name, caller, cleaned, now)
@@ -153,6 +155,11 @@ class Engine:
             entry.target = call.target_id or entry.target
             if entry.name is None and entry.target in world.targets:
                 entry.name = world.targets[entry.target].name
+
+    def _extra_latency(self, entry: Entry) -> float:
+        target = self.world.targets.get(entry.target or "")
+        scenario = self.world.scenario(target) if target is not None else None
+        return scenario.latency if scenario is not None else 0.0
 
     def _authorize(self, operation: str, caller: Caller, params: dict[str, Any]) -> None:
         settings = self.world.settings

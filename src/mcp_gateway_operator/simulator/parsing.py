@@ -8,15 +8,26 @@ from urllib.parse import parse_qs
 import msgspec
 
 from .errors import ServiceError, validation
-from .model import service_model
+from .model import Operation, service_model
 
 if TYPE_CHECKING:
     from .journal import Entry
     from .messages import Request
-    from .model import Operation
 
 MAX_BODY = 2 * 1024 * 1024
 """Largest request body in bytes (an inline schema may have 1 MB)."""
+
+_COMPLETE_AUTH = Operation(
+    name="CompleteResourceTokenAuth",
+    method="POST",
+    segments=("identities", "CompleteResourceTokenAuth"),
+    labels=(),
+    querystring={},
+    status=200,
+    input="",
+)
+"""The one operation of the data plane (service model `bedrock-agentcore`) that consent needs."""
+_COMPLETE_AUTH_ROUTE = ("POST", "/identities/CompleteResourceTokenAuth")
 
 
 def parse(request: Request, entry: Entry) -> tuple[Operation, dict[str, Any]]:
@@ -26,6 +37,8 @@ def parse(request: Request, entry: Entry) -> tuple[Operation, dict[str, Any]]:
         ServiceError: an unknown path, or a body or query that cannot be parsed.
     """
     found = service_model().route(request.method, request.path)
+    if found is None and (request.method, request.path.rstrip("/")) == _COMPLETE_AUTH_ROUTE:
+        found = _COMPLETE_AUTH, {}
     if found is None:
         message = f"No operation of the service is {request.method} {request.path[:200]}"
         raise ServiceError("UnknownOperationException", message, status=404)

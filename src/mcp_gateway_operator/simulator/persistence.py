@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from . import lifecycle
+from . import lifecycle, writers
 from .errors import ServiceError
 from .faults import Fault
 from .scenarios import Scenario
 from .state import Consent, Gateway, Region, Target, traits_of
 from .tokens import Remembered
+from .writers import Writer
 
 if TYPE_CHECKING:
     from .world import World
@@ -90,6 +91,7 @@ class _State(msgspec.Struct):
     credentials: dict[str, tuple[str, str, float]]
     scenarios: list[Scenario]
     faults: list[Fault]
+    writers: list[Writer]
 
 
 def dump(world: World) -> bytes:
@@ -106,6 +108,7 @@ def dump(world: World) -> bytes:
         credentials=world.credentials,
         scenarios=world.scenarios,
         faults=world.faults.faults,
+        writers=world.writers,
     )
     return msgspec.json.encode(state)
 
@@ -132,6 +135,8 @@ def load(world: World, document: bytes) -> None:
         region = world.region(stored.account, stored.name)
         for gateway in stored.gateways:
             _load_gateway(world, region, gateway)
+    for writer in state.writers:
+        writers.start(world, writer, 0.0)
 
 
 def save(path: Path, document: bytes) -> None:

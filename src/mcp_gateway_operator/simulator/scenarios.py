@@ -44,6 +44,8 @@ class Scenario(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Seconds that CREATING, UPDATING and SYNCHRONIZING last, instead of the general ones."""
     deleting: Seconds | None = None
     """Seconds that DELETING lasts."""
+    latency: Seconds = 0.0
+    """Added to the answers of calls about such a target, in seconds."""
     consent_seconds: Seconds | None = None
     """How long an authorization URL stays valid."""
 

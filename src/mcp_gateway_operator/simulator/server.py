@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 
 import uvicorn
 
-from . import persistence
+from . import persistence, scenario_file
 from .asgi import Application, SimulatorProtocol
 from .client import AdminClient
 from .engine import Engine
@@ -79,12 +79,22 @@ def make_server(engine: Engine) -> uvicorn.Server:
     return _Server(config)
 
 
-def prepare(engine: Engine, *, url: str, gateways: Iterable[str] = (), state: Path | None = None) -> None:
-    """Load the state file, if there is one, and make the gateways that it does not have.
+def prepare(
+    engine: Engine,
+    *,
+    url: str,
+    gateways: Iterable[str] = (),
+    state: Path | None = None,
+    scenario: Path | None = None,
+) -> None:
+    """Load the state file, if there is one, make the gateways that it does not have, apply the scenario file.
+
+    What is in the state already (gateways and targets by name) stays; its scenarios, faults and other writers
+    give way to those of the scenario file.
 
     Raises:
-        ValueError: an id that no gateway can have, or a file that is no state.
-        OSError: the file cannot be read.
+        ValueError: an id that no gateway can have, or a file that is no state or no scenario file.
+        OSError: a file cannot be read.
     """
     engine.world.base_url = url
     if state is not None and state.exists():
@@ -95,6 +105,12 @@ def prepare(engine: Engine, *, url: str, gateways: Iterable[str] = (), state: Pa
     for gateway_id in gateways:
         if gateway_id not in present:
             admin.create_gateway(gateway_id)
+    if scenario is not None:
+        situation = scenario_file.parse(scenario.read_bytes())
+        engine.world.scenarios.clear()
+        engine.world.faults.faults.clear()
+        engine.world.writers.clear()
+        scenario_file.apply(engine.world, situation, engine.advance())
 
 
 def serve(

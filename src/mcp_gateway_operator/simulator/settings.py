@@ -104,6 +104,8 @@ class Consistency(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
     list_lag: Seconds = 0.0
     """ListGatewayTargets shows the state before the write, or no new row, or still the deleted one."""
+    list_misses: Fraction = 0.0
+    """How often a row is missing from a ListGatewayTargets answer, by chance."""
     get_lag_after_create: Seconds = 0.0
     """GetGatewayTarget answers 404 for a new target."""
     get_lag_after_write: Seconds = 0.0

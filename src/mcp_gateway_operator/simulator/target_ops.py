@@ -178,6 +178,18 @@ def synchronize(world: World, call: Call) -> bytes:
     return b'{"targets":[' + views.full_target(target, world.settings.switches) + b"]}"
 
 
+def complete_authorization(world: World, call: Call) -> bytes:
+    """CompleteResourceTokenAuth (200) of the data plane: a person has consented."""
+    uri, user = call.params.get("sessionUri"), call.params.get("userIdentifier")
+    for target in world.targets.values():
+        consent = target.consent
+        if consent is not None and consent.request_uri == uri and user == {"userId": consent.user}:
+            call.target_id = target.id
+            lifecycle.finish_consent(world, target, approved=True, at=call.now)
+            return b"{}"
+    raise not_found("No authorization session of this user has that URI")
+
+
 def list_targets(world: World, call: Call) -> bytes:
     """ListGatewayTargets (200), in order of creation."""
     gateway = call.gateway(world)
@@ -208,8 +220,10 @@ def list_targets(world: World, call: Call) -> bytes:
 
 def _row(target: Target, world: World, now: float) -> bytes | None:
     shadow = target.shadow
-    lag = world.settings.consistency.list_lag
-    if shadow is not None and now < shadow.since + lag:
+    consistency = world.settings.consistency
+    if consistency.list_misses and world.rng.random() < consistency.list_misses:
+        return None
+    if shadow is not None and now < shadow.since + consistency.list_lag:
         return shadow.summary
     if target.status == state.DELETING and not world.settings.switches.list_shows_deleting:
         return None

@@ -18,6 +18,7 @@ from .tokens import ClientTokens
 if TYPE_CHECKING:
     from .scenarios import Scenario
     from .settings import Settings
+    from .writers import Writer
 
 _LOWER = string.ascii_lowercase + string.digits
 _UPPER = string.ascii_uppercase + string.digits
@@ -31,6 +32,7 @@ class World:
         self.base_url = ""
         """Where the simulator is reachable; "" when it is used without HTTP."""
         self.scenarios: list[Scenario] = []
+        self.writers: list[Writer] = []
         self.faults = FaultPlan()
         self.journal = Journal(settings.log_size)
         self.probe_endpoints = False
@@ -54,6 +56,7 @@ class World:
         self.serial = 0
         """How many gateways and targets were made."""
         self.scenarios.clear()
+        self.writers.clear()
         self.faults.faults[:] = CHAOS if self.settings.profile == "chaos" else ()
         self.journal.clear()
 

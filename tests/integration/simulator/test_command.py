@@ -10,6 +10,8 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+import pytest
+
 from .conftest import GATEWAY, client, eventually, server
 
 if TYPE_CHECKING:
@@ -106,3 +108,17 @@ def test_a_damaged_state_file_is_refused_and_kept(tmp_path: Path) -> None:
     state.write_text("{broken")
     assert "no state of a simulator" in refused("--port", "0", "--state", str(state))
     assert state.read_text() == "{broken"
+
+
+def test_a_scenario_file_is_applied_or_refused(tmp_path: Path) -> None:
+    scenario = tmp_path / "scenario.yaml"
+    scenario.write_text(
+        f"gateways: [{{gatewayId: {GATEWAY}}}]\nsettings: {{denied_actions: [ListGateways]}}\n"
+    )
+    with running("--scenario", str(scenario)) as (_, url):
+        control = client(url)
+        assert control.get_gateway(gatewayIdentifier=GATEWAY)["status"] == "READY"
+        with pytest.raises(control.exceptions.AccessDeniedException):
+            control.list_gateways()
+    scenario.write_text("colour: red\n")
+    assert "colour" in refused("--port", "0", "--scenario", str(scenario))
