@@ -5,15 +5,14 @@ from __future__ import annotations
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.names import Reason
 from mcp_gateway_operator.targets import actions as act
-from mcp_gateway_operator.targets import naming, ownership
+from mcp_gateway_operator.targets import ownership
+from mcp_gateway_operator.targets.gateways import gateway_missing
 from mcp_gateway_operator.targets.model import TRANSIENT
 from mcp_gateway_operator.targets.state import CREATE_TIMEOUT, LIST_LAG, Record, Row, State
-from mcp_gateway_operator.targets.waiting import attempt, unlisted
+from mcp_gateway_operator.targets.waiting import attempt, await_doubted, doubted, unlisted
 
 STALE_AFTER_DELETE = 10.0
 """Seconds for which a target may still look undeleted after AWS accepted the Delete, as Terraform allows."""
-GATEWAY_GONE_AFTER = 300.0
-"""Seconds of 404 before a missing gateway is believed."""
 
 
 def plan_deletion(state: State) -> act.Action:
@@ -38,33 +37,48 @@ def plan_deletion(state: State) -> act.Action:
 
 
 def _delete_recorded(state: State, record: Record) -> act.Action:
+    """Delete the recorded target, on a row read since the deletion was seen: it may have changed hands."""
+    # A gateway that is gone lists nothing more, so a row of it would never be read again.
+    if (action := gateway_missing(state, record.gateway_id)) is not None:
+        return action
     row = state.recorded
     if row is None:
-        return _await_gone(state, record.gateway_id, record.target_id)
+        return _await_gone(state, record)
+    seen = state.now if state.memory.deleting_since is None else state.memory.deleting_since
+    if row.read_began < seen:
+        return _reread(state, row, since=seen)
     if (why := ownership.objection(state, row)) is not None:
         return act.Release(event=Reason.FOREIGN_MARKER, message=f"Released without a call to AWS. {why}")
-    return _delete_row(state, row)
+    return _delete_row(state, row, seen=seen)
 
 
-def _delete_row(state: State, row: Row) -> act.Action:
-    """Delete one target that is ours, on a row read since the deletion was seen."""
+def _reread(state: State, row: Row, *, since: float) -> act.Action:
+    if state.view(row.gateway_id).error is not None and (action := unlisted(state, row.gateway_id)):
+        return action
+    return act.Await(
+        reason=Reason.DELETING,
+        message="Reading the target once more before it is deleted.",
+        gateway_id=row.gateway_id,
+        list_since=since,
+        quiet=True,
+    )
+
+
+def _delete_row(state: State, row: Row, *, seen: float) -> act.Action:
+    """Ask AWS to delete a target that is ours, and again when it leaves DELETING without being gone.
+
+    Whether AWS takes a Delete in a transient state is not documented, so it is asked once, and after a
+    refusal the end of that state is awaited.
+    """
     memory = state.memory
     status = row.summary.status
-    seen = state.now if memory.deleting_since is None else memory.deleting_since
-    if row.read_began < seen:
-        return act.Await(
-            reason=Reason.DELETING,
-            message="Reading the target once more before it is deleted.",
-            gateway_id=row.gateway_id,
-            list_since=seen,
-            quiet=True,
-        )
     if status == "DELETING":
         return _deleting(row, "AWS is deleting the target.")
     if memory.delete_asked is not None and state.now < memory.delete_asked + STALE_AFTER_DELETE:
         return _deleting(row, f"AWS accepted the deletion and still reports {status}.")
-    if status in TRANSIENT:
-        return _deleting(row, f"AWS deletes no target in {status}: waiting until that ends.")
+    trouble = memory.trouble
+    if status in TRANSIENT and trouble is not None and trouble.kind == "conflict" and trouble.at >= seen:
+        return _deleting(row, f"AWS does not delete a target in {status}; waiting until that ends.")
     return attempt(state, act.Delete(gateway_id=row.gateway_id, target_id=row.summary.target_id))
 
 
@@ -72,88 +86,108 @@ def _deleting(row: Row, message: str) -> act.Action:
     return act.Await(reason=Reason.DELETING, message=message, gateway_id=row.gateway_id, busy=True)
 
 
-def _await_gone(state: State, gateway_id: str, target_id: str) -> act.Action:
+def _await_gone(state: State, record: Record) -> act.Action:
     """Gone is: a Get answers 404, and a List of the gateway begun after it succeeds without the target."""
-    if (action := _gateway_missing(state, gateway_id)) is not None:
-        return action
+    gateway_id, target_id = record.gateway_id, record.target_id
     if (action := unlisted(state, gateway_id)) is not None:
         return action
+    read = act.Read(gateway_id=gateway_id, target_id=target_id)
     if state.absences is None:
-        return attempt(state, act.Read(gateway_id=gateway_id, target_id=target_id))
-    absent_since = state.absences[0]
-    listed_at = state.gateways[gateway_id].listed_at
-    if listed_at is not None and listed_at > absent_since:
-        return act.Release(event="Deleted", message=f"Target {target_id} is gone.")
-    return act.Await(
-        reason=Reason.DELETING,
-        message="The target is gone; waiting for a list of the gateway that confirms it.",
-        gateway_id=gateway_id,
-        list_since=absent_since,
-        quiet=True,
-    )
+        return attempt(state, read)
+    first, last = state.absences
+    # An id that no List of this process has shown may be newer than what Gets and Lists show.
+    bound = 0.0 if state.was_listed else state.settings.started_at + LIST_LAG
+    if last < bound:
+        if state.now >= bound:
+            return attempt(state, read)
+        return act.Await(
+            reason=Reason.DELETING,
+            message=f"Target {target_id} was not found; looking again before that is believed.",
+            until=bound,
+            quiet=True,
+        )
+    absent_since = last if state.still_listed or first < bound else first
+    listed_at = state.view(gateway_id).listed_at
+    if listed_at is None or listed_at <= absent_since or state.still_listed:
+        return act.Await(
+            reason=Reason.DELETING,
+            message="The target is gone; waiting for a list of the gateway that confirms it.",
+            gateway_id=gateway_id,
+            list_since=absent_since,
+            quiet=True,
+        )
+    return _after_gone(state, record)
+
+
+def _after_gone(state: State, record: Record) -> act.Action:
+    """Look for what a re-creation may have left that was never recorded, before the finalizer goes."""
+    names_of_ours = {record.target_name, state.obj.status.target_name, state.want.get("targetName")} - {""}
+    rest = [
+        row
+        for row in state.marked
+        if row.summary.target_id != record.target_id and row.summary.name in names_of_ours
+    ]
+    if rest:
+        return _take_up(state, rest)
+    # Only a target that is gone is created again: one that we saw and deleted has no successor.
+    since_start = state.memory.delete_asked is None
+    if (action := _await_strays(state, (record.gateway_id,), since_start=since_start)) is not None:
+        return action
+    return act.Release(event="Deleted", message=f"Target {record.target_id} is gone.")
 
 
 def _delete_unrecorded(state: State) -> act.Action:
     """Nothing is recorded: look for our marker; release only when no Create can still come to light."""
     memory = state.memory
-    nothing_sent = memory.protected_here and memory.unsure_since is None
-    if nothing_sent or not state.gateways:
+    if memory.protected_here and memory.unsure_since is None and memory.verified is None:
         return act.Release(event="Released", message="No target was made for this object.")
-    for gateway_id in state.gateways:
-        action = _gateway_missing(state, gateway_id) or unlisted(state, gateway_id)
-        if action is not None and not memory.gateway_gone:
+    places = tuple(filter(None, dict.fromkeys((*state.gateways, state.noted_gateway))))
+    living: list[str] = []
+    for gateway_id in places:
+        missing = gateway_missing(state, gateway_id)
+        if isinstance(missing, act.Release):
+            continue
+        if (action := missing or unlisted(state, gateway_id)) is not None:
             return action
-    row = ownership.choose(state)
-    if row is not None:
-        if state.target is None and row.summary.status != "DELETING":
-            return attempt(state, act.Read(gateway_id=row.gateway_id, target_id=row.summary.target_id))
-        return _delete_row(state, row)
-    last = max(state.settings.started_at, memory.unsure_since or 0.0)
-    bound = last + LIST_LAG + CREATE_TIMEOUT
-    for gateway_id, view in state.gateways.items():
-        if view.listed_at is None or view.listed_at < bound:
+        living.append(gateway_id)
+    rows = [row for row in state.marked if row.gateway_id in living]
+    if rows:
+        return _take_up(state, rows)
+    if (action := _await_strays(state, tuple(living), since_start=True)) is not None:
+        return action
+    message = "No target carries this object's marker." if living else "No gateway holds a target of it."
+    return act.Release(event="Released", message=message)
+
+
+def _take_up(state: State, rows: list[Row]) -> act.Action:
+    """Record a target with our marker, so that its deletion is followed like any other."""
+    row = ownership.choose(state, rows)
+    if doubted(state, row):
+        return await_doubted(row, reason=Reason.DELETING)
+    target = state.target
+    if target is None or target.summary.target_id != row.summary.target_id:
+        return attempt(state, act.Read(gateway_id=row.gateway_id, target_id=row.summary.target_id))
+    if not ownership.carries_our_marker(state, target.summary):
+        return _reread(state, row, since=state.now)
+    return act.TakeUp(gateway_id=row.gateway_id, target=target)
+
+
+def _await_strays(state: State, gateways: tuple[str, ...], *, since_start: bool) -> act.Action | None:
+    """Return the wait for Lists that must show whatever a Create without an answer has made."""
+    ends = [state.settings.started_at] if since_start else []
+    if state.memory.unsure_since is not None:
+        ends.append(state.memory.unsure_since)
+    if not ends:
+        return None
+    bound = max(ends) + LIST_LAG + CREATE_TIMEOUT
+    for gateway_id in gateways:
+        listed_at = state.view(gateway_id).listed_at
+        if listed_at is None or listed_at < bound:
             return act.Await(
                 reason=Reason.DELETING,
-                message="No target is recorded; making sure that none of ours comes to light.",
+                message="Making sure that no target of this object comes to light that was never recorded.",
                 gateway_id=gateway_id,
                 list_since=bound,
-                until=bound,
+                until=bound if state.now < bound else None,
             )
-    return act.Release(event="Released", message="No target carries this object's marker.")
-
-
-def _gateway_missing(state: State, gateway_id: str) -> act.Action | None:
-    """Believe that a gateway is gone after five minutes of 404 in the recorded account and Region."""
-    view = state.gateways[gateway_id]
-    if view.missing_since is None:
-        return None
-    arn = state.obj.status.gateway_arn
-    settings = state.settings
-    if arn:
-        recorded = naming.account_and_region(arn)
-        ours = (settings.account, settings.region)
-        if not settings.account or recorded != ours:
-            return act.Blocked(
-                reason=Reason.WRONG_ACCOUNT_OR_REGION,
-                message=(
-                    f"The target was made in account {recorded[0]}, Region {recorded[1]}, but the operator "
-                    f"works in {' '.join(filter(None, ours)) or 'an unknown account'}: nothing is forgotten. "
-                    "Start it with the credentials and Region of that account, or set deletionPolicy to Retain."
-                ),
-                stalled=True,
-                gateway_id=gateway_id,
-                list_since=state.now,
-            )
-    if state.memory.gateway_gone:
-        return act.Release(
-            event="Released", message=f"Gateway {gateway_id} is gone, and its targets with it."
-        )
-    due = view.missing_since + GATEWAY_GONE_AFTER
-    if state.now < due:
-        return act.Blocked(
-            reason=Reason.GATEWAY_NOT_FOUND,
-            message=f"Gateway {gateway_id} was not found; it is believed gone after five minutes of that.",
-            until=due,
-            gateway_id=gateway_id,
-        )
-    return attempt(state, act.CheckGateway(gateway_id=gateway_id))
+    return None

@@ -6,6 +6,7 @@ from typing import Any
 
 from mcp_gateway_operator.api.types import AuthType, MCPServerSpec
 from mcp_gateway_operator.targets import marker as markers
+from mcp_gateway_operator.targets.shapes import present, tidy
 
 
 def request(spec: MCPServerSpec, *, name: str, mark: str | None) -> dict[str, Any]:
@@ -24,25 +25,21 @@ def request(spec: MCPServerSpec, *, name: str, mark: str | None) -> dict[str, An
         "description": markers.append(spec.description, mark),
         "targetConfiguration": {"mcp": {"mcpServer": _server(spec)}},
         "credentialProviderConfigurations": _credentials(spec),
-        "metadataConfiguration": _present(
+        "metadataConfiguration": present(
             {
                 "allowedRequestHeaders": list(spec.allowed_request_headers),
                 "allowedQueryParameters": list(spec.allowed_query_parameters),
                 "allowedResponseHeaders": list(spec.allowed_response_headers),
             }
         ),
-        "privateEndpoint": spec.private_endpoint,
-        "certificateConfigurations": list(spec.certificate_configurations),
+        "privateEndpoint": tidy(spec.private_endpoint),
+        "certificateConfigurations": tidy(spec.certificate_configurations),
     }
-    return _present(body)
-
-
-def _present(fields: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in fields.items() if value not in (None, "", [], {})}
+    return present(body)
 
 
 def _server(spec: MCPServerSpec) -> dict[str, Any]:
-    return _present(
+    return present(
         {
             "endpoint": spec.endpoint,
             "listingMode": spec.listing_mode,
@@ -60,7 +57,7 @@ def _tool_schema(spec: MCPServerSpec) -> dict[str, Any] | None:
         return {"inlinePayload": schema.inline}
     if schema.s3 is not None and schema.s3.uri:
         s3 = {"uri": schema.s3.uri, "bucketOwnerAccountId": schema.s3.bucket_owner_account_id}
-        return {"s3": _present(s3)}
+        return {"s3": present(s3)}
     return None
 
 
@@ -71,7 +68,7 @@ def _credentials(spec: MCPServerSpec) -> list[dict[str, Any]]:
         case AuthType.GATEWAY_IAM_ROLE:
             iam = spec.iam
             fields = {"service": iam.service, "region": iam.region} if iam else {}
-            return [_provider("GATEWAY_IAM_ROLE", "iamCredentialProvider", _present(fields))]
+            return [_provider("GATEWAY_IAM_ROLE", "iamCredentialProvider", present(fields))]
         case AuthType.API_KEY:
             return [_provider("API_KEY", "apiKeyCredentialProvider", _api_key(spec))]
         case AuthType.NO_AUTH:
@@ -91,14 +88,14 @@ def _oauth(spec: MCPServerSpec) -> dict[str, Any]:
         "defaultReturnUrl": spec.oauth_default_return_url,
         "customParameters": spec.oauth_custom_parameters,
     }
-    return _present(fields) | {"scopes": list(spec.oauth_scopes)}
+    return present(fields) | {"scopes": list(spec.oauth_scopes)}
 
 
 def _api_key(spec: MCPServerSpec) -> dict[str, Any]:
     key = spec.api_key
     if key is None:
         return {}
-    return _present(
+    return present(
         {
             "providerArn": key.provider_arn,
             "credentialLocation": key.location,

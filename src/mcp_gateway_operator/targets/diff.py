@@ -14,6 +14,7 @@ import msgspec
 
 from mcp_gateway_operator.targets import marker as markers
 from mcp_gateway_operator.targets.model import Target
+from mcp_gateway_operator.targets.shapes import comparable, present, tidy
 
 POLICY_SESSION_HEADER: Final = "x-amzn-bedrock-agentcore-policy-session-id"
 """A gateway with a policy engine adds it to every target and refuses it in requests."""
@@ -36,8 +37,9 @@ def flatten(body: Mapping[str, Any], *, region: str = "") -> Flat:
         body: AWS's shape with `name`, `description` and the configuration keys of `Target.config`.
         region: the gateway's Region; an IAM provider without a Region means this one.
     """
-    mcp = body.get("targetConfiguration", {}).get("mcp", {})
-    server = mcp.get("mcpServer", {})
+    configuration = body.get("targetConfiguration") or {}
+    mcp = configuration.get("mcp") or {}
+    server = mcp.get("mcpServer") or {}
     metadata = body.get("metadataConfiguration") or {}
     flat = {
         "targetName": body.get("name"),
@@ -45,16 +47,16 @@ def flatten(body: Mapping[str, Any], *, region: str = "") -> Flat:
         "endpoint": server.get("endpoint"),
         "listingMode": server.get("listingMode") or "DEFAULT",
         "resourcePriority": 1000 if (priority := server.get("resourcePriority")) is None else priority,
-        "mcpToolSchema": server.get("mcpToolSchema"),
+        "mcpToolSchema": tidy(server.get("mcpToolSchema")),
         "allowedRequestHeaders": _headers(metadata.get("allowedRequestHeaders")),
         "allowedQueryParameters": _unordered(metadata.get("allowedQueryParameters")),
         "allowedResponseHeaders": _headers(metadata.get("allowedResponseHeaders")),
-        "privateEndpoint": body.get("privateEndpoint"),
-        "certificateConfigurations": body.get("certificateConfigurations"),
-        "targetType": None if "mcpServer" in mcp else next(iter(mcp), "unknown"),
+        "privateEndpoint": comparable(tidy(body.get("privateEndpoint"))),
+        "certificateConfigurations": comparable(tidy(body.get("certificateConfigurations"))),
+        "targetType": None if server else next(iter(mcp or configuration), "unknown"),
         **_credentials(body.get("credentialProviderConfigurations") or [], region),
     }
-    return {field: value for field, value in flat.items() if value not in (None, "", [], {})}
+    return present(flat)
 
 
 def flatten_target(target: Target, *, region: str = "") -> Flat:
@@ -79,7 +81,7 @@ def _credentials(providers: list[Mapping[str, Any]], region: str) -> Flat:
     provider = providers[0].get("credentialProvider") or {}
     match kind:
         case "OAUTH":
-            oauth = provider.get("oauthCredentialProvider", {})
+            oauth = provider.get("oauthCredentialProvider") or {}
             return {
                 "authType": "OAuth2",
                 "oauthProviderArn": oauth.get("providerArn"),
@@ -89,18 +91,20 @@ def _credentials(providers: list[Mapping[str, Any]], region: str) -> Flat:
                 "oauthCustomParameters": oauth.get("customParameters"),
             }
         case "GATEWAY_IAM_ROLE":
-            iam = provider.get("iamCredentialProvider", {})
+            iam = provider.get("iamCredentialProvider") or {}
             return {
                 "authType": "GatewayIamRole",
                 "iam.service": iam.get("service"),
                 "iam.region": iam.get("region") or region,
             }
         case "API_KEY":
-            key = provider.get("apiKeyCredentialProvider", {})
+            key = provider.get("apiKeyCredentialProvider") or {}
             return {
                 "authType": "ApiKey",
                 "apiKey.providerArn": key.get("providerArn"),
-                "apiKey.location": key.get("credentialLocation"),
+                # The service model names no default: taken as HEADER, so that an answer that spells it out
+                # is no drift.
+                "apiKey.location": key.get("credentialLocation") or "HEADER",
                 "apiKey.parameterName": key.get("credentialParameterName"),
                 "apiKey.prefix": key.get("credentialPrefix"),
             }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import Final
@@ -26,35 +27,42 @@ class FailureClass(StrEnum):
     UNKNOWN = "Unknown"
 
 
+# AWS puts these words before every failure of its probe, so they tell nothing of the cause.
+_PREAMBLE: Final = "failed to connect and fetch tools from the provided mcp target server"
+_ADVICE: Final = "please check the server endpoint or tool capability support"
+_URL: Final = re.compile(r"https?://\S+")
+
 # In this order: the first words found decide. The phrases are AWS's own (status reasons seen in the field).
 _PHRASES: Final = (
+    (FailureClass.UNREACHABLE, ("unable to connect to the mcp server",)),
     (
         FailureClass.GATEWAY_ROLE,
         ("assume the execution role", "is not authorized to perform", "execution role lacks"),
     ),
     (FailureClass.UNAUTHORIZED, ("authorization error", "unauthorized", "http 401", "http 403", "forbidden")),
+    (FailureClass.THROTTLED, ("throttl", "too many requests", "rate exceeded", "http 429")),
     (FailureClass.RUNTIME_STARTUP, ("initialization time exceeded", "from runtime")),
     (
-        FailureClass.INVALID_SCHEMA,
-        ("schema", "method not found", "initialize handshake", "capability support"),
-    ),
-    (FailureClass.THROTTLED, ("throttl", "too many requests", "rate exceeded")),
-    (
         FailureClass.UNREACHABLE,
-        ("unable to connect", "failed to connect", "timed out", "timeout", "unreachable"),
+        ("timed out", "timeout", "unreachable", "http 502", "http 503", "http 504"),
     ),
+    (
+        FailureClass.INVALID_SCHEMA,
+        ("schema", "method not found", "initialize handshake", _ADVICE),
+    ),
+    (FailureClass.UNREACHABLE, ("unable to connect", "failed to connect")),
 )
 
 
 def classify(reasons: Sequence[str]) -> FailureClass:
-    """Return the class of a failed target's status reasons."""
-    text = " ".join(reasons).lower()
-    if "unable to connect to the mcp server" in text:
-        return FailureClass.UNREACHABLE
+    """Return the class of a failed target's status reasons; addresses in them do not count."""
+    text = _URL.sub("", " ".join(reasons).lower())
+    told = text.replace(_PREAMBLE, "")
     for failure, phrases in _PHRASES:
-        if any(phrase in text for phrase in phrases):
+        if any(phrase in told for phrase in phrases):
             return failure
-    return FailureClass.UNKNOWN
+    bare = told != text and not told.strip(" .")
+    return FailureClass.UNREACHABLE if bare else FailureClass.UNKNOWN
 
 
 def backoff(attempts: int, *, base: float = REPAIR_BASE, maximum: float = REPAIR_MAX) -> float:

@@ -47,7 +47,11 @@ def strip(description: str | None) -> str:
 
 
 def append(description: str, mark: str | None) -> str:
-    """Return the description to send: the text, shortened where it must be, and the marker behind it."""
+    """Return the description to send: the text, shortened where it must be, and the marker behind it.
+
+    White space around the text is left out, for it is not compared either.
+    """
+    description = description.strip()
     if mark is None:
         return description[:MAX_DESCRIPTION]
     suffix = f"[mcps {mark}]"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 
 from mcp_gateway_operator.targets import marker as markers
-from mcp_gateway_operator.targets.model import instant
+from mcp_gateway_operator.targets.model import TargetSummary, instant
 from mcp_gateway_operator.targets.state import Row, State
 
 LEGACY_TOLERANCE = timedelta(minutes=5)
@@ -49,8 +50,16 @@ def _too_old(state: State, row: Row) -> bool:
     return bool(born) and instant(row.summary.created_at) < instant(born) - LEGACY_TOLERANCE
 
 
-def choose(state: State) -> Row | None:
-    """Return the row to keep of those with our marker: the desired name first, then the oldest."""
+def carries_our_marker(state: State, summary: TargetSummary) -> bool:
+    """Return whether a target carries this object's marker, under any owner id of ours."""
+    return markers.find(summary.description) in state.settings.markers_of(state.obj)
+
+
+def choose(state: State, rows: Iterable[Row]) -> Row:
+    """Return the row to keep of those with our marker: the desired name first, then the oldest.
+
+    Raises:
+        ValueError: there are no rows.
+    """
     name = state.want.get("targetName")
-    ranked = sorted(state.marked, key=lambda row: (row.summary.name != name, instant(row.summary.created_at)))
-    return ranked[0] if ranked else None
+    return min(rows, key=lambda row: (row.summary.name != name, instant(row.summary.created_at)))

@@ -12,15 +12,15 @@ from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets import ownership
 from mcp_gateway_operator.targets.deletion import plan_deletion
 from mcp_gateway_operator.targets.recorded import plan_recorded
-from mcp_gateway_operator.targets.state import LIST_LAG, State
-from mcp_gateway_operator.targets.waiting import attempt, unlisted
+from mcp_gateway_operator.targets.state import CREATE_TIMEOUT, LIST_LAG, State
+from mcp_gateway_operator.targets.waiting import attempt, await_doubted, doubted, unlisted
 
 
 def plan(state: State) -> act.Action:
     """Return what to do next for one MCPServer."""
     if state.obj.metadata.deletion_timestamp:
         return plan_deletion(state)
-    for rule in (_observed, _paused, _reprotect, _reject, _protect):
+    for rule in (_observed, _reprotect, _paused, _reject, _protect):
         if (action := rule(state)) is not None:
             return action
     if state.record is None:
@@ -78,13 +78,10 @@ def _reject(state: State) -> act.Action | None:
 
 
 def _protect(state: State) -> act.Action | None:
-    """Finalizer before effect; the annotation says where a Create may go, so it is rewritten first."""
-    if state.record is not None:
+    """Finalizer before effect. An earlier note of a gateway stays until that place has been looked at."""
+    if state.protected:
         return None
-    noted = state.obj.metadata.annotations.get(names.GATEWAY_ANNOTATION)
-    if state.protected and noted == state.gateway_id:
-        return None
-    return act.Protect(gateway_id=state.gateway_id)
+    return act.Protect(gateway_id=state.noted_gateway or state.gateway_id)
 
 
 def _plan_unrecorded(state: State) -> act.Action:
@@ -95,18 +92,43 @@ def _plan_unrecorded(state: State) -> act.Action:
     for rule in (_take_up, _name_taken, _settle_doubt):
         if (action := rule(state)) is not None:
             return action
-    if not state.fresh:
-        return act.Fetch()
-    return attempt(
+    create = attempt(
         state, act.Create(gateway_id=state.gateway_id, request=state.request, digest=state.want_digest)
     )
+    if not isinstance(create, act.Create):
+        return create
+    if (action := _note(state)) is not None:
+        return action
+    return create if state.fresh else act.Fetch()
+
+
+def _note(state: State) -> act.Action | None:
+    """Note where the Create goes, once nothing can come to light any more where one may have gone before.
+
+    AWS keeps names unique within one gateway only, so there no second target could be refused.
+    """
+    noted, memory = state.noted_gateway, state.memory
+    if noted == state.gateway_id:
+        return None
+    view = state.gateways.get(noted)
+    only_writer = memory.protected_here and memory.unsure_since is None
+    bound = max(state.settings.started_at, memory.unsure_since or 0.0) + LIST_LAG + CREATE_TIMEOUT
+    if view is not None and not only_writer and (view.listed_at is None or view.listed_at < bound):
+        return act.Await(
+            reason=Reason.CREATING,
+            message=f"Making sure that gateway {noted}, which came first, holds no target of this object.",
+            gateway_id=noted,
+            list_since=bound,
+            until=bound if state.now < bound else None,
+        )
+    return act.Protect(gateway_id=state.gateway_id)
 
 
 def _take_up(state: State) -> act.Action | None:
     """Take up a target with our marker, whatever its name: only on a fresh Get, never one in DELETING."""
-    row = ownership.choose(state)
-    if row is None:
+    if not state.marked:
         return None
+    row = ownership.choose(state, state.marked)
     target_id = row.summary.target_id
     if row.summary.status == "DELETING":
         return act.Await(
@@ -115,9 +137,18 @@ def _take_up(state: State) -> act.Action | None:
             gateway_id=row.gateway_id,
             busy=True,
         )
+    if doubted(state, row):
+        return await_doubted(row, reason=Reason.CREATING)
     target = state.target
     if target is None or target.summary.target_id != target_id:
         return attempt(state, act.Read(gateway_id=row.gateway_id, target_id=target_id))
+    if target.summary.status == "DELETING" or not ownership.carries_our_marker(state, target.summary):
+        return act.Await(
+            reason=Reason.CREATING,
+            message=f"Reads of target {target_id} disagree; looking again.",
+            gateway_id=row.gateway_id,
+            list_since=state.now,
+        )
     return act.TakeUp(gateway_id=row.gateway_id, target=target)
 
 
@@ -127,31 +158,37 @@ def _settle_doubt(state: State) -> act.Action | None:
     After a Conflict one List is enough: if it shows no such name, the gateway was busy.
     """
     memory = state.memory
-    since = memory.unsure_since
-    if since is None or state.now >= since + LIST_LAG:
-        listed_at = state.gateways[state.gateway_id].listed_at
-        if memory.look_since is None or (listed_at is not None and listed_at >= memory.look_since):
-            return None
-        return act.Await(
-            reason=Reason.CREATING,
-            message="AWS refused the Create with a conflict; listing the gateway to see why.",
-            gateway_id=state.gateway_id,
-            list_since=memory.look_since,
-            quiet=True,
-        )
+    if memory.unsure_since is not None:
+        bound = memory.unsure_since + LIST_LAG
+        for gateway_id, view in state.gateways.items():
+            if view.listed_at is None or view.listed_at < bound:
+                return act.Await(
+                    reason=Reason.CREATING,
+                    message=(
+                        "AWS did not answer the last Create clearly; looking for its target before trying "
+                        "again."
+                    ),
+                    gateway_id=gateway_id,
+                    list_since=min(state.now, bound),
+                    until=bound if state.now < bound else None,
+                )
+    listed_at = state.view(state.gateway_id).listed_at
+    if memory.look_since is None or (listed_at is not None and listed_at >= memory.look_since):
+        return None
     return act.Await(
         reason=Reason.CREATING,
-        message="AWS did not answer the last Create clearly; looking for its target before trying again.",
+        message="AWS refused the Create with a conflict; listing the gateway to see why.",
         gateway_id=state.gateway_id,
-        list_since=state.now,
-        until=since + LIST_LAG,
+        list_since=memory.look_since,
+        quiet=True,
     )
 
 
 def _name_taken(state: State) -> act.Action | None:
     if not state.named:
         return None
-    row = state.named[0]
+    # Of several rows one that stays decides.
+    row = min(state.named, key=lambda each: each.summary.status == "DELETING")
     summary = row.summary
     if summary.status == "DELETING":
         return act.Await(
@@ -160,7 +197,10 @@ def _name_taken(state: State) -> act.Action | None:
             gateway_id=state.gateway_id,
             busy=True,
         )
-    if not summary.description and state.settings.marks and state.target is None:
+    if doubted(state, row):
+        return await_doubted(row, reason=Reason.CREATING)
+    read = state.target is not None and state.target.summary.target_id == summary.target_id
+    if not summary.description and state.settings.marks and not read:
         # A List need not show descriptions, and the marker decides whether the name is taken or ours.
         return attempt(state, act.Read(gateway_id=row.gateway_id, target_id=summary.target_id))
     holder = f"marked [mcps {row.marker}]" if row.marker else "which this operator did not make"
@@ -168,8 +208,8 @@ def _name_taken(state: State) -> act.Action | None:
         reason=Reason.NAME_CONFLICT,
         message=(
             f"The name {summary.name!r} is taken on gateway {state.gateway_id} by target "
-            f"{summary.target_id}, {holder}. Choose another spec.targetName, or delete that target; it is created here as soon as "
-            "the name is free."
+            f"{summary.target_id}, {holder}. Choose another spec.targetName, or delete that target: "
+            "it is created here as soon as the name is free."
         ),
         stalled=True,
     )

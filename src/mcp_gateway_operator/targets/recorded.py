@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
+
 from mcp_gateway_operator.api.names import Reason
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets import diff, naming, ownership
-from mcp_gateway_operator.targets.model import FAILED, PENDING_AUTH, TRANSIENT
+from mcp_gateway_operator.targets import marker as markers
+from mcp_gateway_operator.targets.model import FAILED, PENDING_AUTH, TRANSIENT, Target
 from mcp_gateway_operator.targets.state import LIST_LAG, Record, Row, State
-from mcp_gateway_operator.targets.waiting import attempt, unlisted
+from mcp_gateway_operator.targets.waiting import attempt, doubted, unlisted
 
 TWO_READS = 2.0
 """Seconds between two reads that together are believed (AWS reads may be stale for one poll)."""
@@ -28,6 +31,8 @@ def plan_recorded(state: State, *, lost: Callable[[State], act.Action]) -> act.A
     row = state.recorded
     if row is None:
         return plan_absent(state, state.record, lost=lost)
+    if (action := _gateway_lost(state, row)) is not None:
+        return action
     if (why := ownership.objection(state, row)) is not None:
         return act.Blocked(reason=Reason.FOREIGN_MARKER, message=why, stalled=True)
     if row.summary.status in TRANSIENT or not row.settled:
@@ -36,6 +41,24 @@ def plan_recorded(state: State, *, lost: Callable[[State], act.Action]) -> act.A
         if (action := rule(state, row)) is not None:
             return action
     return _settled(state, row)
+
+
+def _gateway_lost(state: State, row: Row) -> act.Action | None:
+    """A row says nothing any more when Lists say twice that its gateway does not exist."""
+    view = state.view(row.gateway_id)
+    if view.missing_since is None or view.error is None or view.error[0] != "not-found":
+        return None
+    believed = view.missing_since + TWO_READS
+    if state.now >= believed:
+        return unlisted(state, row.gateway_id)
+    return act.Await(
+        reason=Reason.GATEWAY_NOT_FOUND,
+        message=f"Gateway {row.gateway_id} was not found; looking again.",
+        gateway_id=row.gateway_id,
+        until=believed,
+        list_since=believed,
+        quiet=True,
+    )
 
 
 def plan_absent(state: State, record: Record, *, lost: Callable[[State], act.Action]) -> act.Action:
@@ -48,6 +71,13 @@ def plan_absent(state: State, record: Record, *, lost: Callable[[State], act.Act
     # An id that no List of this process has shown may be newer than what Lists show.
     bound = 0.0 if state.was_listed else state.settings.started_at + LIST_LAG
     due = max(first + TWO_READS, bound)
+    if state.still_listed:
+        return act.Await(
+            reason=Reason.DRIFTED,
+            message=f"Target {record.target_id} was not found, but is still listed; looking again.",
+            gateway_id=record.gateway_id,
+            list_since=last,
+        )
     if last >= due:
         return lost(state)
     if state.now >= due:
@@ -60,10 +90,11 @@ def plan_absent(state: State, record: Record, *, lost: Callable[[State], act.Act
 
 
 def _in_progress(row: Row) -> act.Action:
-    reason = _IN_PROGRESS.get(row.summary.status, Reason.UPDATING)
+    status = row.summary.status
+    doubt = "" if status in TRANSIENT else " Waiting for a read that confirms it after our last write."
     return act.Await(
-        reason=reason,
-        message=f"AWS reports the target as {row.summary.status}.",
+        reason=_IN_PROGRESS.get(status, Reason.UPDATING),
+        message=f"AWS reports the target as {status}.{doubt}",
         gateway_id=row.gateway_id,
         busy=True,
     )
@@ -82,15 +113,43 @@ def _compare(state: State, row: Row) -> act.Action | None:
     swept = memory.next_sweep is None or state.now < memory.next_sweep
     if unchanged and swept:
         return None
-    if state.target is None or state.target.summary.target_id != row.summary.target_id:
+    target = _read_now(state, row)
+    if target is None:
         urgent = state.edited or (verified is not None and not unchanged)
         read = act.Read(gateway_id=row.gateway_id, target_id=row.summary.target_id, urgent=urgent)
         return attempt(state, read)
-    region = naming.account_and_region(state.target.gateway_arn)[1]
-    diffs = diff.compare(state.want, diff.flatten_target(state.target, region=region))
+    if (why := _changed_hands(state, row, target)) is not None:
+        return why
+    diffs = differences(state, target)
     if not diffs:
         return act.Verify(digest=state.want_digest)
     return _update(state, row, diffs)
+
+
+def _read_now(state: State, row: Row) -> Target | None:
+    """Return the row's target if this pass has read it in full."""
+    target = state.target
+    return target if target is not None and target.summary.target_id == row.summary.target_id else None
+
+
+def _changed_hands(state: State, row: Row, target: Target) -> act.Action | None:
+    """The target as read in full decides whose it is, whatever a List said before."""
+    why = ownership.objection(state, msgspec.structs.replace(row, summary=target.summary))
+    return act.Blocked(reason=Reason.FOREIGN_MARKER, message=why, stalled=True) if why else None
+
+
+def differences(state: State, target: Target) -> tuple[diff.FieldDiff, ...]:
+    """Return what a target lacks of the spec.
+
+    A description that AWS holds in full, from before there was a marker to make room for, is no difference:
+    a missing marker alone never is.
+    """
+    region = naming.account_and_region(target.gateway_arn)[1]
+    have = diff.flatten_target(target, region=region)
+    full = markers.strip(state.obj.spec.description)
+    if full and have.get("description") == full and "description" in state.want:
+        have["description"] = state.want["description"]
+    return diff.compare(state.want, have)
 
 
 def _update(state: State, row: Row, diffs: tuple[diff.FieldDiff, ...]) -> act.Action:
@@ -106,7 +165,7 @@ def _update(state: State, row: Row, diffs: tuple[diff.FieldDiff, ...]) -> act.Ac
                 stalled=True,
                 signature=signature,
             )
-        if state.obj.spec.drift_policy == "Report":
+        if _only_reports(state):
             return act.Blocked(
                 reason=Reason.DRIFTED,
                 message=f"Changed outside, and driftPolicy is Report: {text}",
@@ -129,6 +188,15 @@ def _update(state: State, row: Row, diffs: tuple[diff.FieldDiff, ...]) -> act.Ac
             diffs=diffs,
         ),
     )
+
+
+def _only_reports(state: State) -> bool:
+    """Whether drift is left alone; so by default where an update would ask a person for consent again."""
+    spec = state.obj.spec
+    if spec.drift_policy:
+        return spec.drift_policy == "Report"
+    consent = state.want.get("oauthGrantType") == "AUTHORIZATION_CODE"
+    return consent and "mcpToolSchema" not in state.want
 
 
 def _consent(state: State, row: Row) -> act.Action | None:
@@ -156,26 +224,38 @@ def _failed(state: State, row: Row) -> act.Action | None:
     memory = state.memory
     details = memory.details
     due = memory.failure_next
-    if due is not None and state.now >= due:
-        server = state.obj.spec
-        static = server.mcp_tool_schema is not None or server.listing_mode == "DYNAMIC"
-        target_id = row.summary.target_id
-        if static or state.sync_denied:
-            return attempt(
-                state,
-                act.Update(
-                    gateway_id=row.gateway_id,
-                    target_id=target_id,
-                    request=state.request,
-                    digest=state.want_digest,
-                    cause=act.Cause.FAILURE,
-                ),
-            )
-        return attempt(
-            state, act.Synchronize(gateway_id=row.gateway_id, target_id=target_id, cause=act.Cause.FAILURE)
-        )
+    target = _read_now(state, row)
+    if target is None and (due is None or state.now >= due):
+        # A repair rests on a read made after it fell due, and a failure not dated yet gets its date by one.
+        return attempt(state, act.Read(gateway_id=row.gateway_id, target_id=row.summary.target_id))
+    if target is not None and due is not None and state.now >= due:
+        return _repair(state, row, target)
     words = "; ".join(details.reasons) if details and details.reasons else "AWS gave no reason"
     return act.Blocked(reason=Reason.TARGET_FAILED, message=f"{status}: {words}", synced=True, until=due)
+
+
+def _repair(state: State, row: Row, target: Target) -> act.Action:
+    """Have AWS connect again: by Synchronize where that is possible and the configuration is right."""
+    if (why := _changed_hands(state, row, target)) is not None:
+        return why
+    target_id = row.summary.target_id
+    diffs = differences(state, target)
+    static = "mcpToolSchema" in state.want or state.want.get("listingMode") == "DYNAMIC"
+    if diffs or static or state.sync_denied:
+        return attempt(
+            state,
+            act.Update(
+                gateway_id=row.gateway_id,
+                target_id=target_id,
+                request=state.request,
+                digest=state.want_digest,
+                cause=act.Cause.FAILURE,
+                diffs=diffs,
+            ),
+        )
+    return attempt(
+        state, act.Synchronize(gateway_id=row.gateway_id, target_id=target_id, cause=act.Cause.FAILURE)
+    )
 
 
 def _read_details(state: State, row: Row) -> act.Action | None:
@@ -196,9 +276,7 @@ def _settled(state: State, row: Row) -> act.Action:
     if not row.ready:
         return _in_progress(row)
     if (twin := _twin(state, row)) is not None:
-        return attempt(
-            state, act.Delete(gateway_id=twin.gateway_id, target_id=twin.summary.target_id, duplicate=True)
-        )
+        return _remove(state, twin)
     if state.rename_blocked:
         return act.Blocked(reason=Reason.NAME_CONFLICT, message=state.rename_blocked, stalled=True)
     return act.Settled(until=state.memory.next_sweep)
@@ -211,7 +289,26 @@ def _twin(state: State, row: Row) -> Row | None:
         if (
             same_name
             and other.summary.target_id != row.summary.target_id
-            and other.summary.status != "DELETING"
+            and other.summary.status not in TRANSIENT
+            and not doubted(state, other)
         ):
             return other
     return None
+
+
+def _remove(state: State, twin: Row) -> act.Action:
+    """Delete a superfluous target once this pass has read it and found it still ours and still the same."""
+    target_id = twin.summary.target_id
+    target = _read_now(state, twin)
+    if target is None:
+        return attempt(state, act.Read(gateway_id=twin.gateway_id, target_id=target_id, urgent=False))
+    ours = ownership.carries_our_marker(state, target.summary)
+    if not ours or target.summary.name != twin.summary.name:
+        return act.Await(
+            reason=Reason.DUPLICATE_MARKER,
+            message=f"Reads of target {target_id}, a second one of this name, disagree; looking again.",
+            gateway_id=twin.gateway_id,
+            list_since=state.now,
+            quiet=True,
+        )
+    return attempt(state, act.Delete(gateway_id=twin.gateway_id, target_id=target_id, duplicate=True))

@@ -72,6 +72,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
             Get may spell the same thing in another way.
         ready: READY, and credibly so after our own last write.
         settled: not in a transient state, and read after our own last write was answered.
+        absent_at: loop time at which the latest Get that answered 404 for it began, also if it was seen
+            since; None when none did.
     """
 
     gateway_id: str
@@ -80,6 +82,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint: tuple[object, ...] | None
     ready: bool
     settled: bool
+    absent_at: float | None = None
 
     @property
     def marker(self) -> str | None:
@@ -143,6 +146,8 @@ class Memory:
         look_since: end of the last Create that was refused with a conflict (or None).
         report_after: loop time before which a status in progress is not worth a write.
         sent_diff: digest of the last drift that was repaired, to notice what does not converge.
+        gateway_gone: GetGateway answered 404 too, or may not be asked.
+        gateway_answered: loop time at which GetGateway last knew a gateway whose Lists answer 404.
         deleting_since: loop time at which the deletion was first seen.
         delete_asked: loop time at which AWS last accepted a Delete.
         record_failed: storing the record failed, so it is stored before anything else.
@@ -169,6 +174,7 @@ class Memory:
     deleting_since: float | None = None
     delete_asked: float | None = None
     gateway_gone: bool = False
+    gateway_answered: float | None = None
     record_failed: bool = False
     busy_on: str = ""
     gateways: frozenset[str] = frozenset()
@@ -184,7 +190,8 @@ class State:
         fresh: this pass wrote the object, or read it with a GET, and saw it live and protected.
         record: the valid record, stored or not yet stored.
         shared: another live object records the same target.
-        recorded: the row of the recorded target, if it is known.
+        recorded: the row of the recorded target, if it is known and no Get has answered 404 since.
+        still_listed: the last List still showed the recorded id although a Get answered 404.
         was_listed: a List of this process has shown the recorded id.
         absences: when the first and the latest of an unbroken run of 404s for the recorded id began.
         marked: rows that carry this object's marker, on every gateway worth looking at.
@@ -207,6 +214,7 @@ class State:
     gateways: dict[str, GatewayView] = field(default_factory=dict)
     recorded: Row | None = None
     was_listed: bool = False
+    still_listed: bool = False
     absences: tuple[float, float] | None = None
     marked: tuple[Row, ...] = ()
     named: tuple[Row, ...] = ()
@@ -217,6 +225,15 @@ class State:
     problems: tuple[str, ...] = ()
     rename_blocked: str = ""
     sync_denied: bool = False
+
+    def view(self, gateway_id: str) -> GatewayView:
+        """Return what is known of a gateway: nothing, when it has not been looked at yet."""
+        return self.gateways.get(gateway_id) or GatewayView(gateway_id=gateway_id)
+
+    @property
+    def noted_gateway(self) -> str:
+        """The gateway where a Create may have gone, as the annotation says, or ""."""
+        return self.obj.metadata.annotations.get(names.GATEWAY_ANNOTATION, "")
 
     @property
     def protected(self) -> bool:

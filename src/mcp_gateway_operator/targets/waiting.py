@@ -1,10 +1,10 @@
-"""When not to act yet: a gateway not listed, a call that failed a moment ago."""
+"""When not to act yet: a gateway not listed, a call that failed, or a target not found, a moment ago."""
 
 from __future__ import annotations
 
 from mcp_gateway_operator.api.names import ConditionType, Reason
 from mcp_gateway_operator.targets import actions as act
-from mcp_gateway_operator.targets.state import State
+from mcp_gateway_operator.targets.state import LIST_LAG, Row, State
 
 STALLING = frozenset({"validation", "access-denied", "quota-targets"})
 """Kinds of trouble that only a user can end."""
@@ -25,6 +25,23 @@ def attempt(state: State, action: act.Action) -> act.Action:
     )
 
 
+def doubted(state: State, row: Row) -> bool:
+    """Return whether a Get answered 404 so recently that a List may show the target for lag alone."""
+    return row.absent_at is not None and state.now < row.absent_at + LIST_LAG
+
+
+def await_doubted(row: Row, *, reason: str) -> act.Action:
+    """Return the wait for a List without a doubted row, or for the time to ask for it once more."""
+    assert row.absent_at is not None
+    return act.Await(
+        reason=reason,
+        message=f"Target {row.summary.target_id} was not found, but is still listed; looking again.",
+        gateway_id=row.gateway_id,
+        until=row.absent_at + LIST_LAG,
+        busy=True,
+    )
+
+
 def was_ready(state: State) -> bool:
     """Return whether status says that this very generation is Ready."""
     return any(
@@ -37,7 +54,7 @@ def was_ready(state: State) -> bool:
 
 def unlisted(state: State, gateway_id: str) -> act.Action | None:
     """Return what to wait for while a gateway's targets are not known, None when they are."""
-    view = state.gateways[gateway_id]
+    view = state.view(gateway_id)
     if view.error is None:
         if view.listed_at is not None:
             return None
@@ -68,8 +85,7 @@ def unlisted(state: State, gateway_id: str) -> act.Action | None:
             gateway_id=gateway_id,
             list_since=state.now,
         )
-    if view.listed_at is not None or was_ready(state):
-        # An outage of the control plane says nothing of the target; the last known state stands.
+    if _stands(state, listed=view.listed_at is not None):
         return act.Await(
             reason=Reason.AWS_UNAVAILABLE,
             message=message,
@@ -83,3 +99,8 @@ def unlisted(state: State, gateway_id: str) -> act.Action | None:
         gateway_id=gateway_id,
         list_since=state.now,
     )
+
+
+def _stands(state: State, *, listed: bool) -> bool:
+    """Whether the last known state stands: an outage of the control plane says nothing of a live target."""
+    return (listed or was_ready(state)) and not state.obj.metadata.deletion_timestamp
