@@ -165,10 +165,11 @@ uninstall: $(RUNTIME) ## Remove the CRD, and with it every MCPServer (ignore-not
 deploy: build-installer ## Install everything, the operator as a Deployment of IMG
 	$(KUBECTL) apply --server-side --force-conflicts -f dist/install.yaml
 
-# The CRD goes first: while the operator still runs, it removes the targets of the MCPServers that go with it.
+# The CRD goes first, and is waited for: while the operator still runs, it removes the targets of the MCPServers
+# that go with it.
 .PHONY: undeploy
 undeploy: uninstall ## Remove everything that deploy installed, MCPServers and their targets first
-	$(KUBECTL) kustomize config/default | $(KUBECTL) delete --ignore-not-found=true -f -
+	$(KUBECTL) kustomize config/default | $(KUBECTL) delete --ignore-not-found=true --wait=false -f -
 
 # --- the virtual environment: made again only when what it is made from changed ---------------------------
 

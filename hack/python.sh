@@ -5,7 +5,12 @@ set -eu
 
 wanted='import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))'
 
-for candidate in ${PYTHON:-python3 python3.13 python3.12 python3.11 python3.14}; do
+if [ -n "${PYTHON:-}" ]; then
+    set -- "$PYTHON"
+else
+    set -- python3 python3.13 python3.12 python3.11 python3.14
+fi
+for candidate; do
     # Not only found but run: a version manager's shim may stand for a version that is not there.
     if "$candidate" -c "$wanted" >/dev/null 2>&1; then
         command -v "$candidate"

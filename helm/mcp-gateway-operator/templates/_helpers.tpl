@@ -90,3 +90,38 @@ foreign
 {{- end -}}
 {{- end -}}
 {{- end }}
+
+{{/*
+How pods are replaced. Without leader election the old one has to be gone before the new one starts, as nothing
+else keeps both from writing: Recreate. A server-side apply (Helm 4) cannot go there from a Deployment whose
+rollingUpdate was filled in by the API server, as chart 0.1 left it: what nobody owns is not removed, and is then
+refused beside Recreate. Such a Deployment gets a RollingUpdate that owns these fields and stops the old pod
+first; the next upgrade can drop them.
+*/}}
+{{- define "mcp-gateway-operator.strategy" -}}
+{{- $live := lookup "apps/v1" "Deployment" .Release.Namespace (include "mcp-gateway-operator.fullname" .) -}}
+{{- $applied := false -}}
+{{- $owned := false -}}
+{{- range (($live | default dict).metadata | default dict).managedFields -}}
+{{- if and (eq .manager "helm") (eq .operation "Apply") -}}
+{{- $applied = true -}}
+{{- if dig "f:spec" "f:strategy" "f:rollingUpdate" false .fieldsV1 -}}
+{{- $owned = true -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- $filledIn := and $applied (not $owned) (dig "spec" "strategy" "rollingUpdate" false ($live | default dict)) -}}
+{{- if eq (toString .Values.operator.leaderElection) "true" -}}
+type: RollingUpdate
+rollingUpdate:
+  maxSurge: 1
+  maxUnavailable: 0
+{{- else if $filledIn -}}
+type: RollingUpdate
+rollingUpdate:
+  maxSurge: 0
+  maxUnavailable: 1
+{{- else -}}
+type: Recreate
+{{- end -}}
+{{- end }}

@@ -1,0 +1,173 @@
+"""The chart over a matrix of values files: it lints, renders, and the API server takes every manifest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from mcp_gateway_operator.localcluster import LocalCluster
+from tests.integration.packaging.conftest import CHART, HERE, ROOT, Helm, only
+
+VALUES = sorted((HERE / "values").glob("*.yaml"), key=lambda path: path.name)
+
+
+def _pod(deployment: dict[str, Any]) -> dict[str, Any]:
+    template = deployment["spec"]["template"]
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "probe", "labels": template["metadata"]["labels"]},
+        "spec": template["spec"],
+    }
+
+
+@pytest.mark.parametrize("values", VALUES, ids=[path.stem for path in VALUES])
+def test_rendered_manifests_are_accepted(
+    helm: Helm, bare: LocalCluster, namespace: str, values: Path
+) -> None:
+    """They lint, a server-side dry run takes all of them, and the pod passes the standard "restricted"."""
+    helm("lint", str(CHART), "--strict", "--values", str(values))
+
+    objects = helm.template("mcp-gateway-operator", namespace, "--values", str(values))
+    bare.kubectl(
+        *("apply", "--server-side", "--dry-run=server", "--validate=strict", "-f", "-"),
+        input=yaml.safe_dump_all(objects),
+    )
+
+    pod = yaml.safe_dump(_pod(only(objects, "Deployment")))
+    bare.kubectl("create", "--dry-run=server", "--namespace", namespace, "-f", "-", input=pod)
+
+
+def test_names_that_upgrades_depend_on(helm: Helm) -> None:
+    objects = helm.template("mcp-gateway-operator", "mcp-gateway-operator-system")
+
+    named = {(item["kind"], item["metadata"]["name"]) for item in objects}
+    assert named == {
+        ("CustomResourceDefinition", "mcpservers.mcpgateway.bedrock.aws"),
+        ("ServiceAccount", "mcp-gateway-operator"),
+        ("ClusterRole", "mcp-gateway-operator-manager-role"),
+        ("ClusterRoleBinding", "mcp-gateway-operator-manager-rolebinding"),
+        ("Role", "mcp-gateway-operator-leader-election-role"),
+        ("RoleBinding", "mcp-gateway-operator-leader-election-rolebinding"),
+        ("Deployment", "mcp-gateway-operator"),
+    }
+    deployment = only(objects, "Deployment")
+    assert deployment["spec"]["selector"]["matchLabels"] == {
+        "app.kubernetes.io/name": "mcp-gateway-operator",
+        "app.kubernetes.io/instance": "mcp-gateway-operator",
+    }
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    assert container["name"] == "manager"
+    assert "command" not in container  # the image's own entrypoint takes bare flags
+
+
+def test_a_release_of_another_name_is_the_stem_of_all_names(helm: Helm) -> None:
+    objects = helm.template("blue", "default")
+
+    assert only(objects, "Deployment")["metadata"]["name"] == "blue-mcp-gateway-operator"
+    assert only(objects, "ClusterRole")["metadata"]["name"] == "blue-mcp-gateway-operator-manager-role"
+
+
+def test_one_replica_without_leader_election_is_replaced_never_overlapped(helm: Helm) -> None:
+    assert only(helm.template("x", "default"), "Deployment")["spec"]["strategy"] == {"type": "Recreate"}
+
+
+def test_probes_follow_their_flag(helm: Helm) -> None:
+    values = HERE / "values" / "probes-elsewhere.yaml"
+    deployment = only(helm.template("x", "default", "--values", str(values)), "Deployment")
+
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    assert "--health-probe-bind-address=0.0.0.0:9440" in container["args"]
+    assert {"name": "health", "containerPort": 9440} in container["ports"]
+    assert container["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": "health"}
+    assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "health"}
+
+
+def test_probes_are_left_out_with_the_server_they_ask(helm: Helm) -> None:
+    values = HERE / "values" / "probes-off.yaml"
+    deployment = only(helm.template("x", "default", "--values", str(values)), "Deployment")
+
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    assert not {"livenessProbe", "readinessProbe", "ports"} & container.keys()
+
+
+def test_the_own_seccomp_profile_is_kept(helm: Helm) -> None:
+    profiles = {}
+    for name in ("defaults", "scheduling"):
+        values = HERE / "values" / f"{name}.yaml"
+        deployment = only(helm.template("x", "default", "--values", str(values)), "Deployment")
+        profiles[name] = deployment["spec"]["template"]["spec"]["securityContext"]["seccompProfile"]["type"]
+
+    assert profiles == {"defaults": "RuntimeDefault", "scheduling": "Localhost"}
+
+
+@pytest.mark.parametrize(
+    ("version", "source"),
+    [
+        ("1.37.0", "config/crd/bases"),
+        ("v1.30.4-eks-1-30", "config/crd/bases"),
+        ("v1.29.9-eks-5e0fdde", "config/crd/legacy"),
+        ("1.21.0", "config/crd/legacy"),
+    ],
+)
+def test_the_crd_fits_the_server(helm: Helm, version: str, source: str) -> None:
+    """From 1.30 the strict rules, which older servers would hold against objects that are there already."""
+    crd = only(helm.template("x", "default", "--kube-version", version), "CustomResourceDefinition")
+
+    (path,) = (ROOT / source).glob("mcpgateway*.yaml")
+    assert crd["spec"] == yaml.safe_load(path.read_text())["spec"]
+    assert crd["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        (["operator.leaderElect=true"], "additional properties 'leaderElect' not allowed"),
+        (["aws.gatewayID=x"], "additional properties 'gatewayID' not allowed"),
+        (["replicas=2"], "additional properties 'replicas' not allowed"),
+        (["operator.driftInterval=60"], "/operator/driftInterval"),
+        (["operator.defaultDeletionPolicy=retain"], "/operator/defaultDeletionPolicy"),
+        (["operator.healthProbeBindAddress=8081"], "/operator/healthProbeBindAddress"),
+        (["image.pullPolicy=always"], "/image/pullPolicy"),
+        (
+            ["replicaCount=2"],
+            "without leader election all of them would write to AWS: set operator.leaderElection",
+        ),
+        (
+            ["aws.gatewayId=arn:aws:bedrock-agentcore:us-east-1:123456789012:gateway/team-abcdefghij"],
+            "AgentCore wants the gateway's id, which is its last part: team-abcdefghij",
+        ),
+        (["operator.metrics.serviceMonitor.enabled=true"], "set operator.metrics.bindAddress"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_wrong_values_are_refused_with_a_sentence(helm: Helm, settings: list[str], sentence: str) -> None:
+    arguments = [part for setting in settings for part in ("--set", setting)]
+
+    done = helm("template", "x", str(CHART), *arguments, check=False)
+
+    assert done.returncode != 0
+    assert sentence in done.stderr
+
+
+def test_a_release_name_that_is_too_long_is_refused(helm: Helm) -> None:
+    done = helm("template", "a" * 60, str(CHART), check=False)
+
+    assert done.returncode != 0
+    assert "must not be longer than 53" in done.stderr
+
+
+def test_the_longest_names_stay_legal(helm: Helm) -> None:
+    """53 characters is Helm's limit for a release; the chart's name is then cut off, not refused."""
+    settings = ("operator.metrics.bindAddress=:8443", "nameOverride=" + "n" * 90)
+    arguments = [part for setting in settings for part in ("--set", setting)]
+
+    objects = helm.template("a" * 50 + "z.z", "default", *arguments)
+
+    assert len(only(objects, "Service")["metadata"]["name"]) <= 63
+    assert "." not in only(objects, "Service")["metadata"]["name"]
+    labels = only(objects, "Deployment")["metadata"]["labels"]
+    assert all(len(value) <= 63 for value in labels.values())

@@ -1,0 +1,165 @@
+"""`config/`: the API server takes it, under the names scripts know, with the chart's permissions."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from mcp_gateway_operator.localcluster import LocalCluster
+from tests.integration.packaging.conftest import ROOT, Helm, only, remove_crd
+
+Grant = tuple[str, str, str, str, str]
+"""Where (a namespace or "everywhere"), API group, resource or URL, object name ("" for all), verb."""
+
+
+@pytest.fixture
+def kustomized(bare: LocalCluster) -> Callable[[str], list[dict[str, Any]]]:
+    def build(directory: str) -> list[dict[str, Any]]:
+        done = bare.kubectl("kustomize", str(ROOT / "config" / directory))
+        return list(yaml.safe_load_all(done.stdout))
+
+    return build
+
+
+def _grants(objects: list[dict[str, Any]], account: str) -> Iterator[Grant]:
+    """Spell out what the bindings among `objects` give a ServiceAccount."""
+    roles = {
+        (item["kind"], item["metadata"]["name"]): item["rules"]
+        for item in objects
+        if item["kind"] in ("ClusterRole", "Role")
+    }
+    for item in objects:
+        if item["kind"] not in ("ClusterRoleBinding", "RoleBinding"):
+            continue
+        assert [subject["name"] for subject in item["subjects"]] == [account]
+        where = item["metadata"].get("namespace", "everywhere")
+        for rule in roles[item["roleRef"]["kind"], item["roleRef"]["name"]]:
+            yield from (
+                (where, group, resource, name, verb)
+                for group in rule.get("apiGroups", [""])
+                for resource in rule.get("resources", rule.get("nonResourceURLs", []))
+                for name in rule.get("resourceNames", [""])
+                for verb in rule["verbs"]
+            )
+
+
+def test_chart_and_kustomize_grant_the_same(
+    helm: Helm, kustomized: Callable[[str], list[dict[str, Any]]]
+) -> None:
+    namespace = "agent-op-system"
+    chart = helm.template("x", namespace, "--set", "operator.metrics.bindAddress=:8443")
+
+    ours = set(_grants(kustomized("default"), "agent-op-controller-manager"))
+
+    assert ours == set(_grants(chart, "x-mcp-gateway-operator"))
+    assert (namespace, "coordination.k8s.io", "leases", "b89ac0a6.bedrock.aws", "update") in ours
+    assert not any(resource == "secrets" for _, _, resource, _, _ in ours)
+
+
+def test_chart_and_kustomize_have_the_same_roles_for_people(
+    helm: Helm, kustomized: Callable[[str], list[dict[str, Any]]]
+) -> None:
+    chart = helm.template("x", "default", "--set", "rbac.userRoles.create=true")
+
+    def roles(objects: list[dict[str, Any]]) -> dict[str, Any]:
+        return {
+            item["metadata"]["name"].rpartition("mcpserver-")[2]: item["rules"]
+            for item in objects
+            if "mcpserver-" in item["metadata"]["name"]
+        }
+
+    assert roles(kustomized("rbac")) == roles(chart)
+    assert roles(chart).keys() == {"admin-role", "editor-role", "viewer-role"}
+
+
+def test_names_that_scripts_know(kustomized: Callable[[str], list[dict[str, Any]]]) -> None:
+    objects = kustomized("default")
+
+    named = {item["metadata"]["name"] for item in objects}
+    assert named == {
+        "agent-op-system",
+        "mcpservers.mcpgateway.bedrock.aws",
+        "agent-op-controller-manager",
+        "agent-op-manager-role",
+        "agent-op-manager-rolebinding",
+        "agent-op-leader-election-role",
+        "agent-op-leader-election-rolebinding",
+        "agent-op-metrics-auth-role",
+        "agent-op-metrics-auth-rolebinding",
+        "agent-op-metrics-reader",
+        "agent-op-mcpserver-admin-role",
+        "agent-op-mcpserver-editor-role",
+        "agent-op-mcpserver-viewer-role",
+        "agent-op-controller-manager-metrics-service",
+    }
+    deployment = only(objects, "Deployment")
+    assert deployment["spec"]["selector"]["matchLabels"] == {
+        "app.kubernetes.io/name": "agent-op",
+        "control-plane": "controller-manager",
+    }
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    assert (container["name"], container["command"]) == ("manager", ["/manager"])
+
+
+@pytest.fixture
+def make(bare: LocalCluster) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run a make target of this tree against the cluster, with the environment there is."""
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        kubectl = f"KUBECTL=hack/kubectl.sh --kubeconfig={bare.kubeconfig}"
+        done = subprocess.run(  # noqa: S603  -- our own Makefile
+            ["make", "--old-file=.venv/runtime.stamp", kubectl, *arguments],  # noqa: S607  -- the make on PATH
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=100,
+        )
+        assert done.returncode == 0, done.stderr
+        return done
+
+    return run
+
+
+def test_deploy_and_undeploy(
+    bare: LocalCluster, make: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    """`make deploy IMG=...` installs all of it; `make undeploy` removes all of it."""
+    make("deploy", "IMG=registry.example.com/team/operator:1.2.3")
+    try:
+        image = "jsonpath={.spec.template.spec.containers[*].image}"
+        deployed = ("--namespace=agent-op-system", "get", "deployment", "agent-op-controller-manager")
+        assert bare.kubectl(*deployed, "-o", image).stdout == "registry.example.com/team/operator:1.2.3"
+        bare.kubectl("get", "mcps", "--all-namespaces")
+
+        make("undeploy")
+
+        assert bare.kubectl(*deployed, check=False).returncode != 0
+        assert bare.kubectl("get", "mcps", check=False).returncode != 0
+        assert bare.kubectl("get", "clusterrole", "agent-op-manager-role", check=False).returncode != 0
+    finally:
+        remove_crd(bare)
+
+
+def test_install_and_uninstall(
+    bare: LocalCluster, make: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    """`make install` brings the CRD and nothing else; `uninstall` forgives its absence when asked to."""
+    make("install")
+    bare.kubectl("get", "mcps", "--all-namespaces")
+
+    make("uninstall")
+    make("uninstall", "ignore-not-found=true")
+    assert bare.kubectl("get", "mcps", check=False).returncode != 0
+
+
+@pytest.mark.parametrize("directory", ["prometheus", "network-policy"])
+def test_the_optional_parts_are_accepted(bare: LocalCluster, directory: str) -> None:
+    built = bare.kubectl("kustomize", str(ROOT / "config" / directory)).stdout
+    bare.kubectl("create", "namespace", "system", check=False)
+
+    bare.kubectl("apply", "--server-side", "--dry-run=server", "--validate=strict", "-f", "-", input=built)

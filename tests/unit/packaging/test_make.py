@@ -1,0 +1,121 @@
+"""What scripts and newcomers rely on: make targets, the locked dependencies, the choice of a Python."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).resolve().parents[3]
+TARGETS = (
+    *("help", "demo", "test", "unit", "integration", "bench", "clean"),
+    *("manifests", "generate", "fmt", "vet", "lint", "lint-fix", "lint-config"),
+    *("build", "run", "docker-build", "docker-push", "docker-buildx", "build-installer"),
+    *("install", "uninstall", "deploy", "undeploy"),
+)
+
+
+def _run(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603  -- our own scripts
+        command,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env={"PATH": os.environ["PATH"], **environment},
+    )
+
+
+def _locked(name: str) -> dict[str, str]:
+    text = (ROOT / name).read_text()
+    found = re.findall(r"^([a-zA-Z0-9._-]+)==(\S+)", text, re.MULTILINE)
+    return {package.lower().replace("_", "-"): version for package, version in found}
+
+
+def test_help_lists_every_target() -> None:
+    listed = re.findall(r"^  ([a-z-]+) +\S", _run("make", "help").stdout, re.MULTILINE)
+
+    assert set(TARGETS) <= set(listed)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_every_target_is_known(target: str) -> None:
+    assert _run("make", "--dry-run", target).returncode == 0
+
+
+def test_image_and_platforms_are_the_users_choice() -> None:
+    said = _run("make", "-n", "docker-buildx", "IMG=r.example.com/op:1", "PLATFORMS=linux/arm64").stdout
+
+    assert '--platform "linux/arm64"' in said
+    assert '--tag "r.example.com/op:1"' in said
+
+
+def test_ci_runs_what_a_contributor_runs() -> None:
+    assert "exec make test" in (ROOT / ".ci" / "run").read_text()
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-build.txt", "requirements-dev.txt"])
+def test_requirements_are_hashed_and_name_no_index(name: str) -> None:
+    text = (ROOT / name).read_text()
+
+    assert not re.search(
+        r"^\s*(-i|--index-url|--extra-index-url|-f|--find-links|--trusted-host)", text, re.MULTILINE
+    )
+    assert "://" not in text
+    packages = [block for block in re.split(r"^(?=[a-zA-Z0-9])", text, flags=re.MULTILINE) if "==" in block]
+    assert packages
+    assert all("--hash=sha256:" in package for package in packages)
+
+
+def test_the_lock_covers_what_the_project_asks_for() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    extras = project["project"].get("optional-dependencies", {})
+    wanted = {
+        "requirements.txt": project["project"]["dependencies"],
+        "requirements-build.txt": project["build-system"]["requires"],
+        "requirements-dev.txt": [
+            *project["dependency-groups"]["dev"],
+            *(item for group in extras.values() for item in group),
+        ],
+    }
+    for name, requirements in wanted.items():
+        locked = _locked(name)
+        for requirement in map(Requirement, requirements):
+            version = locked.get(requirement.name.lower().replace("_", "-"))
+            assert version, f"{name} lacks {requirement}: run `make lock`"
+            assert requirement.specifier.contains(version, prereleases=True), (
+                f"{name} has {version} of {requirement}"
+            )
+
+
+def test_development_uses_the_versions_that_users_get() -> None:
+    development = _locked("requirements-dev.txt")
+
+    for name in ("requirements.txt", "requirements-build.txt"):
+        assert _locked(name).items() <= development.items()
+
+
+def test_the_named_python_is_taken() -> None:
+    done = _run("hack/python.sh", PYTHON=sys.executable)
+
+    assert done.stdout.strip() == sys.executable
+
+
+def test_an_old_python_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    """It is asked for its version and for venv: nothing else tells whether it will do."""
+    old = tmp_path / "python-old"
+    old.write_text('#!/bin/sh\n[ "$1" = --version ] && echo Python 3.9.2 && exit 0\nexit 1\n')
+    old.chmod(0o755)
+
+    done = _run("hack/python.sh", PYTHON=str(old))
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("This needs Python 3.11 or later with venv; found: Python 3.9.2.")
+    assert "make PYTHON=" in done.stderr
