@@ -47,6 +47,8 @@ Example:
     "--quotas/--no-quotas", default=None, help="Limit rates and concurrent writes [default: by profile]."
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Of everything random.")
+@click.option("--probe", is_flag=True, help="Really connect to the targets' servers (needs the MCP SDK).")
+@click.option("--loopback-http", is_flag=True, help="Accept http:// endpoints on loopback, unlike AWS.")
 @click.option(
     "--state",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -73,6 +75,8 @@ def command(  # noqa: PLR0913  -- one parameter an option
     latency: float | None,
     quotas: bool | None,
     seed: int,
+    probe: bool,
+    loopback_http: bool,
     state: Path | None,
     scenario: Path | None,
     ready_file: Path | None,
@@ -87,7 +91,9 @@ def command(  # noqa: PLR0913  -- one parameter an option
     from mcp_gateway_operator.simulator.persistence import save  # noqa: PLC0415
     from mcp_gateway_operator.simulator.server import listen, prepare, serve, url_of  # noqa: PLC0415
 
-    settings = _settings(profile, {"account": account, "region": region, "seed": seed}, latency, quotas)
+    changes: dict[str, object] = {"account": account, "region": region, "seed": seed}
+    changes["switches"] = {"loopback_http": loopback_http}
+    settings = _settings(profile, changes, latency, quotas)
     try:
         listener = listen(host, port)
     except OSError as error:
@@ -106,7 +112,12 @@ def command(  # noqa: PLR0913  -- one parameter an option
             prepare(engine, url=url_of(listener), gateways=gateways, state=state, scenario=scenario)
         except (ValueError, OSError) as error:
             raise click.ClickException(str(error)) from error
-        serve(engine, listener, state=state, on_listening=announce)
+        try:
+            serve(engine, listener, state=state, probe=probe, on_listening=announce)
+        except ImportError as error:
+            raise click.ClickException(
+                "--probe needs the MCP SDK: pip install 'mcp-gateway-operator[probe]'."
+            ) from error
 
 
 def _settings(

@@ -16,6 +16,7 @@ from .credentials import CONTAINER_PATH, container_credentials
 from .errors import ServiceError, denied, validation
 from .identity import Caller, caller_of
 from .journal import Entry
+from .loopback import loopback_endpoint, with_endpoint
 from .messages import Request, Response
 from .model import service_model
 from .parsing import parse
@@ -144,17 +145,25 @@ class Engine:
         run = _OPERATIONS.get(operation.name)
         if run is None:
             raise validation(f"The simulator does not have operation {operation.name}", reason="CannotParse")
-        try:
-            cleaned = self._validator.validate(operation.input, params) if operation.input else params
-        except RecursionError:
-            raise validation("The request is nested too deeply", reason="CannotParse") from None
-        call = Call(operation.name, caller, cleaned, now)
+        call = Call(operation.name, caller, self._validated(operation, params), now)
         try:
             return run(world, call)
         finally:
             entry.target = call.target_id or entry.target
             if entry.name is None and entry.target in world.targets:
                 entry.name = world.targets[entry.target].name
+
+    def _validated(self, operation: Operation, params: dict[str, Any]) -> dict[str, Any]:
+        if not operation.input:
+            return params
+        plain = loopback_endpoint(params) if self.world.settings.switches.loopback_http else None
+        if plain is not None:
+            params = with_endpoint(params, plain.replace("http:", "https:", 1))
+        try:
+            cleaned = self._validator.validate(operation.input, params)
+        except RecursionError:
+            raise validation("The request is nested too deeply", reason="CannotParse") from None
+        return cleaned if plain is None else with_endpoint(cleaned, plain)
 
     def _extra_latency(self, entry: Entry) -> float:
         target = self.world.targets.get(entry.target or "")

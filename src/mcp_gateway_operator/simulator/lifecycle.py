@@ -68,7 +68,7 @@ def _settle(world: World, target: Target, epoch: int, at: float) -> None:
         vanish(world, target, at)
     elif not target.traits.probed:
         _ready(world, target, at)
-    elif world.probe_endpoints and not _wants_consent(target):
+    elif world.probe_endpoints and world.scenario(target) is None and not _wants_consent(target):
         world.probes.append((target, epoch))
     else:
         _connect(world, target, at)

@@ -22,7 +22,7 @@ class Situation(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     settings: dict[str, Any] = {}
     """Merged into the settings in force."""
     gateways: list[dict[str, Any]] = []
-    """gatewayId, name, account, region, authorizerType, policyEngine. Gateways that exist stay as they are."""
+    """gatewayId, name, account, region, authorizerType, policyEngine. Existing gateways stay as they are."""
     targets: list[dict[str, Any]] = []
     """READY targets: gatewayId, name, targetConfiguration and the other members of CreateGatewayTarget."""
     scenarios: list[Scenario] = []

@@ -9,7 +9,8 @@ import signal
 import socket
 import threading
 import time
-from typing import TYPE_CHECKING, Self
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self
 
 import uvicorn
 
@@ -19,7 +20,7 @@ from .client import AdminClient
 from .engine import Engine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Coroutine, Iterable, Iterator
     from pathlib import Path
     from types import TracebackType
 
@@ -118,17 +119,34 @@ def serve(
     listener: socket.socket,
     *,
     state: Path | None = None,
+    probe: bool = False,
     on_listening: Callable[[str], None] = lambda _url: None,
 ) -> None:
     """Serve until SIGINT or SIGTERM; `on_listening` is called with the URL once connections are accepted.
 
-    With `state` the control plane is saved to that file, within a second of a change and at the end.
+    With `state` the control plane is saved to that file, within a second of a change and at the end. With
+    `probe` the targets' servers are really connected to.
+
+    Raises:
+        ImportError: `probe` without the MCP SDK.
     """
-    asyncio.run(_serve(engine, listener, state, on_listening))
+    helpers: list[Callable[[], Coroutine[Any, Any, None]]] = []
+    if state is not None:
+        helpers.append(partial(_keep_saved, engine, state))
+    if probe:
+        from .probing import Prober  # noqa: PLC0415  -- the MCP SDK is optional
+
+        helpers.append(lambda: Prober(engine).run())
+    asyncio.run(_serve(engine, listener, helpers, on_listening))
+    if state is not None:
+        _save(state, persistence.dump(engine.world))
 
 
 async def _serve(
-    engine: Engine, listener: socket.socket, state: Path | None, on_listening: Callable[[str], None]
+    engine: Engine,
+    listener: socket.socket,
+    helpers: list[Callable[[], Coroutine[Any, Any, None]]],
+    on_listening: Callable[[str], None],
 ) -> None:
     server = make_server(engine)
     loop = asyncio.get_running_loop()
@@ -136,13 +154,11 @@ async def _serve(
         loop.add_signal_handler(number, setattr, server, "should_exit", True)
     # The socket listens already: whoever connects from now on waits in its backlog until the loop runs.
     on_listening(url_of(listener))
-    saver = asyncio.create_task(_keep_saved(engine, state)) if state is not None else None
-    await server.serve(sockets=[listener])
-    if saver is not None and state is not None:
-        saver.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await saver
-        _save(state, persistence.dump(engine.world))
+    async with asyncio.TaskGroup() as tasks:
+        running = [tasks.create_task(helper()) for helper in helpers]
+        await server.serve(sockets=[listener])
+        for task in running:
+            task.cancel()
 
 
 async def _keep_saved(engine: Engine, state: Path) -> None:

@@ -93,6 +93,8 @@ class Switches(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     default_page_size: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
     require_signature: bool = True
     """Refuse requests without a SigV4 credential scope. The signature itself is never checked."""
+    loopback_http: bool = False
+    """Accept plain http endpoints on loopback addresses, which the service refuses."""
     sync_permission_on_write: bool = False
     """Denying SynchronizeGatewayTargets also denies Create and Update, as the IAM reference says it does."""
     timestamp_digits: Annotated[int, msgspec.Meta(ge=0, le=9)] = 6
