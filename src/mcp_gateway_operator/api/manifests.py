@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -44,7 +45,7 @@ class Manifest:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML as kubectl reads it: dates stay text, and a key given twice is an error."""
+    """YAML as kubectl reads it: dates stay text, keys become text, and a key given twice is an error."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012  -- PyYAML's own attribute, replaced and never changed
         first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
@@ -54,11 +55,17 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
         for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                problem = "a key must be a text"
+                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
             if key.value in seen and key.tag != "tag:yaml.org,2002:merge":
                 problem = f"the key {key.value!r} is given twice: keep one"
                 raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
             seen.add(key.value)
-        return super().construct_mapping(node, deep)
+        mapping = super().construct_mapping(node, deep)
+        return {
+            key if isinstance(key, str) else json.dumps(key, default=str): mapping[key] for key in mapping
+        }
 
 
 def manifests(text: str) -> Iterator[Manifest]:

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import yaml
+from click.testing import CliRunner
+
+from mcp_gateway_operator.api.crd import custom_resource_definition
+from mcp_gateway_operator.cli.crd import command as crd
+from mcp_gateway_operator.cli.validate import command as validate
+from tests.unit.api.test_manifests import GOOD
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BAD = GOOD.replace("https://", "http://")
+
+
+def test_crd_prints_what_kubectl_applies() -> None:
+    assert yaml.safe_load(CliRunner().invoke(crd).output) == custom_resource_definition()
+    assert yaml.safe_load(CliRunner().invoke(crd, ["--legacy"]).output) == custom_resource_definition(
+        legacy=True
+    )
+
+
+def test_validate_says_nothing_but_ok_about_good_files(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(f"{GOOD}---\n{GOOD}")
+
+    done = CliRunner().invoke(validate, [str(tmp_path / "a.yaml")])
+
+    assert (done.exit_code, done.output) == (0, "2 MCPServers are valid.\n")
+
+
+def test_validate_names_file_document_object_field_and_advice(tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text(f"{GOOD}---\n{BAD}")
+
+    done = CliRunner().invoke(validate, [str(file)])
+
+    assert done.exit_code == 1
+    first, last = done.output.splitlines()
+    assert first.startswith(
+        f"{file}, document 2: team-a/github: spec.endpoint: endpoint must begin with https://"
+    )
+    assert last == "1 of 2 MCPServers must be corrected."
+
+
+def test_validate_reads_directories_and_standard_input(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(GOOD)
+    (tmp_path / "b.json").write_text(json.dumps(next(yaml.safe_load_all(GOOD))))
+    (tmp_path / "c.txt").write_text(BAD)
+
+    assert CliRunner().invoke(validate, [str(tmp_path)]).output == "2 MCPServers are valid.\n"
+    assert "standard input, document 1" in CliRunner().invoke(validate, ["-"], input=BAD).output
+
+
+def test_validate_in_json_for_scripts(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(BAD)
+
+    done = CliRunner().invoke(validate, ["-o", "json", str(tmp_path)])
+
+    assert done.exit_code == 1
+    (row,) = json.loads(done.output)
+    assert row["name"] == "github"
+    assert row["problems"][0]["path"] == "spec.endpoint"
+
+
+def test_validate_reports_a_broken_file_and_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("a: [")
+    (tmp_path / "b.yaml").write_bytes(b"\xff\xfe\xff")
+    (tmp_path / "c.yaml").write_text(BAD)
+
+    lines = CliRunner().invoke(validate, [str(tmp_path)]).output.splitlines()
+
+    assert "a.yaml: not YAML: line 1" in lines[0]
+    assert "b.yaml: not YAML" in lines[1]
+    assert "spec.endpoint" in lines[2]
+
+
+def test_validate_of_files_without_servers_says_so(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("kind: Service\n")
+
+    done = CliRunner().invoke(validate, [str(tmp_path)])
+
+    assert (done.exit_code, done.output) == (0, "No MCPServer found.\n")
+
+
+def test_help_has_examples() -> None:
+    for command in (crd, validate):
+        assert "Example" in CliRunner().invoke(command, ["--help"]).output
