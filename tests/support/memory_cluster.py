@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -99,7 +99,7 @@ class MemoryApiServer:
         """Watches in the order they began: a set's order would differ between runs."""
 
     def serve(
-        self, resource: Resource, kind: str, validate: Callable[[object], str | None] | None = None
+        self, resource: Resource, kind: str, validate: Callable[[Any], str | None] | None = None
     ) -> None:
         """Serve a custom resource with a status subresource."""
         self.store.serve(Kind(resource, kind, status_subresource=True, generation=True, validate=validate))

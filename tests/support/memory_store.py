@@ -121,7 +121,7 @@ class Store:
         if not name:
             raise ApiError(422, "Invalid", "metadata.name: Required value: name or generateName is required")
         if meta.get("resourceVersion"):
-            raise ApiError(400, "BadRequest", "resourceVersion should not be set on objects to be created")
+            raise ApiError(500, "InternalError", "resourceVersion should not be set on objects to be created")
         if resource.namespaced:
             self._check_namespace(namespace or "", creating=f'{resource} "{name}"')
             if meta.setdefault("namespace", namespace) != namespace:

@@ -22,6 +22,8 @@ from lightkube.core.exceptions import ConfigError
 
 from mcp_gateway_operator.runtime.credentials import CredentialsError, ExecAuth, TokenFileAuth
 
+_UNUSABLE = (ConfigError, OSError, KeyError, TypeError, AttributeError, msgspec.MsgspecError, yaml.YAMLError)
+"""What lightkube raises for a file that is not a kubeconfig, or one with parts missing."""
 HOME_FILE = Path("~/.kube/config")
 TIMEOUT = httpx2.Timeout(connect=5.0, read=30.0, write=10.0, pool=10.0)
 LIMITS = httpx2.Limits(max_connections=64, max_keepalive_connections=16, keepalive_expiry=60.0)
@@ -39,7 +41,7 @@ def find(*, kubeconfig: str | None, context: str | None) -> SingleConfig:
     """
     try:
         single = _load(kubeconfig, context).get(context)
-    except (ConfigError, OSError, KeyError, TypeError, msgspec.MsgspecError, yaml.YAMLError) as error:
+    except _UNUSABLE as error:
         where = f"The kubeconfig {kubeconfig!r}" if kubeconfig else "The Kubernetes configuration"
         raise ClusterConfigError(f"{where} cannot be used: {_sentence(error)}.") from error
     assert single is not None, "lightkube raises ConfigError when there is no context"
@@ -135,4 +137,6 @@ def _proxy(server: str) -> str | None:
 def _sentence(error: Exception) -> str:
     if isinstance(error, KeyError):
         return f"it refers to {error.args[0]!r}, which it does not contain"
+    if isinstance(error, TypeError | AttributeError):
+        return "it does not have the structure of a kubeconfig"
     return str(error).rstrip(".")

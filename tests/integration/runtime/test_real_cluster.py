@@ -1,0 +1,151 @@
+"""What only a real API server can do: refuse by RBAC, restart, and serve a second process of this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from mcp_gateway_operator.localcluster import LocalCluster
+from mcp_gateway_operator.runtime.cluster import LEASES, NAMESPACES, ApiError, PatchType
+from mcp_gateway_operator.runtime.informer import Informer
+from mcp_gateway_operator.runtime.lease import Lease, LeaseForbidden
+from mcp_gateway_operator.runtime.transport import KubeCluster, connect
+from tests.support.things import THINGS, Thing, decode_thing, thing
+from tests.support.virtual_time import wall_clock
+
+_names = itertools.count(1)
+
+HOLDER = """
+import asyncio, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from mcp_gateway_operator.runtime.identity import Identity
+from mcp_gateway_operator.runtime.lease import Lease
+from mcp_gateway_operator.runtime.logs import configure
+from mcp_gateway_operator.runtime.transport import connect
+
+configure()
+kubeconfig, namespace, lock = sys.argv[1:]
+cluster = connect(kubeconfig=kubeconfig)
+identity = Identity({}, Path(lock))
+
+async def main():
+    lease = Lease(cluster, namespace=namespace, name="operator", identity=identity.name,
+                  wall=lambda: datetime.now(UTC), predecessor_dead=identity.is_dead)
+    await lease.acquire()
+    print("leading", flush=True)
+    await lease.renew()
+
+asyncio.run(main())
+"""
+
+
+@pytest.fixture
+def admin(real: LocalCluster) -> KubeCluster:
+    """A connection that may do everything."""
+    return connect(kubeconfig=str(real.kubeconfig))
+
+
+async def make_namespace(admin: KubeCluster) -> str:
+    name = f"real-{next(_names)}"
+    await admin.create(NAMESPACES, None, {"metadata": {"name": name}})
+    return name
+
+
+async def test_a_service_account_is_held_to_its_rights(
+    admin: KubeCluster, real: LocalCluster, tmp_path: Path
+) -> None:
+    namespace = await make_namespace(admin)
+    path = await asyncio.to_thread(
+        lambda: real.service_account_kubeconfig(namespace, "nobody", path=tmp_path / "nobody")
+    )
+    nobody = await asyncio.to_thread(lambda: connect(kubeconfig=str(path)))
+    with pytest.raises(ApiError) as error:
+        await nobody.list(THINGS)
+    assert error.value.forbidden
+    lease = Lease(nobody, namespace=namespace, name="operator", identity="me", wall=wall_clock())
+    with pytest.raises(LeaseForbidden):
+        await lease.acquire()
+    await nobody.close()
+    await admin.close()
+
+
+async def test_an_informer_outlives_a_restart_of_the_api_server(
+    admin: KubeCluster, real: LocalCluster
+) -> None:
+    namespace = await make_namespace(admin)
+    told = asyncio.Event()
+    await admin.create(THINGS, namespace, thing("before"))
+
+    def on_event(_old: Thing | None, new: Thing | None) -> None:
+        if new is not None and new.metadata.name == "after":
+            told.set()
+
+    informer = Informer(admin, THINGS, decode=decode_thing, on_event=on_event, namespaces=[namespace])
+    task = asyncio.create_task(informer.run())
+    async with asyncio.timeout(100):
+        await informer.synced.wait()
+        await asyncio.to_thread(real.restart_api_server)
+        await admin.create(THINGS, namespace, thing("after"))
+        await told.wait()
+    assert len(informer) == 2
+    task.cancel()
+    await admin.close()
+
+
+async def test_the_successor_of_a_killed_process_leads_within_five_seconds(
+    admin: KubeCluster, real: LocalCluster, tmp_path: Path
+) -> None:
+    namespace = await make_namespace(admin)
+    command = [sys.executable, "-c", HOLDER, str(real.kubeconfig), namespace, str(tmp_path / "lock")]
+    first = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    assert first.stdout is not None
+    async with asyncio.timeout(30):
+        assert await first.stdout.readline() == b"leading\n"
+    os.kill(first.pid, signal.SIGKILL)
+    await first.wait()
+    second = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    assert second.stdout is not None
+    try:
+        async with asyncio.timeout(5):
+            assert await second.stdout.readline() == b"leading\n"
+    finally:
+        second.kill()
+        await second.wait()
+    await admin.close()
+
+
+async def test_lists_of_many_objects_come_complete(admin: KubeCluster) -> None:
+    namespace = await make_namespace(admin)
+    for start in range(0, 520, 20):
+        await asyncio.gather(
+            *(admin.create(THINGS, namespace, thing(f"n{number}")) for number in range(start, start + 20))
+        )
+    informer: Informer[Thing] = Informer(
+        admin, THINGS, decode=decode_thing, on_event=lambda _old, _new: None, namespaces=[namespace]
+    )
+    task = asyncio.create_task(informer.run())
+    async with asyncio.timeout(20):
+        await informer.synced.wait()
+    assert len(informer) == 520
+    task.cancel()
+    await admin.close()
+
+
+async def test_a_lease_lives_beside_what_kubectl_shows(admin: KubeCluster) -> None:
+    namespace = await make_namespace(admin)
+    lease = Lease(admin, namespace=namespace, name="operator", identity="me", wall=wall_clock())
+    await lease.acquire()
+    body = {"metadata": {"annotations": {"touched": "by hand"}}}
+    await admin.patch(LEASES, namespace, "operator", body, kind=PatchType.MERGE)
+    await lease._renew_once()
+    assert lease.held
+    await lease.release()
+    assert not lease.valid_for(0)
+    await admin.close()

@@ -1,0 +1,300 @@
+"""The transport against servers that misbehave, and against credentials that change."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import stat
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mcp_gateway_operator.runtime import transport
+from mcp_gateway_operator.runtime.cluster import ApiError, WatchEvent
+from mcp_gateway_operator.runtime.kubeconfig import ClusterConfigError
+from mcp_gateway_operator.runtime.transport import KubeCluster, connect
+from tests.support.things import THINGS
+
+Answer = Callable[[str, dict[str, str], asyncio.StreamWriter], Awaitable[None]]
+
+EVENT = b'{"type":"ADDED","object":{"metadata":{"name":"a"}}}\n'
+
+
+def http(status: str, body: bytes, *headers: str) -> bytes:
+    head = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers, "", ""]
+    return "\r\n".join(head).encode() + body
+
+
+@contextlib.asynccontextmanager
+async def serving(answer: Answer) -> AsyncIterator[str]:
+    """Serve raw answers on loopback; yield the URL."""
+    writers: list[asyncio.StreamWriter] = []
+
+    async def one_connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode()
+                line, *fields = head.strip().split("\r\n")
+                headers = dict(field.lower().split(": ", 1) for field in fields)
+                await reader.readexactly(int(headers.get("content-length", 0)))
+                await answer(line, headers, writer)
+                await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(one_connection, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        for writer in writers:
+            writer.close()
+
+
+def write_kubeconfig(path: Path, url: str, user: dict[str, Any]) -> str:
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "test",
+        "clusters": [{"name": "test", "cluster": {"server": url}}],
+        "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
+        "users": [{"name": "test", "user": user}],
+    }
+    path.write_text(json.dumps(config))
+    return str(path)
+
+
+@contextlib.asynccontextmanager
+async def connected(answer: Answer, directory: Path, **user: Any) -> AsyncIterator[KubeCluster]:
+    async with serving(answer) as url:
+        cluster = await asyncio.to_thread(
+            lambda: connect(kubeconfig=write_kubeconfig(directory / "kubeconfig", url, user))
+        )
+        try:
+            yield cluster
+        finally:
+            await cluster.close()
+
+
+def always(reply: bytes, *, then_close: bool = False) -> Answer:
+    async def answer(_line: str, _headers: dict[str, str], writer: asyncio.StreamWriter) -> None:
+        writer.write(reply)
+        if then_close:
+            await writer.drain()
+            writer.close()
+
+    return answer
+
+
+async def read_watch(cluster: KubeCluster) -> list[WatchEvent]:
+    return [event async for event in cluster.watch(THINGS, resource_version="5", timeout=300)]
+
+
+async def test_a_busy_server_says_when_to_come_back(tmp_path: Path) -> None:
+    body = b'{"kind":"Status","reason":"TooManyRequests","message":"slow down"}'
+    async with connected(always(http("429 Too Many Requests", body, "Retry-After: 7")), tmp_path) as cluster:
+        with pytest.raises(ApiError) as error:
+            await cluster.get(THINGS, "default", "a")
+    assert (error.value.status, error.value.reason, error.value.retry_after) == (429, "TooManyRequests", 7)
+    assert error.value.unavailable
+
+
+async def test_a_load_balancers_html_page_is_an_error_like_any_other(tmp_path: Path) -> None:
+    async with connected(always(http("502 Bad Gateway", b"<html>oops</html>")), tmp_path) as cluster:
+        with pytest.raises(ApiError, match="oops") as error:
+            await cluster.get(THINGS, "default", "a")
+    assert error.value.status == 502
+
+
+async def test_no_answer_is_told_apart_from_a_refusal(tmp_path: Path) -> None:
+    async with connected(always(b"", then_close=True), tmp_path) as cluster:
+        with pytest.raises(ApiError) as error:
+            await cluster.create(THINGS, "default", {})
+    assert error.value.status == 0
+    nowhere = await asyncio.to_thread(
+        lambda: connect(kubeconfig=write_kubeconfig(tmp_path / "nowhere", "http://127.0.0.1:9", {}))
+    )
+    with pytest.raises(ApiError) as refused:
+        await nowhere.get(THINGS, "default", "a")
+    assert refused.value.status == 0
+    await nowhere.close()
+
+
+async def test_a_list_that_is_not_json_is_an_error(tmp_path: Path) -> None:
+    async with connected(always(http("200 OK", b'{"items": [')), tmp_path) as cluster:
+        with pytest.raises(ApiError, match="not readable"):
+            await cluster.list(THINGS)
+
+
+async def test_events_are_read_across_packets(tmp_path: Path) -> None:
+    async def answer(line: str, _headers: dict[str, str], writer: asyncio.StreamWriter) -> None:
+        assert "allowWatchBookmarks=true" in line
+        assert "resourceVersion=5" in line
+        assert "timeoutSeconds=300" in line
+        stream = EVENT * 3
+        writer.write(f"HTTP/1.1 200 OK\r\nContent-Length: {len(stream)}\r\n\r\n".encode())
+        for part in (stream[:20], stream[20:70], stream[70:]):
+            writer.write(part)
+            await writer.drain()
+
+    async with connected(answer, tmp_path) as cluster:
+        assert [event.type for event in await read_watch(cluster)] == ["ADDED"] * 3
+
+
+@pytest.mark.parametrize(
+    ("stream", "reason"),
+    [
+        (EVENT + b'{"type": "MODIF\n', "BrokenLine"),
+        (EVENT + b'{"type": "MODIF', "BrokenLine"),
+        (b'{"type":"' + b"x" * 70_000 + b"\n", "LineTooLong"),
+    ],
+)
+async def test_a_broken_stream_is_an_error(
+    stream: bytes, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "MAX_LINE", 60_000)
+    async with connected(always(http("200 OK", stream)), tmp_path) as cluster:
+        with pytest.raises(ApiError) as error:
+            await read_watch(cluster)
+    assert error.value.reason == reason
+
+
+async def test_a_connection_cut_in_a_watch_is_an_error(tmp_path: Path) -> None:
+    reply = b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + EVENT
+    async with connected(always(reply, then_close=True), tmp_path) as cluster:
+        with pytest.raises(ApiError) as error:
+            await read_watch(cluster)
+    assert error.value.status == 0
+
+
+async def test_a_rotated_token_file_is_read_again(tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    await asyncio.to_thread(token.write_text, "old\n")
+    accepted = {"bearer old"}
+
+    async def answer(_line: str, headers: dict[str, str], writer: asyncio.StreamWriter) -> None:
+        good = headers["authorization"] in accepted
+        writer.write(http("200 OK", b"{}") if good else http("401 Unauthorized", b"{}"))
+
+    async with connected(answer, tmp_path, tokenFile=str(token)) as cluster:
+        await cluster.get_path("/version")
+        accepted.clear()
+        accepted.add("bearer new")
+        with pytest.raises(ApiError) as error:
+            await cluster.get_path("/version")
+        assert error.value.status == 401
+        await asyncio.to_thread(token.write_text, "new\n")
+        await asyncio.gather(*(cluster.get_path("/version") for _ in range(5)))
+
+
+async def test_a_credential_plugin_gives_tokens_and_is_asked_again_when_they_are_refused(
+    tmp_path: Path,
+) -> None:
+    plugin = tmp_path / "plugin"
+
+    def write_plugin() -> None:
+        plugin.write_text(
+            "#!/bin/sh\n"
+            f'echo x >> "{tmp_path}/calls"\n'
+            f'n=$(wc -l < "{tmp_path}/calls")\n'
+            'echo "$KUBERNETES_EXEC_INFO" | grep -q ExecCredential || exit 3\n'
+            'echo "{\\"status\\": {\\"token\\": \\"$GREETING$((n))\\"}}"\n'
+        )
+        plugin.chmod(plugin.stat().st_mode | stat.S_IXUSR)
+
+    await asyncio.to_thread(write_plugin)
+    seen: list[str] = []
+
+    async def answer(_line: str, headers: dict[str, str], writer: asyncio.StreamWriter) -> None:
+        seen.append(headers["authorization"])
+        writer.write(http("401 Unauthorized", b"{}") if seen.count(seen[-1]) > 2 else http("200 OK", b"{}"))
+
+    user = {
+        "apiVersion": "client.authentication.k8s.io/v1",
+        "command": str(plugin),
+        "env": [{"name": "GREETING", "value": "hello"}],
+        "args": None,
+    }
+    async with connected(answer, tmp_path, exec=user) as cluster:
+        for _ in range(3):
+            await cluster.get_path("/version")
+    assert seen == ["bearer hello1"] * 3 + ["bearer hello2"]
+
+
+async def test_a_plugin_that_fails_or_is_missing_is_named(tmp_path: Path) -> None:
+    for command, reason in (("/bin/false", "failed"), ("/no/such/plugin", "cannot be started")):
+        user = {"apiVersion": "client.authentication.k8s.io/v1beta1", "command": command}
+        async with connected(always(http("200 OK", b"{}")), tmp_path, exec=user) as cluster:
+            with pytest.raises(ApiError, match=reason) as error:
+                await cluster.get_path("/version")
+            assert command in error.value.message
+
+
+async def test_refused_credentials_make_it_load_its_configuration_again(tmp_path: Path) -> None:
+    good = "bearer one"
+
+    async def answer(_line: str, headers: dict[str, str], writer: asyncio.StreamWriter) -> None:
+        ok = headers["authorization"] == good
+        writer.write(http("200 OK", b"{}") if ok else http("401 Unauthorized", b"{}"))
+
+    async with serving(answer) as url:
+        path = tmp_path / "kubeconfig"
+        cluster = await asyncio.to_thread(
+            lambda: connect(kubeconfig=write_kubeconfig(path, url, {"token": "one"}))
+        )
+        await cluster.get_path("/version")
+        good = "bearer two"
+        await asyncio.to_thread(write_kubeconfig, path, url, {"token": "two"})
+        with pytest.raises(ApiError):
+            await cluster.get_path("/version")
+        await cluster.get_path("/version")
+        await cluster.close()
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ClusterConfigError, match="nowhere"):
+        connect(kubeconfig=str(tmp_path / "nowhere"))
+
+
+def test_an_unknown_context_is_named(tmp_path: Path) -> None:
+    path = write_kubeconfig(tmp_path / "config", "http://127.0.0.1:1", {})
+    with pytest.raises(ClusterConfigError, match="staging"):
+        connect(kubeconfig=path, context="staging")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", "clusters: 5", "a: b"])
+def test_a_file_that_is_no_kubeconfig_is_a_sentence_not_a_traceback(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "config"
+    path.write_text(text)
+    with pytest.raises(ClusterConfigError, match="cannot be used"):
+        connect(kubeconfig=str(path))
+
+
+def test_certificates_that_cannot_be_read_are_reported(tmp_path: Path) -> None:
+    user = {"client-certificate": "missing.pem", "client-key": "missing.key"}
+    path = write_kubeconfig(tmp_path / "config", "https://127.0.0.1:1", user)
+    with pytest.raises(ClusterConfigError, match="cannot be used"):
+        connect(kubeconfig=path)
+
+
+def test_without_any_configuration_it_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    with pytest.raises(ClusterConfigError, match="--kubeconfig"):
+        connect()
+
+
+def test_the_environment_variable_comes_before_the_home_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    path = write_kubeconfig(tmp_path / "one", "http://127.0.0.1:1", {})
+    monkeypatch.setenv("KUBECONFIG", f"{tmp_path}/missing:{path}")
+    connect()
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "missing"))
+    with pytest.raises(ClusterConfigError, match="missing"):
+        connect()
