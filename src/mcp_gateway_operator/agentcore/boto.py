@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from botocore.exceptions import NoCredentialsError
@@ -15,13 +16,16 @@ from mcp_gateway_operator.agentcore.port import CallerIdentity, Fence, ListPage
 from mcp_gateway_operator.agentcore.threads import ThreadPool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from botocore.client import BaseClient
 
     from mcp_gateway_operator.targets.model import Target
 
 T = TypeVar("T")
+
+OnCall = Callable[[str, str, float], None]
+"""Is told of each call: the client method's name, AWS's error code or OK, and the seconds it took."""
 
 CALL_SECONDS: Final = 15.0
 """The longest a call takes for its caller, credentials and all."""
@@ -51,13 +55,21 @@ class Boto3AgentCore:
         read_threads: Gets and Lists at a time.
         write_threads: Creates, Updates, Deletes and Synchronizes at a time. Apart from the reads, so that
             neither ever waits for threads that hang in the other.
+        on_call: told of each call on the event loop, but not of those that the fence stopped.
     """
 
     def __init__(
-        self, *, region: str | None, user_agent: str, read_threads: int = 8, write_threads: int = 8
+        self,
+        *,
+        region: str | None,
+        user_agent: str,
+        read_threads: int = 8,
+        write_threads: int = 8,
+        on_call: OnCall = lambda _operation, _code, _seconds: None,
     ) -> None:
         self._region = region
         self._user_agent = user_agent
+        self._on_call = on_call
         self._connections = read_threads + write_threads
         self._reads = ThreadPool(read_threads, "aws-read")
         self._writes = ThreadPool(write_threads, "aws-write")
@@ -125,17 +137,18 @@ class Boto3AgentCore:
                 account=str(answer["Account"]), arn=str(answer["Arn"]), region=client.meta.region_name
             )
 
-        return await self._run(self._reads, "GetCallerIdentity", call, _Flight(None))
+        return await self._timed(self._reads, "get_caller_identity", call, _Flight(None))
 
     # How.
 
     async def _read(self, operation: str, request: dict[str, Any], parse: Callable[[Any], T]) -> T:
-        return await self._run(self._reads, operation, self._call(operation, request, parse), _Flight(None))
+        return await self._timed(self._reads, operation, self._call(operation, request, parse), _Flight(None))
 
     async def _write(
         self, operation: str, request: dict[str, Any], parse: Callable[[Any], T], fence: Fence
     ) -> T:
-        return await self._run(self._writes, operation, self._call(operation, request, parse), _Flight(fence))
+        call = self._call(operation, request, parse)
+        return await self._timed(self._writes, operation, call, _Flight(fence))
 
     def _call(
         self, operation: str, request: dict[str, Any], parse: Callable[[Any], T]
@@ -149,6 +162,20 @@ class Boto3AgentCore:
                 self._flights.current = None
 
         return call
+
+    async def _timed(
+        self, pool: ThreadPool, operation: str, call: Callable[[_Flight], T], flight: _Flight
+    ) -> T:
+        now = asyncio.get_running_loop().time
+        began = now()
+        try:
+            answer = await self._run(pool, operation, call, flight)
+        except AgentCoreError as error:
+            if error.kind is not ErrorKind.FENCED:
+                self._on_call(operation, error.code, now() - began)
+            raise
+        self._on_call(operation, "OK", now() - began)
+        return answer
 
     async def _run(
         self, pool: ThreadPool, operation: str, call: Callable[[_Flight], T], flight: _Flight

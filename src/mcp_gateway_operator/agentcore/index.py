@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import KeysView
+
 
 class Index:
     """Ids by key. Nearly every key has one id, so tuples cost less than sets."""
 
     def __init__(self) -> None:
         self._ids: dict[str, tuple[str, ...]] = {}
+
+    def keys(self) -> KeysView[str]:
+        """Return the keys that have ids; a live view."""
+        return self._ids.keys()
 
     def get(self, key: str) -> tuple[str, ...]:
         """Return the ids under a key, oldest entry first."""

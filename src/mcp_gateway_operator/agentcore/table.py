@@ -17,7 +17,7 @@ from mcp_gateway_operator.targets import marker as markers
 from mcp_gateway_operator.targets.model import TRANSIENT, Target, TargetSummary, instant
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, KeysView
 
     from mcp_gateway_operator.agentcore.errors import AgentCoreError
 
@@ -116,6 +116,10 @@ class GatewayTable:
     def marked(self, marker: str) -> tuple[Row, ...]:
         """Return the rows whose description carries a marker, given as `OWNER/OBJECT`."""
         return tuple(self._rows[target_id] for target_id in self._markers.get(marker))
+
+    def markers(self) -> KeysView[str]:
+        """Return every marker that some row carries, as `OWNER/OBJECT`; a live view."""
+        return self._markers.keys()
 
     def was_listed(self, target_id: str) -> bool:
         """Whether a List of this process has shown the id, also when it has vanished since."""

@@ -15,7 +15,7 @@ import heapq
 import itertools
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from mcp_gateway_operator.runtime.backoff import Backoff, Jitter
 
@@ -27,6 +27,31 @@ BACKGROUND_SHARE = 10
 
 class QueueShutDown(Exception):  # noqa: N818  -- a signal that ends a worker's loop, not an error
     """The queue hands out no more keys."""
+
+
+class QueueMetrics(Protocol):
+    """Is told what client-go's work queue counts. Called on the event loop; must return at once."""
+
+    def added(self) -> None:
+        """A key that was not due became due."""
+
+    def given(self, waited: float) -> None:
+        """A key was handed out that had been due for so many seconds."""
+
+    def finished(self, worked: float) -> None:
+        """The work on a key ended after so many seconds."""
+
+    def retried(self) -> None:
+        """A key is tried again after its backoff."""
+
+
+class _NoMetrics:
+    """Counts nothing."""
+
+    def added(self) -> None: ...
+    def given(self, waited: float) -> None: ...
+    def finished(self, worked: float) -> None: ...
+    def retried(self) -> None: ...
 
 
 class _Lane(Generic[K]):
@@ -44,13 +69,14 @@ class _Lane(Generic[K]):
         self._groups.setdefault(self._group_of(key), OrderedDict())[key] = since
         self._size += 1
 
-    def pop(self) -> K:
+    def pop(self) -> tuple[K, float]:
+        """Return the next key and when it became due."""
         group, keys = self._groups.popitem(last=False)
-        key, _ = keys.popitem(last=False)
+        key, since = keys.popitem(last=False)
         if keys:
             self._groups[group] = keys
         self._size -= 1
-        return key
+        return key, since
 
     def remove(self, key: K) -> float:
         group = self._group_of(key)
@@ -74,6 +100,9 @@ class WorkQueue(Generic[K]):
         jitter: returns a factor in [0, 1); injected so that tests are repeatable.
         base: seconds of the first retry of a key.
         cap: seconds that no retry exceeds.
+
+    Attributes:
+        metrics: told what happens; set it before the first key is added.
     """
 
     def __init__(
@@ -84,6 +113,7 @@ class WorkQueue(Generic[K]):
         base: float = 1.0,
         cap: float = 300.0,
     ) -> None:
+        self.metrics: QueueMetrics = _NoMetrics()
         group_of = group_of or _first
         self._urgent: _Lane[K] = _Lane(group_of)
         self._background: _Lane[K] = _Lane(group_of)
@@ -135,16 +165,18 @@ class WorkQueue(Generic[K]):
                 raise
         if self._shut_down:
             raise QueueShutDown
-        key = self._next_lane().pop()
+        key, since = self._next_lane().pop()
         del self._lane_of[key]
-        self._working[key] = _now()
+        now = _now()
+        self._working[key] = now
+        self.metrics.given(now - since)
         self._timers.pop(key, None)
         self._given += 1
         return key
 
     def done(self, key: K) -> None:
         """End the work on `key`; if it was added meanwhile, it is due again at once."""
-        del self._working[key]
+        self.metrics.finished(_now() - self._working.pop(key))
         urgent = self._again.pop(key, None)
         if urgent is not None and not self._shut_down:
             self._make_ready(key, urgent=urgent)
@@ -152,6 +184,7 @@ class WorkQueue(Generic[K]):
     def retry(self, key: K) -> float:
         """Schedule `key` after its exponential backoff and return the delay in seconds."""
         delay = self._backoff.next(key)
+        self.metrics.retried()
         self.add(key, urgent=False, after=delay)
         return delay
 
@@ -202,6 +235,11 @@ class WorkQueue(Generic[K]):
         return _now() - min(self._working.values()) if self._working else 0.0
 
     @property
+    def unfinished_seconds(self) -> float:
+        """Seconds that all work in progress has taken until now, added up."""
+        return len(self._working) * _now() - sum(self._working.values()) if self._working else 0.0
+
+    @property
     def timers(self) -> int:
         """Keys that wait for a time."""
         return len(self._timers)
@@ -221,6 +259,7 @@ class WorkQueue(Generic[K]):
             lane = self._urgent if urgent else self._background
             lane.push(key, _now())
             self._lane_of[key] = lane
+            self.metrics.added()
             self._wake_one()
         elif urgent and lane is self._background:
             self._urgent.push(key, lane.remove(key))

@@ -25,6 +25,9 @@ RELOAD_INTERVAL = 60.0
 WATCH_TIMEOUT = httpx2.Timeout(connect=5.0, read=None, write=10.0, pool=10.0)
 """The reader of a watch has a time limit of its own: only it knows how long silence may last."""
 
+OnRequest = Callable[[str, str, str], None]
+"""Is told of each request: method, host, and the answer's status code, `<error>` when none came."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -55,8 +58,16 @@ _decode_event = msgspec.json.Decoder(WatchEvent).decode
 _decode_status = msgspec.json.Decoder(_Status).decode
 
 
+def _untold(_method: str, _host: str, _code: str) -> None:
+    """Stand for an `OnRequest` that is not needed."""
+
+
 def connect(
-    *, kubeconfig: str | None = None, context: str | None = None, user_agent: str = ""
+    *,
+    kubeconfig: str | None = None,
+    context: str | None = None,
+    user_agent: str = "",
+    on_request: OnRequest = _untold,
 ) -> KubeCluster:
     """Return a connection of its own to the cluster that the arguments, or the surroundings, name.
 
@@ -67,7 +78,9 @@ def connect(
     """
     name = user_agent or Path(sys.argv[0]).name or "python"
     return KubeCluster(
-        lambda: open_client(find(kubeconfig=kubeconfig, context=context), user_agent=name), field_manager=name
+        lambda: open_client(find(kubeconfig=kubeconfig, context=context), user_agent=name),
+        field_manager=name,
+        on_request=on_request,
     )
 
 
@@ -79,14 +92,22 @@ class KubeCluster:
             or
             credentials are refused, because they may have been rotated.
         field_manager: the name under which the API server records who wrote which field.
+        on_request: told of each request that was sent.
     """
 
-    def __init__(self, open_client: Callable[[], httpx2.AsyncClient], *, field_manager: str) -> None:
+    def __init__(
+        self,
+        open_client: Callable[[], httpx2.AsyncClient],
+        *,
+        field_manager: str,
+        on_request: OnRequest = _untold,
+    ) -> None:
         self._open_client = open_client
         self._client = open_client()
         self._replaced: list[httpx2.AsyncClient] = []
         self._reloaded_at = float("-inf")
         self._manager = {"fieldManager": field_manager[:128]}
+        self._on_request = on_request
 
     async def list(
         self, resource: Resource, *, namespace: str | None = None, limit: int = 500, continue_token: str = ""
@@ -194,14 +215,18 @@ class KubeCluster:
         return response.content
 
     async def _send(self, request: httpx2.Request, *, stream: bool = False) -> httpx2.Response:
+        host = request.url.netloc.decode("ascii")
         try:
-            return await self._client.send(request, stream=stream)
+            response = await self._client.send(request, stream=stream)
         except httpx2.HTTPError as error:
+            self._on_request(request.method, host, "<error>")
             if _is_tls(error):
                 await self._reload()
             raise _no_answer(error) from error
         except CredentialsError as error:
             raise ApiError(HTTPStatus.UNAUTHORIZED, "Credentials", str(error)) from error
+        self._on_request(request.method, host, str(response.status_code))
+        return response
 
     async def _failed(self, response: httpx2.Response, content: bytes) -> None:
         if response.status_code == HTTPStatus.UNAUTHORIZED:

@@ -14,8 +14,9 @@ from mcp_gateway_operator.runtime.queue import QueueShutDown, WorkQueue
 
 K = TypeVar("K", bound=Hashable)
 
-Outcome = Literal["success", "conflict", "error", "panic"]
-"""How a pass ended: conflict is another writer's race, error was expected to be possible, panic is a bug."""
+Outcome = Literal["success", "requeue_after", "conflict", "error", "panic"]
+"""How a pass ended: requeue_after is a success with a next time, conflict is another writer's race, error was
+expected to be possible, panic is a bug."""
 OnPass = Callable[[Hashable, Outcome, float], None]
 Reconcile = Callable[[K], Awaitable[float | None]]
 
@@ -101,9 +102,10 @@ class Workers(Generic[K]):
             return "panic"
         self._conflicts.pop(key, None)
         self._queue.forget(key)
-        if after is not None:
-            self._queue.add(key, urgent=False, after=max(after, SOONEST))
-        return "success"
+        if after is None:
+            return "success"
+        self._queue.add(key, urgent=False, after=max(after, SOONEST))
+        return "requeue_after"
 
     def _later(self, key: K, error: Exception) -> None:
         self._conflicts.pop(key, None)

@@ -53,7 +53,7 @@ async def test_a_pass_says_when_it_is_due_again() -> None:
     world.queue.add(A)
     await asyncio.sleep(1000)
     assert world.times == [0, 60, 90]
-    assert world.outcomes == ["success"] * 3
+    assert world.outcomes == ["requeue_after", "requeue_after", "success"]
 
 
 async def test_a_failed_pass_backs_off_and_success_resets_it() -> None:
