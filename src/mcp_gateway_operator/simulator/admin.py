@@ -14,7 +14,7 @@ from . import admin_edits, persistence, scenario_file, writers
 from .faults import Fault
 from .messages import Response
 from .scenarios import Scenario
-from .settings import patched
+from .settings import Settings, patched
 from .writers import Writer
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ class Admin:
             ("GET", "snapshot"): lambda _: msgspec.Raw(persistence.dump(world)),
             ("PUT", "snapshot"): lambda call: persistence.load(world, call.raw),
             ("GET", "settings"): lambda _: world.settings,
+            ("PUT", "settings"): self._replace_settings,
             ("PATCH", "settings"): self._patch_settings,
             ("GET", "state"): lambda call: admin_edits.dump(world, call.query.get("gateway")),
             ("GET", "requests"): self._requests,
@@ -112,6 +113,7 @@ class Admin:
             raise AdminError(f"No admin request is {method} {ADMIN_PREFIX}{pattern}", 404) from None
 
     def _reset(self, _: _AdminCall) -> None:
+        self._clock.reset()
         self._world.reset()
 
     def _time(self) -> dict[str, Any]:
@@ -126,6 +128,11 @@ class Admin:
             self._clock.resume()
         self._world.timeline.advance(self._clock())
         return self._time()
+
+    def _replace_settings(self, call: _AdminCall) -> Any:
+        self._world.settings = msgspec.json.decode(call.raw, type=Settings)
+        self._world.journal.resize(self._world.settings.log_size)
+        return self._world.settings
 
     def _patch_settings(self, call: _AdminCall) -> Any:
         self._world.settings = patched(self._world.settings, call.body)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .engine import Engine
+    from .settings import Settings
 
 _PREFIX = "/_sim/"
 
@@ -78,7 +79,7 @@ class AdminClient:
         return self.call("GET", "health")
 
     def reset(self) -> None:
-        """Back to an empty control plane; settings stay, gateways do not."""
+        """Back to an empty control plane and to real time; settings stay, gateways do not."""
         self.call("POST", "reset")
 
     def time(self) -> float:
@@ -108,6 +109,10 @@ class AdminClient:
     def settings(self) -> Any:
         """All settings."""
         return self.call("GET", "settings")
+
+    def replace_settings(self, settings: Settings) -> None:
+        """Put other settings in place of all."""
+        self.call("PUT", "settings", settings)
 
     def configure(self, **changes: Any) -> Any:
         """Merge changes into the settings: `configure(switches={"transient_writes": "accept"})`."""

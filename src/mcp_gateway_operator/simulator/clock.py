@@ -35,6 +35,11 @@ class Clock:
             self._offset = self._frozen - self._base()
             self._frozen = None
 
+    def reset(self) -> None:
+        """Back to the time of `base`."""
+        self._offset = 0.0
+        self._frozen = None
+
     def advance(self, seconds: float) -> None:
         """Move time on.
 

@@ -1,7 +1,7 @@
 """Really connecting to the targets' servers, with the official MCP SDK, as the service does to fetch tools.
 
-The order of the calls and the words of the failures are those that users of the service reported. No credentials
-are presented: the simulator has none.
+The order of the calls and the words of the failures are those that users of the service reported. The
+simulator has no credentials to present.
 """
 
 from __future__ import annotations
