@@ -225,8 +225,8 @@ async def _reach(cluster: KubeCluster) -> None:
                 return
             if attempt == REACH_TRIES:
                 raise StartupError(
-                    f"The Kubernetes API server cannot be reached: {error}. Check the kubeconfig, its context "
-                    "and that the cluster is up."
+                    f"The Kubernetes API server cannot be reached: {error}. Check the kubeconfig, its "
+                    "context, and that the cluster is up."
                 ) from error
             await asyncio.sleep(REACH_PAUSE)
         else:
