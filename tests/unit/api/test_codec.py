@@ -120,6 +120,15 @@ def test_keeps_our_annotations_only() -> None:
     assert _decode(_object()).metadata.annotations == {}
 
 
+def test_reads_a_part_of_a_list_without_copying_it() -> None:
+    plain = json.dumps({"items": [_object(spec={"endpoint": "https://a", "iam": None, "description": None})]})
+
+    (item,) = msgspec.json.decode(plain, type=dict[str, list[msgspec.Raw]])["items"]
+
+    assert decode(item).spec == MCPServerSpec(endpoint="https://a")
+    assert decode(memoryview(bytes(item))) == decode(bytes(item))
+
+
 def test_an_object_without_a_spec_has_an_empty_one() -> None:
     assert _decode(_object()).spec == MCPServerSpec()
 
