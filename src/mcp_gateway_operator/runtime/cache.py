@@ -34,7 +34,7 @@ class Meta(Protocol):
 
 
 class KubeObject(Protocol):
-    """Any decoded object."""
+    """Any decoded object. Equality means equal contents: after a restore equal versions do not suffice."""
 
     @property
     def metadata(self) -> Meta: ...  # noqa: D102
@@ -101,9 +101,9 @@ class ObjectCache(Generic[T]):
             return Remembered.STALE
         version = as_number(meta.resource_version)
         old = self._objects.get(key)
+        if old == new:
+            return Remembered.TAKEN
         if old is not None and old.metadata.uid == meta.uid:
-            if old.metadata.resource_version == meta.resource_version:
-                return Remembered.TAKEN
             held = as_number(old.metadata.resource_version)
             if version is not None and held is not None and version < held:
                 return Remembered.REGRESSED
@@ -133,7 +133,7 @@ class ObjectCache(Generic[T]):
                 return
             del self._marks[key]
         old = self._objects.get(key)
-        if old is not None and _same(old, new):
+        if old == new:
             return
         self._put(key, old, new)
 
@@ -158,7 +158,7 @@ class ObjectCache(Generic[T]):
                 return
             del self._marks[key]
         self._deleted.pop(meta.uid, None)
-        if old is not None and _same(old, new):
+        if old == new:
             return
         self._put(key, old, new)
 
@@ -194,8 +194,3 @@ class ObjectCache(Generic[T]):
 def as_number(version: str) -> int | None:
     """Return a resource version as a number, or None when this server does not number its versions."""
     return int(version) if version.isdecimal() else None
-
-
-def _same(one: KubeObject, other: KubeObject) -> bool:
-    mine, theirs = one.metadata, other.metadata
-    return mine.uid == theirs.uid and mine.resource_version == theirs.resource_version
