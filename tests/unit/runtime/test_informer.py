@@ -113,6 +113,18 @@ async def test_a_compacted_version_leads_to_a_list_that_reports_what_vanished() 
         assert world.informer.get(A) is None
 
 
+async def test_a_compacted_version_is_listed_anew_without_delay() -> None:
+    world = World()
+    await world.create("a", 1)
+    async with running(world):
+        world.server.store.compact()
+        world.server.store.create(THINGS, "default", thing("b"))
+        world.server.store.compact()
+        await asyncio.sleep(2)
+        assert world.listed() == 2
+        assert len(world.informer) == 2
+
+
 async def test_an_expired_continue_token_starts_the_list_again() -> None:
     world = World()
     for number in range(700):
