@@ -1,0 +1,494 @@
+"""The rules for an object that is being deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from mcp_gateway_operator.api import names
+from mcp_gateway_operator.targets import actions as act
+from mcp_gateway_operator.targets.plan import plan
+from mcp_gateway_operator.targets.state import State, Verified
+from tests.unit.targets.builders import (
+    ELSEWHERE,
+    FOREIGN,
+    GATEWAY,
+    NOW,
+    RECORD,
+    SIBLING,
+    TARGET,
+    TWIN,
+    check,
+    deleted,
+    deleted_unrecorded,
+    row,
+    settings,
+    spec,
+    target,
+    trouble,
+    view,
+    views,
+)
+
+Case = tuple[str, Callable[..., State], dict[str, Any], act.Action]
+
+DELETE = act.Delete(gateway_id=GATEWAY, target_id=TARGET)
+READ = act.Read(gateway_id=GATEWAY, target_id=TARGET)
+STALE = row(read_began=NOW - 11.0)
+JUST_STARTED = settings(started_at=NOW - 20.0)
+NOTED_ELSEWHERE = {"annotations": {names.GATEWAY_ANNOTATION: ELSEWHERE}}
+
+
+def missing(since: float, **changes: Any) -> dict[str, Any]:
+    """Return a gateway whose Lists have answered 404 for so many seconds."""
+    return views(view(error=("not-found", "no such gateway"), missing_since=NOW - since, **changes))
+
+
+POLICIES: list[Case] = [
+    ("not ours", deleted, {"meta": {"finalizers": ("other/finalizer",)}}, act.Nothing()),
+    (
+        "paused",
+        deleted,
+        {"meta": {"annotations": {names.PAUSED_ANNOTATION: "true"}}},
+        act.Blocked(reason="Paused", message="nothing is deleted"),
+    ),
+    (
+        "paused beats Retain",
+        deleted,
+        {
+            "of": spec(deletion_policy="Retain"),
+            "meta": {"annotations": {names.PAUSED_ANNOTATION: "true"}},
+        },
+        act.Blocked(reason="Paused", message="nothing is deleted"),
+    ),
+    (
+        "observed",
+        deleted,
+        {"of": spec(management_policy="Observe")},
+        act.Release(event="Released", message="Observe"),
+    ),
+    (
+        "retained",
+        deleted,
+        {"of": spec(deletion_policy="Retain")},
+        act.Release(event="Retained", message="stays in AWS"),
+    ),
+    (
+        "retained by default",
+        deleted,
+        {"settings": settings(default_deletion_policy="Retain")},
+        act.Release(event="Retained", message="stays in AWS"),
+    ),
+    (
+        "not retained, although that is the default",
+        deleted,
+        {
+            "of": spec(deletion_policy="Delete"),
+            "settings": settings(default_deletion_policy="Retain"),
+        },
+        DELETE,
+    ),
+]
+
+ASKED: list[Case] = [
+    ("ours, and read since", deleted, {}, DELETE),
+    ("a bad spec does not matter", deleted, {"problems": ("bad",), "want": {}, "request": {}}, DELETE),
+    (
+        "a row from before may have changed hands",
+        deleted,
+        {"recorded": STALE},
+        act.Await(
+            reason="Deleting", message="once more", gateway_id=GATEWAY, list_since=NOW - 10.0, quiet=True
+        ),
+    ),
+    (
+        "a foreign row from before may have come back",
+        deleted,
+        {"recorded": row(mark=FOREIGN, read_began=NOW - 11.0)},
+        act.Await(
+            reason="Deleting", message="once more", gateway_id=GATEWAY, list_since=NOW - 10.0, quiet=True
+        ),
+    ),
+    (
+        "a row from before, and Lists are denied",
+        deleted,
+        {"recorded": STALE, "gateways": views(view(error=("access-denied", "not authorized")))},
+        act.Blocked(
+            reason="AccessDenied",
+            message="not authorized",
+            stalled=True,
+            gateway_id=GATEWAY,
+            list_since=NOW,
+        ),
+    ),
+    (
+        "a row from before, and Lists fail",
+        deleted,
+        {"recorded": STALE, "gateways": views(view(error=("transient", "503")))},
+        act.Blocked(reason="AWSUnavailable", message="503", gateway_id=GATEWAY, list_since=NOW),
+    ),
+    (
+        "foreign",
+        deleted,
+        {"recorded": row(mark=FOREIGN)},
+        act.Release(event="ForeignMarker", message="without a call to AWS"),
+    ),
+    (
+        "a sibling's",
+        deleted,
+        {"recorded": row(mark=SIBLING)},
+        act.Release(event="ForeignMarker", message="without a call to AWS"),
+    ),
+    (
+        "going",
+        deleted,
+        {"recorded": row(status="DELETING")},
+        act.Await(reason="Deleting", message="is deleting", gateway_id=GATEWAY, busy=True),
+    ),
+    (
+        "asked and not seen yet",
+        deleted,
+        {"memory": {"delete_asked": NOW - 9.0}},
+        act.Await(reason="Deleting", message="still reports READY", gateway_id=GATEWAY, busy=True),
+    ),
+    ("asked and come back", deleted, {"memory": {"delete_asked": NOW - 10.0}}, DELETE),
+    ("asked while creating", deleted, {"recorded": row(status="CREATING")}, DELETE),
+    (
+        "refused while creating",
+        deleted,
+        {
+            "recorded": row(status="CREATING"),
+            "memory": {"trouble": trouble(kind="conflict", generation=2, until=NOW - 0.5)},
+        },
+        act.Await(
+            reason="Deleting", message="does not delete a target in CREATING", gateway_id=GATEWAY, busy=True
+        ),
+    ),
+    (
+        "a conflict from before the deletion says nothing",
+        deleted,
+        {
+            "recorded": row(status="CREATING"),
+            "memory": {"trouble": trouble(kind="conflict", at=NOW - 11.0)},
+        },
+        DELETE,
+    ),
+    (
+        "refused while consent is pending",
+        deleted,
+        {
+            "recorded": row(status="CREATE_PENDING_AUTH"),
+            "memory": {"trouble": trouble(kind="conflict", generation=2, reason="DeletionError")},
+        },
+        act.Blocked(reason="DeletionError", message="busy", until=NOW + 30.0),
+    ),
+    (
+        "denied",
+        deleted,
+        {"memory": {"trouble": trouble(kind="access-denied", generation=2, reason="AccessDenied")}},
+        act.Blocked(reason="AccessDenied", message="busy", stalled=True, until=NOW + 30.0),
+    ),
+]
+
+GONE: dict[str, Any] = {"recorded": None, "absences": (NOW - 6.0, NOW - 6.0)}
+ASKED_BEFORE = {"memory": {"delete_asked": NOW - 20.0}}
+
+CONFIRMED: list[Case] = [
+    ("vanished from the List: a Get", deleted, {"recorded": None}, READ),
+    (
+        "not listed since the start",
+        deleted,
+        {"recorded": None, "gateways": views(view(listed_at=None))},
+        act.Await(reason="Queued", message="first list", gateway_id=GATEWAY, list_since=0.0, quiet=True),
+    ),
+    (
+        "a 404 and a List after it",
+        deleted,
+        {**GONE, **ASKED_BEFORE},
+        act.Release(event="Deleted", message=f"Target {TARGET} is gone."),
+    ),
+    (
+        "no List since the 404",
+        deleted,
+        {**ASKED_BEFORE, "recorded": None, "absences": (NOW - 5.0, NOW)},
+        act.Await(
+            reason="Deleting", message="confirms", gateway_id=GATEWAY, list_since=NOW - 5.0, quiet=True
+        ),
+    ),
+    (
+        "still listed after the 404",
+        deleted,
+        {**ASKED_BEFORE, "recorded": None, "absences": (NOW - 9.0, NOW - 6.0), "still_listed": True},
+        act.Await(
+            reason="Deleting", message="confirms", gateway_id=GATEWAY, list_since=NOW - 6.0, quiet=True
+        ),
+    ),
+    (
+        "the id may be newer than what reads show",
+        deleted,
+        {**GONE, "was_listed": False, "settings": JUST_STARTED},
+        act.Await(reason="Deleting", message="believed", until=NOW + 40.0, quiet=True),
+    ),
+    (
+        "the 404 is older than the time when it would be believed",
+        deleted,
+        {
+            **GONE,
+            "was_listed": False,
+            "settings": settings(started_at=NOW - 62.0),
+        },
+        READ,
+    ),
+    (
+        "a second 404 in that time, and no List since",
+        deleted,
+        {
+            "recorded": None,
+            "absences": (NOW - 40.0, NOW - 1.0),
+            "was_listed": False,
+            "settings": settings(started_at=NOW - 62.0),
+        },
+        act.Await(
+            reason="Deleting", message="confirms", gateway_id=GATEWAY, list_since=NOW - 1.0, quiet=True
+        ),
+    ),
+    (
+        "gone before we asked, so it may have been created again by a predecessor",
+        deleted,
+        {**GONE, "settings": JUST_STARTED},
+        act.Await(
+            reason="Deleting",
+            message="comes to light",
+            gateway_id=GATEWAY,
+            list_since=NOW + 55.0,
+            until=NOW + 55.0,
+        ),
+    ),
+    (
+        "created again without an answer",
+        deleted,
+        {**GONE, "memory": {"delete_asked": NOW - 20.0, "unsure_since": NOW - 30.0}},
+        act.Await(
+            reason="Deleting",
+            message="comes to light",
+            gateway_id=GATEWAY,
+            list_since=NOW + 45.0,
+            until=NOW + 45.0,
+        ),
+    ),
+    (
+        "the successor came to light",
+        deleted,
+        {**GONE, "marked": (row(TWIN),)},
+        act.Read(gateway_id=GATEWAY, target_id=TWIN),
+    ),
+    (
+        "the successor is ours",
+        deleted,
+        {**GONE, "marked": (row(TWIN),), "target": target(target_id=TWIN)},
+        act.TakeUp(gateway_id=GATEWAY, target=target(target_id=TWIN)),
+    ),
+    (
+        "a copy under another name stays",
+        deleted,
+        {**GONE, "marked": (row(TWIN, name="copy"),)},
+        act.Release(event="Deleted", message=f"Target {TARGET} is gone."),
+    ),
+]
+
+CHECKED = {"memory": {"gateway_gone": True}}
+
+GATEWAYS: list[Case] = [
+    (
+        "missing for a moment, whatever was listed before",
+        deleted,
+        {"gateways": missing(10.0)},
+        act.Blocked(reason="GatewayNotFound", message="five minutes", until=NOW + 290.0, gateway_id=GATEWAY),
+    ),
+    ("missing for five minutes", deleted, {"gateways": missing(300.0)}, act.CheckGateway(gateway_id=GATEWAY)),
+    (
+        "GetGateway finds it",
+        deleted,
+        {"gateways": missing(300.0), "memory": {"gateway_answered": NOW - 1.0}},
+        act.Blocked(reason="GatewayNotFound", message="the gateway is", until=NOW + 59.0, gateway_id=GATEWAY),
+    ),
+    (
+        "GetGateway is asked again",
+        deleted,
+        {"gateways": missing(300.0), "memory": {"gateway_answered": NOW - 60.0}},
+        act.CheckGateway(gateway_id=GATEWAY),
+    ),
+    (
+        "GetGateway fails",
+        deleted,
+        {"gateways": missing(300.0), "memory": {"trouble": trouble(generation=2)}},
+        act.Blocked(reason="Throttled", message="busy", until=NOW + 30.0),
+    ),
+    (
+        "gone",
+        deleted,
+        {"gateways": missing(300.0), **CHECKED},
+        act.Release(event="Released", message=f"Gateway {GATEWAY} is gone"),
+    ),
+    (
+        "gone before, here again, and missing since a moment",
+        deleted,
+        {"gateways": missing(1.0), **CHECKED},
+        act.Blocked(reason="GatewayNotFound", message="five minutes", until=NOW + 299.0, gateway_id=GATEWAY),
+    ),
+    *(
+        (
+            f"all gateways look gone from {where}",
+            deleted,
+            {"gateways": missing(9_000.0), "settings": settings(**other), **CHECKED},
+            act.Blocked(
+                reason="WrongAccountOrRegion",
+                message=f"made in account 123456789012, Region us-east-1, but the operator works in {where}:",
+                stalled=True,
+                gateway_id=GATEWAY,
+                list_since=NOW,
+            ),
+        )
+        for where, other in (
+            ("210987654321 us-east-1", {"account": "210987654321"}),
+            ("123456789012 eu-west-1", {"region": "eu-west-1"}),
+            ("us-east-1", {"account": ""}),
+        )
+    ),
+    (
+        "a record that names no account proves nothing",
+        deleted,
+        {
+            "gateways": missing(9_000.0),
+            "record": msgspec.structs.replace(RECORD, gateway_arn=""),
+            **CHECKED,
+        },
+        act.Blocked(
+            reason="WrongAccountOrRegion",
+            message="account unknown",
+            stalled=True,
+            gateway_id=GATEWAY,
+            list_since=NOW,
+        ),
+    ),
+]
+
+STARTED_BEFORE = views(view(listed_at=NOW - 1.0))
+
+UNRECORDED: list[Case] = [
+    (
+        "nothing was ever sent",
+        deleted_unrecorded,
+        {"memory": {"protected_here": True}, "gateways": {}},
+        act.Release(event="Released", message="No target was made"),
+    ),
+    (
+        "a Create got no answer",
+        deleted_unrecorded,
+        {"memory": {"protected_here": True, "unsure_since": NOW - 5.0}},
+        act.Await(
+            reason="Deleting",
+            message="comes to light",
+            gateway_id=GATEWAY,
+            list_since=NOW + 70.0,
+            until=NOW + 70.0,
+        ),
+    ),
+    (
+        "a Create succeeded, and its record was lost",
+        deleted_unrecorded,
+        {
+            "memory": {"protected_here": True, "verified": Verified(digest="", fingerprint=None, at=0.0)},
+            "marked": (row(),),
+        },
+        READ,
+    ),
+    (
+        "this process has just begun",
+        deleted_unrecorded,
+        {"settings": JUST_STARTED},
+        act.Await(
+            reason="Deleting",
+            message="comes to light",
+            gateway_id=GATEWAY,
+            list_since=NOW + 55.0,
+            until=NOW + 55.0,
+        ),
+    ),
+    (
+        "the List that would tell is late",
+        deleted_unrecorded,
+        {"settings": settings(started_at=NOW - 79.0)},
+        act.Await(reason="Deleting", message="comes to light", gateway_id=GATEWAY, list_since=NOW - 4.0),
+    ),
+    (
+        "nothing came to light",
+        deleted_unrecorded,
+        {},
+        act.Release(event="Released", message="No target carries this object's marker."),
+    ),
+    ("found by marker", deleted_unrecorded, {"marked": (row(),)}, READ),
+    (
+        "found by marker, and recorded to follow its deletion",
+        deleted_unrecorded,
+        {"marked": (row(),), "target": target()},
+        act.TakeUp(gateway_id=GATEWAY, target=target()),
+    ),
+    (
+        "found by marker, but it changed hands",
+        deleted_unrecorded,
+        {"marked": (row(),), "target": target(description=f"[mcps {FOREIGN}]")},
+        act.Await(reason="Deleting", message="once more", gateway_id=GATEWAY, list_since=NOW, quiet=True),
+    ),
+    (
+        "found by marker, but a Get answered 404",
+        deleted_unrecorded,
+        {"marked": (row(absent_at=NOW - 10.0),)},
+        act.Await(reason="Deleting", message="not found", gateway_id=GATEWAY, until=NOW + 50.0, busy=True),
+    ),
+    (
+        "the gateway is missing",
+        deleted_unrecorded,
+        {"gateways": missing(10.0, listed_at=None), "marked": (row(),)},
+        act.Blocked(reason="GatewayNotFound", message="five minutes", until=NOW + 290.0, gateway_id=GATEWAY),
+    ),
+    (
+        "the gateway is gone with all that it held",
+        deleted_unrecorded,
+        {"gateways": missing(300.0, listed_at=None), "marked": (row(),), **CHECKED},
+        act.Release(event="Released", message="No gateway holds a target of it."),
+    ),
+    (
+        "another gateway is not gone",
+        deleted_unrecorded,
+        {
+            "gateways": {**missing(300.0), **views(view(gateway_id=ELSEWHERE, listed_at=None))},
+            **CHECKED,
+        },
+        act.Await(reason="Queued", message=ELSEWHERE, gateway_id=ELSEWHERE, list_since=0.0, quiet=True),
+    ),
+    (
+        "the gateway of an earlier Create is looked at, whatever else is known",
+        deleted_unrecorded,
+        {"meta": NOTED_ELSEWHERE},
+        act.Await(reason="Queued", message=ELSEWHERE, gateway_id=ELSEWHERE, list_since=0.0, quiet=True),
+    ),
+    (
+        "there is no gateway at all",
+        deleted_unrecorded,
+        {"gateways": {}, "gateway_id": "", "meta": {"annotations": {}}},
+        act.Release(event="Released", message="No gateway holds a target of it."),
+    ),
+]
+
+CASES = POLICIES + ASKED + CONFIRMED + GATEWAYS + UNRECORDED
+
+
+@pytest.mark.parametrize(
+    ("build", "changes", "expected"), [case[1:] for case in CASES], ids=[case[0] for case in CASES]
+)
+def test_plan(build: Callable[..., State], changes: dict[str, Any], expected: act.Action) -> None:
+    check(plan(build(**changes)), expected)

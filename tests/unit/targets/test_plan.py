@@ -1,0 +1,403 @@
+"""The rules that come first, and those for an object that has no target yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from mcp_gateway_operator.api import names
+from mcp_gateway_operator.targets import actions as act
+from mcp_gateway_operator.targets.plan import plan
+from mcp_gateway_operator.targets.state import State
+from tests.unit.targets.builders import (
+    ELSEWHERE,
+    FOREIGN,
+    GATEWAY,
+    NAME,
+    NOW,
+    OURS,
+    RECORD,
+    SPEC,
+    TARGET,
+    TWIN,
+    check,
+    edited_outside,
+    recorded,
+    row,
+    settings,
+    spec,
+    target,
+    trouble,
+    unrecorded,
+    view,
+    views,
+)
+
+PAUSED = {names.PAUSED_ANNOTATION: "true", names.GATEWAY_ANNOTATION: GATEWAY}
+NOTED_ELSEWHERE = {"annotations": {names.GATEWAY_ANNOTATION: ELSEWHERE}}
+CREATE = act.Create(
+    gateway_id=GATEWAY,
+    request=unrecorded().request,
+    digest=unrecorded().want_digest,
+)
+
+Case = tuple[str, Callable[..., State], dict[str, Any], act.Action]
+
+FIRST: list[Case] = [
+    (
+        "observe writes nothing, not even a finalizer",
+        recorded,
+        {"of": spec(management_policy="Observe"), "meta": {"finalizers": ()}},
+        act.Blocked(reason="Observed", message="nothing is written to AWS"),
+    ),
+    (
+        "paused",
+        recorded,
+        {"meta": {"annotations": PAUSED}, "target": edited_outside()},
+        act.Blocked(reason="Paused", message=names.PAUSED_ANNOTATION),
+    ),
+    (
+        "paused is said with the word true only",
+        recorded,
+        {"meta": {"annotations": {names.PAUSED_ANNOTATION: "no"}}},
+        act.Settled(until=NOW + 3600.0),
+    ),
+    (
+        "a lost finalizer comes back before anything else",
+        recorded,
+        {"meta": {"finalizers": ()}, "problems": ("spec.endpoint: wrong",)},
+        act.Protect(gateway_id=GATEWAY),
+    ),
+    (
+        "a lost finalizer comes back on a paused object, whose deletion would orphan the target",
+        recorded,
+        {"meta": {"finalizers": (), "annotations": PAUSED}},
+        act.Protect(gateway_id=GATEWAY),
+    ),
+    (
+        "a bad spec is told",
+        recorded,
+        {"problems": ("spec.endpoint: wrong", "spec.iam: wrong too")},
+        act.Reject(reason="ValidationError", message="spec.endpoint: wrong; spec.iam: wrong too"),
+    ),
+    (
+        "a bad spec gets no finalizer",
+        unrecorded,
+        {"problems": ("spec.endpoint: wrong",), "meta": {"finalizers": ()}},
+        act.Reject(reason="ValidationError", message="spec.endpoint: wrong"),
+    ),
+    (
+        "no gateway anywhere",
+        unrecorded,
+        {"gateway_id": "", "gateways": {}},
+        act.Reject(reason="ConfigurationError", message="--gateway-id"),
+    ),
+    (
+        "a new object is protected first",
+        unrecorded,
+        {"meta": {"finalizers": (), "annotations": {}}},
+        act.Protect(gateway_id=GATEWAY),
+    ),
+    (
+        "the note of another gateway stays until that one has been looked at",
+        unrecorded,
+        {"meta": {"finalizers": (), **NOTED_ELSEWHERE}},
+        act.Protect(gateway_id=ELSEWHERE),
+    ),
+    (
+        "a move is refused",
+        recorded,
+        {"gateway_id": ELSEWHERE},
+        act.Blocked(reason="Moving", message=f"on gateway {GATEWAY}", stalled=True),
+    ),
+]
+
+NEITHER_LISTED = views(view(listed_at=None))
+UNSURE = {"unsure_since": NOW - 20.0}
+MARKED = {"marked": (row(),)}
+BOTH = views(view(), view(gateway_id=ELSEWHERE))
+
+LOOKING: list[Case] = [
+    (
+        "nothing is known of the gateway",
+        unrecorded,
+        {"gateways": NEITHER_LISTED},
+        act.Await(reason="Queued", message="first list", gateway_id=GATEWAY, list_since=0.0, quiet=True),
+    ),
+    (
+        "nothing is known of the other gateway that may hold it",
+        unrecorded,
+        {"gateways": views(view(), view(gateway_id=ELSEWHERE, listed_at=None))},
+        act.Await(reason="Queued", message=ELSEWHERE, gateway_id=ELSEWHERE, list_since=0.0, quiet=True),
+    ),
+    ("our marker is seen", unrecorded, MARKED, act.Read(gateway_id=GATEWAY, target_id=TARGET)),
+    (
+        "our marker is seen elsewhere, where a Create went before",
+        unrecorded,
+        {"marked": (row(gateway_id=ELSEWHERE),), "gateways": BOTH, "meta": NOTED_ELSEWHERE},
+        act.Read(gateway_id=ELSEWHERE, target_id=TARGET),
+    ),
+    (
+        "what was read was another target",
+        unrecorded,
+        {**MARKED, "target": target(target_id=TWIN)},
+        act.Read(gateway_id=GATEWAY, target_id=TARGET),
+    ),
+    (
+        "a fresh Get proves it",
+        unrecorded,
+        {**MARKED, "target": target()},
+        act.TakeUp(gateway_id=GATEWAY, target=target()),
+    ),
+    (
+        "a fresh Get proves that it changed hands",
+        unrecorded,
+        {**MARKED, "target": target(description=f"[mcps {FOREIGN}]")},
+        act.Await(reason="Creating", message="disagree", gateway_id=GATEWAY, list_since=NOW),
+    ),
+    (
+        "a fresh Get finds it going",
+        unrecorded,
+        {**MARKED, "target": target(status="DELETING")},
+        act.Await(reason="Creating", message="disagree", gateway_id=GATEWAY, list_since=NOW),
+    ),
+    (
+        "an earlier target is going",
+        unrecorded,
+        {"marked": (row(status="DELETING"),)},
+        act.Await(reason="Creating", message="is gone", gateway_id=GATEWAY, busy=True),
+    ),
+    (
+        "the desired name is taken up before an older target",
+        unrecorded,
+        {"marked": (row(name="old", created_at="2020-01-01T00:00:00Z"), row(TWIN))},
+        act.Read(gateway_id=GATEWAY, target_id=TWIN),
+    ),
+    (
+        "the oldest is taken up where no name decides",
+        unrecorded,
+        {"marked": (row(name="new"), row(TWIN, name="old", created_at="2020-01-01T00:00:00Z"))},
+        act.Read(gateway_id=GATEWAY, target_id=TWIN),
+    ),
+    (
+        "a Get answered 404 a moment ago, so a List is not believed",
+        unrecorded,
+        {"marked": (row(absent_at=NOW - 1.0),)},
+        act.Await(reason="Creating", message="not found", gateway_id=GATEWAY, until=NOW + 59.0, busy=True),
+    ),
+    (
+        "the 404 is a minute old and the List still shows it",
+        unrecorded,
+        {"marked": (row(absent_at=NOW - 60.0),)},
+        act.Read(gateway_id=GATEWAY, target_id=TARGET),
+    ),
+    (
+        "reads fail",
+        unrecorded,
+        {**MARKED, "memory": {"trouble": trouble()}},
+        act.Await(reason="Throttled", message="AWS is busy", until=NOW + 30.0, quiet=True),
+    ),
+]
+
+NAMES: list[Case] = [
+    (
+        "the name belongs to another cluster",
+        unrecorded,
+        {"named": (row(mark=FOREIGN),)},
+        act.Blocked(reason="NameConflict", message=f"[mcps {FOREIGN}]", stalled=True),
+    ),
+    (
+        "the name belongs to a human",
+        unrecorded,
+        {"named": (row(mark=None),)},
+        act.Blocked(reason="NameConflict", message="did not make", stalled=True),
+    ),
+    (
+        "the name is about to be free",
+        unrecorded,
+        {"named": (row(mark=None, status="DELETING"),)},
+        act.Await(reason="Creating", message="holds the name", gateway_id=GATEWAY, busy=True),
+    ),
+    (
+        "of two holders the one that stays decides",
+        unrecorded,
+        {"named": (row(mark=None, status="DELETING"), row(TWIN, mark=FOREIGN))},
+        act.Blocked(reason="NameConflict", message=TWIN, stalled=True),
+    ),
+    (
+        "a List need not show the description that tells",
+        unrecorded,
+        {"named": (row(description=None),)},
+        act.Read(gateway_id=GATEWAY, target_id=TARGET),
+    ),
+    (
+        "the description is empty indeed",
+        unrecorded,
+        {"named": (row(description=None),), "target": target(description=None)},
+        act.Blocked(reason="NameConflict", message="did not make", stalled=True),
+    ),
+    (
+        "the Get of the nameless one answered 404",
+        unrecorded,
+        {"named": (row(description=None, absent_at=NOW - 30.0),)},
+        act.Await(reason="Creating", message="not found", gateway_id=GATEWAY, until=NOW + 30.0, busy=True),
+    ),
+    (
+        "without markers a description tells nothing",
+        unrecorded,
+        {"named": (row(description=None),), "settings": settings(owner_ids=())},
+        act.Blocked(reason="NameConflict", message="did not make", stalled=True),
+    ),
+]
+
+CREATING: list[Case] = [
+    ("a cached view creates nothing", unrecorded, {}, act.Fetch()),
+    ("a fresh view creates", unrecorded, {"fresh": True}, CREATE),
+    (
+        "an external deletion is undone",
+        recorded,
+        {"recorded": None, "absences": (NOW - 3.0, NOW), "fresh": True},
+        CREATE,
+    ),
+    (
+        "a refused Create waits without asking the API server",
+        unrecorded,
+        {"memory": {"trouble": trouble(kind="validation", reason="CreationError", message="no")}},
+        act.Blocked(reason="CreationError", message="no", stalled=True, until=NOW + 30.0),
+    ),
+    (
+        "an edit does not wait",
+        unrecorded,
+        {"memory": {"trouble": trouble(generation=0)}, "fresh": True},
+        CREATE,
+    ),
+    (
+        "an unsure Create is looked for",
+        unrecorded,
+        {"memory": UNSURE, "fresh": True},
+        act.Await(
+            reason="Creating",
+            message="clearly",
+            gateway_id=GATEWAY,
+            list_since=NOW,
+            until=NOW + 40.0,
+        ),
+    ),
+    (
+        "an unsure Create is looked for until a List begun after the bound",
+        unrecorded,
+        {"memory": {"unsure_since": NOW - 62.0}, "fresh": True},
+        act.Await(reason="Creating", message="clearly", gateway_id=GATEWAY, list_since=NOW - 2.0),
+    ),
+    (
+        "an unsure Create is looked for on every gateway that may hold it",
+        unrecorded,
+        {
+            "memory": {"unsure_since": NOW - 70.0},
+            "gateways": views(view(), view(gateway_id=ELSEWHERE, listed_at=NOW - 11.0)),
+        },
+        act.Await(reason="Creating", message="clearly", gateway_id=ELSEWHERE, list_since=NOW - 10.0),
+    ),
+    (
+        "an unsure Create that came to nothing is sent again",
+        unrecorded,
+        {"memory": {"unsure_since": NOW - 65.0}, "fresh": True},
+        CREATE,
+    ),
+    (
+        "a conflict is explained by a List",
+        unrecorded,
+        {"memory": {"look_since": NOW - 2.0}, "fresh": True},
+        act.Await(
+            reason="Creating", message="conflict", gateway_id=GATEWAY, list_since=NOW - 2.0, quiet=True
+        ),
+    ),
+    (
+        "a conflict that no name explains was a busy gateway",
+        unrecorded,
+        {"memory": {"look_since": NOW - 5.0}, "fresh": True},
+        CREATE,
+    ),
+    (
+        "a Create elsewhere is noted first",
+        unrecorded,
+        {"meta": NOTED_ELSEWHERE, "fresh": True, "gateways": BOTH},
+        act.Protect(gateway_id=GATEWAY),
+    ),
+    (
+        "a gateway that could not be found holds nothing",
+        unrecorded,
+        {"meta": NOTED_ELSEWHERE, "fresh": True},
+        act.Protect(gateway_id=GATEWAY),
+    ),
+    (
+        "where a predecessor may have created, a List after its time must show it",
+        unrecorded,
+        {
+            "meta": NOTED_ELSEWHERE,
+            "fresh": True,
+            "gateways": BOTH,
+            "settings": settings(started_at=NOW - 15.0),
+        },
+        act.Await(
+            reason="Creating",
+            message=ELSEWHERE,
+            gateway_id=ELSEWHERE,
+            list_since=NOW + 60.0,
+            until=NOW + 60.0,
+        ),
+    ),
+    (
+        "the only writer knows that nothing was created",
+        unrecorded,
+        {
+            "meta": NOTED_ELSEWHERE,
+            "fresh": True,
+            "gateways": BOTH,
+            "settings": settings(started_at=NOW - 15.0),
+            "memory": {"protected_here": True},
+        },
+        act.Protect(gateway_id=GATEWAY),
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("build", "changes", "expected"),
+    [case[1:] for case in FIRST + LOOKING + NAMES + CREATING],
+    ids=[case[0] for case in FIRST + LOOKING + NAMES + CREATING],
+)
+def test_plan(build: Callable[..., State], changes: dict[str, Any], expected: act.Action) -> None:
+    check(plan(build(**changes)), expected)
+
+
+def test_create_sends_the_whole_spec_with_our_marker() -> None:
+    action = plan(unrecorded(fresh=True))
+    assert isinstance(action, act.Create)
+    assert action.request == {
+        "name": NAME,
+        "description": f"[mcps {OURS}]",
+        "targetConfiguration": {"mcp": {"mcpServer": {"endpoint": SPEC.endpoint}}},
+        "credentialProviderConfigurations": [
+            {
+                "credentialProviderType": "OAUTH",
+                "credentialProvider": {
+                    "oauthCredentialProvider": {
+                        "providerArn": SPEC.oauth_provider_arn,
+                        "grantType": "CLIENT_CREDENTIALS",
+                        "scopes": ["read"],
+                    }
+                },
+            }
+        ],
+    }
+
+
+def test_a_recreation_notes_its_gateway_like_a_creation() -> None:
+    """Objects of the Go operator carry no note."""
+    lost = recorded(
+        recorded=None, absences=(NOW - 3.0, NOW), fresh=True, meta={"annotations": {}}, record=RECORD
+    )
+    assert plan(lost) == act.Protect(gateway_id=GATEWAY)

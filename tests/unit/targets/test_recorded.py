@@ -1,0 +1,565 @@
+"""The rules for an object whose target is recorded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from mcp_gateway_operator.api.types import McpToolSchema
+from mcp_gateway_operator.targets import actions as act
+from mcp_gateway_operator.targets import diff
+from mcp_gateway_operator.targets.diff import FieldDiff
+from mcp_gateway_operator.targets.plan import plan
+from mcp_gateway_operator.targets.state import Details, State, Verified
+from tests.unit.targets.builders import (
+    ELSEWHERE,
+    FOREIGN,
+    GATEWAY,
+    NOW,
+    RECORD,
+    SIBLING,
+    SPEC,
+    TARGET,
+    TWIN,
+    check,
+    condition,
+    details,
+    edited_outside,
+    recorded,
+    row,
+    settings,
+    spec,
+    target,
+    trouble,
+    view,
+    views,
+)
+
+Case = tuple[str, dict[str, Any], act.Action]
+
+READ = act.Read(gateway_id=GATEWAY, target_id=TARGET)
+SLOW_READ = act.Read(gateway_id=GATEWAY, target_id=TARGET, urgent=False)
+EVIL = FieldDiff("endpoint", SPEC.endpoint, "https://evil.example.com/mcp")
+SIGNATURE = diff.digest([("endpoint", SPEC.endpoint, "https://evil.example.com/mcp")])
+STATIC = spec(mcp_tool_schema=McpToolSchema(inline='{"tools": []}'))
+THREE_LEGGED = spec(oauth_grant_type="AUTHORIZATION_CODE")
+NOT_PROVEN: dict[str, Any] = {"memory": {"verified": None}}
+EDITED: dict[str, Any] = {"memory": {"verified": None, "applied": 0}}
+LATER = "2026-11-22T12:00:00.5Z"
+
+
+def update(of: State, cause: act.Cause, *diffs: FieldDiff) -> act.Update:
+    """Return the update to a state's spec."""
+    return act.Update(
+        gateway_id=GATEWAY,
+        target_id=TARGET,
+        request=of.request,
+        digest=of.want_digest,
+        cause=cause,
+        diffs=diffs,
+    )
+
+
+def denied(kind: str, message: str = "no such gateway") -> dict[str, Any]:
+    """Return a gateway that could be listed until ten seconds ago."""
+    missing = NOW - 10.0 if kind == "not-found" else None
+    return views(view(error=(kind, message), missing_since=missing))
+
+
+QUIET: list[Case] = [
+    ("nothing to do until the sweep", {}, act.Settled(until=NOW + 3600.0)),
+    ("never swept", {"memory": {"next_sweep": None}}, act.Settled()),
+    (
+        "an older List error says nothing of a row",
+        {"gateways": denied("transient")},
+        act.Settled(until=NOW + 3600.0),
+    ),
+    (
+        "a throttled List says nothing of a gateway that was missing",
+        {"gateways": views(view(error=("throttled", "slow down"), missing_since=NOW - 10.0))},
+        act.Settled(until=NOW + 3600.0),
+    ),
+    (
+        "the gateway is gone",
+        {"gateways": denied("not-found")},
+        act.Blocked(
+            reason="GatewayNotFound",
+            message=f"Gateway {GATEWAY} does not exist in account 123456789012, Region us-east-1",
+            stalled=True,
+            gateway_id=GATEWAY,
+            list_since=NOW,
+        ),
+    ),
+    (
+        "one 404 for the gateway is not believed",
+        {"gateways": views(view(error=("not-found", "no"), missing_since=NOW - 0.5))},
+        act.Await(
+            reason="GatewayNotFound",
+            message="looking again",
+            gateway_id=GATEWAY,
+            until=NOW + 1.5,
+            list_since=NOW + 1.5,
+            quiet=True,
+        ),
+    ),
+    (
+        "a foreign marker beats the record",
+        {"recorded": row(mark=FOREIGN)},
+        act.Blocked(reason="ForeignMarker", message="--owner-id", stalled=True),
+    ),
+    (
+        "a sibling's marker beats the record",
+        {"recorded": row(mark=SIBLING)},
+        act.Blocked(reason="ForeignMarker", message="of this installation", stalled=True),
+    ),
+    (
+        "two records and no marker",
+        {"recorded": row(mark=None), "shared": True},
+        act.Blocked(reason="ForeignMarker", message="recorded by another MCPServer", stalled=True),
+    ),
+    ("two records and our marker", {"shared": True}, act.Settled(until=NOW + 3600.0)),
+    ("no marker and a record of our own", {"recorded": row(mark=None)}, act.Settled(until=NOW + 3600.0)),
+    (
+        "without an owner id markers mean nothing",
+        {"recorded": row(mark=FOREIGN), "settings": settings(owner_ids=())},
+        act.Settled(until=NOW + 3600.0),
+    ),
+    (
+        "a record of the Go operator for an older target",
+        {
+            "recorded": row(mark=None, created_at="2026-11-22T11:54:59Z"),
+            "record": msgspec.structs.replace(RECORD, legacy=True),
+        },
+        act.Blocked(reason="ForeignMarker", message="older than this object", stalled=True),
+    ),
+    (
+        "a record of the Go operator, clocks five minutes apart",
+        {
+            "recorded": row(mark=None, created_at="2026-11-22T11:55:00Z"),
+            "record": msgspec.structs.replace(RECORD, legacy=True),
+        },
+        act.Settled(until=NOW + 3600.0),
+    ),
+    *(
+        (
+            f"in progress: {status}",
+            {"recorded": row(status=status)},
+            act.Await(reason=reason, message=status, gateway_id=GATEWAY, busy=True),
+        )
+        for status, reason in (
+            ("CREATING", "Creating"),
+            ("UPDATING", "Updating"),
+            ("SYNCHRONIZING", "Synchronizing"),
+            ("DELETING", "Deleting"),
+        )
+    ),
+    (
+        "an edit waits for the state to settle",
+        {"recorded": row(status="CREATING"), **EDITED},
+        act.Await(reason="Creating", message="CREATING", gateway_id=GATEWAY, busy=True),
+    ),
+    (
+        "READY is not yet credible after our write",
+        {"recorded": row(ready=False, settled=False)},
+        act.Await(reason="Updating", message="confirms", gateway_id=GATEWAY, busy=True),
+    ),
+    (
+        "a state of the future",
+        {"recorded": row(status="HIBERNATING", ready=False)},
+        act.Blocked(reason="TargetFailed", message="HIBERNATING", synced=True),
+    ),
+    (
+        "the new name is taken",
+        {"rename_blocked": "The target keeps its name"},
+        act.Blocked(reason="NameConflict", message="keeps its name", stalled=True),
+    ),
+]
+
+COMPARED: list[Case] = [
+    ("after a start nothing is known", NOT_PROVEN, SLOW_READ),
+    ("an edit", EDITED, READ),
+    (
+        "the List shows a change",
+        {"memory": {"verified": Verified(digest="", fingerprint=("other",), at=0.0)}},
+        READ,
+    ),
+    ("the sweep is due", {"memory": {"next_sweep": NOW}}, SLOW_READ),
+    (
+        "another target was read",
+        {**NOT_PROVEN, "target": target(target_id=TWIN)},
+        SLOW_READ,
+    ),
+    (
+        "no difference",
+        {**NOT_PROVEN, "target": target()},
+        act.Verify(digest=recorded().want_digest),
+    ),
+    (
+        "no difference at the sweep",
+        {"memory": {"next_sweep": NOW}, "target": target()},
+        act.Verify(digest=recorded().want_digest),
+    ),
+    (
+        "a missing marker is no difference",
+        {**NOT_PROVEN, "recorded": row(mark=None), "target": target(description=None)},
+        act.Verify(digest=recorded().want_digest),
+    ),
+    (
+        "a description held in full is none either, though a marker would shorten it",
+        {"of": spec(description="x" * 200), **NOT_PROVEN, "target": target(description="x" * 200)},
+        act.Verify(digest=recorded(of=spec(description="x" * 200)).want_digest),
+    ),
+    (
+        "the target changed hands since the List",
+        {**NOT_PROVEN, "target": edited_outside(description=f"[mcps {FOREIGN}]")},
+        act.Blocked(reason="ForeignMarker", message=FOREIGN, stalled=True),
+    ),
+    (
+        "an edit is sent",
+        {**EDITED, "target": edited_outside()},
+        update(recorded(), act.Cause.EDIT, EVIL),
+    ),
+    (
+        "an edit is sent whatever was sent in vain before",
+        {
+            "memory": {
+                "applied": 0,
+                "verified": None,
+                "sent_diff": SIGNATURE,
+                "verify_after_repair": True,
+                "drift_next": NOW + 9,
+            },
+            "status": {"not_converging": SIGNATURE},
+            "target": edited_outside(),
+        },
+        update(recorded(), act.Cause.EDIT, EVIL),
+    ),
+    (
+        "what was read is older than our last write",
+        {"memory": {"verified": None, "written": (LATER, NOW - 5.0)}, "target": edited_outside()},
+        act.Await(reason="Updating", message="as it was before", until=NOW + 5.0),
+    ),
+    (
+        "what was read is older than our last write, which is long ago",
+        {"memory": {"verified": None, "written": (LATER, NOW - 60.0)}, "target": edited_outside()},
+        update(recorded(), act.Cause.DRIFT, EVIL),
+    ),
+    (
+        "what was read is newer than our last write",
+        {
+            "memory": {"verified": None, "written": (LATER, NOW - 5.0)},
+            "target": edited_outside(updated_at="2026-11-22T13:00:00.5+01:00"),
+        },
+        update(recorded(), act.Cause.DRIFT, EVIL),
+    ),
+    (
+        "drift is repaired at once",
+        {**NOT_PROVEN, "target": edited_outside()},
+        update(recorded(), act.Cause.DRIFT, EVIL),
+    ),
+    (
+        "drift again, so soon",
+        {"memory": {"verified": None, "drift_next": NOW + 60.0}, "target": edited_outside()},
+        act.Blocked(reason="Drifted", message="waiting before the next repair", until=NOW + 60.0),
+    ),
+    (
+        "drift is reported",
+        {"of": spec(drift_policy="Report"), **NOT_PROVEN, "target": edited_outside()},
+        act.Blocked(reason="Drifted", message="driftPolicy is Report", stalled=True),
+    ),
+    (
+        "drift of a target with consent is reported by default",
+        {
+            "of": THREE_LEGGED,
+            **NOT_PROVEN,
+            "target": target(THREE_LEGGED, name="renamed"),
+        },
+        act.Blocked(reason="Drifted", message="driftPolicy is Report", stalled=True),
+    ),
+    (
+        "AWS did not keep our repair",
+        {
+            "memory": {"verified": None, "sent_diff": SIGNATURE, "verify_after_repair": True},
+            "target": edited_outside(),
+        },
+        act.Blocked(reason="NotConverging", message="evil.example.com", stalled=True, signature=SIGNATURE),
+    ),
+    (
+        "AWS did not keep the repair of an earlier process",
+        {**NOT_PROVEN, "status": {"not_converging": SIGNATURE}, "target": edited_outside()},
+        act.Blocked(reason="NotConverging", message="evil.example.com", stalled=True, signature=SIGNATURE),
+    ),
+    (
+        "the update was refused a moment ago",
+        {
+            "memory": {"verified": None, "trouble": trouble(kind="validation", reason="UpdateError")},
+            "target": edited_outside(),
+        },
+        act.Blocked(reason="UpdateError", message="busy", stalled=True, until=NOW + 30.0),
+    ),
+]
+
+PENDING = row(status="UPDATE_PENDING_AUTH", ready=False)
+BROKEN = row(status="FAILED", ready=False)
+UNREACHABLE = "Unable to connect to the MCP server."
+
+
+def broken(due: float | None, **memory: Any) -> dict[str, Any]:
+    """Return what makes a target's failure known, its repair due at some time."""
+    return {
+        "recorded": BROKEN,
+        "memory": {"details": details(BROKEN, UNREACHABLE), "failure_next": due, **memory},
+    }
+
+
+UNSETTLED: list[Case] = [
+    ("consent: the address is read", {"recorded": PENDING}, READ),
+    (
+        "consent is waited for",
+        {"recorded": PENDING, "memory": {"details": details(PENDING, url="https://consent.example.com")}},
+        act.Blocked(
+            reason="PendingAuthorization",
+            message="status.authorizationUrl",
+            synced=True,
+            gateway_id=GATEWAY,
+            busy=True,
+        ),
+    ),
+    ("a failure's reasons are read", {"recorded": BROKEN}, READ),
+    (
+        "a failure's reasons are read again when the row changes",
+        {
+            "recorded": BROKEN,
+            "memory": {"details": Details(fingerprint=None, reasons=(), authorization_url=None)},
+        },
+        READ,
+    ),
+    (
+        "a failure rests until its repair is due",
+        broken(NOW + 30.0),
+        act.Blocked(reason="TargetFailed", message=f"FAILED: {UNREACHABLE}", synced=True, until=NOW + 30.0),
+    ),
+    ("a failure without a date gets one by a Get", broken(None), READ),
+    (
+        "a Get that gave no date is not repeated at once",
+        {**broken(None), "target": target(status="READY")},
+        act.Blocked(reason="TargetFailed", message=UNREACHABLE, synced=True),
+    ),
+    ("a repair rests on a fresh Get", broken(NOW), READ),
+    (
+        "a repair connects again",
+        {**broken(NOW), "target": target(status="FAILED")},
+        act.Synchronize(gateway_id=GATEWAY, target_id=TARGET, cause=act.Cause.FAILURE),
+    ),
+    (
+        "a repair leaves alone what changed hands",
+        {**broken(NOW), "target": target(status="FAILED", description=f"[mcps {FOREIGN}]")},
+        act.Blocked(reason="ForeignMarker", message=FOREIGN, stalled=True),
+    ),
+    (
+        "a static list cannot be synchronized",
+        {"of": STATIC, **broken(NOW), "target": target(STATIC, status="FAILED")},
+        update(recorded(of=STATIC), act.Cause.FAILURE),
+    ),
+    (
+        "dynamic listing cannot be synchronized",
+        {
+            "of": spec(listing_mode="DYNAMIC"),
+            **broken(NOW),
+            "target": target(spec(listing_mode="DYNAMIC"), status="FAILED"),
+        },
+        update(recorded(of=spec(listing_mode="DYNAMIC")), act.Cause.FAILURE),
+    ),
+    (
+        "an empty static list means none",
+        {"of": spec(mcp_tool_schema=McpToolSchema()), **broken(NOW), "target": target(status="FAILED")},
+        act.Synchronize(gateway_id=GATEWAY, target_id=TARGET, cause=act.Cause.FAILURE),
+    ),
+    (
+        "an old IAM policy allows no Synchronize",
+        {**broken(NOW), "sync_denied": True, "target": target(status="FAILED")},
+        update(recorded(), act.Cause.FAILURE),
+    ),
+    (
+        "a failed update that AWS did not keep is sent again",
+        {**broken(NOW), "target": edited_outside(status="FAILED")},
+        update(recorded(), act.Cause.FAILURE, EVIL),
+    ),
+    (
+        "a repair was throttled",
+        {**broken(NOW, trouble=trouble(attempts=3)), "target": target(status="FAILED")},
+        act.Blocked(reason="Throttled", message="busy", until=NOW + 30.0),
+    ),
+]
+
+TWO = (row(), row(TWIN))
+
+TWINS: list[Case] = [
+    (
+        "a second target of the name is read",
+        {"marked": TWO},
+        act.Read(gateway_id=GATEWAY, target_id=TWIN, urgent=False),
+    ),
+    (
+        "a second target of the name is deleted",
+        {"marked": TWO, "target": target(target_id=TWIN)},
+        act.Delete(gateway_id=GATEWAY, target_id=TWIN, duplicate=True),
+    ),
+    (
+        "unless it changed hands",
+        {"marked": TWO, "target": target(target_id=TWIN, description=f"[mcps {FOREIGN}]")},
+        act.Await(reason="DuplicateMarker", message=TWIN, gateway_id=GATEWAY, list_since=NOW, quiet=True),
+    ),
+    ("another name stays", {"marked": (row(), row(TWIN, name="copy"))}, act.Settled(until=NOW + 3600.0)),
+    (
+        "another gateway stays",
+        {"marked": (row(), row(TWIN, gateway_id=ELSEWHERE))},
+        act.Settled(until=NOW + 3600.0),
+    ),
+    (
+        "one that goes already",
+        {"marked": (row(), row(TWIN, status="DELETING"))},
+        act.Settled(until=NOW + 3600.0),
+    ),
+    (
+        "one that AWS would not delete yet",
+        {"marked": (row(), row(TWIN, status="CREATING"))},
+        act.Settled(until=NOW + 3600.0),
+    ),
+    (
+        "one that a Get no longer found",
+        {"marked": (row(), row(TWIN, absent_at=NOW - 1.0))},
+        act.Settled(until=NOW + 3600.0),
+    ),
+]
+
+GONE: dict[str, Any] = {"recorded": None, "memory": {}}
+
+ABSENT: list[Case] = [
+    ("not listed: a Get", GONE, READ),
+    (
+        "not listed since the start",
+        {**GONE, "gateways": views(view(listed_at=None))},
+        act.Await(reason="Queued", message="first list", gateway_id=GATEWAY, list_since=0.0, quiet=True),
+    ),
+    (
+        "one 404 is not believed",
+        {**GONE, "absences": (NOW - 0.5, NOW - 0.5)},
+        act.Await(reason="Drifted", message="not found", until=NOW + 1.5),
+    ),
+    ("two seconds later a second Get", {**GONE, "absences": (NOW - 2.0, NOW - 2.0)}, READ),
+    ("two 404s", {**GONE, "absences": (NOW - 2.0, NOW)}, act.Fetch()),
+    (
+        "but the List shows it",
+        {**GONE, "absences": (NOW - 9.0, NOW), "still_listed": True},
+        act.Await(reason="Drifted", message="still listed", gateway_id=GATEWAY, list_since=NOW),
+    ),
+    (
+        "no List of this process has shown it, and it started half a minute ago",
+        {
+            **GONE,
+            "absences": (NOW - 9.0, NOW),
+            "was_listed": False,
+            "settings": settings(started_at=NOW - 30.0),
+        },
+        act.Await(reason="Drifted", message="not found", until=NOW + 30.0),
+    ),
+    (
+        "no List has shown it for a minute",
+        {
+            **GONE,
+            "absences": (NOW - 9.0, NOW - 7.0),
+            "was_listed": False,
+            "settings": settings(started_at=NOW - 60.0),
+        },
+        READ,
+    ),
+    (
+        "one with our marker is there instead",
+        {**GONE, "absences": (NOW - 9.0, NOW), "marked": (row(TWIN),)},
+        act.Read(gateway_id=GATEWAY, target_id=TWIN),
+    ),
+]
+
+LISTS: list[Case] = [
+    (
+        "the gateway does not exist",
+        {**GONE, "gateways": denied("not-found")},
+        act.Blocked(
+            reason="GatewayNotFound",
+            message="Correct spec.gatewayId",
+            stalled=True,
+            gateway_id=GATEWAY,
+            list_since=NOW,
+        ),
+    ),
+    (
+        "Lists are denied",
+        {**GONE, "gateways": denied("access-denied", "not authorized")},
+        act.Blocked(
+            reason="AccessDenied",
+            message="not authorized",
+            stalled=True,
+            gateway_id=GATEWAY,
+            list_since=NOW,
+        ),
+    ),
+    (
+        "Lists are refused",
+        {**GONE, "gateways": denied("validation", "bad id")},
+        act.Blocked(
+            reason="ValidationError", message="bad id", stalled=True, gateway_id=GATEWAY, list_since=NOW
+        ),
+    ),
+    (
+        "Lists fail for a while",
+        {**GONE, "gateways": denied("transient", "503")},
+        act.Await(reason="AWSUnavailable", message="503", gateway_id=GATEWAY, list_since=NOW, quiet=True),
+    ),
+    (
+        "Lists have failed since the start, and the object was Ready",
+        {
+            **GONE,
+            "gateways": views(view(listed_at=None, error=("transient", "503"))),
+            "status": {"conditions": (condition(),)},
+        },
+        act.Await(reason="AWSUnavailable", message="503", gateway_id=GATEWAY, list_since=NOW, quiet=True),
+    ),
+    *(
+        (
+            f"Lists have failed since the start, and the object was {what}",
+            {
+                **GONE,
+                "gateways": views(view(listed_at=None, error=("transient", "503"))),
+                "status": {"conditions": (was,)},
+            },
+            act.Blocked(reason="AWSUnavailable", message="503", gateway_id=GATEWAY, list_since=NOW),
+        )
+        for what, was in (
+            ("Ready in an older generation", condition(generation=0)),
+            ("not Ready", condition(status="False")),
+        )
+    ),
+    (
+        "a read keeps failing",
+        {**GONE, "memory": {"trouble": trouble(attempts=3, kind="transient", reason="AWSUnavailable")}},
+        act.Blocked(reason="AWSUnavailable", message="busy", until=NOW + 30.0),
+    ),
+    (
+        "a read is denied",
+        {**GONE, "memory": {"trouble": trouble(kind="access-denied", reason="AccessDenied")}},
+        act.Blocked(reason="AccessDenied", message="busy", stalled=True, until=NOW + 30.0),
+    ),
+    ("the wait is over", {**GONE, "memory": {"trouble": trouble(until=NOW)}}, READ),
+]
+
+CASES = QUIET + COMPARED + UNSETTLED + TWINS + ABSENT + LISTS
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"), [case[1:] for case in CASES], ids=[case[0] for case in CASES]
+)
+def test_plan(changes: dict[str, Any], expected: act.Action) -> None:
+    check(plan(recorded(**changes)), expected)
