@@ -26,6 +26,10 @@ class Gateways:
             memory.gateways = now_used
         return [self._observer.track(gateway_id) for gateway_id in gateway_ids]
 
+    def users(self, gateway_id: str) -> frozenset[Key]:
+        """Return the objects that use a gateway."""
+        return frozenset(self._users.get(gateway_id, ()))
+
     def table(self, gateway_id: str) -> GatewayTable:
         """Return the table of a gateway in use."""
         return self._observer.track(gateway_id)

@@ -8,9 +8,11 @@ from mcp_gateway_operator.agentcore.table import Change
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.targets import marker as markers
 from mcp_gateway_operator.targets.naming import default_target_name
-from mcp_gateway_operator.targets.state import Settings
+from mcp_gateway_operator.targets.state import Settings, stored_record
 
 Key = tuple[str, str]
+Keys = dict[str, tuple[Key, ...]]
+"""Nearly every entry has one key, so tuples cost less than sets."""
 
 
 def wanted_name(obj: MCPServer) -> str:
@@ -23,62 +25,79 @@ class ObjectIndex:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._by_target: dict[str, set[Key]] = {}
-        self._by_name: dict[str, set[Key]] = {}
+        self._by_target: Keys = {}
+        self._by_name: Keys = {}
         self._by_marker: dict[str, Key] = {}
 
     def update(self, old: MCPServer | None, new: MCPServer | None) -> None:
         """Take one change of one object in."""
-        if old is not None:
-            self._discard(self._by_target, old.status.target_id, old.key)
-            self._discard(self._by_name, wanted_name(old), old.key)
-        if new is not None:
-            if new.status.target_id:
-                self._by_target.setdefault(new.status.target_id, set()).add(new.key)
-            self._by_name.setdefault(wanted_name(new), set()).add(new.key)
-        for mark in self._settings.markers_of(new or old) if new or old else ():
+        if old is not None and (target_id := _recorded(old)):
+            _discard(self._by_target, target_id, old.key)
+        if new is not None and (target_id := _recorded(new)):
+            _add(self._by_target, target_id, new.key)
+        before, after = (wanted_name(obj) if obj is not None else "" for obj in (old, new))
+        if before != after:
+            if old is not None:
+                _discard(self._by_name, before, old.key)
             if new is not None:
-                self._by_marker[mark] = new.key
-            else:
+                _add(self._by_name, after, new.key)
+        if new is None and old is not None:
+            for mark in self._settings.markers_of(old):
                 self._by_marker.pop(mark, None)
+        elif old is None and new is not None:
+            for mark in self._settings.markers_of(new):
+                self._by_marker[mark] = new.key
 
     def rebuild(self, settings: Settings, objects: Iterable[MCPServer]) -> None:
         """Start over with other settings."""
-        self.__init__(settings)  # type: ignore[misc]  -- the same instance, all its tables empty
+        self._settings = settings
+        for table in (self._by_target, self._by_name, self._by_marker):
+            table.clear()
         for obj in objects:
             self.update(None, obj)
 
     def recorders(self, target_id: str) -> frozenset[Key]:
-        """Return the objects whose status names this target."""
+        """Return the objects whose valid record names this target."""
         return frozenset(self._by_target.get(target_id, ()))
-
-    def knows(self, mark: str) -> bool:
-        """Whether a marker, given as `OWNER/OBJECT`, is that of an object there is."""
-        return mark in self._by_marker
 
     def claim(self, target_id: str, key: Key) -> None:
         """Note a target that was created or taken up and is not in the status yet."""
-        self._by_target.setdefault(target_id, set()).add(key)
+        _add(self._by_target, target_id, key)
+
+    def disclaim(self, target_id: str, key: Key) -> None:
+        """Forget such a target: its object is gone, and its status never held it."""
+        _discard(self._by_target, target_id, key)
 
     def concerned(self, changes: Iterable[Change]) -> set[Key]:
         """Return the objects that rows which changed belong to, or whose name they hold or held."""
         keys: set[Key] = set()
         for change in changes:
-            keys |= self._by_target.get(change.target_id, set())
+            keys.update(self._by_target.get(change.target_id, ()))
             for summary in (change.before, change.after):
                 if summary is None:
                     continue
-                keys |= self._by_name.get(summary.name, set())
+                keys.update(self._by_name.get(summary.name, ()))
                 mark = markers.find(summary.description)
                 if mark is not None and (key := self._by_marker.get(mark)) is not None:
                     keys.add(key)
         return keys
 
-    @staticmethod
-    def _discard(table: dict[str, set[Key]], value: str, key: Key) -> None:
-        keys = table.get(value)
-        if keys is None:
-            return
-        keys.discard(key)
-        if not keys:
-            del table[value]
+
+def _recorded(obj: MCPServer) -> str:
+    """Return the recorded target; a status that was copied from another object records nothing."""
+    record = stored_record(obj)
+    return record.target_id if record is not None else ""
+
+
+def _add(table: Keys, value: str, key: Key) -> None:
+    keys = table.get(value, ())
+    if key not in keys:
+        table[value] = (*keys, key)
+
+
+def _discard(table: Keys, value: str, key: Key) -> None:
+    keys = tuple(each for each in table.get(value, ()) if each != key)
+    if keys:
+        table[value] = keys
+    else:
+        table.pop(value, None)

@@ -163,6 +163,8 @@ class Loader:
         if memory.failure_attempts == 0 and memory.failure_next is None and obj.status.failure is not None:
             memory.failure_attempts = obj.status.failure.attempts
             memory.failure_next = self._loop_time(obj.status.failure.next_attempt)
+        if all(view.missing_since is None for view in state.gateways.values()):
+            memory.gateway_gone, memory.gateway_answered = False, None
         if memory.next_sweep is None:
             memory.next_sweep = state.now + self._rng.random() * state.settings.sweep_interval
         row = state.recorded
@@ -171,12 +173,19 @@ class Loader:
         if memory.verified is None and _status_proves(obj, row):
             memory.verified = Verified(digest=state.want_digest, fingerprint=row.fingerprint, at=state.now)
         elif memory.verified is not None and memory.verified.fingerprint is None:
-            memory.verified = replace_fingerprint(memory.verified, row.fingerprint)
+            # Our write set `updatedAt`; another value may come from another writer, and costs a full read.
+            ours = memory.written is not None and same_instant(memory.written[0], row.summary.updated_at)
+            memory.verified = replace_fingerprint(memory.verified, row.fingerprint) if ours else None
 
     def _loop_time(self, stamp: str) -> float | None:
         if not stamp:
             return None
         return self._clock() + max(0.0, (instant(stamp) - self._wall()).total_seconds())
+
+
+def same_instant(one: str, other: str) -> bool:
+    """Return whether two AWS timestamps name the same moment."""
+    return one == other or instant(one) == instant(other)
 
 
 def replace_fingerprint(verified: Verified, fingerprint: tuple[object, ...] | None) -> Verified:
@@ -195,7 +204,7 @@ def _status_proves(obj: MCPServer, row: Row) -> bool:
         and condition.observed_generation == obj.metadata.generation
         for condition in obj.status.conditions
     )
-    return ready and instant(observed.updated_at) == instant(row.summary.updated_at)
+    return ready and same_instant(observed.updated_at, row.summary.updated_at)
 
 
 def _view(table: GatewayTable) -> GatewayView:
@@ -218,4 +227,5 @@ def _present(table: GatewayTable, row: TableRow) -> Row:
         fingerprint=row.fingerprint,
         ready=table.ready(target_id),
         settled=table.settled(target_id),
+        absent_at=table.last_absent(target_id),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import msgspec
@@ -47,7 +47,7 @@ class OperatorConfig:
     default_deletion_policy: str = "Delete"
     drift_interval: float = 60.0
     sweep_interval: float = 6 * 3600.0
-    quotas: Quotas = Quotas()
+    quotas: Quotas = field(default_factory=Quotas)
     namespaces: tuple[str, ...] = ()
 
 
@@ -83,13 +83,14 @@ class Operator:
             clock=loop.time,
             drift_interval=config.drift_interval,
             rng=rng,
-            on_change=lambda gateway_id, changes: self.reconciler.on_targets(gateway_id, changes),
+            # The reconciler needs the observer and the informer first, and they call it later.
+            on_change=lambda gateway_id, changes: self.reconciler.on_targets(gateway_id, changes),  # noqa: PLW0108  -- see above
         )
         self.informer: Informer[MCPServer] = Informer(
             cluster,
             MCPSERVERS,
             decode=decode,
-            on_event=lambda old, new: self.reconciler.on_object(old, new),
+            on_event=lambda old, new: self.reconciler.on_object(old, new),  # noqa: PLW0108  -- as above
             namespaces=config.namespaces,
         )
         self.reconciler = Reconciler(

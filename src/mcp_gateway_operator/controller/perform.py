@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 import structlog
@@ -13,15 +14,16 @@ from mcp_gateway_operator.agentcore.quotas import Lane, Op
 from mcp_gateway_operator.agentcore.ticket import Ticket
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.types import MCPServer
-from mcp_gateway_operator.controller.index import ObjectIndex
+from mcp_gateway_operator.controller.index import Key, ObjectIndex
 from mcp_gateway_operator.controller.ports import MCPSERVERS, Ports
 from mcp_gateway_operator.controller.troubles import trouble_of
-from mcp_gateway_operator.runtime.cluster import PatchType
+from mcp_gateway_operator.runtime.cluster import ApiError, PatchType
 from mcp_gateway_operator.runtime.events import ObjectRef
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets import diff
 from mcp_gateway_operator.targets.failures import DRIFT_BASE, DRIFT_MAX, backoff
 from mcp_gateway_operator.targets.model import FAILED, Target
+from mcp_gateway_operator.targets.recorded import differences, signature
 from mcp_gateway_operator.targets.state import Details, Record, State, Verified
 
 REPORT_DELAY = 2.0
@@ -59,6 +61,8 @@ class Performer:
         self._ports = ports
         self._index = index
         self._on_sync_denied = on_sync_denied
+        self.reporting: set[Key] = set()
+        """Objects whose status is being written: that it changes is no news to them."""
         self.handlers: dict[type[act.Action], Handler] = {
             act.Protect: self._protect,
             act.Fetch: self._fetch,
@@ -90,7 +94,7 @@ class Performer:
         if first and state.memory.born_here:
             state.memory.protected_here = True
 
-    async def _release(self, view: Pass, state: State, action: act.Release) -> None:
+    async def _release(self, _view: Pass, state: State, action: act.Release) -> None:
         """Take our finalizer off, guarded by resourceVersion."""
         meta = state.obj.metadata
         patch = {
@@ -99,7 +103,10 @@ class Performer:
                 "finalizers": [item for item in meta.finalizers if item != names.FINALIZER],
             }
         }
-        view.obj = await self._patch(state.obj, patch, PatchType.MERGE)
+        await self._patch(state.obj, patch, PatchType.MERGE)
+        if len(meta.finalizers) == 1:
+            # It was the last finalizer: the API server removes the object with this very write.
+            self._ports.informer.forget(state.obj.key, meta.uid)
         self.event(state.obj, "Normal", action.event, action.message)
         log.info("released", namespace=meta.namespace, name=meta.name, why=action.message)
 
@@ -129,7 +136,20 @@ class Performer:
         if guarded:
             patch.append({"op": "test", "path": "/metadata/resourceVersion", "value": meta.resource_version})
         patch.append({"op": "add", "path": "/status", "value": status})
-        return await self._patch(obj, patch, PatchType.JSON, subresource="status")
+        self.reporting.add(obj.key)
+        try:
+            written = await self._patch(obj, patch, PatchType.JSON, subresource="status")
+        except ApiError as error:
+            if not error.invalid:
+                raise
+            # A failed `test` is an ordinary lost race.
+            raise ApiError(HTTPStatus.CONFLICT, "Conflict", error.message) from error
+        finally:
+            self.reporting.discard(obj.key)
+        held = self._ports.informer.get(obj.key)
+        if held is not None and held.status != written.status:
+            self._ports.queue.add(obj.key)
+        return written
 
     def event(self, obj: MCPServer, kind: str, reason: str, message: str) -> None:
         """Record an Event on the object; never blocks."""
@@ -181,7 +201,7 @@ class Performer:
             self._write_noted(action.gateway_id, target, began)
         memory.unsure_since = memory.look_since = None
         self._record(state, action.gateway_id, target)
-        memory.verified = Verified(digest=action.digest, fingerprint=None, at=ports.clock())
+        self._applied(state, action.digest, target)
         self._note_details(state, action.gateway_id, target)
         self.event(
             state.obj,
@@ -198,6 +218,7 @@ class Performer:
         memory = state.memory
         fingerprint = state.recorded.fingerprint if state.recorded else None
         memory.verified = Verified(digest=action.digest, fingerprint=fingerprint, at=state.now)
+        memory.applied = state.obj.metadata.generation
         memory.verify_after_repair = False
         memory.next_sweep = state.now + state.settings.sweep_interval * (0.9 + self._ports.rng.random() / 5)
 
@@ -228,7 +249,7 @@ class Performer:
             ticket.hold(action.target_id)
             self._write_noted(action.gateway_id, target, began)
         now = ports.clock()
-        memory.verified = Verified(digest=action.digest, fingerprint=None, at=now)
+        self._applied(state, action.digest, target)
         memory.trouble = None
         memory.report_after = now + REPORT_DELAY
         text = diff.describe(action.diffs)
@@ -241,7 +262,7 @@ class Performer:
                     memory.drift_attempts = 0
                 memory.drift_next = now + backoff(memory.drift_attempts, base=DRIFT_BASE, maximum=DRIFT_MAX)
                 memory.drift_attempts += 1
-                memory.sent_diff = diff.digest([(d.field, d.want, d.have) for d in action.diffs])
+                memory.sent_diff = signature(action.diffs)
                 memory.verify_after_repair = True
                 message = f"Target {action.target_id} was changed outside and is repaired: {text}"
                 self.event(state.obj, "Warning", "DriftRepaired", message)
@@ -302,6 +323,8 @@ class Performer:
                 if error.kind not in {ErrorKind.NOT_FOUND, ErrorKind.ACCESS_DENIED}:
                     raise
                 state.memory.gateway_gone = True
+            else:
+                state.memory.gateway_answered = self._ports.clock()
 
     def note_trouble(self, state: State, action: act.Action, error: AgentCoreError) -> None:
         """Remember a failed call, so that it is not sent again at once."""
@@ -336,6 +359,17 @@ class Performer:
         if ticket is None:
             raise NoTicketError
         return ticket
+
+    def _applied(self, state: State, digest: str, target: Target) -> None:
+        """Note what AWS holds after a write of ours, and what of it AWS did not keep."""
+        memory = state.memory
+        now = self._ports.clock()
+        memory.verified = Verified(digest=digest, fingerprint=None, at=now)
+        memory.written = (target.summary.updated_at, now)
+        memory.applied = state.obj.metadata.generation
+        unkept = differences(state, target)
+        memory.verify_after_repair = bool(unkept)
+        memory.sent_diff = signature(unkept)
 
     def _write_noted(self, gateway_id: str, target: Target, began: float) -> None:
         table = self._ports.observer.track(gateway_id)

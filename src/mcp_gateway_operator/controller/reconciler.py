@@ -4,27 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import msgspec
 import structlog
 
-from mcp_gateway_operator.agentcore.errors import AgentCoreError
+from mcp_gateway_operator.agentcore.errors import AgentCoreError, ErrorKind
 from mcp_gateway_operator.agentcore.table import Change
+from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.names import ConditionType, Reason
-from mcp_gateway_operator.api.types import Condition, MCPServer, MCPServerStatus
+from mcp_gateway_operator.api.types import Condition, MCPServer
 from mcp_gateway_operator.controller.gateways import Gateways
 from mcp_gateway_operator.controller.index import Key, ObjectIndex
 from mcp_gateway_operator.controller.load import Loader
 from mcp_gateway_operator.controller.perform import NoTicketError, Pass, Performer
 from mcp_gateway_operator.controller.ports import Ports
-from mcp_gateway_operator.controller.report import status_of
+from mcp_gateway_operator.controller.report import status_of, with_record
+from mcp_gateway_operator.runtime.cluster import ApiError
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.plan import plan
-from mcp_gateway_operator.targets.state import Memory, Settings, State
+from mcp_gateway_operator.targets.state import Memory, Settings, State, applied_generation, stored_record
 
 MAX_STEPS = 12
 """Actions in one pass; a correct plan needs about six, so more is a loop and an error."""
 QUEUED_AFTER = 30.0
 """Seconds an object waits for its turn before its status says so."""
+
+MISSING_AGAIN = 10.0
+"""Seconds after which an object is looked at again that the API server no longer has."""
 
 log = structlog.get_logger(__name__)
 
@@ -60,28 +64,41 @@ class Reconciler:
         self.index.update(old, new)
         obj = new or old
         assert obj is not None
-        if (
-            new is not None
-            and old is None
-            and self._ports.informer.synced.is_set()
-            and not new.metadata.finalizers
-        ):
-            self._memories[new.key] = Memory(uid=new.metadata.uid, born_here=True)
+        if new is not None and old is None and self._ports.informer.synced.is_set():
+            self._begin(new).born_here = not new.metadata.finalizers
+        if old is not None and new is not None and _asks(old, new):
+            self._look_again(new.key)
         if old is None or new is None or _differs(old, new):
             self._ports.queue.add(obj.key, urgent=True)
-        elif old.status != new.status:
+        elif old.status != new.status and obj.key not in self._performer.reporting:
             self._ports.queue.add(obj.key, urgent=False)
 
-    def on_targets(self, _gateway_id: str, changes: Sequence[Change]) -> None:
-        """Take rows that changed at AWS: wake the objects they belong to."""
-        for key in self.index.concerned(changes):
+    def on_targets(self, gateway_id: str, changes: Sequence[Change]) -> None:
+        """Take rows that changed at AWS: wake the objects they belong to.
+
+        No rows at all mean that Lists of the gateway began to fail, or succeed again: that concerns all.
+        """
+        for key in self.index.concerned(changes) if changes else self._gateways.users(gateway_id):
             memory = self._memories.get(key)
             self._ports.queue.add(key, urgent=memory is not None and bool(memory.busy_on))
 
     # -- the pass -------------------------------------------------------------------------------------
 
     async def reconcile(self, key: Key) -> float | None:
-        """Bring one object forward; return the seconds until it must be looked at again, or None."""
+        """Bring one object forward; return the seconds until it must be looked at again, or None.
+
+        Raises:
+            ApiError: the API server refused something; the pass is to be repeated.
+        """
+        try:
+            return await self._pass(key)
+        except ApiError as error:
+            if not error.not_found:
+                raise
+            # Deleted a moment ago; should the informer's watch not say so, its next list does.
+            return MISSING_AGAIN
+
+    async def _pass(self, key: Key) -> float | None:
         obj = self._ports.informer.get(key)
         if obj is None:
             self._forget(key)
@@ -89,19 +106,27 @@ class Reconciler:
         memory = self._memory(obj)
         if memory.record_failed:
             obj = await self._store(obj, memory)
-        state, action = await self._steps(obj, memory)
-        if isinstance(action, act.Release):
+        ended = await self._steps(obj, memory)
+        if ended is None:
             return None
+        state, action = ended
         self._follow(state, action)
         due = [await self._report(state, action), _deadline(action)]
         if (moment := min((d for d in due if d is not None), default=None)) is None:
             return None
         return max(0.0, moment - self._ports.clock())
 
-    async def _steps(self, obj: MCPServer, memory: Memory) -> tuple[State, act.Action]:
-        """Load, plan and perform until an action has nothing to perform; return it with its state."""
+    async def _steps(self, obj: MCPServer, memory: Memory) -> tuple[State, act.Action] | None:
+        """Load, plan and perform until an action has nothing to perform; return it with its state.
+
+        Returns None when the object is released, or was deleted and made again while this pass ran: then
+        the new one gets a pass of its own.
+        """
         view = Pass(obj=obj)
         for _ in range(MAX_STEPS):
+            if view.obj.metadata.uid != memory.uid or self._memories.get(obj.key) is not memory:
+                self._ports.queue.add(obj.key)
+                return None
             state = self._loader.load(view.obj, memory, self.settings, fresh=view.fresh, target=view.target)
             action = plan(state)
             perform = self._performer.handlers.get(type(action))
@@ -111,15 +136,14 @@ class Reconciler:
             try:
                 await perform(view, state, action)
             except AgentCoreError as error:
+                if error.kind is ErrorKind.FENCED:
+                    # Whoever writes now reports, too.
+                    return state, act.Nothing()
                 self._performer.note_trouble(state, action, error)
             except NoTicketError:
                 return state, self._queued(state)
             if isinstance(action, act.Release):
-                return state, action
-            if view.obj.metadata.uid != memory.uid:
-                # Deleted and made again while this pass ran: the new object gets a pass of its own.
-                self._ports.queue.add(obj.key)
-                return state, act.Nothing()
+                return None
         raise RuntimeError(f"{obj.key}: no end after {MAX_STEPS} steps, the last was {action!r}")
 
     def _queued(self, state: State) -> act.Action:
@@ -159,12 +183,14 @@ class Reconciler:
             return memory.report_after
         if isinstance(action, act.Settled):
             memory.failure_attempts, memory.failure_next = 0, None
-            memory.trouble = None
+            memory.trouble = memory.details = None
+        if isinstance(action, act.Settled) or (isinstance(action, act.Blocked) and action.synced):
+            memory.applied = state.obj.metadata.generation
         status = status_of(state, action, wall=self._ports.wall())
         if status is None:
             if memory.record is None or isinstance(action, act.Nothing):
                 return None
-            status = self._bare_record(state)
+            status = with_record(state.obj, memory.record)
         guarded = memory.record is not None
         memory.record_failed = guarded
         obj = await self._performer.write_status(state.obj, status, guarded=guarded)
@@ -173,28 +199,14 @@ class Reconciler:
         self._announce(state.obj, obj)
         return None
 
-    def _bare_record(self, state: State) -> MCPServerStatus:
-        record = state.memory.record
-        assert record is not None
-        return msgspec.structs.replace(
-            state.obj.status,
-            target_id=record.target_id,
-            recorded_for=state.obj.metadata.uid,
-            gateway_id=record.gateway_id,
-            gateway_arn=record.gateway_arn,
-            target_name=record.target_name,
-        )
-
     async def _store(self, obj: MCPServer, memory: Memory) -> MCPServer:
         """Store a record whose first write failed, before anything else for this object."""
         view = Pass(obj=obj)
         await self._performer.fetch(view)
-        obj = view.obj
-        if obj.metadata.uid != memory.uid or memory.record is None:
-            memory.record_failed = False
-            return obj
-        state = self._loader.load(obj, memory, self.settings, fresh=True, target=None)
-        obj = await self._performer.write_status(obj, self._bare_record(state), guarded=True)
+        obj, record = view.obj, memory.record
+        # The answer alone may have been lost.
+        if record is not None and obj.metadata.uid == memory.uid and stored_record(obj) != record:
+            obj = await self._performer.write_status(obj, with_record(obj, record), guarded=True)
         memory.record_failed = False
         return obj
 
@@ -212,20 +224,40 @@ class Reconciler:
 
     def _memory(self, obj: MCPServer) -> Memory:
         memory = self._memories.get(obj.key)
-        if memory is None or memory.uid != obj.metadata.uid:
-            if memory is not None:
-                self._gateways.release(obj.key, memory)
-            memory = self._memories[obj.key] = Memory(uid=obj.metadata.uid)
+        return self._begin(obj) if memory is None or memory.uid != obj.metadata.uid else memory
+
+    def _begin(self, obj: MCPServer) -> Memory:
+        """Begin to remember an object; one of the same name before it is forgotten."""
+        self._drop_memory(obj.key)
+        memory = Memory(uid=obj.metadata.uid, applied=applied_generation(obj))
+        self._memories[obj.key] = memory
         return memory
 
-    def _forget(self, key: Key) -> None:
+    def _drop_memory(self, key: Key) -> None:
         memory = self._memories.pop(key, None)
-        if memory is not None:
-            if memory.busy_on:
-                self._ports.observer.idle(memory.busy_on, key)
-            self._gateways.release(key, memory)
+        if memory is None:
+            return
+        if memory.busy_on:
+            self._ports.observer.idle(memory.busy_on, key)
+        if memory.record is not None:
+            self.index.disclaim(memory.record.target_id, key)
+        self._gateways.release(key, memory)
+
+    def _forget(self, key: Key) -> None:
+        self._drop_memory(key)
         self._ports.scheduler.cancel(key)
         self._ports.queue.drop(key)
+
+    def _look_again(self, key: Key) -> None:
+        """Let the next pass wait for nothing and compare everything: a user asks for it."""
+        memory = self._memories.get(key)
+        if memory is None:
+            return
+        memory.trouble = None
+        memory.drift_next = 0.0
+        memory.next_sweep = self._ports.clock()
+        if memory.failure_next is not None:
+            memory.failure_next = memory.next_sweep
 
     def _deny_sync(self) -> None:
         if not self._loader.sync_denied:
@@ -257,6 +289,12 @@ def _differs(old: MCPServer, new: MCPServer) -> bool:
         or before.finalizers != after.finalizers
         or before.annotations != after.annotations
     )
+
+
+def _asks(old: MCPServer, new: MCPServer) -> bool:
+    """Whether an event is a user's wish that the object be looked at now."""
+    wish = new.metadata.annotations.get(names.RECONCILE_ANNOTATION)
+    return wish is not None and wish != old.metadata.annotations.get(names.RECONCILE_ANNOTATION)
 
 
 def _ready(obj: MCPServer) -> Condition | None:

@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from mcp_gateway_operator.api.names import ConditionType, Reason
-from mcp_gateway_operator.api.types import Condition, FailureState, MCPServerStatus, ObservedState
+from mcp_gateway_operator.api.types import Condition, FailureState, MCPServer, MCPServerStatus, ObservedState
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.failures import classify
 from mcp_gateway_operator.targets.model import FAILED, instant
-from mcp_gateway_operator.targets.state import State
+from mcp_gateway_operator.targets.state import Record, State
 
 CONSENT_WINDOW = timedelta(minutes=10)
 """How long AWS keeps an authorization URL open (AgentCore gateway guide)."""
@@ -45,6 +45,18 @@ def status_of(state: State, action: act.Action, *, wall: datetime) -> MCPServerS
         new,
         last_synchronized=stamp(wall),
         observed=ObservedState(updated_at=row.summary.updated_at) if row else old.observed,
+    )
+
+
+def with_record(obj: MCPServer, record: Record) -> MCPServerStatus:
+    """Return an object's status with the record in it, and nothing else changed."""
+    return msgspec.structs.replace(
+        obj.status,
+        target_id=record.target_id,
+        recorded_for=obj.metadata.uid,
+        gateway_id=record.gateway_id,
+        gateway_arn=record.gateway_arn,
+        target_name=record.target_name,
     )
 
 

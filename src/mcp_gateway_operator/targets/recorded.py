@@ -10,10 +10,12 @@ from mcp_gateway_operator.api.names import Reason
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets import diff, naming, ownership
 from mcp_gateway_operator.targets import marker as markers
-from mcp_gateway_operator.targets.model import FAILED, PENDING_AUTH, TRANSIENT, Target
+from mcp_gateway_operator.targets.model import FAILED, PENDING_AUTH, TRANSIENT, Target, instant
 from mcp_gateway_operator.targets.state import LIST_LAG, Record, Row, State
 from mcp_gateway_operator.targets.waiting import attempt, doubted, unlisted
 
+OUTDATED_AGAIN = 5.0
+"""Seconds after which a target is read again that AWS showed as it was before our last write."""
 TWO_READS = 2.0
 """Seconds between two reads that together are believed (AWS reads may be stale for one poll)."""
 
@@ -123,7 +125,22 @@ def _compare(state: State, row: Row) -> act.Action | None:
     diffs = differences(state, target)
     if not diffs:
         return act.Verify(digest=state.want_digest)
-    return _update(state, row, diffs)
+    return _outdated(state, target) or _update(state, row, diffs)
+
+
+def _outdated(state: State, target: Target) -> act.Action | None:
+    """Return the wait when a read is older than our last write: it says nothing of what AWS holds now."""
+    if state.memory.written is None:
+        return None
+    updated_at, answered = state.memory.written
+    end = answered + LIST_LAG
+    if state.now >= end or instant(target.summary.updated_at) >= instant(updated_at):
+        return None
+    return act.Await(
+        reason=Reason.UPDATING,
+        message="AWS accepted the update and still shows the target as it was before.",
+        until=min(state.now + OUTDATED_AGAIN, end),
+    )
 
 
 def _read_now(state: State, row: Row) -> Target | None:
@@ -152,18 +169,23 @@ def differences(state: State, target: Target) -> tuple[diff.FieldDiff, ...]:
     return diff.compare(state.want, have)
 
 
+def signature(diffs: tuple[diff.FieldDiff, ...]) -> str:
+    """Return what stands for a difference in memory and status."""
+    return diff.digest([(d.field, d.want, d.have) for d in diffs])
+
+
 def _update(state: State, row: Row, diffs: tuple[diff.FieldDiff, ...]) -> act.Action:
     memory = state.memory
     text = diff.describe(diffs)
     if not state.edited:
-        signature = diff.digest([(d.field, d.want, d.have) for d in diffs])
-        unkept = memory.verify_after_repair and memory.sent_diff == signature
-        if unkept or state.obj.status.not_converging == signature:
+        sign = signature(diffs)
+        unkept = memory.verify_after_repair and memory.sent_diff == sign
+        if unkept or state.obj.status.not_converging == sign:
             return act.Blocked(
                 reason=Reason.NOT_CONVERGING,
                 message=f"AWS does not keep what the spec asks for, and it is not sent again: {text}",
                 stalled=True,
-                signature=signature,
+                signature=sign,
             )
         if _only_reports(state):
             return act.Blocked(

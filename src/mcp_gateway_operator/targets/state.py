@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from mcp_gateway_operator.api import names
+from mcp_gateway_operator.api.names import ConditionType, Reason
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.targets import marker as markers
 from mcp_gateway_operator.targets import naming
@@ -144,6 +145,9 @@ class Memory:
         born_here: this process saw the object appear, without our finalizer.
         unsure_since: end of the last Create whose outcome is not known (or None).
         look_since: end of the last Create that was refused with a conflict (or None).
+        applied: generation of the spec that AWS is known to have held; a difference from it is an edit, and
+            one from AWS at that generation is drift.
+        written: `updatedAt` in the answer of our last Create or Update, and the loop time of that answer.
         report_after: loop time before which a status in progress is not worth a write.
         sent_diff: digest of the last drift that was repaired, to notice what does not converge.
         gateway_gone: GetGateway answered 404 too, or may not be asked.
@@ -161,6 +165,8 @@ class Memory:
     protected_here: bool = False
     look_since: float | None = None
     unsure_since: float | None = None
+    applied: int = 0
+    written: tuple[str, float] | None = None
     verified: Verified | None = None
     verify_after_repair: bool = False
     trouble: Trouble | None = None
@@ -242,8 +248,22 @@ class State:
 
     @property
     def edited(self) -> bool:
-        """Whether the spec is newer than the last reported state."""
-        return self.obj.status.observed_generation != self.obj.metadata.generation
+        """Whether AWS has never held this generation of the spec, so far as is known."""
+        return self.memory.applied != self.obj.metadata.generation
+
+
+def applied_generation(obj: MCPServer) -> int:
+    """Return the generation of the spec if status says that AWS has held it, else 0.
+
+    The Go operator wrote Ready alone, and Ready said the same.
+    """
+    generation = obj.metadata.generation
+    told = {c.type: c for c in obj.status.conditions}
+    condition = told.get(ConditionType.SYNCED) or told.get(ConditionType.READY)
+    if condition is None or generation not in (condition.observed_generation, obj.status.observed_generation):
+        return 0
+    held = condition.status == "True" or condition.reason in {Reason.DRIFTED, Reason.NOT_CONVERGING}
+    return generation if held else 0
 
 
 def stored_record(obj: MCPServer) -> Record | None:

@@ -1,0 +1,233 @@
+"""The operator's own metrics, beside controller-runtime's: AWS calls, quotas, gateways, objects.
+
+Nothing here is labelled by object or namespace, and gateways, which users name, are bounded: the number of
+series does not grow with the number of MCPServers. What is a state is read at the scrape; only calls are
+counted as they happen.
+"""
+
+from __future__ import annotations
+
+import heapq
+import platform
+from collections import Counter as Counts
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Final
+
+from prometheus_client import CollectorRegistry, Counter, GCCollector, Histogram, ProcessCollector
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from mcp_gateway_operator.agentcore.observer import Observer
+from mcp_gateway_operator.agentcore.quotas import Lane
+from mcp_gateway_operator.agentcore.scheduler import QuotaScheduler
+from mcp_gateway_operator.agentcore.table import GatewayTable
+from mcp_gateway_operator.api import names
+from mcp_gateway_operator.api.names import ConditionType
+from mcp_gateway_operator.api.types import MCPServer
+from mcp_gateway_operator.controller.index import ObjectIndex
+from mcp_gateway_operator.runtime.metrics import ControllerMetrics
+from mcp_gateway_operator.targets.marker import owner_code
+
+if TYPE_CHECKING:
+    from mcp_gateway_operator.controller.operator import Operator
+
+MAX_GATEWAYS: Final = 500
+"""Gateways with series of their own. Ids come from specs: whoever may write those must not fill Prometheus."""
+MAX_CODES: Final = 64
+"""Different codes of AWS calls; further ones are counted as `other`."""
+CALL_BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.5, 5.0, 10.0, 15.0)
+"""Seconds; a call ends after 15."""
+
+
+class OperatorMetrics:
+    """Everything that one process measures.
+
+    Attributes:
+        controller: metrics to collect on the event loop.
+        process: metrics of the process and of Python, which read files: to collect in a thread.
+        runtime: controller-runtime's metrics, with the hooks of workers, queue and transport.
+    """
+
+    def __init__(self, *, version: str) -> None:
+        self.controller = CollectorRegistry()
+        self.process = CollectorRegistry()
+        self.runtime = ControllerMetrics(self.controller, controller=names.SINGULAR)
+        ProcessCollector(registry=self.process)
+        GCCollector(registry=self.process)
+        self._calls = Counter(
+            "mcps_aws_requests",
+            "Requests to AWS, by operation and by error code, OK when there was none.",
+            ["operation", "code"],
+            registry=self.controller,
+        )
+        self._seconds = Histogram(
+            "mcps_aws_request_duration_seconds",
+            "Seconds from a request's start to its answer.",
+            ["operation"],
+            buckets=CALL_BUCKETS,
+            registry=self.controller,
+        )
+        self._codes: set[str] = set()
+        self.controller.register(_BuildInfo(version))
+
+    def watch(self, operator: Operator, *, workers: int, lease: str, leads: Callable[[], bool]) -> None:
+        """Read these parts at every scrape from now on.
+
+        Args:
+            operator: whose queue, scheduler, observer and objects.
+            workers: passes at a time.
+            lease: name of the Lease.
+            leads: whether this process holds it.
+        """
+        self.runtime.watch_queue(operator.queue, workers=workers)
+        self.runtime.watch_leader(lease, leads)
+        self.controller.register(_Quotas(operator.scheduler))
+        self.controller.register(_Gateways(operator.observer, lambda: _OrphanSearch.of(operator)))
+        self.controller.register(_Objects(operator.informer.values))
+
+    def on_call(self, method: str, code: str, seconds: float) -> None:
+        """Count an AWS call; the hook of the AgentCore adapter."""
+        operation = "".join(part.capitalize() for part in method.split("_"))
+        if code not in self._codes:
+            if len(self._codes) >= MAX_CODES:
+                code = "other"
+            self._codes.add(code)
+        self._calls.labels(operation, code).inc()
+        self._seconds.labels(operation).observe(seconds)
+
+
+class _BuildInfo(Collector):
+    def __init__(self, version: str) -> None:
+        self._labels = [version, platform.python_version()]
+
+    def collect(self) -> Iterable[Metric]:
+        family = GaugeMetricFamily(
+            "mcps_build_info", "1, with what is running as labels.", labels=["version", "python"]
+        )
+        family.add_metric(self._labels, 1)
+        return [family]
+
+
+class _Quotas(Collector):
+    """What the quota scheduler holds back."""
+
+    def __init__(self, scheduler: QuotaScheduler) -> None:
+        self._scheduler = scheduler
+
+    def collect(self) -> Iterable[Metric]:
+        age = GaugeMetricFamily(
+            "mcps_aws_queue_age_seconds",
+            "Seconds that the longest waiter has waited for its turn at AWS.",
+            labels=["lane"],
+        )
+        for lane in Lane:
+            age.add_metric([lane], self._scheduler.queue_age(lane))
+        depth = GaugeMetricFamily(
+            "mcps_aws_queue_depth", "Waiters for their turn at AWS.", labels=["operation", "lane"]
+        )
+        for (op, lane), waiting in self._scheduler.depths().items():
+            depth.add_metric([op, lane], waiting)
+        rate = GaugeMetricFamily(
+            "mcps_aws_rate_limit",
+            "Calls per second allowed at present; no series where there is no limit.",
+            labels=["operation"],
+        )
+        for op, allowed in self._scheduler.rates().items():
+            if allowed is not None:
+                rate.add_metric([op], allowed)
+        return [age, depth, rate]
+
+
+class _OrphanSearch:
+    """Finds targets that carry this installation's marker and belong to no object."""
+
+    def __init__(self, owner_ids: tuple[str, ...], index: ObjectIndex) -> None:
+        self._owners = {owner_code(owner) for owner in owner_ids}
+        self._index = index
+
+    @classmethod
+    def of(cls, operator: Operator) -> _OrphanSearch | None:
+        """Return the search, None while it cannot know all objects or their markers."""
+        settings = operator.reconciler.settings
+        informer = operator.informer
+        if not settings.owner_ids or informer.namespaces or not informer.synced.is_set():
+            return None
+        return cls(settings.owner_ids, operator.reconciler.index)
+
+    def count(self, table: GatewayTable) -> int:
+        """Return the number of such targets on a gateway."""
+        ours = (mark for mark in table.markers() if mark.partition("/")[0] in self._owners)
+        return sum(len(table.marked(mark)) for mark in ours if not self._index.knows(mark))
+
+
+class _Gateways(Collector):
+    """What is known of each gateway in use."""
+
+    def __init__(self, observer: Observer, search: Callable[[], _OrphanSearch | None]) -> None:
+        self._observer = observer
+        self._search = search
+
+    def collect(self) -> Iterable[Metric]:
+        observer = self._observer
+        tables = [table for each in observer.gateways() if (table := observer.table(each)) is not None]
+        shown = self._bounded(tables)
+        interval = _by_gateway("list_interval_seconds", "Seconds between two Lists of the gateway at present.")
+        healthy = _by_gateway("healthy", "1 when the latest List of the gateway succeeded, else 0.")
+        targets = _by_gateway("targets", "Targets on the gateway, also those of others.")
+        orphaned = GaugeMetricFamily(
+            "mcps_orphaned_targets",
+            "Targets that carry this installation's marker and belong to no MCPServer.",
+            labels=["gateway"],
+        )
+        search = self._search()
+        for table in shown:
+            label = [table.gateway_id]
+            interval.add_metric(label, observer.interval(table.gateway_id))
+            if table.error is not None or table.listed_at is not None:
+                healthy.add_metric(label, table.error is None)
+            if table.listed_at is not None:
+                targets.add_metric(label, len(table))
+                if search is not None:
+                    orphaned.add_metric(label, search.count(table))
+        unshown = GaugeMetricFamily(
+            "mcps_gateways_unreported",
+            f"Gateways in use beyond {MAX_GATEWAYS}, which have no series.",
+            value=len(tables) - len(shown),
+        )
+        return [interval, healthy, targets, orphaned, unshown]
+
+    @staticmethod
+    def _bounded(tables: list[GatewayTable]) -> list[GatewayTable]:
+        """Return those that are shown: ones that exist before ids that somebody made up."""
+        if len(tables) <= MAX_GATEWAYS:
+            return tables
+        return heapq.nsmallest(MAX_GATEWAYS, tables, key=lambda table: table.listed_at is None)
+
+
+class _Objects(Collector):
+    """How many objects there are, by what their status says."""
+
+    def __init__(self, objects: Callable[[], Iterable[MCPServer]]) -> None:
+        self._objects = objects
+
+    def collect(self) -> Iterable[Metric]:
+        family = GaugeMetricFamily(
+            "mcps_objects", "MCPServers by the status of their Ready condition.", labels=["ready"]
+        )
+        counts = Counts(map(_ready, self._objects()))
+        for status in ("True", "False", "Unknown"):
+            family.add_metric([status], counts[status])
+        return [family]
+
+
+def _ready(obj: MCPServer) -> str:
+    """Return the status of Ready for the present generation: what was said of an older one is not known."""
+    for condition in obj.status.conditions:
+        if condition.type == ConditionType.READY:
+            current = condition.observed_generation == obj.metadata.generation
+            return condition.status if current and condition.status in ("True", "False") else "Unknown"
+    return "Unknown"
+
+
+def _by_gateway(name: str, text: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"mcps_gateway_{name}", text, labels=["gateway"])
