@@ -18,5 +18,6 @@ def project_dir(name: str) -> Path:
         if candidate.is_dir():
             return candidate
     raise FileNotFoundError(
-        f"The directory {name!r} is missing from this installation: reinstall mcp-gateway-operator from its wheel."
+        f"The directory {name!r} is missing from this installation: reinstall the wheel of "
+        "mcp-gateway-operator."
     )

@@ -15,7 +15,7 @@ _names = itertools.count(1)
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
-    """etcd and kube-apiserver on loopback, with this project's CRD."""
+    """Run etcd and kube-apiserver on loopback, with this project's CRD."""
     with local_cluster(tmp_path_factory.mktemp("cluster") / "state") as running:
         running.apply(project_dir("config/crd") / "bases")
         yield running
