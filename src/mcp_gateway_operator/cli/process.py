@@ -21,13 +21,14 @@ from mcp_gateway_operator.agentcore.boto import CALL_SECONDS, Boto3AgentCore
 from mcp_gateway_operator.agentcore.errors import AgentCoreError
 from mcp_gateway_operator.agentcore.quotas import Quotas
 from mcp_gateway_operator.api import names
+from mcp_gateway_operator.cli.metrics import ProcessMetrics
 from mcp_gateway_operator.controller.operator import Operator, OperatorConfig
 from mcp_gateway_operator.runtime import kubeconfig as kubeconfigs
 from mcp_gateway_operator.runtime import logs
 from mcp_gateway_operator.runtime.cluster import ApiError
 from mcp_gateway_operator.runtime.events import EventRecorder
 from mcp_gateway_operator.runtime.health import Health
-from mcp_gateway_operator.runtime.http import BindAddress, HttpServer
+from mcp_gateway_operator.runtime.http import BindAddress, HttpServer, Server, ServerError
 from mcp_gateway_operator.runtime.identity import Identity
 from mcp_gateway_operator.runtime.lease import Lease
 from mcp_gateway_operator.runtime.manager import Manager, Parts
@@ -120,12 +121,13 @@ async def run_operator(options: ProcessOptions) -> int:
         StartupError: no cluster, no Region, or the API server does not answer.
     """
     region = _region(options)
-    cluster, lease_connection, config = _connect(options)
+    metrics = ProcessMetrics(options)
+    cluster, lease_connection, config = _connect(options, metrics)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(cluster.close)
         stack.push_async_callback(lease_connection.close)
         await _reach(cluster)
-        agentcore = Boto3AgentCore(region=region, user_agent=USER_AGENT)
+        agentcore = Boto3AgentCore(region=region, user_agent=USER_AGENT, on_call=metrics.on_call)
         stack.push_async_callback(agentcore.close)
         lease = _lease(options, lease_connection, config)
         rng = random.Random()  # noqa: S311  -- spreads load and makes tokens unique, guards nothing
@@ -142,7 +144,8 @@ async def run_operator(options: ProcessOptions) -> int:
             # A call that begins must end while the lease still holds.
             fence=lambda: lease.valid_for(CALL_SECONDS),
         )
-        manager = Manager(_parts(options, operator, lease, events))
+        servers = _metrics_servers(metrics, operator, cluster, lease)
+        manager = Manager(_parts(options, operator, lease, events, servers, metrics))
         _say_hello(options, region)
         explain = asyncio.create_task(_explain_missing_crd(cluster, operator))
         try:
@@ -151,8 +154,22 @@ async def run_operator(options: ProcessOptions) -> int:
             explain.cancel()
 
 
+def _metrics_servers(
+    metrics: ProcessMetrics, operator: Operator, cluster: KubeCluster, lease: Lease
+) -> tuple[Server, ...]:
+    try:
+        return metrics.servers(operator, cluster, workers=WORKERS, leads=lambda: lease.held)
+    except ServerError as error:
+        raise StartupError(f"The metrics cannot be served: {error}") from error
+
+
 def _parts(
-    options: ProcessOptions, operator: Operator, lease: Lease, events: EventRecorder
+    options: ProcessOptions,
+    operator: Operator,
+    lease: Lease,
+    events: EventRecorder,
+    servers: tuple[Server, ...],
+    metrics: ProcessMetrics,
 ) -> Parts[tuple[str, str]]:
     health = Health()
     address = BindAddress.parse(options.health_probe_bind_address)
@@ -167,12 +184,13 @@ def _parts(
             operator.reconciler.reconcile,
             count=WORKERS,
             expected=(AgentCoreError, TimeoutError),
+            on_pass=metrics.on_pass,
         ),
         informers=(operator.informer,),
         lease=lease,
         lease_required=options.leader_elect,
         health=health,
-        servers=(HttpServer(health, address),) if address else (),
+        servers=(*((HttpServer(health, address),) if address else ()), *servers),
         events=events,
         prepare=operator.prepare,
         lead=(("observer", operator.observe),),
@@ -202,13 +220,22 @@ def _region(options: ProcessOptions) -> str:
     return str(region)
 
 
-def _connect(options: ProcessOptions) -> tuple[KubeCluster, KubeCluster, SingleConfig]:
+def _connect(
+    options: ProcessOptions, metrics: ProcessMetrics
+) -> tuple[KubeCluster, KubeCluster, SingleConfig]:
     """Return a connection for the work, one for the lease alone, and where both lead."""
     kubeconfig, context = options.kubeconfig or None, options.context or None
     try:
         config = kubeconfigs.find(kubeconfig=kubeconfig, context=context)
-        work = connect(kubeconfig=kubeconfig, context=context, user_agent=USER_AGENT)
-        lease = connect(kubeconfig=kubeconfig, context=context, user_agent=USER_AGENT)
+        work, lease = (
+            connect(
+                kubeconfig=kubeconfig,
+                context=context,
+                user_agent=USER_AGENT,
+                on_request=metrics.on_request,
+            )
+            for _ in range(2)
+        )
     except kubeconfigs.ClusterConfigError as error:
         raise StartupError(str(error)) from error
     return work, lease, config

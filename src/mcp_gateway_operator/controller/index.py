@@ -60,6 +60,10 @@ class ObjectIndex:
         """Return the objects whose valid record names this target."""
         return frozenset(self._by_target.get(target_id, ()))
 
+    def knows(self, mark: str) -> bool:
+        """Whether a marker, given as `OWNER/OBJECT`, is that of an object there is."""
+        return mark in self._by_marker
+
     def claim(self, target_id: str, key: Key) -> None:
         """Note a target that was created or taken up and is not in the status yet."""
         _add(self._by_target, target_id, key)

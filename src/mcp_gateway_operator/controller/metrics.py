@@ -11,28 +11,25 @@ import heapq
 import platform
 from collections import Counter as Counts
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, GCCollector, Histogram, ProcessCollector
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from mcp_gateway_operator.agentcore.observer import Observer
 from mcp_gateway_operator.agentcore.quotas import Lane
 from mcp_gateway_operator.agentcore.scheduler import QuotaScheduler
 from mcp_gateway_operator.agentcore.table import GatewayTable
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.names import ConditionType
 from mcp_gateway_operator.api.types import MCPServer
-from mcp_gateway_operator.controller.index import ObjectIndex
+from mcp_gateway_operator.controller.operator import Operator
+from mcp_gateway_operator.runtime.certificates import Certificate
 from mcp_gateway_operator.runtime.metrics import ControllerMetrics
 from mcp_gateway_operator.targets.marker import owner_code
 
-if TYPE_CHECKING:
-    from mcp_gateway_operator.controller.operator import Operator
-
 MAX_GATEWAYS: Final = 500
-"""Gateways with series of their own. Ids come from specs: whoever may write those must not fill Prometheus."""
+"""Gateways with series of their own. Ids come from specs, whose writers must not fill Prometheus."""
 MAX_CODES: Final = 64
 """Different codes of AWS calls; further ones are counted as `other`."""
 CALL_BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.5, 5.0, 10.0, 15.0)
@@ -70,20 +67,26 @@ class OperatorMetrics:
         self._codes: set[str] = set()
         self.controller.register(_BuildInfo(version))
 
-    def watch(self, operator: Operator, *, workers: int, lease: str, leads: Callable[[], bool]) -> None:
+    def watch(
+        self, operator: Operator, *, workers: int, leads: Callable[[], bool], all_namespaces: bool
+    ) -> None:
         """Read these parts at every scrape from now on.
 
         Args:
             operator: whose queue, scheduler, observer and objects.
             workers: passes at a time.
-            lease: name of the Lease.
-            leads: whether this process holds it.
+            leads: whether this process holds the Lease.
+            all_namespaces: all objects are watched, so a target without one is an orphan.
         """
         self.runtime.watch_queue(operator.queue, workers=workers)
-        self.runtime.watch_leader(lease, leads)
+        self.runtime.watch_leader(names.LEASE_NAME, leads)
         self.controller.register(_Quotas(operator.scheduler))
-        self.controller.register(_Gateways(operator.observer, lambda: _OrphanSearch.of(operator)))
+        self.controller.register(_Gateways(operator, all_namespaces=all_namespaces))
         self.controller.register(_Objects(operator.informer.values))
+
+    def watch_certificate(self, certificate: Certificate) -> None:
+        """Show how often the server's certificate was read, and could not be used."""
+        self.controller.register(_CertificateReads(certificate))
 
     def on_call(self, method: str, code: str, seconds: float) -> None:
         """Count an AWS call; the hook of the AgentCore adapter."""
@@ -106,6 +109,20 @@ class _BuildInfo(Collector):
         )
         family.add_metric(self._labels, 1)
         return [family]
+
+
+class _CertificateReads(Collector):
+    """Under controller-runtime's names for its certificate watcher."""
+
+    def __init__(self, certificate: Certificate) -> None:
+        self._certificate = certificate
+
+    def collect(self) -> Iterable[Metric]:
+        for name, text, value in (
+            ("", "Certificates taken from the files.", self._certificate.reads),
+            ("_errors", "Certificates in the files that could not be used.", self._certificate.failures),
+        ):
+            yield CounterMetricFamily(f"certwatcher_read_certificate{name}", text, value=value)
 
 
 class _Quotas(Collector):
@@ -138,48 +155,24 @@ class _Quotas(Collector):
         return [age, depth, rate]
 
 
-class _OrphanSearch:
-    """Finds targets that carry this installation's marker and belong to no object."""
-
-    def __init__(self, owner_ids: tuple[str, ...], index: ObjectIndex) -> None:
-        self._owners = {owner_code(owner) for owner in owner_ids}
-        self._index = index
-
-    @classmethod
-    def of(cls, operator: Operator) -> _OrphanSearch | None:
-        """Return the search, None while it cannot know all objects or their markers."""
-        settings = operator.reconciler.settings
-        informer = operator.informer
-        if not settings.owner_ids or informer.namespaces or not informer.synced.is_set():
-            return None
-        return cls(settings.owner_ids, operator.reconciler.index)
-
-    def count(self, table: GatewayTable) -> int:
-        """Return the number of such targets on a gateway."""
-        ours = (mark for mark in table.markers() if mark.partition("/")[0] in self._owners)
-        return sum(len(table.marked(mark)) for mark in ours if not self._index.knows(mark))
-
-
 class _Gateways(Collector):
     """What is known of each gateway in use."""
 
-    def __init__(self, observer: Observer, search: Callable[[], _OrphanSearch | None]) -> None:
-        self._observer = observer
-        self._search = search
+    def __init__(self, operator: Operator, *, all_namespaces: bool) -> None:
+        self._operator = operator
+        self._all_namespaces = all_namespaces
 
     def collect(self) -> Iterable[Metric]:
-        observer = self._observer
+        observer = self._operator.observer
         tables = [table for each in observer.gateways() if (table := observer.table(each)) is not None]
-        shown = self._bounded(tables)
-        interval = _by_gateway("list_interval_seconds", "Seconds between two Lists of the gateway at present.")
-        healthy = _by_gateway("healthy", "1 when the latest List of the gateway succeeded, else 0.")
-        targets = _by_gateway("targets", "Targets on the gateway, also those of others.")
-        orphaned = GaugeMetricFamily(
-            "mcps_orphaned_targets",
-            "Targets that carry this installation's marker and belong to no MCPServer.",
-            labels=["gateway"],
+        shown = _bounded(tables)
+        interval = _by_gateway("gateway_list_interval_seconds", "Seconds between two Lists at present.")
+        healthy = _by_gateway("gateway_healthy", "1 when the latest List of the gateway succeeded, else 0.")
+        targets = _by_gateway("gateway_targets", "Targets on the gateway, also those of others.")
+        orphaned = _by_gateway(
+            "orphaned_targets", "Targets that carry this installation's marker and belong to no MCPServer."
         )
-        search = self._search()
+        owners = self._owners()
         for table in shown:
             label = [table.gateway_id]
             interval.add_metric(label, observer.interval(table.gateway_id))
@@ -187,21 +180,26 @@ class _Gateways(Collector):
                 healthy.add_metric(label, table.error is None)
             if table.listed_at is not None:
                 targets.add_metric(label, len(table))
-                if search is not None:
-                    orphaned.add_metric(label, search.count(table))
-        unshown = GaugeMetricFamily(
+                if owners:
+                    orphaned.add_metric(label, self._orphans(table, owners))
+        unreported = GaugeMetricFamily(
             "mcps_gateways_unreported",
             f"Gateways in use beyond {MAX_GATEWAYS}, which have no series.",
             value=len(tables) - len(shown),
         )
-        return [interval, healthy, targets, orphaned, unshown]
+        return [interval, healthy, targets, orphaned, unreported]
 
-    @staticmethod
-    def _bounded(tables: list[GatewayTable]) -> list[GatewayTable]:
-        """Return those that are shown: ones that exist before ids that somebody made up."""
-        if len(tables) <= MAX_GATEWAYS:
-            return tables
-        return heapq.nsmallest(MAX_GATEWAYS, tables, key=lambda table: table.listed_at is None)
+    def _owners(self) -> frozenset[str]:
+        """Return how markers name this installation; nothing while not all objects or markers are known."""
+        operator = self._operator
+        if not self._all_namespaces or not operator.informer.synced.is_set():
+            return frozenset()
+        return frozenset(map(owner_code, operator.reconciler.settings.owner_ids))
+
+    def _orphans(self, table: GatewayTable, owners: frozenset[str]) -> int:
+        knows = self._operator.reconciler.index.knows
+        ours = (mark for mark in table.markers() if mark.partition("/")[0] in owners)
+        return sum(len(table.marked(mark)) for mark in ours if not knows(mark))
 
 
 class _Objects(Collector):
@@ -229,5 +227,12 @@ def _ready(obj: MCPServer) -> str:
     return "Unknown"
 
 
+def _bounded(tables: list[GatewayTable]) -> list[GatewayTable]:
+    """Return the tables that are shown: of gateways that exist before ids that somebody made up."""
+    if len(tables) <= MAX_GATEWAYS:
+        return tables
+    return heapq.nsmallest(MAX_GATEWAYS, tables, key=lambda table: table.listed_at is None)
+
+
 def _by_gateway(name: str, text: str) -> GaugeMetricFamily:
-    return GaugeMetricFamily(f"mcps_gateway_{name}", text, labels=["gateway"])
+    return GaugeMetricFamily(f"mcps_{name}", text, labels=["gateway"])

@@ -11,7 +11,7 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 ASGIApp = Callable[
     [
@@ -70,6 +70,16 @@ class BindAddress:
             raise ServerError(f"Cannot listen on {self.host}:{self.port}: {error.strerror}.") from None
 
 
+class Server(Protocol):
+    """What a manager runs beside the controller."""
+
+    async def run(self) -> None:
+        """Serve until `close` or cancellation; raises ServerError when the address cannot be bound."""
+
+    def close(self) -> None:
+        """Stop serving; `run` then returns."""
+
+
 class HttpServer:
     """Serves one ASGI application. Make it before the event loop is busy: it loads uvicorn.
 
@@ -77,9 +87,12 @@ class HttpServer:
         app: the application.
         address: where to listen.
         tls: the certificate to serve with; None for plain HTTP.
+        settings: more of uvicorn's, such as limits.
     """
 
-    def __init__(self, app: ASGIApp, address: BindAddress, *, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, app: ASGIApp, address: BindAddress, *, tls: ssl.SSLContext | None = None, **settings: Any
+    ) -> None:
         import uvicorn  # noqa: PLC0415  -- 16 MB that only a serving process needs
 
         class Server(uvicorn.Server):
@@ -99,6 +112,7 @@ class HttpServer:
             server_header=False,
             timeout_graceful_shutdown=STOP_TIMEOUT,
             ssl_context_factory=(lambda _config, _default: tls) if tls else None,
+            **settings,
         )
         config.load()
         self._server = Server(config)

@@ -19,7 +19,7 @@ import structlog
 
 from mcp_gateway_operator.runtime.events import EventRecorder
 from mcp_gateway_operator.runtime.health import Health
-from mcp_gateway_operator.runtime.http import HttpServer, ServerError
+from mcp_gateway_operator.runtime.http import Server, ServerError
 from mcp_gateway_operator.runtime.informer import Informer
 from mcp_gateway_operator.runtime.lease import Lease, LeaseForbidden, LeaseLost
 from mcp_gateway_operator.runtime.queue import WorkQueue
@@ -49,7 +49,7 @@ class Parts(Generic[K]):
     lease_required: bool = True
     """False: the lease is only a guard, and where RBAC denies it the work goes on without."""
     health: Health = field(default_factory=Health)
-    servers: Sequence[HttpServer] = ()
+    servers: Sequence[Server] = ()
     events: EventRecorder | None = None
     prepare: Callable[[], Awaitable[None]] = _nothing
     """Run once, as leader, before the first pass."""

@@ -1,0 +1,240 @@
+"""The certificate of a TLS server: from files that may change at any time, or made for one process.
+
+Kubernetes replaces the files of a mounted Secret by switching a symbolic link; cert-manager and people copy
+one file after the other. So files are compared by content, at intervals, and a pair that does not work leaves
+the old one in place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import os
+import socket
+import ssl
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from mcp_gateway_operator.runtime.http import ServerError
+
+CHECK_SECONDS: Final = 10.0
+"""Between two looks at the files; controller-runtime's certificate watcher polls as often."""
+SELF_SIGNED_DAYS: Final = 3650
+"""Longer than any process lives. Callers cannot verify such a certificate anyway."""
+CLOCK_SKEW: Final = timedelta(hours=1)
+HTTP1: Final = ("http/1.1",)
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A certificate chain, the server's own first, and its private key, both PEM."""
+
+    chain: bytes
+    key: bytes
+
+    def __repr__(self) -> str:
+        return "Pair(...)"
+
+
+@dataclass(frozen=True, slots=True)
+class PairFiles:
+    """Where a pair is."""
+
+    chain: Path
+    key: Path
+
+    def read(self) -> Pair:
+        """Return what the files hold, both halves from the same state of a mounted Secret.
+
+        Raises:
+            OSError: a file cannot be read.
+        """
+        chain = self.chain.read_bytes()
+        while True:
+            key = self.key.read_bytes()
+            # The link to the directory may have been switched between the two reads.
+            again = self.chain.read_bytes()
+            if again == chain:
+                return Pair(chain, key)
+            chain = again
+
+
+class Certificate:
+    """Gives a server its TLS settings, and new connections the newest pair that works.
+
+    Args:
+        pair: the first pair.
+        files: where newer ones appear; None for a pair that is never replaced.
+        alpn: the protocols to offer.
+
+    Attributes:
+        context: what to serve with; it stays the same when the pair changes.
+        reads: how often a pair was taken from the files.
+        failures: how often one there did not work.
+
+    Raises:
+        ServerError: the pair does not work.
+    """
+
+    def __init__(self, pair: Pair, *, files: PairFiles | None = None, alpn: Sequence[str] = HTTP1) -> None:
+        self._files = files
+        self._alpn = alpn
+        self._pair = pair
+        self._refused: Pair | str | None = None
+        self.reads = int(files is not None)
+        self.failures = 0
+        try:
+            self.context = _context(pair, alpn)
+            self._current = _context(pair, alpn)
+        except (ssl.SSLError, ValueError) as error:
+            raise ServerError(f"The certificate cannot be used: {_reason(error)}.") from None
+        # A loaded pair cannot be taken out of a context, and one of another kind would be kept beside it. So
+        # each pair has a context of its own, chosen when a handshake begins: OpenSSL asks this callback
+        # whether or not the client names a server.
+        self.context.sni_callback = self._choose
+
+    @classmethod
+    def from_files(cls, files: PairFiles, *, alpn: Sequence[str] = HTTP1) -> Certificate:
+        """Load a pair from files.
+
+        Raises:
+            ServerError: a file cannot be read, or the pair does not work.
+        """
+        try:
+            pair = files.read()
+        except OSError as error:
+            raise ServerError(
+                f"The certificate cannot be read: {error.filename}: {error.strerror}."
+            ) from None
+        return cls(pair, files=files, alpn=alpn)
+
+    @classmethod
+    def self_signed(cls, *, alpn: Sequence[str] = HTTP1) -> Certificate:
+        """Make a pair that lives in this process only."""
+        return cls(make_pair([socket.gethostname()], now=datetime.now(UTC)), alpn=alpn)
+
+    async def watch(self, *, interval: float = CHECK_SECONDS) -> None:
+        """Take in new pairs until cancelled; return at once when there are no files."""
+        while self._files is not None:
+            await asyncio.sleep(interval)
+            await asyncio.to_thread(self.refresh)
+
+    def refresh(self) -> None:
+        """Look at the files once; the outcome is logged. Blocks: not for the event loop's thread."""
+        assert self._files is not None, "there is nothing to look at"
+        try:
+            pair = self._files.read()
+        except OSError as error:
+            self._keep_old(str(error), f"{error.filename}: {error.strerror}")
+            return
+        if pair == self._pair:
+            self._refused = None
+            return
+        try:
+            context = _context(pair, self._alpn)
+        except (ssl.SSLError, ValueError) as error:
+            self._keep_old(pair, _reason(error))
+            return
+        self._current, self._pair, self._refused = context, pair, None
+        self.reads += 1
+        log.info("a new certificate is in use", file=str(self._files.chain))
+
+    def _keep_old(self, refused: Pair | str, why: str) -> None:
+        if refused == self._refused:
+            return
+        self._refused = refused
+        self.failures += 1
+        log.error(
+            "The new certificate cannot be used, so the old one is kept: put a certificate and its own key "
+            "in place, both PEM, the key without a password.",
+            reason=why,
+        )
+
+    def _choose(self, connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
+        connection.context = self._current
+
+
+def make_pair(names: Sequence[str], *, now: datetime) -> Pair:
+    """Return a new self-signed pair for these host names and for loopback.
+
+    Imports `cryptography`, 8 MB that a process with a certificate of its own does without.
+    """
+    from cryptography import x509  # noqa: PLC0415  -- see the docstring
+    from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415  -- as above
+    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415  -- as above
+    from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID  # noqa: PLC0415  -- as above
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    # The subject is limited to 64 characters; what counts is the list of alternative names.
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mcp-gateway-operator")])
+    alternatives: list[x509.GeneralName] = [x509.DNSName(name) for name in ("localhost", *names) if name]
+    alternatives += [x509.IPAddress(ipaddress.ip_address(each)) for each in ("127.0.0.1", "::1")]
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - CLOCK_SKEW)
+        .not_valid_after(now + timedelta(days=SELF_SIGNED_DAYS))
+        .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    return Pair(
+        certificate.public_bytes(serialization.Encoding.PEM),
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        ),
+    )
+
+
+def _context(pair: Pair, alpn: Sequence[str]) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(list(alpn))
+    # A resumed session would go on with the certificate it began with.
+    context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION
+    context.num_tickets = 0
+    with _as_file(pair.key + b"\n" + pair.chain) as path:
+        # Without a password argument, OpenSSL would ask for one at the terminal.
+        context.load_cert_chain(path, password="")
+    return context
+
+
+@contextmanager
+def _as_file(content: bytes) -> Iterator[str]:
+    """Give the ssl module, which reads files only, one that reaches no disk where that is possible."""
+    if sys.platform == "linux":
+        descriptor = os.memfd_create("tls")
+        try:
+            with open(descriptor, "wb", closefd=False) as file:
+                file.write(content)
+            yield f"/proc/self/fd/{descriptor}"
+        finally:
+            os.close(descriptor)
+    else:
+        with tempfile.NamedTemporaryFile() as file:  # readable by this user only, gone at the end
+            file.write(content)
+            file.flush()
+            yield file.name
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ssl.SSLError):
+        return {
+            "KEY_VALUES_MISMATCH": "the key does not belong to the certificate",
+            "NO_START_LINE": "it is not PEM, or one of the two is empty",
+        }.get(error.reason or "", error.reason or str(error))
+    return str(error)

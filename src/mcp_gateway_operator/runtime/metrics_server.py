@@ -1,0 +1,240 @@
+"""Serves /metrics: plain, or over TLS to callers that Kubernetes knows and allows."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gzip
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from http import HTTPStatus
+from typing import Any, Final
+
+import h11
+from prometheus_client import CollectorRegistry, Metric
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from mcp_gateway_operator.runtime.access import AccessGuard
+from mcp_gateway_operator.runtime.certificates import HTTP1, Certificate, PairFiles
+from mcp_gateway_operator.runtime.http import ASGIApp, BindAddress, HttpServer
+
+PATH: Final = "/metrics"
+MAX_HEAD: Final = 16 * 1024
+"""Bytes of a request's head: a token of a ServiceAccount has about 1 KiB, one with many groups ten times."""
+MAX_CONNECTIONS: Final = 64
+"""Connections above this are told to come back."""
+MAX_SCRAPES: Final = 8
+"""Answers being made at a time; requests above this are told to come back."""
+REQUEST_SECONDS: Final = 10.0
+"""In which a request must be complete."""
+
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+class MetricsEndpoint:
+    """The ASGI application that answers on `/metrics` and nowhere else.
+
+    Args:
+        controller: metrics that are read on the event loop, where what they read lives.
+        process: metrics that read files or take long, collected in a thread.
+        guard: who decides about callers; None lets everybody read.
+    """
+
+    def __init__(
+        self, controller: CollectorRegistry, process: CollectorRegistry, guard: AccessGuard | None
+    ) -> None:
+        self._controller = controller
+        self._process = process
+        self._guard = guard
+        self._under_way = 0
+
+    async def __call__(
+        self,
+        scope: MutableMapping[str, Any],
+        _receive: Callable[[], Awaitable[MutableMapping[str, Any]]],
+        send: Send,
+    ) -> None:
+        """Answer one request (ASGI)."""
+        assert scope["type"] == "http", "the servers pass on nothing else"
+        if scope["path"] != PATH:
+            await _say(send, scope, HTTPStatus.NOT_FOUND, "404 page not found")
+        elif scope["method"] not in ("GET", "HEAD"):
+            allow = {"allow": "GET, HEAD"}
+            await _say(send, scope, HTTPStatus.METHOD_NOT_ALLOWED, "Method Not Allowed", allow)
+        elif self._under_way >= MAX_SCRAPES:
+            await _say(send, scope, HTTPStatus.SERVICE_UNAVAILABLE, "Too many requests at a time")
+        else:
+            self._under_way += 1
+            try:
+                await self._answer(scope, send)
+            finally:
+                self._under_way -= 1
+
+    async def _answer(self, scope: MutableMapping[str, Any], send: Send) -> None:
+        headers = _Headers(scope)
+        if self._guard is not None:
+            verdict = await self._guard.check(headers.get("authorization"))
+            if not verdict.allowed:
+                unknown = verdict.status is HTTPStatus.UNAUTHORIZED
+                more = {"www-authenticate": "Bearer"} if unknown else {}
+                await _say(send, scope, verdict.status, verdict.message, more)
+                return
+        # What these read changes on this thread only; turning 500 lines into text can be done elsewhere.
+        families = list(self._controller.collect())
+        zipped = "gzip" in headers.get("accept-encoding")
+        body, content_type = await asyncio.to_thread(
+            self._encode, families, headers.get("accept"), zipped=zipped
+        )
+        more = {"content-type": content_type, "vary": "accept-encoding"}
+        if zipped:
+            more["content-encoding"] = "gzip"
+        await _send(send, scope, HTTPStatus.OK, body, more)
+
+    def _encode(self, families: list[Metric], accept: str, *, zipped: bool) -> tuple[bytes, str]:
+        everything = _Collected([*families, *self._process.collect()])
+        try:
+            encoder, content_type = choose_encoder(accept)
+        except ValueError:
+            # A version or escaping that the library does not know: the format that everybody reads.
+            encoder, content_type = choose_encoder("")
+        body = encoder(everything)
+        return (gzip.compress(body, compresslevel=5) if zipped else body), content_type
+
+
+class MetricsServer:
+    """Serves an application with bounds on requests, and keeps its certificate fresh.
+
+    Make it before the event loop is busy: it reads files and loads the server.
+
+    Args:
+        app: the application, usually a `MetricsEndpoint`.
+        address: where to listen.
+        certificate: None for plain HTTP.
+        http2: offer HTTP/2 by ALPN beside HTTP/1.1. Over TLS only; `certificate` must offer it as well.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        address: BindAddress,
+        *,
+        certificate: Certificate | None = None,
+        http2: bool = False,
+    ) -> None:
+        self._certificate = certificate
+        self.server = _server(app, address, certificate, http2=http2)
+
+    async def run(self) -> None:
+        """Serve until `close` or cancellation.
+
+        Raises:
+            ServerError: the address cannot be bound.
+        """
+        watch = asyncio.create_task(self._certificate.watch()) if self._certificate else None
+        try:
+            await self.server.run()
+        finally:
+            if watch is not None:
+                watch.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await watch
+
+    def close(self) -> None:
+        """Stop serving; `run` then returns."""
+        self.server.close()
+
+
+def open_certificate(files: PairFiles | None, *, http2: bool) -> Certificate:
+    """Return the certificate of files, or a self-signed one, that offers what the server will speak.
+
+    Raises:
+        ServerError: the files cannot be used.
+    """
+    alpn = ("h2", *HTTP1) if http2 else HTTP1
+    return Certificate.from_files(files, alpn=alpn) if files else Certificate.self_signed(alpn=alpn)
+
+
+def _server(app: ASGIApp, address: BindAddress, certificate: Certificate | None, *, http2: bool) -> Any:
+    if certificate is not None and http2:
+        from mcp_gateway_operator.runtime.http2 import Http2Server  # noqa: PLC0415  -- rarely wanted
+
+        return Http2Server(app, address, tls=certificate.context, max_head=MAX_HEAD)
+    return HttpServer(
+        app,
+        address,
+        tls=certificate.context if certificate else None,
+        http=_BoundedProtocol,
+        ws="none",
+        limit_concurrency=MAX_CONNECTIONS,
+        h11_max_incomplete_event_size=MAX_HEAD,
+    )
+
+
+class _BoundedProtocol(H11Protocol):
+    """uvicorn's protocol, with an end to slow requests too: its own limit is on idle time only."""
+
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
+        super().connection_made(transport)
+        self._deadline = self.loop.call_later(REQUEST_SECONDS, transport.close)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_clock()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.conn.their_state not in (h11.IDLE, h11.SEND_BODY):
+            self._stop_clock()
+        elif self._deadline is None:
+            self._deadline = self.loop.call_later(REQUEST_SECONDS, self.transport.close)
+
+    def _stop_clock(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+
+class _Collected(Collector):
+    """What was collected before."""
+
+    def __init__(self, families: list[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterable[Metric]:
+        return self._families
+
+
+class _Headers:
+    """Request headers by lower-case name; of several with one name the first counts."""
+
+    def __init__(self, scope: MutableMapping[str, Any]) -> None:
+        self._values: dict[bytes, bytes] = {}
+        for name, value in scope["headers"]:
+            self._values.setdefault(name, value)
+
+    def get(self, name: str) -> str:
+        return self._values.get(name.encode(), b"").decode("latin-1")
+
+
+async def _say(
+    send: Send,
+    scope: MutableMapping[str, Any],
+    status: HTTPStatus,
+    text: str,
+    more: dict[str, str] | None = None,
+) -> None:
+    headers = {"content-type": "text/plain; charset=utf-8", **(more or {})}
+    await _send(send, scope, status, f"{text}\n".encode(), headers)
+
+
+async def _send(
+    send: Send, scope: MutableMapping[str, Any], status: HTTPStatus, body: bytes, headers: dict[str, str]
+) -> None:
+    encoded = [(name.encode(), value.encode("latin-1", "replace")) for name, value in headers.items()]
+    encoded.append((b"content-length", str(len(body)).encode()))
+    encoded.append((b"x-content-type-options", b"nosniff"))
+    await send({"type": "http.response.start", "status": int(status), "headers": encoded})
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
