@@ -143,6 +143,10 @@ docker-buildx: ## Build the image IMG for PLATFORMS and push it
 	  $(CONTAINER_TOOL) buildx create --name "$(BUILDX_BUILDER)" --driver docker-container
 	$(CONTAINER_TOOL) buildx build --builder "$(BUILDX_BUILDER)" --platform "$(PLATFORMS)" --tag "$(IMG)" --push .
 
+.PHONY: image-proof
+image-proof: $(DEV) ## Run the image's contents without a container engine (root, Debian or Ubuntu)
+	$(BIN)/python hack/image_proof.py
+
 .PHONY: build-installer
 build-installer: $(RUNTIME) ## Write dist/install.yaml: CRD, permissions and Deployment of IMG in one file
 	@mkdir -p dist

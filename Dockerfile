@@ -1,0 +1,26 @@
+# syntax=docker/dockerfile:1
+
+# The Python of the first stage is the one that the final image has: Debian 13 comes with 3.13.
+ARG PYTHON_VERSION=3.13
+ARG DEBIAN_NAME=trixie
+ARG DEBIAN_VERSION=13
+
+# Runs on the machine that builds, whatever the target: wheels for the target are only put in place.
+FROM --platform=$BUILDPLATFORM python:${PYTHON_VERSION}-slim-${DEBIAN_NAME} AS build
+ARG TARGETARCH
+WORKDIR /src
+COPY requirements-build.txt ./
+RUN pip install --no-cache-dir --require-hashes -r requirements-build.txt
+COPY . .
+RUN python hack/image.py --arch "${TARGETARCH:-$(dpkg --print-architecture)}" /out
+
+# No shell, no package manager, no compiler.
+FROM gcr.io/distroless/python3-debian${DEBIAN_VERSION}:nonroot
+LABEL org.opencontainers.image.title="mcp-gateway-operator" \
+      org.opencontainers.image.description="Keeps AWS Bedrock AgentCore gateway targets in step with MCP servers on Kubernetes" \
+      org.opencontainers.image.licenses="Apache-2.0"
+COPY --from=build /out/ /
+# Without it glibc keeps a heap for each thread that has called AWS, which a limit of 128Mi has no room for.
+ENV MALLOC_ARENA_MAX=2
+USER 65532:65532
+ENTRYPOINT ["/manager"]
