@@ -6,6 +6,8 @@ import random
 from collections.abc import Callable
 from datetime import datetime
 
+import msgspec
+
 from mcp_gateway_operator.agentcore.errors import ErrorKind
 from mcp_gateway_operator.agentcore.observer import Observer
 from mcp_gateway_operator.agentcore.table import GatewayTable
@@ -171,11 +173,13 @@ class Loader:
         if row is None or not row.settled:
             return
         if memory.verified is None and _status_proves(obj, row):
-            memory.verified = Verified(digest=state.want_digest, fingerprint=row.fingerprint, at=state.now)
-        elif memory.verified is not None and memory.verified.fingerprint is None:
-            # Our write set `updatedAt`; another value may come from another writer, and costs a full read.
-            ours = memory.written is not None and same_instant(memory.written[0], row.summary.updated_at)
-            memory.verified = replace_fingerprint(memory.verified, row.fingerprint) if ours else None
+            memory.verified = Verified(
+                digest=state.want_digest, fingerprint=row.fingerprint, updated_at=row.summary.updated_at
+            )
+        elif (proof := memory.verified) is not None and proof.fingerprint is None and row.fingerprint:
+            # Another `updatedAt` may be another writer's, and costs a full read.
+            same = same_instant(proof.updated_at, row.summary.updated_at)
+            memory.verified = msgspec.structs.replace(proof, fingerprint=row.fingerprint) if same else None
 
     def _loop_time(self, stamp: str) -> float | None:
         if not stamp:
@@ -186,11 +190,6 @@ class Loader:
 def same_instant(one: str, other: str) -> bool:
     """Return whether two AWS timestamps name the same moment."""
     return one == other or instant(one) == instant(other)
-
-
-def replace_fingerprint(verified: Verified, fingerprint: tuple[object, ...] | None) -> Verified:
-    """Return the proof with the row it is now known to stand for."""
-    return Verified(digest=verified.digest, fingerprint=fingerprint, at=verified.at)
 
 
 def _status_proves(obj: MCPServer, row: Row) -> bool:

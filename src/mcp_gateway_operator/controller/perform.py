@@ -213,11 +213,15 @@ class Performer:
     async def _take_up(self, _view: Pass, state: State, action: act.TakeUp) -> None:
         self._record(state, action.gateway_id, action.target)
 
-    async def _verify(self, _view: Pass, state: State, action: act.Verify) -> None:
+    async def _verify(self, view: Pass, state: State, action: act.Verify) -> None:
         """Note that AWS holds what the spec asks for; the next full comparison is a sweep away."""
         memory = state.memory
-        fingerprint = state.recorded.fingerprint if state.recorded else None
-        memory.verified = Verified(digest=action.digest, fingerprint=fingerprint, at=state.now)
+        row, target = state.recorded, view.target
+        assert row is not None
+        assert target is not None
+        memory.verified = Verified(
+            digest=action.digest, fingerprint=row.fingerprint, updated_at=target.summary.updated_at
+        )
         memory.applied = state.obj.metadata.generation
         memory.verify_after_repair = False
         memory.next_sweep = state.now + state.settings.sweep_interval * (0.9 + self._ports.rng.random() / 5)
@@ -364,7 +368,7 @@ class Performer:
         """Note what AWS holds after a write of ours, and what of it AWS did not keep."""
         memory = state.memory
         now = self._ports.clock()
-        memory.verified = Verified(digest=digest, fingerprint=None, at=now)
+        memory.verified = Verified(digest=digest, fingerprint=None, updated_at=target.summary.updated_at)
         memory.written = (target.summary.updated_at, now)
         memory.applied = state.obj.metadata.generation
         unkept = differences(state, target)

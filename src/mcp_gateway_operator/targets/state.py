@@ -106,13 +106,13 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         digest: of the comparable form of what AWS holds.
-        fingerprint: of the row it was true for; None until the first settled row after our own write.
-        at: loop time of the proof.
+        fingerprint: of the row it was true for; None until a List has shown the target settled.
+        updated_at: AWS's time of change in the answer that proved it.
     """
 
     digest: str
     fingerprint: tuple[object, ...] | None
-    at: float
+    updated_at: str
 
 
 class Trouble(msgspec.Struct, frozen=True, kw_only=True):

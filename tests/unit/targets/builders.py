@@ -196,7 +196,7 @@ def recorded(*, of: MCPServerSpec = SPEC, **changes: Any) -> State:
 
 def verified(state: State, of: Row) -> Verified:
     """Return the proof that AWS held the state's spec when the row was shown."""
-    return Verified(digest=state.want_digest, fingerprint=of.fingerprint, at=NOW - 60.0)
+    return Verified(digest=state.want_digest, fingerprint=of.fingerprint, updated_at=of.summary.updated_at)
 
 
 def deleted(**changes: Any) -> State:

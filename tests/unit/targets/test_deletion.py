@@ -401,7 +401,10 @@ UNRECORDED: list[Case] = [
         "a Create succeeded, and its record was lost",
         deleted_unrecorded,
         {
-            "memory": {"protected_here": True, "verified": Verified(digest="", fingerprint=None, at=0.0)},
+            "memory": {
+                "protected_here": True,
+                "verified": Verified(digest="", fingerprint=None, updated_at=""),
+            },
             "marked": (row(),),
         },
         READ,

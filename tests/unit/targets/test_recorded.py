@@ -182,7 +182,7 @@ COMPARED: list[Case] = [
     ("an edit", EDITED, READ),
     (
         "the List shows a change",
-        {"memory": {"verified": Verified(digest="", fingerprint=("other",), at=0.0)}},
+        {"memory": {"verified": Verified(digest="", fingerprint=("other",), updated_at="")}},
         READ,
     ),
     ("the sweep is due", {"memory": {"next_sweep": NOW}}, SLOW_READ),
