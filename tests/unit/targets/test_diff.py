@@ -1,0 +1,192 @@
+"""What counts as a difference between a spec and a target."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mcp_gateway_operator.api.types import ApiKeySpec, IamSpec, MCPServerSpec, McpToolSchema
+from mcp_gateway_operator.targets import desired, diff
+from mcp_gateway_operator.targets.diff import FieldDiff
+from tests.unit.targets.builders import (
+    ARN,
+    FOREIGN,
+    NAME,
+    OURS,
+    PROVIDER,
+    REGION,
+    SPEC,
+    spec,
+    summary,
+    target,
+)
+from tests.unit.targets.strategies import KEY_PROVIDER, answers, specs
+
+
+def flat(of: MCPServerSpec, *, name: str = NAME) -> diff.Flat:
+    """Return the comparable form of a spec's request."""
+    return diff.flatten(desired.request(of, name=name, mark=OURS), region=REGION)
+
+
+@given(st.data(), specs())
+def test_what_aws_makes_of_a_request_is_no_difference(data: st.DataObject, of: MCPServerSpec) -> None:
+    body = desired.request(of, name=NAME, mark=OURS)
+    held = data.draw(answers(body))
+    assert diff.compare(flat(of), diff.flatten(held, region=REGION)) == ()
+
+
+@given(specs(), specs())
+def test_symmetry(one: MCPServerSpec, other: MCPServerSpec) -> None:
+    there = diff.compare(flat(one), flat(other))
+    back = diff.compare(flat(other), flat(one))
+    assert there == tuple(FieldDiff(each.field, each.have, each.want) for each in back)
+    assert diff.compare(flat(one), flat(one)) == ()
+
+
+@given(specs(), specs())
+def test_digest_is_equal_when_there_is_no_difference(one: MCPServerSpec, other: MCPServerSpec) -> None:
+    same = diff.digest(flat(one)) == diff.digest(flat(other))
+    assert same == (flat(one) == flat(other)) == (not diff.compare(flat(one), flat(other)))
+
+
+@given(specs())
+def test_digest_does_not_depend_on_order(of: MCPServerSpec) -> None:
+    form = flat(of)
+    assert diff.digest(dict(reversed(form.items()))) == diff.digest(form)
+
+
+API_KEY = spec(
+    auth_type="ApiKey",
+    oauth_provider_arn="",
+    oauth_scopes=(),
+    api_key=ApiKeySpec(provider_arn=KEY_PROVIDER, location="HEADER", parameter_name="X-Key", prefix="Key"),
+)
+IAM = spec(auth_type="GatewayIamRole", oauth_scopes=(), iam=IamSpec(service="lambda", region="eu-west-1"))
+
+
+def with_key(**changes: Any) -> MCPServerSpec:
+    """Return the spec with an API key, changed."""
+    assert API_KEY.api_key is not None
+    return msgspec.structs.replace(API_KEY, api_key=msgspec.structs.replace(API_KEY.api_key, **changes))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "fields"),
+    [
+        (SPEC, spec(endpoint="https://other.example.com/mcp"), {"endpoint"}),
+        (SPEC, spec(description="Forecasts"), {"description"}),
+        (SPEC, spec(listing_mode="DYNAMIC"), {"listingMode"}),
+        (SPEC, spec(resource_priority=0), {"resourcePriority"}),
+        (SPEC, spec(mcp_tool_schema=McpToolSchema(inline="{}")), {"mcpToolSchema"}),
+        (SPEC, spec(allowed_request_headers=("X-A",)), {"allowedRequestHeaders"}),
+        (SPEC, spec(allowed_response_headers=("X-A",)), {"allowedResponseHeaders"}),
+        (SPEC, spec(allowed_query_parameters=("a",)), {"allowedQueryParameters"}),
+        (
+            spec(allowed_query_parameters=("a",)),
+            spec(allowed_query_parameters=("A",)),
+            {"allowedQueryParameters"},
+        ),
+        (SPEC, spec(oauth_scopes=()), {"oauthScopes"}),
+        (SPEC, spec(oauth_scopes=("READ",)), {"oauthScopes"}),
+        (SPEC, spec(oauth_provider_arn=f"{PROVIDER}2"), {"oauthProviderArn"}),
+        (SPEC, spec(oauth_grant_type="TOKEN_EXCHANGE"), {"oauthGrantType"}),
+        (SPEC, spec(oauth_default_return_url="https://a.example.com"), {"oauthDefaultReturnUrl"}),
+        (SPEC, spec(oauth_custom_parameters={"audience": "a"}), {"oauthCustomParameters"}),
+        (
+            SPEC,
+            spec(certificate_configurations=({"s3": {"uri": "s3://b/c"}},)),
+            {"certificateConfigurations"},
+        ),
+        (
+            SPEC,
+            spec(private_endpoint={"selfManagedLatticeResource": {"resourceConfigurationIdentifier": "r"}}),
+            {"privateEndpoint"},
+        ),
+        (SPEC, spec(auth_type="NoAuth"), {"authType", "oauthGrantType", "oauthProviderArn", "oauthScopes"}),
+        (
+            IAM,
+            msgspec.structs.replace(IAM, iam=IamSpec(service="execute-api", region="eu-west-1")),
+            {"iam.service"},
+        ),
+        (IAM, msgspec.structs.replace(IAM, iam=IamSpec(service="lambda")), {"iam.region"}),
+        (API_KEY, with_key(provider_arn=f"{KEY_PROVIDER}2"), {"apiKey.providerArn"}),
+        (API_KEY, with_key(location="QUERY_PARAMETER"), {"apiKey.location"}),
+        (API_KEY, with_key(parameter_name=""), {"apiKey.parameterName"}),
+        (API_KEY, with_key(prefix=""), {"apiKey.prefix"}),
+    ],
+)
+def test_every_change_is_seen(before: MCPServerSpec, after: MCPServerSpec, fields: set[str]) -> None:
+    assert {each.field for each in diff.compare(flat(after), flat(before))} == fields
+    assert diff.digest(flat(after)) != diff.digest(flat(before))
+
+
+def test_a_new_name_is_seen() -> None:
+    assert diff.compare(flat(SPEC, name="new"), flat(SPEC)) == (FieldDiff("targetName", "new", NAME),)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (SPEC, spec(listing_mode="DEFAULT")),
+        (SPEC, spec(resource_priority=1000)),
+        (SPEC, spec(auth_type="")),
+        (SPEC, spec(oauth_grant_type="CLIENT_CREDENTIALS")),
+        (SPEC, spec(description="  ")),
+        (SPEC, spec(mcp_tool_schema=McpToolSchema())),
+        (SPEC, spec(deletion_policy="Retain", drift_policy="Report", capabilities=("tools", "prompts"))),
+        (spec(allowed_request_headers=("X-A", "X-B")), spec(allowed_request_headers=("x-b", "X-a"))),
+        (spec(oauth_scopes=("a", "b")), spec(oauth_scopes=("b", "a"))),
+        (with_key(location=""), with_key(location="HEADER")),
+    ],
+)
+def test_what_is_no_change(before: MCPServerSpec, after: MCPServerSpec) -> None:
+    assert flat(after) == flat(before)
+
+
+@pytest.mark.parametrize(
+    "description", [f"Forecasts [mcps {OURS}]", f"Forecasts [mcps {FOREIGN}]", " Forecasts\n"]
+)
+def test_markers_and_outer_white_space_are_no_difference(description: str) -> None:
+    have = diff.flatten_target(target(spec(description="Forecasts"), description=description))
+    assert diff.compare(flat(spec(description="Forecasts")), have) == ()
+
+
+@pytest.mark.parametrize(
+    ("config", "kind"),
+    [
+        ({"targetConfiguration": {"mcp": {"lambda": {"lambdaArn": "arn"}}}}, "lambda"),
+        ({"targetConfiguration": {"http": {"agentcoreRuntime": {}}}}, "http"),
+        ({"targetConfiguration": None}, "unknown"),
+        ({}, "unknown"),
+    ],
+)
+def test_a_target_of_another_type_differs(config: dict[str, Any], kind: str) -> None:
+    have = diff.flatten({**config, "name": NAME})
+    assert FieldDiff("targetType", None, kind) in diff.compare(flat(SPEC), have)
+
+
+@pytest.mark.parametrize("kind", ["CALLER_IAM_CREDENTIALS", "JWT_PASSTHROUGH", "SOMETHING_NEW"])
+def test_authorisation_that_this_version_does_not_write_differs(kind: str) -> None:
+    have = diff.flatten({"credentialProviderConfigurations": [{"credentialProviderType": kind}]})
+    assert have["authType"] == kind
+
+
+def test_description_of_differences_is_bounded_and_readable() -> None:
+    diffs = diff.compare(flat(spec(description="x" * 170, endpoint="https://new.example.com")), flat(SPEC))
+    text = diff.describe(diffs)
+    assert 'endpoint: "https://weather.example.com/mcp" -> "https://new.example.com"' in text
+    assert text.startswith('description: absent -> "xxx')
+    assert len(diff.describe(diffs * 20)) == 512
+    assert diff.describe(()) == ""
+
+
+def test_flatten_target_takes_the_name_and_description_of_the_summary() -> None:
+    held = msgspec.structs.replace(target(), summary=summary(name="new", description="text"), gateway_arn=ARN)
+    assert {each.field for each in diff.compare(flat(SPEC), diff.flatten_target(held, region=REGION))} == {
+        "description",
+        "targetName",
+    }
