@@ -2,11 +2,11 @@
 
     python bench/simulator_load.py [--seconds 10] [--targets 100000] [--out result.json]
 
-The server runs in a process of its own, bound to one core where the system allows it; the client sends ready-made
-signed requests over keep-alive connections from this process. The mix, of 20 requests: 10 GetGatewayTarget,
-5 ListGatewayTargets (100 rows), 2 CreateGatewayTarget, 1 UpdateGatewayTarget, 1 SynchronizeGatewayTargets,
-1 DeleteGatewayTarget. Rates are given by wall clock and by second of the server's CPU time: the second does not
-depend on what else the machine does.
+The server runs in a process of its own, bound to one core where the system allows it; the client sends
+ready-made signed requests over keep-alive connections from this process. The mix, of 20 requests:
+10 GetGatewayTarget, 5 ListGatewayTargets (100 rows), 2 CreateGatewayTarget, 1 UpdateGatewayTarget,
+1 SynchronizeGatewayTargets, 1 DeleteGatewayTarget. Rates are given by wall clock and by second of the
+server's CPU time: the latter does not depend on what else the machine does.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,8 @@ class Worker:
         """One request; the decoded answer of writes."""
         head = (
             f"{method} {path} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: {SCOPE}\r\n"
-            f"x-amz-date: 20261122T120000Z\r\ncontent-type: application/json\r\ncontent-length: {len(content)}\r\n\r\n"
+            "x-amz-date: 20261122T120000Z\r\ncontent-type: application/json\r\n"
+            f"content-length: {len(content)}\r\n\r\n"
         )
         self.writer.write(head.encode() + content)
         raw = await self.reader.readuntil(b"\r\n\r\n")
@@ -115,7 +117,7 @@ def over_http(seconds: float) -> dict[str, Any]:
     """The mix against the server process."""
     with tempfile.TemporaryDirectory() as folder:
         ready = Path(folder) / "ready"
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: S603  -- our own command
             [sys.executable, "-c", SERVER, "--port", "0", "--gateway", GATEWAY, "--ready-file", str(ready)],
             stdout=subprocess.PIPE,
             text=True,
@@ -207,7 +209,7 @@ def weigh(targets: int) -> dict[str, Any]:
         request = body(f"server-{number}", f"{'t' * 40}-{number}")
         path = f"/gateways/{gateway}/targets/"
         answer = engine.handle(Request("POST", path, "", {"authorization": SCOPE}, request))
-        assert answer.status == 202, answer.body
+        assert answer.status == HTTPStatus.ACCEPTED, answer.body
         now[0] += 0.001
     engine.advance()
     full = resident_bytes()
@@ -221,7 +223,9 @@ def weigh(targets: int) -> dict[str, Any]:
 
 def in_child(*arguments: str) -> Any:
     """One of the measurements in a fresh process."""
-    done = subprocess.run([sys.executable, __file__, *arguments], capture_output=True, text=True, check=True)
+    done = subprocess.run(  # noqa: S603  -- this very file
+        [sys.executable, __file__, *arguments], capture_output=True, text=True, check=True
+    )
     return json.loads(done.stdout)
 
 

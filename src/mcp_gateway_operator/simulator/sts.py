@@ -38,9 +38,10 @@ def perform(world: World, query: dict[str, str], caller: Caller, now: float, req
     """
     action = query["Action"]
     if action == "GetCallerIdentity":
-        user = caller.arn.rsplit("/", 1)[-1]
+        assumed = ":assumed-role/" in caller.arn
+        user = f"AROASIMULATED:{caller.arn.rsplit('/', 1)[-1]}" if assumed else "AIDASIMULATED"
         result = (
-            f"<Arn>{escape(caller.arn)}</Arn><UserId>AIDASIMULATOR:{escape(user)}</UserId>"
+            f"<Arn>{escape(caller.arn)}</Arn><UserId>{escape(user)}</UserId>"
             f"<Account>{caller.account}</Account>"
         )
     elif action == "AssumeRole":
