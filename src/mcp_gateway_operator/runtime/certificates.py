@@ -8,16 +8,15 @@ the old one in place.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import os
 import socket
 import ssl
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -27,9 +26,6 @@ from mcp_gateway_operator.runtime.http import ServerError
 
 CHECK_SECONDS: Final = 10.0
 """Between two looks at the files; controller-runtime's certificate watcher polls as often."""
-SELF_SIGNED_DAYS: Final = 3650
-"""Longer than any process lives. Callers cannot verify such a certificate anyway."""
-CLOCK_SKEW: Final = timedelta(hours=1)
 HTTP1: Final = ("http/1.1",)
 
 log = structlog.get_logger(__name__)
@@ -37,7 +33,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A certificate chain, the server's own first, and its private key, both PEM."""
+    """A certificate chain, the server's own first, and its private key, both PEM; they may be in one text."""
 
     chain: bytes
     key: bytes
@@ -120,8 +116,12 @@ class Certificate:
 
     @classmethod
     def self_signed(cls, *, alpn: Sequence[str] = HTTP1) -> Certificate:
-        """Make a pair that lives in this process only."""
-        return cls(make_pair([socket.gethostname()], now=datetime.now(UTC)), alpn=alpn)
+        """Make a pair that lives in this process only.
+
+        Raises:
+            ServerError: it could not be made.
+        """
+        return cls(self_signed_pair([socket.gethostname()]), alpn=alpn)
 
     async def watch(self, *, interval: float = CHECK_SECONDS) -> None:
         """Take in new pairs until cancelled; return at once when there are no files."""
@@ -164,40 +164,22 @@ class Certificate:
         connection.context = self._current
 
 
-def make_pair(names: Sequence[str], *, now: datetime) -> Pair:
-    """Return a new self-signed pair for these host names and for loopback.
+def self_signed_pair(names: Sequence[str]) -> Pair:
+    """Return a new self-signed pair for these host names and for loopback; takes some tenths of a second.
 
-    Imports `cryptography`, 8 MB that a process with a certificate of its own does without.
+    Raises:
+        ServerError: it could not be made.
     """
-    from cryptography import x509  # noqa: PLC0415  -- see the docstring
-    from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415  -- as above
-    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415  -- as above
-    from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID  # noqa: PLC0415  -- as above
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    # The subject is limited to 64 characters; what counts is the list of alternative names.
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mcp-gateway-operator")])
-    alternatives: list[x509.GeneralName] = [x509.DNSName(name) for name in ("localhost", *names) if name]
-    alternatives += [x509.IPAddress(ipaddress.ip_address(each)) for each in ("127.0.0.1", "::1")]
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - CLOCK_SKEW)
-        .not_valid_after(now + timedelta(days=SELF_SIGNED_DAYS))
-        .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .sign(key, hashes.SHA256())
+    done = subprocess.run(  # noqa: S603  -- this interpreter and a module of ours
+        [sys.executable, "-m", "mcp_gateway_operator.runtime.self_signed", *names],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
     )
-    return Pair(
-        certificate.public_bytes(serialization.Encoding.PEM),
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        ),
-    )
+    if done.returncode:
+        why = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        raise ServerError(f"A self-signed certificate could not be made: {why}.")
+    return Pair(chain=done.stdout, key=b"")
 
 
 def _context(pair: Pair, alpn: Sequence[str]) -> ssl.SSLContext:

@@ -7,6 +7,7 @@ server work for streams that it cancels at once (CVE-2023-44487), and scrapers n
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import socket
 import ssl
@@ -23,6 +24,10 @@ MAX_STREAMS: Final = 8
 MAX_REQUESTS: Final = 1000
 """Requests on one connection, cancelled ones too; then the client must connect again."""
 HANDSHAKE_SECONDS: Final = 10.0
+BODY_SECONDS: Final = 10.0
+"""How long a request's body, which nobody reads, is taken in before the answer."""
+
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 
 class Http2Server:
@@ -58,7 +63,7 @@ class Http2Server:
             self.bound.set()
             try:
                 await serve(
-                    _http_only(self._app),  # type: ignore[arg-type]  # hypercorn types scopes as TypedDicts
+                    _adapted(self._app),  # type: ignore[arg-type]  # hypercorn types scopes as TypedDicts
                     self._config(listener),
                     shutdown_trigger=self._stop.wait,
                     mode="asgi",
@@ -103,15 +108,16 @@ class _Config(Config):
         return Sockets([self._listener], [], [])
 
 
-def _http_only(app: ASGIApp) -> ASGIApp:
-    """Keep from the application what it does not know: start and end of the server, WebSockets."""
+def _adapted(app: ASGIApp) -> ASGIApp:
+    """Keep from the application what it does not know: start and end of the server, WebSockets, bodies."""
 
-    async def filtered(
+    async def adapted(
         scope: MutableMapping[str, Any],
-        receive: Callable[[], Awaitable[MutableMapping[str, Any]]],
+        receive: Receive,
         send: Callable[[MutableMapping[str, Any]], Awaitable[None]],
     ) -> None:
         if scope["type"] == "http":
+            await _drain(receive)
             await app(scope, receive, send)
         elif scope["type"] == "lifespan":
             for _ in range(2):
@@ -120,4 +126,12 @@ def _http_only(app: ASGIApp) -> ASGIApp:
         else:
             await send({"type": "websocket.close"})
 
-    return filtered
+    return adapted
+
+
+async def _drain(receive: Receive) -> None:
+    """Take a body in: hypercorn 0.18 drops the connection when one goes on after the answer."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(BODY_SECONDS):
+            while (await receive()).get("more_body", False):
+                pass

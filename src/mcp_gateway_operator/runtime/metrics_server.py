@@ -191,6 +191,13 @@ class _BoundedProtocol(H11Protocol):
         elif self._deadline is None:
             self._deadline = self.loop.call_later(REQUEST_SECONDS, self.transport.close)
 
+    def shutdown(self) -> None:
+        super().shutdown()
+        if getattr(self.cycle, "response_complete", True):  # there is no cycle before the first request
+            # A client that idles over TLS does not answer to the end of the connection; the process must not
+            # wait for it.
+            self.transport.abort()
+
     def _stop_clock(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
