@@ -39,7 +39,7 @@ def plan_recorded(state: State, *, lost: Callable[[State], act.Action]) -> act.A
         return act.Blocked(reason=Reason.FOREIGN_MARKER, message=why, stalled=True)
     if row.summary.status in TRANSIENT or not row.settled:
         return _in_progress(row)
-    for rule in (_compare, _consent, _failed):
+    for rule in (_consent, _compare, _failed):
         if (action := rule(state, row)) is not None:
             return action
     return _settled(state, row)
@@ -106,16 +106,18 @@ def _compare(state: State, row: Row) -> act.Action | None:
     """Read the target in full when it, or the spec, is not what was verified; update on a real diff."""
     memory = state.memory
     verified = memory.verified
+    target = _read_now(state, row)
     unchanged = (
         verified is not None
         and verified.digest == state.want_digest
         and verified.fingerprint == row.fingerprint
+        # A read of this pass may be ahead of the Lists, and no List will tell of what it showed.
+        and (target is None or target.summary.updated_at == verified.updated_at)
         and not memory.verify_after_repair
     )
     swept = memory.next_sweep is None or state.now < memory.next_sweep
     if unchanged and swept:
         return None
-    target = _read_now(state, row)
     if target is None:
         urgent = state.edited or (verified is not None and not unchanged)
         read = act.Read(gateway_id=row.gateway_id, target_id=row.summary.target_id, urgent=urgent)
@@ -125,6 +127,9 @@ def _compare(state: State, row: Row) -> act.Action | None:
     diffs = differences(state, target)
     if not diffs:
         return act.Verify(digest=state.want_digest)
+    if row.summary.status in FAILED and not state.edited:
+        # AWS may keep the old configuration when an update fails; the repair of the failure sends it again.
+        return None
     return _outdated(state, target) or _update(state, row, diffs)
 
 
@@ -222,8 +227,8 @@ def _only_reports(state: State) -> bool:
 
 
 def _consent(state: State, row: Row) -> act.Action | None:
-    """Waiting for a person's consent is a settled state, not a failure."""
-    if row.summary.status not in PENDING_AUTH:
+    """Waiting for a person's consent is a settled state, not a failure; only an edit goes before it."""
+    if row.summary.status not in PENDING_AUTH or state.edited:
         return None
     if (action := _read_details(state, row)) is not None:
         return action
@@ -253,7 +258,12 @@ def _failed(state: State, row: Row) -> act.Action | None:
     if target is not None and due is not None and state.now >= due:
         return _repair(state, row, target)
     words = "; ".join(details.reasons) if details and details.reasons else "AWS gave no reason"
-    return act.Blocked(reason=Reason.TARGET_FAILED, message=f"{status}: {words}", synced=True, until=due)
+    return act.Blocked(
+        reason=Reason.TARGET_FAILED,
+        message=f"{status}: {words}",
+        synced=target is None or not differences(state, target),
+        until=due,
+    )
 
 
 def _repair(state: State, row: Row, target: Target) -> act.Action:

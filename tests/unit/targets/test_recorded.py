@@ -314,18 +314,55 @@ def broken(due: float | None, **memory: Any) -> dict[str, Any]:
     }
 
 
+CONSENT = details(PENDING, url="https://consent.example.com")
+WAITING = act.Blocked(
+    reason="PendingAuthorization",
+    message="status.authorizationUrl",
+    synced=True,
+    gateway_id=GATEWAY,
+    busy=True,
+)
+
 UNSETTLED: list[Case] = [
+    (
+        "consent comes before what AWS shows until it is given",
+        {
+            "recorded": PENDING,
+            "memory": {"verified": None, "details": CONSENT},
+            "target": edited_outside(status="UPDATE_PENDING_AUTH"),
+        },
+        WAITING,
+    ),
+    (
+        "an edit does not wait for consent",
+        {
+            "recorded": PENDING,
+            "memory": {"verified": None, "applied": 0, "details": CONSENT},
+            "target": edited_outside(status="UPDATE_PENDING_AUTH"),
+        },
+        update(recorded(), act.Cause.EDIT, EVIL),
+    ),
+    (
+        "AWS kept the old configuration when the update failed",
+        {
+            **broken(NOW + 30.0, verified=None),
+            "target": edited_outside(status="UPDATE_UNSUCCESSFUL"),
+        },
+        act.Blocked(reason="TargetFailed", message=UNREACHABLE, until=NOW + 30.0),
+    ),
+    (
+        "an edit of a failed target does not wait for the repair",
+        {
+            **broken(NOW + 30.0, verified=None, applied=0),
+            "target": edited_outside(status="UPDATE_UNSUCCESSFUL"),
+        },
+        update(recorded(), act.Cause.EDIT, EVIL),
+    ),
     ("consent: the address is read", {"recorded": PENDING}, READ),
     (
         "consent is waited for",
-        {"recorded": PENDING, "memory": {"details": details(PENDING, url="https://consent.example.com")}},
-        act.Blocked(
-            reason="PendingAuthorization",
-            message="status.authorizationUrl",
-            synced=True,
-            gateway_id=GATEWAY,
-            busy=True,
-        ),
+        {"recorded": PENDING, "memory": {"details": CONSENT}},
+        WAITING,
     ),
     ("a failure's reasons are read", {"recorded": BROKEN}, READ),
     (
