@@ -1,0 +1,230 @@
+"""The operator as a process with exactly the flags, the account and the rights that the chart rendered."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mcp_gateway_operator.cli.environment import OperatorProcess, Simulated
+from mcp_gateway_operator.localcluster import LocalCluster
+from tests.integration.packaging.conftest import CHART, HERE, Helm
+
+RELEASE = "mcp-gateway-operator"
+GATEWAY = "team-abcdefghij"
+ACCOUNT = "123456789012"
+PROVIDER = f"arn:aws:bedrock-agentcore:us-east-1:{ACCOUNT}:token-vault/default/oauth2credentialprovider/idp"
+ENDPOINT = "https://weather.example.com/mcp"
+OLD_ROLE = """
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: written-for-the-go-operator}
+rules:
+  - apiGroups: [mcpgateway.bedrock.aws]
+    resources: [mcpservers]
+    verbs: [create, delete, get, list, patch, update, watch]
+  - {apiGroups: [mcpgateway.bedrock.aws], resources: [mcpservers/finalizers], verbs: [update]}
+  - {apiGroups: [mcpgateway.bedrock.aws], resources: [mcpservers/status], verbs: [get, patch, update]}
+"""
+
+
+def _server(**spec: Any) -> str:
+    return json.dumps(
+        {
+            "apiVersion": "mcpgateway.bedrock.aws/v1alpha1",
+            "kind": "MCPServer",
+            "metadata": {"name": "weather"},
+            "spec": {
+                "endpoint": ENDPOINT,
+                "capabilities": ["tools"],
+                "oauthProviderArn": PROVIDER,
+                "oauthScopes": ["read"],
+                **spec,
+            },
+        }
+    )
+
+
+class Site:
+    """A namespace with the chart installed, the simulated AWS, and the operator once it is started."""
+
+    def __init__(self, helm: Helm, cluster: LocalCluster, namespace: str, directory: Path) -> None:
+        self.helm = helm
+        self.cluster = cluster
+        self.namespace = namespace
+        self.directory = directory
+        self.simulator = Simulated(directory, ["--gateway", GATEWAY, "--account", ACCOUNT])
+        self.stack = ExitStack()
+        self.stack.callback(self.simulator.stop)
+        self._denied_before = self._denials()
+
+    def start_operator(self) -> None:
+        """Start it with the flags of the Deployment, other than the address of its probes."""
+        deployment = json.loads(self.kubectl("get", "deployment", RELEASE, "--output=json"))
+        (container,) = deployment["spec"]["template"]["spec"]["containers"]
+        account = deployment["spec"]["template"]["spec"]["serviceAccountName"]
+        operator = OperatorProcess(
+            self.directory,
+            kubeconfig=self.cluster.service_account_kubeconfig(
+                self.namespace, account, path=self.directory / "operator.kubeconfig"
+            ),
+            endpoint_url=self.simulator.url,
+            arguments=[flag for flag in container["args"] if "health-probe" not in flag],
+        )
+        self.stack.callback(operator.stop)
+        operator.wait_ready()
+        self.operator = operator
+
+    def kubectl(self, *arguments: str, text: str | None = None) -> str:
+        """Run kubectl in the namespace."""
+        return self.cluster.kubectl("--namespace", self.namespace, *arguments, input=text).stdout
+
+    def wait(self, condition: str) -> None:
+        """Wait until the MCPServer is as `kubectl wait` puts it."""
+        self.kubectl("wait", f"--for={condition}", "mcps/weather", "--timeout=30s")
+
+    def status(self) -> dict[str, Any]:
+        """Return the MCPServer's status."""
+        status = json.loads(self.kubectl("get", "mcps", "weather", "--output=json"))["status"]
+        assert isinstance(status, dict)
+        return status
+
+    def writes(self) -> dict[str, int]:
+        """Return how often each operation that changes a target was called."""
+        counts: dict[str, int] = self.simulator.admin.counts()["operations"]
+        reading = ("Get", "List", "sts:Get")
+        return {name: count for name, count in counts.items() if not name.startswith(reading)}
+
+    def denied(self) -> int:
+        """Return how many requests the API server has refused since the test began."""
+        return self._denials() - self._denied_before
+
+    def _denials(self) -> int:
+        metrics = self.cluster.kubectl("get", "--raw", "/metrics").stdout
+        found = re.findall(r'^apiserver_request_total\{code="403",.*\} (\d+)$', metrics, re.MULTILINE)
+        return sum(map(int, found))
+
+
+@pytest.fixture
+def site(live_helm: Helm, bare: LocalCluster, namespace: str, tmp_path: Path) -> Iterator[Site]:
+    with ExitStack() as stack:
+        made = Site(live_helm, bare, namespace, tmp_path)
+        stack.callback(made.stack.close)
+        yield made
+
+
+def _whole_life(site: Site) -> None:
+    site.kubectl("apply", "-f", "-", text=_server())
+    site.wait("condition=Ready")
+    site.kubectl("apply", "-f", "-", text=_server(description="Forecasts"))
+    site.wait("jsonpath={.status.observedGeneration}=2")
+    site.wait("condition=Ready")
+    (target,) = site.simulator.admin.targets(GATEWAY)
+    assert target["description"].startswith("Forecasts")
+    site.kubectl("delete", "mcps", "weather", "--timeout=30s")
+    assert site.simulator.admin.targets(GATEWAY) == []
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [(), ("--set", "operator.leaderElection=true", "--set", "replicaCount=2")],
+    ids=["alone", "elected"],
+)
+def test_it_does_its_job_and_nothing_is_denied(site: Site, settings: tuple[str, ...]) -> None:
+    gateway = ("--set", f"aws.gatewayId={GATEWAY}", "--set", "aws.region=us-east-1")
+    site.helm("install", RELEASE, str(CHART), "--namespace", site.namespace, *gateway, *settings)
+    site.start_operator()
+
+    _whole_life(site)
+
+    assert site.kubectl("get", "lease", "b89ac0a6.bedrock.aws", "--output=name")
+    site.kubectl(
+        "wait", "--for=create", "events", "--field-selector=involvedObject.name=weather", "--timeout=10s"
+    )
+    assert site.denied() == 0
+
+
+def test_watching_some_namespaces_takes_no_other_rights(site: Site) -> None:
+    settings = (
+        "--set",
+        f"aws.gatewayId={GATEWAY}",
+        "--set",
+        f"operator.watchNamespaces={{{site.namespace}}}",
+    )
+    site.helm("install", RELEASE, str(CHART), "--namespace", site.namespace, *settings)
+    site.start_operator()
+
+    _whole_life(site)
+
+    assert site.denied() == 0
+
+
+def _left_by_the_go_operator(site: Site) -> dict[str, Any]:
+    """Make the object, its finalizer and status, and the target as AWS holds it; return the target."""
+    target = site.simulator.admin.create_target(
+        GATEWAY,
+        name="weather",
+        targetConfiguration={"mcp": {"mcpServer": {"endpoint": ENDPOINT}}},
+        credentialProviderConfigurations=[
+            {
+                "credentialProviderType": "OAUTH",
+                "credentialProvider": {
+                    "oauthCredentialProvider": {"providerArn": PROVIDER, "scopes": ["read"]}
+                },
+            }
+        ],
+    )
+    assert isinstance(target, dict)
+    site.kubectl("apply", "-f", "-", text=_server())
+    finalizer = '{"metadata":{"finalizers":["bedrock.aws/gateway-target-finalizer"]}}'
+    site.kubectl("patch", "mcps", "weather", "--type=merge", "-p", finalizer)
+    status = {
+        "targetId": target["targetId"],
+        "gatewayArn": target["gatewayArn"],
+        "targetStatus": "READY",
+        "observedGeneration": 1,
+    }
+    patch = json.dumps({"status": status})
+    site.kubectl("patch", "mcps", "weather", "--subresource=status", "--type=merge", "-p", patch)
+    return target
+
+
+@pytest.mark.parametrize("update_crd", [True, False], ids=["new-crd", "old-crd"])
+def test_upgrade_takes_over_without_a_write(site: Site, update_crd: bool) -> None:
+    """From chart 0.1 with its values file: AWS holds the spec, so nothing is sent and the target stays."""
+    site.cluster.apply(HERE / "crd-0.1.yaml")
+    values = ("--namespace", site.namespace, "--values", str(HERE / "values" / "chart-0.1.yaml"))
+    site.helm("install", RELEASE, str(HERE / "chart-0.1"), *values)
+    target = _left_by_the_go_operator(site)
+
+    site.helm("upgrade", RELEASE, str(CHART), *values)
+    if update_crd:
+        site.cluster.apply(CHART / "files" / "crd.yaml")
+    site.start_operator()
+    site.wait("condition=Ready")
+
+    assert site.status()["targetId"] == target["targetId"]
+    assert site.writes() == {}
+    site.kubectl("delete", "mcps", "weather", "--timeout=30s")
+    assert site.simulator.admin.targets(GATEWAY) == []
+    assert site.denied() == 0
+
+
+def test_the_old_role_and_the_old_policy_suffice(site: Site, can_i: Callable[..., bool]) -> None:
+    """No leases, no events, no kube-system; no Synchronize and no GetGateway: all that was there works."""
+    site.simulator.admin.configure(denied_actions=["SynchronizeGatewayTargets", "GetGateway"])
+    settings = ("--set", "rbac.create=false", "--set", f"aws.gatewayId={GATEWAY}")
+    site.helm("install", RELEASE, str(CHART), "--namespace", site.namespace, *settings)
+    site.cluster.apply(OLD_ROLE)
+    account = f"--serviceaccount={site.namespace}:{RELEASE}"
+    role = "--clusterrole=written-for-the-go-operator"
+    site.kubectl("create", "clusterrolebinding", site.namespace, role, account)
+    assert not can_i(site.namespace, RELEASE, "create", "leases.coordination.k8s.io")
+    site.start_operator()
+
+    _whole_life(site)
