@@ -6,6 +6,7 @@ lives with. The demo, the integration tests and the benchmarks all use this.
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import shutil
@@ -31,13 +32,8 @@ REGION: Final = "us-east-1"
 GATEWAY: Final = "demo-gateway-abcdefghij"
 START_SECONDS: Final = 30.0
 """How long a process may take until it answers; it takes two on an idle machine."""
-_OVERLAY: Final = f"""
-apiVersion: kustomize.config.k8s.io/v1beta1
-kind: Kustomization
-namespace: {NAMESPACE}
-namePrefix: {NAME_PREFIX}
-resources: [crd, rbac]
-"""
+_NOT_INHERITED: Final = ("AWS_", "MCPS_", "GATEWAY_ID", "KUBE", "POD_", "XDG_RUNTIME_DIR")
+"""Variables of the caller's own installation, which must not leak into a local one."""
 
 
 class StartError(RuntimeError):
@@ -83,7 +79,9 @@ class OperatorProcess:
     ) -> None:
         self.log = directory / "operator.log"
         self.health = f"http://127.0.0.1:{free_port()}"
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        inherited = {
+            name: value for name, value in os.environ.items() if not name.startswith(_NOT_INHERITED)
+        }
         self._process = _command(
             "operator",
             [
@@ -100,6 +98,8 @@ class OperatorProcess:
                 "AWS_ACCESS_KEY_ID": "local",
                 "AWS_SECRET_ACCESS_KEY": secrets.token_hex(8),
                 "AWS_EC2_METADATA_DISABLED": "true",
+                # Where the lock lies that proves a predecessor dead: beside the rest, gone with it.
+                "XDG_RUNTIME_DIR": str(directory),
                 **(environment or {}),
             },
         )
@@ -183,13 +183,23 @@ class Environment:
         self.operator.wait_ready()
 
 
-def install(cluster: LocalCluster, directory: Path) -> None:
-    """Install the CRD and the RBAC of `config/default`; no Deployment, for nothing runs pods here."""
+def install(
+    cluster: LocalCluster, directory: Path, *, namespace: str = NAMESPACE, prefix: str = NAME_PREFIX
+) -> None:
+    """Install the CRD and the RBAC of `config/default`; no Deployment, for nothing runs pods here.
+
+    Args:
+        cluster: where to.
+        directory: for the rendered files; made here.
+        namespace: of the operator; made here.
+        prefix: of the names of what is installed.
+    """
     directory.mkdir(parents=True)
     for part in ("crd", "rbac"):
         shutil.copytree(project_dir(f"config/{part}"), directory / part)
-    (directory / "kustomization.yaml").write_text(_OVERLAY, encoding="utf-8")
-    cluster.kubectl("create", "namespace", NAMESPACE)
+    overlay = {"namespace": namespace, "namePrefix": prefix, "resources": ["crd", "rbac"]}
+    (directory / "kustomization.yaml").write_text(json.dumps(overlay), encoding="utf-8")
+    cluster.kubectl("create", "namespace", namespace)
     rendered = cluster.kubectl("kustomize", str(directory)).stdout
     cluster.apply(rendered)
 

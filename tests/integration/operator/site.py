@@ -1,0 +1,234 @@
+"""One installation of the operator for a test: a namespace, a simulated AWS, and processes to start."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import yaml
+
+from mcp_gateway_operator._files import project_dir
+from mcp_gateway_operator.cli.environment import OperatorProcess
+from mcp_gateway_operator.localcluster import LocalCluster
+from mcp_gateway_operator.simulator import Settings, SimulatorServer
+from tests.integration.operator.kube import Json, Kube, condition, is_ready
+
+HOME = "operator-home"
+"""The namespace of the ServiceAccount, and the names of what `install` makes."""
+PREFIX = "operator-it-"
+ACCOUNT = f"{PREFIX}controller-manager"
+GATEWAY = "tools-gateway-abcdefghij"
+OTHER_GATEWAY = "other-gateway-abcdefghij"
+SECONDS = 20.0
+"""Until a test gives up waiting: many times what anything takes on an idle machine."""
+
+
+_names = itertools.count(1)
+
+
+def until(holds: Callable[[], Any], what: str = "", seconds: float = SECONDS) -> Any:
+    """Look until `holds` returns something true, and return it; the test fails when it never does."""
+    end = time.monotonic() + seconds
+    pause = threading.Event()
+    while not (found := holds()):
+        assert time.monotonic() < end, f"not seen within {seconds:g} s: {what or holds}"
+        pause.wait(0.05)
+    return found
+
+
+def lease_role(namespace: str) -> str:
+    """Return the Role and RoleBinding of `config/rbac` that allow the Lease, for another namespace."""
+    documents = []
+    for part in ("leader_election_role.yaml", "leader_election_role_binding.yaml"):
+        document = yaml.safe_load((project_dir("config/rbac") / part).read_text(encoding="utf-8"))
+        document["metadata"]["namespace"] = namespace
+        for subject in document.get("subjects", ()):
+            subject.update(name=ACCOUNT, namespace=HOME)
+        documents.append(document)
+    return yaml.safe_dump_all(documents)
+
+
+@contextmanager
+def open_site(
+    cluster: LocalCluster,
+    kube: Kube,
+    kubeconfig: Path,
+    directory: Path,
+    *,
+    flags: tuple[str, ...] = ("--drift-interval=1s",),
+    settings: Settings | None = None,
+    namespace: str = "",
+) -> Iterator[Site]:
+    """Make a namespace where the operator may hold its Lease, and a simulated AWS; end all at the end."""
+    name = namespace or f"site-{next(_names)}"
+    text = f"apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}}}\n---\n{lease_role(name)}"
+    cluster.apply(text)
+    with SimulatorServer(settings or Settings(), gateways=[GATEWAY, OTHER_GATEWAY]) as simulator:
+        site = Site(cluster, kube, name, simulator, directory, kubeconfig, flags)
+        try:
+            yield site
+        finally:
+            site.close()
+
+
+@dataclass
+class Bill:
+    """What something cost: filled in when the `with` block of `Site.bill` ends."""
+
+    writes: int = 0
+    """Requests that wrote MCPServers or their status, the test's own aside."""
+    calls: Counter[str] = field(default_factory=Counter)
+    """AWS calls by operation."""
+
+    @property
+    def aws_writes(self) -> dict[str, int]:
+        """AWS calls other than Gets and Lists."""
+        return {name: n for name, n in self.calls.items() if not name.startswith(("Get", "List", "sts:"))}
+
+
+@dataclass
+class Site:
+    """See the module; `start` makes as many operator processes as a test wants."""
+
+    cluster: LocalCluster
+    kube: Kube
+    namespace: str
+    simulator: SimulatorServer
+    directory: Path
+    kubeconfig: Path
+    flags: tuple[str, ...] = ()
+    processes: list[OperatorProcess] = field(default_factory=list)
+
+    def start(
+        self,
+        *flags: str,
+        ready: bool = True,
+        kubeconfig: Path | None = None,
+        endpoint_url: str | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> OperatorProcess:
+        """Start an operator for this namespace; `flags` replace those given to every one."""
+        home = self.directory / f"operator-{len(self.processes)}"
+        home.mkdir()
+        process = OperatorProcess(
+            home,
+            kubeconfig=kubeconfig or self.kubeconfig,
+            endpoint_url=endpoint_url or self.simulator.url,
+            arguments=[
+                f"--gateway-id={GATEWAY}",
+                f"--leader-election-namespace={self.namespace}",
+                f"--watch-namespaces={self.namespace}",
+                *self.flags,
+                *flags,
+            ],
+            # The processes of a site share a host, so the lock file that proves a predecessor dead, too.
+            environment={"XDG_RUNTIME_DIR": str(self.directory), **(environment or {})},
+        )
+        self.processes.append(process)
+        if ready:
+            process.wait_ready()
+        return process
+
+    def close(self) -> None:
+        """End all processes."""
+        for process in reversed(self.processes):
+            process.stop()
+
+    # What a user does and sees.
+
+    def create(self, name: str = "weather", **spec: Any) -> Json:
+        """Create an MCPServer."""
+        return self.kube.create(self.namespace, name, **spec)
+
+    def edit(self, name: str = "weather", **spec: Any) -> Json:
+        """Change members of an MCPServer's spec."""
+        return self.kube.edit(self.namespace, name, lambda obj: obj["spec"].update(spec))
+
+    def delete(self, name: str = "weather") -> None:
+        """Delete an MCPServer."""
+        self.kube.delete(self.namespace, name)
+
+    def get(self, name: str = "weather") -> Json | None:
+        """Return an MCPServer."""
+        return self.kube.get(self.namespace, name)
+
+    def until_ready(self, name: str = "weather", seconds: float = SECONDS) -> Json:
+        """Wait until an MCPServer is Ready in its newest generation, and return it."""
+        obj: Json = until(
+            lambda: obj if is_ready(obj := self.get(name)) else None, f"{name} is Ready", seconds
+        )
+        return obj
+
+    def until_reason(self, reason: str, name: str = "weather", seconds: float = SECONDS) -> Json:
+        """Wait until the Ready condition of the newest generation has this reason; return the condition."""
+
+        def look() -> Json | None:
+            obj = self.get(name)
+            found = condition(obj)
+            newest = obj is not None and found.get("observedGeneration") == obj["metadata"]["generation"]
+            return found if newest and found["reason"] == reason else None
+
+        result: Json = until(look, f"{name} has the reason {reason}", seconds)
+        return result
+
+    def until_gone(self, name: str = "weather", seconds: float = SECONDS) -> None:
+        """Wait until an MCPServer does not exist any more."""
+        until(lambda: self.get(name) is None, f"{name} is gone", seconds)
+
+    def target_id(self, name: str = "weather") -> str:
+        """Return the target id that an MCPServer's status records, "" when there is none."""
+        return str((self.get(name) or {}).get("status", {}).get("targetId", ""))
+
+    def targets(self, gateway: str = GATEWAY) -> list[Json]:
+        """Return the targets in AWS."""
+        return self.simulator.admin.targets(gateway)
+
+    def until_calls(self, operation: str, number: int, seconds: float = SECONDS) -> None:
+        """Wait until AWS has seen this many calls of an operation from now on."""
+        before = self._calls()[operation]
+        until(lambda: self._calls()[operation] >= before + number, f"{number} {operation}", seconds)
+
+    @contextmanager
+    def bill(self) -> Iterator[Bill]:
+        """Count the writes and AWS calls of the `with` block."""
+        writes, calls = self.kube.writes(), self._calls()
+        bill = Bill()
+        yield bill
+        bill.writes = self.kube.writes() - writes
+        bill.calls = self._calls() - calls
+
+    def _calls(self) -> Counter[str]:
+        return Counter(self.simulator.admin.counts()["operations"])
+
+
+def logs(process: OperatorProcess) -> list[Json]:
+    """Return what a process has logged, a JSON object a line."""
+    return [json.loads(line) for line in process.log.read_text(encoding="utf-8").splitlines()]
+
+
+def said(process: OperatorProcess, words: str) -> list[Json]:
+    """Return the log lines whose message contains `words`."""
+    return [line for line in logs(process) if words in line["msg"]]
+
+
+def kill(process: OperatorProcess) -> None:
+    """SIGKILL, and wait for the end."""
+    os.kill(process.pid, signal.SIGKILL)
+    assert process.wait(10.0)
+
+
+def ask(process: OperatorProcess, path: str) -> tuple[int, str]:
+    """Return status and body of a health endpoint."""
+    answer = httpx2.get(f"{process.health}{path}", timeout=5.0)
+    return answer.status_code, answer.text
