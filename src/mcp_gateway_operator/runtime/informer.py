@@ -25,6 +25,8 @@ T = TypeVar("T", bound=KubeObject)
 
 PAGE = 500
 """Objects in one page of a list, as client-go asks for."""
+LONGEST_RETRY_AFTER = 60.0
+"""Seconds that a server may ask us to stay away: longer would leave the cache stale for no good."""
 TRIES_WITH_PAGES = 3
 """After so many lists whose continue token expired, ask for everything at once."""
 
@@ -339,7 +341,7 @@ class Informer(Generic[T]):
         scope.failures += 1
         if error.gone or now - scope.outage_since >= self._times.outage:
             scope.version = ""
-        await asyncio.sleep(max(delay, error.retry_after or 0.0))
+        await asyncio.sleep(max(delay, min(error.retry_after or 0.0, LONGEST_RETRY_AFTER)))
 
     def _recovered(self, scope: _Scope) -> None:
         self._log.info("list and watch work again", namespace=scope.namespace, attempts=scope.failures)
