@@ -8,22 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 
 from . import gateway_ops, lifecycle, state, target_ops, views
+from .errors import ServiceError
+from .loopback import loopback_endpoint, with_endpoint
 from .state import TARGET_STATUSES, traits_of
+from .target_ops import REPLACEABLE
+from .validation import service_validator
 
 if TYPE_CHECKING:
     from .state import Gateway, Target
     from .world import World
 
 _GATEWAY_ID = re.compile(r"([0-9a-z][-]?){1,100}-[0-9a-z]{10}")
-_CONFIG_MEMBERS = frozenset(
-    {
-        "targetConfiguration",
-        "credentialProviderConfigurations",
-        "metadataConfiguration",
-        "privateEndpoint",
-        "certificateConfigurations",
-    }
-)
 
 
 class _NewGateway(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
@@ -120,17 +115,12 @@ def drop_gateway(world: World, gateway_id: str, now: float) -> None:
 
 def make_target(world: World, gateway_id: str, body: dict[str, Any], now: float) -> Any:
     """Make a READY target behind everybody's back; `body` is that of a CreateGatewayTarget."""
-    config = {member: body[member] for member in _CONFIG_MEMBERS & body.keys()}
-    if "targetConfiguration" not in config or "name" not in body:
-        raise ValueError("A target needs name and targetConfiguration.")
-    target = target_ops.add_target(
-        world,
-        find_gateway(world, gateway_id),
-        name=body["name"],
-        description=body.get("description"),
-        config=config,
-        now=now,
-    )
+    gateway = find_gateway(world, gateway_id)
+    config = {member: body[member] for member in REPLACEABLE if member in body}
+    if "name" not in body:
+        raise ValueError("A target needs a name.")
+    name, description, config = _checked(body["name"], body.get("description"), config)
+    target = target_ops.add_target(world, gateway, name=name, description=description, config=config, now=now)
     if target.traits.probed:
         target.synced = now
     return show_target(world, target.id)
@@ -148,7 +138,7 @@ def edit_target(world: World, target_id: str, body: dict[str, Any], now: float) 
     """
     target = _target(world, target_id)
     name, description, config = _edited(target, body)
-    target.traits = traits_of(config)
+    target.traits = traits_of(config, world.settings.switches.default_grant)
     target.config = msgspec.json.encode(config)
     target.description = description
     if name != target.name:
@@ -167,10 +157,27 @@ def _edited(target: Target, body: dict[str, Any]) -> tuple[str, str | None, dict
     changes = {key: value for key, value in body.items() if key != "touch"}
     name = changes.pop("name", target.name)
     description = changes.pop("description", target.description)
-    unknown = changes.keys() - _CONFIG_MEMBERS
+    unknown = changes.keys() - set(REPLACEABLE)
     if unknown:
         raise ValueError(f"A target has no editable member {min(unknown)!r}.")
-    return name, description, _merged(target.configuration(), changes)
+    return _checked(name, description, _merged(target.configuration(), changes))
+
+
+def _checked(name: Any, description: Any, config: dict[str, Any]) -> tuple[str, str | None, dict[str, Any]]:
+    """The members of a target if the service's model allows them; rules beyond the model may be broken."""
+    request = {**config, "gatewayIdentifier": "any-0000000000", "targetId": "0" * 10, "name": name}
+    if description is not None:
+        request["description"] = description
+    plain = loopback_endpoint(config)
+    if plain is not None:
+        request = with_endpoint(request, plain.replace("http:", "https:", 1))
+    try:
+        cleaned = service_validator().validate("UpdateGatewayTargetRequest", request)
+    except ServiceError as error:
+        raise ValueError(error.message) from error
+    if plain is not None:
+        cleaned = with_endpoint(cleaned, plain)
+    return name, description, {member: cleaned[member] for member in REPLACEABLE if member in cleaned}
 
 
 def drop_target(world: World, target_id: str, now: float, *, gradually: bool) -> None:

@@ -18,10 +18,9 @@ from .identity import Caller, caller_of
 from .journal import Entry
 from .loopback import loopback_endpoint, with_endpoint
 from .messages import Request, Response
-from .model import service_model
 from .parsing import parse
 from .settings import Settings
-from .validation import Validator
+from .validation import service_validator
 from .world import World
 
 if TYPE_CHECKING:
@@ -47,12 +46,9 @@ _OPERATIONS: dict[str, Callable[[World, Call], bytes]] = {
     "UntagResource": tag_ops.untag,
     "ListTagsForResource": tag_ops.list_tags,
 }
+_MAX_LOGGED = 1000
+"""Characters of an error message kept in the request log."""
 _NEEDS_SYNCHRONIZE = frozenset({"CreateGatewayTarget", "UpdateGatewayTarget"})
-
-
-@functools.cache
-def _validator() -> Validator:
-    return Validator(service_model())
 
 
 class Engine:
@@ -68,7 +64,7 @@ class Engine:
         self.requests = 0
         """How many requests were handled."""
         self.admin = Admin(self.world, self.clock)
-        self._validator = _validator()
+        self._validator = service_validator()
 
     def advance(self) -> float:
         """Let everything happen that is due; returns the present time."""
@@ -110,7 +106,7 @@ class Engine:
             _raise_fault(fault)
             response.status = operation.status
         except ServiceError as error:
-            entry.error, entry.message = error.code, error.message
+            entry.error, entry.message = error.code, error.message[:_MAX_LOGGED]
             response.status = error.status
             response.headers["x-amzn-errortype"] = error.code
             response.body = msgspec.json.encode(error.body())
@@ -207,7 +203,8 @@ class Engine:
             _raise_fault(self._fault(entry, response))
             response.body = sts.perform(world, query, caller, now, entry.request_id)
         except ServiceError as error:
-            entry.error, entry.message, entry.status = error.code, error.message, error.status
+            entry.error, entry.message = error.code, error.message[:_MAX_LOGGED]
+            entry.status = error.status
             response.status = error.status
             response.body = sts.error(error.code, error.message, error.status, entry.request_id)
         entry.effect = response.effect

@@ -190,8 +190,10 @@ def vanish(world: World, target: Target, at: float) -> None:
     target.epoch += 1
     target.gateway.remove(target, at)
     del world.targets[target.id]
-    if world.settings.consistency.list_lag:
-        target.gateway.ghosts.append((at, target))
+    lag = world.settings.consistency.list_lag
+    if lag:
+        ghosts = target.gateway.ghosts
+        target.gateway.ghosts = [*(ghost for ghost in ghosts if at < ghost[0] + lag), (at, target)]
 
 
 def cast_shadow(world: World, target: Target, now: float) -> None:

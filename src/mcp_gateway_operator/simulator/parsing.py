@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 MAX_BODY = 2 * 1024 * 1024
 """Largest request body in bytes (an inline schema may have 1 MB)."""
+_MAX_LOGGED = 256
+"""Characters of an identifier kept in the request log."""
 
 _COMPLETE_AUTH = Operation(
     name="CompleteResourceTokenAuth",
@@ -44,8 +46,8 @@ def parse(request: Request, entry: Entry) -> tuple[Operation, dict[str, Any]]:
         raise ServiceError("UnknownOperationException", message, status=404)
     operation, params = found[0], dict[str, Any](found[1])
     entry.operation = operation.name
-    entry.gateway = params.get("gatewayIdentifier")
-    entry.target = params.get("targetId")
+    entry.gateway = params.get("gatewayIdentifier", "")[:_MAX_LOGGED] or None
+    entry.target = params.get("targetId", "")[:_MAX_LOGGED] or None
     if len(request.body) > MAX_BODY:
         message = f"The request body is larger than {MAX_BODY} bytes"
         raise ServiceError("ValidationException", message, status=413, reason="CannotParse")
@@ -53,9 +55,9 @@ def parse(request: Request, entry: Entry) -> tuple[Operation, dict[str, Any]]:
     body = _json_object(request.body) if request.body and request.method != "GET" else {}
     params = {**body, **params}
     if isinstance(token := params.get("clientToken"), str):
-        entry.client_token = token[:256]
+        entry.client_token = token[:_MAX_LOGGED]
     if isinstance(name := params.get("name"), str):
-        entry.name = name[:256]
+        entry.name = name[:_MAX_LOGGED]
     return operation, params
 
 

@@ -222,7 +222,7 @@ def _load_gateway(world: World, region: Region, stored: _Gateway) -> None:
             name=row.name,
             description=row.description,
             config=config,
-            traits=traits_of(msgspec.json.decode(config)),
+            traits=traits_of(msgspec.json.decode(config), world.settings.switches.default_grant),
             created=row.created,
             updated=row.updated,
             status=row.status,

@@ -70,8 +70,11 @@ class Traits(NamedTuple):
         return self.type == MCP_SERVER and self.listing_mode != "DYNAMIC" and not self.static_schema
 
 
-def traits_of(config: dict[str, Any]) -> Traits:
-    """Traits of a validated configuration (`targetConfiguration`, `credentialProviderConfigurations`)."""
+def traits_of(config: dict[str, Any], default_grant: str = "CLIENT_CREDENTIALS") -> Traits:
+    """Traits of a validated configuration (`targetConfiguration`, `credentialProviderConfigurations`).
+
+    `default_grant` is the OAuth grant type of a provider that names none.
+    """
     family, variants = next(iter(config["targetConfiguration"].items()))
     variant, detail = next(iter(variants.items()))
     credentials = config.get("credentialProviderConfigurations") or [{}]
@@ -85,7 +88,7 @@ def traits_of(config: dict[str, Any]) -> Traits:
         listing_mode=detail.get("listingMode", "DEFAULT") if is_server else None,
         priority=detail.get("resourcePriority", 1000) if is_server else None,
         static_schema="mcpToolSchema" in detail,
-        consent=oauth.get("grantType") == "AUTHORIZATION_CODE",
+        consent=bool(oauth) and oauth.get("grantType", default_grant) == "AUTHORIZATION_CODE",
     )
 
 

@@ -17,13 +17,14 @@ if TYPE_CHECKING:
     from .state import Gateway
     from .world import World
 
-_REPLACEABLE = (
+REPLACEABLE = (
     "targetConfiguration",
     "credentialProviderConfigurations",
     "metadataConfiguration",
     "privateEndpoint",
     "certificateConfigurations",
 )
+"""Members of a target that an Update replaces as a whole, besides name and description."""
 
 
 def create(world: World, call: Call) -> bytes:
@@ -58,8 +59,8 @@ def _create(world: World, gateway: Gateway, call: Call) -> bytes:
     _enter_write(world, gateway, call)
     if gateway.status in {state.CREATING, state.DELETING}:
         raise rules.busy(f"Gateway {gateway.id} is in {gateway.status} state", switches)
-    config = {member: call.params[member] for member in _REPLACEABLE if member in call.params}
-    traits = traits_of(config)
+    config = {member: call.params[member] for member in REPLACEABLE if member in call.params}
+    traits = traits_of(config, switches.default_grant)
     rules.check_write(config, traits, gateway)
     name = call.params.get("name")
     if name is None:
@@ -97,7 +98,7 @@ def add_target(
         name=name,
         description=description,
         config=msgspec.json.encode(config),
-        traits=traits_of(config),
+        traits=traits_of(config, world.settings.switches.default_grant),
         created=now,
         updated=now,
         status=state.READY,
@@ -127,8 +128,8 @@ def update(world: World, call: Call) -> bytes:
     switches = world.settings.switches
     _enter_write(world, gateway, call)
     _refuse_unless_writable(target, "updated", world)
-    config = {member: call.params[member] for member in _REPLACEABLE if member in call.params}
-    traits = traits_of(config)
+    config = {member: call.params[member] for member in REPLACEABLE if member in call.params}
+    traits = traits_of(config, switches.default_grant)
     rules.check_same_type(target, traits)
     rules.check_write(config, traits, gateway)
     name = call.params.get("name")

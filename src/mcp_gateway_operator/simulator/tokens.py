@@ -13,6 +13,8 @@ import msgspec
 
 from .errors import ServiceError, validation
 
+_MAX_TOKENS = 500_000
+
 
 @dataclass(slots=True)
 class Remembered:
@@ -57,6 +59,8 @@ class ClientTokens:
         """Keep the outcome of a request for its token."""
         self.table[key] = Remembered(_digest(request), now, outcome)
         self.table.move_to_end(key)
+        if len(self.table) > _MAX_TOKENS:
+            self.table.popitem(last=False)
 
     def clear(self) -> None:
         """Forget all tokens."""

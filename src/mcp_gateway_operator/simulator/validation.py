@@ -7,10 +7,12 @@ sensitive.
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .errors import ServiceError, validation
+from .model import service_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +24,9 @@ Problem = tuple[list[str], str]
 
 Check: TypeAlias = "Callable[[Any, list[Problem]], Any]"
 """Returns the value without unknown and null members; appends what is wrong with it."""
+
+_MAX_REPORTED = 100
+"""A long list of bad items must not become an even longer answer."""
 
 _TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),
@@ -149,6 +154,12 @@ class Validator:
         return check
 
 
+@functools.cache
+def service_validator() -> Validator:
+    """The validator of the service, one a process: its compiled shapes are shared."""
+    return Validator(service_model())
+
+
 def _scalar(shape: dict[str, Any]) -> Check:
     kind = shape["type"]
     choices = shape.get("enum")
@@ -207,7 +218,7 @@ class _MistypedError(Exception):
 
 
 def _report(problems: list[Problem]) -> ServiceError:
-    fields = [(".".join(path), text) for path, text in problems]
-    errors = "error" if len(fields) == 1 else "errors"
+    fields = [(".".join(path), text) for path, text in problems[:_MAX_REPORTED]]
+    errors = "error" if len(problems) == 1 else "errors"
     details = "; ".join(f"Value at '{path}' failed to satisfy constraint: {text}" for path, text in fields)
-    return validation(f"{len(fields)} validation {errors} detected: {details}", fields=fields)
+    return validation(f"{len(problems)} validation {errors} detected: {details}", fields=fields)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from .headers import POLICY_SESSION_HEADER
+from .appearance import shown_config
 from .state import PENDING_AUTH
 
 if TYPE_CHECKING:
@@ -41,9 +41,7 @@ def full_target(target: Target, switches: Switches) -> bytes:
     if target.reasons:
         members["statusReasons"] = target.reasons
     _add_optional(members, target, digits)
-    config = target.config
-    if target.gateway.policy_engine:
-        config = _with_policy_header(target)
+    config = shown_config(target, switches)
     head = msgspec.json.encode(members)
     no_credentials = b'"credentialProviderConfigurations"' not in config
     tail = _NO_CREDENTIALS if no_credentials and switches.no_auth_shape == "empty" else b""
@@ -78,13 +76,6 @@ def _add_optional(members: dict[str, Any], target: Target, digits: int) -> None:
         members["authorizationData"] = {
             "oauth2": {"authorizationUrl": target.consent.url, "userId": target.consent.user}
         }
-
-
-def _with_policy_header(target: Target) -> bytes:
-    config = target.configuration()
-    metadata = config.setdefault("metadataConfiguration", {})
-    metadata["allowedRequestHeaders"] = [*metadata.get("allowedRequestHeaders", []), POLICY_SESSION_HEADER]
-    return msgspec.json.encode(config)
 
 
 def deleted_target(target: Target) -> bytes:

@@ -153,6 +153,21 @@ def test_a_gateway_can_be_broken_from_outside(sim: Simulation) -> None:
         ("GET", "targets/XXXXXXXXXX", None, 404, "no target"),
         ("DELETE", "gateways/nowhere-abcdefghij", None, 404, "no gateway"),
         ("POST", f"gateways/{GATEWAY}/targets", {"name": "x"}, 400, "targetConfiguration"),
+        ("POST", f"gateways/{GATEWAY}/targets", {"targetConfiguration": server()}, 400, "needs a name"),
+        (
+            "POST",
+            f"gateways/{GATEWAY}/targets",
+            {"name": 7, "targetConfiguration": server()},
+            400,
+            "type string",
+        ),
+        (
+            "POST",
+            f"gateways/{GATEWAY}/targets",
+            {"name": "x", "targetConfiguration": {"mcp": {}}},
+            400,
+            "exactly one",
+        ),
         ("GET", "nothing", None, 404, "No admin request"),
         ("GET", "requests?colour=red", None, 400, "colour"),
         ("GET", "requests?since=yesterday", None, 400, "yesterday"),
@@ -178,6 +193,10 @@ def test_an_edit_that_is_refused_changes_nothing(sim: Simulation) -> None:
     before = sim.get(target)
     with pytest.raises(AdminRefusedError, match="colour"):
         sim.admin.edit_target(target, name="x", colour="red")
+    with pytest.raises(AdminRefusedError, match="endpoint"):
+        sim.admin.edit_target(target, targetConfiguration=server("ftp://x"))
+    with pytest.raises(AdminRefusedError, match="must not be null"):
+        sim.admin.edit_target(target, targetConfiguration=None)
     with pytest.raises(AdminRefusedError, match="status"):
         sim.admin.set_status(target, "SLEEPING")
     after = sim.get(target)
