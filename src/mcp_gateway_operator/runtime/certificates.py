@@ -214,9 +214,9 @@ def _as_file(content: bytes) -> Iterator[str]:
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, ssl.SSLError):
-        return {
-            "KEY_VALUES_MISMATCH": "the key does not belong to the certificate",
-            "NO_START_LINE": "it is not PEM, or one of the two is empty",
-        }.get(error.reason or "", error.reason or str(error))
-    return str(error)
+    if not isinstance(error, ssl.SSLError):
+        return str(error)
+    if error.reason == "KEY_VALUES_MISMATCH":
+        return "the key does not belong to the certificate"
+    # OpenSSL says no more than "PEM lib" of an empty file, of garbage and of an encrypted key.
+    return error.reason or "one of the two is not PEM, or the key has a password"

@@ -95,8 +95,8 @@ class MetricsEndpoint:
         everything = _Collected([*families, *self._process.collect()])
         try:
             encoder, content_type = choose_encoder(accept)
-        except ValueError:
-            # A version or escaping that the library does not know: the format that everybody reads.
+        except (TypeError, ValueError):
+            # A version that the library cannot compare: the format that everybody reads.
             encoder, content_type = choose_encoder("")
         body = encoder(everything)
         return (gzip.compress(body, compresslevel=5) if zipped else body), content_type
