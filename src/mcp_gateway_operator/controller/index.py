@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, KeysView
 
 from mcp_gateway_operator.agentcore.table import Change
 from mcp_gateway_operator.api.types import MCPServer
@@ -60,9 +60,9 @@ class ObjectIndex:
         """Return the objects whose valid record names this target."""
         return frozenset(self._by_target.get(target_id, ()))
 
-    def knows(self, mark: str) -> bool:
-        """Whether a marker, given as `OWNER/OBJECT`, is that of an object there is."""
-        return mark in self._by_marker
+    def markers(self) -> KeysView[str]:
+        """Return the markers, as `OWNER/OBJECT`, of all objects there are; a live view."""
+        return self._by_marker.keys()
 
     def claim(self, target_id: str, key: Key) -> None:
         """Note a target that was created or taken up and is not in the status yet."""

@@ -35,6 +35,8 @@ MAX_CODES: Final = 64
 CALL_BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.5, 5.0, 10.0, 15.0)
 """Seconds; a call ends after 15."""
 
+_READY: Final = ConditionType.READY
+
 
 class OperatorMetrics:
     """Everything that one process measures.
@@ -197,9 +199,10 @@ class _Gateways(Collector):
         return frozenset(map(owner_code, operator.reconciler.settings.owner_ids))
 
     def _orphans(self, table: GatewayTable, owners: frozenset[str]) -> int:
-        knows = self._operator.reconciler.index.knows
-        ours = (mark for mark in table.markers() if mark.partition("/")[0] in owners)
-        return sum(len(table.marked(mark)) for mark in ours if not knows(mark))
+        known = self._operator.reconciler.index.markers()
+        strangers = [mark for mark in table.markers() if mark not in known]
+        ours = [mark for mark in strangers if mark.partition("/")[0] in owners]
+        return sum(len(table.marked(mark)) for mark in ours)
 
 
 class _Objects(Collector):
@@ -221,7 +224,7 @@ class _Objects(Collector):
 def _ready(obj: MCPServer) -> str:
     """Return the status of Ready for the present generation: what was said of an older one is not known."""
     for condition in obj.status.conditions:
-        if condition.type == ConditionType.READY:
+        if condition.type == _READY:
             current = condition.observed_generation == obj.metadata.generation
             return condition.status if current and condition.status in ("True", "False") else "Unknown"
     return "Unknown"
