@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from mcp_gateway_operator.api import names
@@ -327,7 +329,7 @@ async def test_foreign_marker_is_never_touched() -> None:
         ({"endpoint": "http://weather.example.com"}, "ValidationError", "https://"),
     ],
 )
-async def test_bad_spec_is_reported_and_recovers(spec: dict[str, object], reason: str, words: str) -> None:
+async def test_bad_spec_is_reported_and_recovers(spec: dict[str, Any], reason: str, words: str) -> None:
     world = World()
     async with world.operator():
         await world.create(**spec)
