@@ -147,9 +147,9 @@ class Site:
 
     # What a user does and sees.
 
-    def create(self, name: str = "weather", **spec: Any) -> Json:
+    def create(self, name: str = "weather", metadata: Json | None = None, **spec: Any) -> Json:
         """Create an MCPServer."""
-        return self.kube.create(self.namespace, name, **spec)
+        return self.kube.create(self.namespace, name, metadata, **spec)
 
     def edit(self, name: str = "weather", **spec: Any) -> Json:
         """Change members of an MCPServer's spec."""

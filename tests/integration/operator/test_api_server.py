@@ -1,0 +1,104 @@
+"""The API server goes away and comes back, and so does the CRD."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mcp_gateway_operator._files import project_dir
+from mcp_gateway_operator.cli.environment import install
+from mcp_gateway_operator.localcluster import LocalCluster, local_cluster
+from tests.integration.operator.kube import Kube
+from tests.integration.operator.site import (
+    ACCOUNT,
+    HOME,
+    PREFIX,
+    Site,
+    ask,
+    logs,
+    open_site,
+    said,
+    until,
+)
+
+pytestmark = pytest.mark.xdist_group("operator-own-cluster")
+
+CRD = "mcpservers.mcpgateway.bedrock.aws"
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
+    """A cluster that other tests do not share, for what is done to it."""
+    with local_cluster(tmp_path_factory.mktemp("own") / "state") as running:
+        install(running, tmp_path_factory.mktemp("own-install") / "install", namespace=HOME, prefix=PREFIX)
+        yield running
+
+
+@pytest.fixture
+def alone(own: LocalCluster, tmp_path: Path) -> Iterator[Site]:
+    """A site on that cluster."""
+    kubeconfig = own.service_account_kubeconfig(HOME, ACCOUNT, path=tmp_path / "operator.kubeconfig")
+    kube = Kube(own, tmp_path)
+    try:
+        with open_site(own, kube, kubeconfig, tmp_path) as site:
+            yield site
+    finally:
+        kube.close()
+
+
+def test_a_restart_of_the_api_server_costs_nothing_and_ends_nothing(alone: Site) -> None:
+    process = alone.start()
+    for name in ("one", "two"):
+        alone.create(name)
+    for name in ("one", "two"):
+        alone.until_ready(name)
+    calls = alone.simulator.admin.counts()["operations"]
+    alone.cluster.restart_api_server()
+    alone.kube.own_writes = 0
+    until(lambda: said(process, "list and watch work again"), "the informer is back", 40.0)
+    alone.until_calls("ListGatewayTargets", 2)
+    assert alone.kube.writes() == 0
+    after = alone.simulator.admin.counts()["operations"]
+    for operation in ("CreateGatewayTarget", "UpdateGatewayTarget", "DeleteGatewayTarget"):
+        assert after.get(operation) == calls.get(operation)
+    alone.create("three")
+    alone.until_ready("three")
+    assert process.returncode is None
+    assert ask(process, "/healthz") == (200, "ok")
+    assert ask(process, "/readyz") == (200, "ok")
+
+
+def test_the_crd_is_deleted_and_made_again_under_a_running_operator(alone: Site) -> None:
+    """Objects go with it, and so do their targets; the operator waits and goes on with the new one."""
+    process = alone.start()
+    alone.create()
+    alone.until_ready()
+    alone.cluster.kubectl("delete", "crd", CRD, "--wait=false")
+    until(lambda: alone.targets() == [], "the target is gone", 40.0)
+    until(
+        lambda: alone.cluster.kubectl("get", "crd", CRD, check=False).returncode != 0, "so is the CRD", 40.0
+    )
+    until(lambda: said(process, "kubectl apply"), "it says what to do", 40.0)
+    assert process.returncode is None
+    alone.cluster.apply(project_dir("config/crd") / "bases")
+    alone.create()
+    alone.until_ready(seconds=40.0)
+    assert len(alone.targets()) == 1
+
+
+def test_an_operator_started_before_the_crd_waits_for_it(alone: Site) -> None:
+    alone.cluster.kubectl("delete", "crd", CRD)
+    process = alone.start(ready=False)
+    until(lambda: said(process, "kubectl apply --server-side"), "it says what to do")
+    code, body = ask(process, "/readyz")
+    assert code == 500
+    assert "CustomResourceDefinition" in body
+    assert ask(process, "/healthz")[0] == 200, "a restart would not help"
+    assert len(said(process, "kubectl apply --server-side")) == 1
+    assert not [line for line in logs(process) if "Traceback" in str(line)]
+    alone.cluster.apply(project_dir("config/crd") / "bases")
+    process.wait_ready()
+    alone.create()
+    alone.until_ready()

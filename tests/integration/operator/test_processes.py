@@ -1,0 +1,263 @@
+"""Processes come and go: restarts, orderly ends, a second one beside the first, a lease that is lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import httpx2
+
+from mcp_gateway_operator.cli.environment import OperatorProcess
+from mcp_gateway_operator.simulator import Settings
+from mcp_gateway_operator.simulator.settings import Durations
+from tests.integration.operator.fixtures import MakeSite
+from tests.integration.operator.site import Site, ask, kill, logs, said, until
+
+AT_ONCE = 15.0
+"""Seconds: idle machines take two; a lease that must run out first takes 60."""
+
+
+def test_a_killed_process_is_replaced_at_once_and_writes_nothing_over_settled_objects(site: Site) -> None:
+    first = site.start()
+    for number in range(5):
+        site.create(f"server-{number}")
+    for number in range(5):
+        site.until_ready(f"server-{number}")
+    kill(first)
+    with site.bill() as bill:
+        began = time.monotonic()
+        site.start()
+        site.create("new")
+        site.until_ready("new", AT_ONCE)
+        took = time.monotonic() - began
+        site.until_calls("ListGatewayTargets", 3)
+    assert took < AT_ONCE
+    assert bill.writes == 2, "those of the new object"
+    assert bill.aws_writes == {"CreateGatewayTarget": 1}
+    assert bill.calls["GetGatewayTarget"] == 0
+
+
+def test_a_killed_process_leaves_an_unrecorded_target_that_its_successor_takes_up(
+    make_site: MakeSite,
+) -> None:
+    """It dies while AWS creates, before the record is written: the marker proves whose target it is."""
+    site = make_site(settings=Settings(durations=Durations(creating=2.0)))
+    first = site.start()
+    with site.bill() as bill:
+        site.create()
+        until(site.targets)
+        kill(first)
+        assert site.target_id() == ""
+        site.start()
+        site.until_ready()
+    (target,) = site.targets()
+    assert site.target_id() == target["targetId"]
+    assert bill.aws_writes == {"CreateGatewayTarget": 1}
+
+
+def test_what_changed_while_no_operator_ran_is_made_good(site: Site) -> None:
+    first = site.start()
+    for name in ("edited", "deleted", "drifted"):
+        site.create(name)
+    for name in ("edited", "deleted", "drifted"):
+        site.until_ready(name)
+    drifted = site.target_id("drifted")
+    kill(first)
+    site.edit("edited", description="While you were out")
+    site.delete("deleted")
+    site.create("made")
+    site.simulator.admin.edit_target(drifted, description="Somebody's")
+    with site.bill() as bill:
+        site.start()
+        site.until_gone("deleted")
+        for name in ("edited", "made"):
+            site.until_ready(name)
+        until(lambda: site.simulator.admin.target(drifted)["description"] != "Somebody's", "the repair")
+        site.until_ready("drifted")
+    assert bill.aws_writes == {
+        "CreateGatewayTarget": 1,
+        "UpdateGatewayTarget": 2,
+        "DeleteGatewayTarget": 1,
+    }
+
+
+def test_sigterm_ends_cleanly_and_gives_the_lease_up(site: Site) -> None:
+    process = site.start()
+    site.create()
+    site.until_ready()
+    assert _holder(site)
+    began = time.monotonic()
+    os.kill(process.pid, signal.SIGTERM)
+    assert process.wait(AT_ONCE)
+    assert time.monotonic() - began < 10, "with nothing in flight there is nothing to wait for"
+    assert process.returncode == 0
+    assert _holder(site) == ""
+    assert [line["msg"] for line in logs(process)][-1] == "lease released"
+    assert [line for line in logs(process) if line["level"] in {"warning", "error"}] == []
+
+
+def test_sigterm_while_a_create_is_in_flight_loses_nothing(site: Site) -> None:
+    """The call is let finish; the successor finds one target and records it."""
+    process = site.start()
+    site.simulator.admin.add_fault(operation="CreateGatewayTarget", kind="delay", delay=2.0)
+    with site.bill() as bill:
+        site.create()
+        until(site.targets, "the request has reached AWS")
+        os.kill(process.pid, signal.SIGTERM)
+        assert process.wait(AT_ONCE)
+        assert process.returncode == 0
+        assert _holder(site) == ""
+        assert said(process, "cut off") == []
+        site.start()
+        site.until_ready()
+    (target,) = site.targets()
+    assert site.target_id() == target["targetId"]
+    assert bill.aws_writes == {"CreateGatewayTarget": 1}
+    assert bill.writes <= 3
+
+
+def test_sigterm_while_aws_hangs_ends_within_the_grace_period(site: Site) -> None:
+    process = site.start()
+    site.simulator.admin.add_fault(operation="CreateGatewayTarget", kind="hang", commit=True, delay=60.0)
+    site.create()
+    until(site.targets, "AWS has the target, and does not answer")
+    began = time.monotonic()
+    os.kill(process.pid, signal.SIGTERM)
+    assert process.wait(40.0)
+    assert time.monotonic() - began < 28, "Kubernetes kills after 30 s"
+    assert process.returncode == 0
+    assert _holder(site) == ""
+    with site.bill() as bill:
+        site.start()
+        site.until_ready()
+    assert bill.aws_writes == {}, "the marker tells the successor whose target it is"
+    assert len(site.targets()) == 1
+
+
+def test_a_second_signal_ends_at_once(site: Site) -> None:
+    process = site.start()
+    site.simulator.admin.add_fault(operation="CreateGatewayTarget", kind="hang", commit=True, delay=60.0)
+    site.create()
+    until(site.targets, "AWS has the target, and does not answer")
+    os.kill(process.pid, signal.SIGTERM)
+    until(lambda: said(process, "stopping"), "the first signal is taken")
+    os.kill(process.pid, signal.SIGINT)
+    assert process.wait(5.0)
+    assert process.returncode == 130
+
+
+def test_readiness_goes_first(site: Site) -> None:
+    process = site.start()
+    site.simulator.admin.add_fault(operation="CreateGatewayTarget", kind="delay", delay=5.0)
+    site.create()
+    until(site.targets, "the request has reached AWS")
+    os.kill(process.pid, signal.SIGTERM)
+    until(lambda: ask(process, "/readyz")[0] != httpx2.codes.OK, "not ready any more", 3.0)
+    assert "shutdown failed: stopping" in ask(process, "/readyz")[1]
+    assert ask(process, "/healthz")[0] == httpx2.codes.OK
+    assert process.wait(AT_ONCE)
+
+
+def test_the_second_of_two_processes_waits_ready_and_takes_over_at_once(site: Site) -> None:
+    first = site.start("--leader-elect")
+    second = site.start("--leader-elect")
+    site.create()
+    site.until_ready()
+    until(lambda: said(second, "waiting for the lease"), "the second one is a standby")
+    assert _holder(site) == _identity(first)
+    assert ask(second, "/readyz") == (200, "ok")
+    os.kill(first.pid, signal.SIGTERM)
+    assert first.wait(AT_ONCE)
+    with site.bill() as bill:
+        site.create("next")
+        site.until_ready("next", AT_ONCE)
+    assert _holder(site) == _identity(second)
+    assert bill.aws_writes == {"CreateGatewayTarget": 1}
+    assert bill.writes == 2
+
+
+def test_two_processes_without_leader_election_do_not_both_write(site: Site) -> None:
+    """A rolling update runs both for a while: the Lease guards even then."""
+    first, second = site.start("--leader-elect=false"), site.start("--leader-elect=false")
+    with site.bill() as bill:
+        for number in range(4):
+            site.create(f"server-{number}")
+        for number in range(4):
+            site.until_ready(f"server-{number}")
+    assert bill.aws_writes == {"CreateGatewayTarget": 4}
+    assert bill.writes == 8
+    assert first.returncode is None
+    assert second.returncode is None
+
+
+def test_a_lost_lease_ends_the_process_before_it_writes_again(site: Site) -> None:
+    process = site.start("--leader-elect-retry-period=1s")
+    site.create()
+    site.until_ready()
+    with site.bill() as bill:
+        site.kube.edit_lease(site.namespace, holderIdentity="somebody-else")
+        assert process.wait(AT_ONCE)
+        site.edit(description="Too late")
+    assert process.returncode == 1
+    (line,) = said(process, "somebody-else")
+    assert line["level"] == "error"
+    assert bill.aws_writes == {}
+    assert bill.writes == 0
+    assert _holder(site) == "somebody-else", "what is not ours is not released"
+
+
+def test_a_stopped_process_that_wakes_up_after_its_lease_ran_out_writes_nothing(site: Site) -> None:
+    """A zombie: suspended for longer than the lease, while another one went on."""
+    times = (
+        "--leader-elect-lease-duration=20s",
+        "--leader-elect-renew-deadline=3s",
+        "--leader-elect-retry-period=1s",
+    )
+    first = site.start("--leader-elect", *times)
+    site.create()
+    site.until_ready()
+    os.kill(first.pid, signal.SIGSTOP)
+    try:
+        site.kube.edit_lease(site.namespace, holderIdentity="")
+        second = site.start("--leader-elect", *times)
+        until(lambda: _holder(site) == _identity(second), "the second one leads")
+        site.edit(description="By the second")
+        site.until_ready()
+    finally:
+        with site.bill() as bill:
+            os.kill(first.pid, signal.SIGCONT)
+            ended = first.wait(AT_ONCE)
+    assert ended
+    assert first.returncode == 1
+    assert bill.aws_writes == {}
+    assert bill.writes == 0
+
+
+def test_a_pod_goes_on_under_its_name(site: Site) -> None:
+    """A restarted container has the pod's name, and the lease of that name is its own."""
+    pod = {"POD_NAME": "operator-7d9f-x2k4p", "POD_NAMESPACE": site.namespace}
+    first = site.start(environment=pod)
+    assert _holder(site) == "operator-7d9f-x2k4p"
+    kill(first)
+    second = site.start(environment={**pod, "XDG_RUNTIME_DIR": str(_elsewhere(site))})
+    site.create()
+    site.until_ready(seconds=AT_ONCE)
+    assert _identity(second) == "operator-7d9f-x2k4p"
+
+
+def _elsewhere(site: Site) -> Path:
+    path = site.directory / "another-container"
+    path.mkdir()
+    return path
+
+
+def _holder(site: Site) -> str:
+    lease = site.kube.lease(site.namespace)
+    return "" if lease is None else str(lease["spec"].get("holderIdentity") or "")
+
+
+def _identity(process: OperatorProcess) -> str:
+    (line, *_) = [line for line in logs(process) if "identity" in line and "lease" in line]
+    return str(line["identity"])
