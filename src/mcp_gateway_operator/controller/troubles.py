@@ -96,4 +96,8 @@ def _words(error: AgentCoreError, op: Op) -> str:
         return f"AWS is busy with this gateway and is asked again shortly ({error.code}: {error.message})."
     if error.kind is ErrorKind.TRANSIENT:
         return f"{op.title()} did not succeed and is tried again: {error.message or error.code}"
-    return f"AWS refused to {op.lower()} the target: {error.message or error.code}"
+    words = f"AWS refused to {op.lower()} the target: {(error.message or error.code).rstrip('.')}."
+    if error.kind is not ErrorKind.ACCESS_DENIED:
+        return words
+    way_out = ", or set deletionPolicy to Retain to leave the target in AWS" if op is Op.DELETE else ""
+    return f"{words} Allow it in the operator's IAM policy{way_out}; it is tried again within the hour."

@@ -75,15 +75,19 @@ def _delete_row(state: State, row: Row, *, seen: float) -> act.Action:
     if status == "DELETING":
         return _deleting(row, "AWS is deleting the target.")
     if memory.delete_asked is not None and state.now < memory.delete_asked + STALE_AFTER_DELETE:
-        return _deleting(row, f"AWS accepted the deletion and still reports {status}.")
+        # Asked again in time: a target that stays as it is changes nothing in any List.
+        asked_again = memory.delete_asked + STALE_AFTER_DELETE
+        return _deleting(row, f"AWS accepted the deletion and still reports {status}.", until=asked_again)
     trouble = memory.trouble
     if status in TRANSIENT and trouble is not None and trouble.kind == "conflict" and trouble.at >= seen:
         return _deleting(row, f"AWS does not delete a target in {status}; waiting until that ends.")
     return attempt(state, act.Delete(gateway_id=row.gateway_id, target_id=row.summary.target_id))
 
 
-def _deleting(row: Row, message: str) -> act.Action:
-    return act.Await(reason=Reason.DELETING, message=message, gateway_id=row.gateway_id, busy=True)
+def _deleting(row: Row, message: str, *, until: float | None = None) -> act.Action:
+    return act.Await(
+        reason=Reason.DELETING, message=message, gateway_id=row.gateway_id, busy=True, until=until
+    )
 
 
 def _await_gone(state: State, record: Record) -> act.Action:

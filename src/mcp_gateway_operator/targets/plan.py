@@ -86,7 +86,7 @@ def _protect(state: State) -> act.Action | None:
 
 def _plan_unrecorded(state: State) -> act.Action:
     """Look for a target that is ours already, then for the name, then create."""
-    for gateway_id in state.gateways:
+    for gateway_id in dict.fromkeys((state.gateway_id, *state.gateways)):
         if (action := unlisted(state, gateway_id)) is not None:
             return action
     for rule in (_take_up, _name_taken, _settle_doubt):
@@ -105,10 +105,12 @@ def _plan_unrecorded(state: State) -> act.Action:
 def _note(state: State) -> act.Action | None:
     """Note where the Create goes, once nothing can come to light any more where one may have gone before.
 
-    AWS keeps names unique within one gateway only, so there no second target could be refused.
+    AWS keeps names unique within one gateway only, so elsewhere no second target would be refused; nor here
+    under another name, which a spec that was edited may have had when a predecessor sent its Create.
     """
     noted, memory = state.noted_gateway, state.memory
-    if noted == state.gateway_id:
+    stays = noted == state.gateway_id
+    if stays and state.obj.metadata.generation == 1:
         return None
     view = state.gateways.get(noted)
     only_writer = memory.protected_here and memory.unsure_since is None
@@ -116,12 +118,12 @@ def _note(state: State) -> act.Action | None:
     if view is not None and not only_writer and (view.listed_at is None or view.listed_at < bound):
         return act.Await(
             reason=Reason.CREATING,
-            message=f"Making sure that gateway {noted}, which came first, holds no target of this object.",
+            message=f"Making sure that gateway {noted} holds no earlier target of this object.",
             gateway_id=noted,
             list_since=bound,
             until=bound if state.now < bound else None,
         )
-    return act.Protect(gateway_id=state.gateway_id)
+    return None if stays else act.Protect(gateway_id=state.gateway_id)
 
 
 def _take_up(state: State) -> act.Action | None:

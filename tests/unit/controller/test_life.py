@@ -331,7 +331,8 @@ async def test_foreign_marker_is_never_touched() -> None:
 )
 async def test_bad_spec_is_reported_and_recovers(spec: dict[str, Any], reason: str, words: str) -> None:
     world = World()
-    async with world.operator():
+    async with world.operator() as operator:
+        await operator.informer.synced.wait()
         await world.create(**spec)
         obj = await world.until_reason(reason)
         assert words in condition(obj).message

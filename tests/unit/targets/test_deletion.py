@@ -152,7 +152,9 @@ ASKED: list[Case] = [
         "asked and not seen yet",
         deleted,
         {"memory": {"delete_asked": NOW - 9.0}},
-        act.Await(reason="Deleting", message="still reports READY", gateway_id=GATEWAY, busy=True),
+        act.Await(
+            reason="Deleting", message="still reports READY", gateway_id=GATEWAY, busy=True, until=NOW + 1.0
+        ),
     ),
     ("asked and come back", deleted, {"memory": {"delete_asked": NOW - 10.0}}, DELETE),
     ("asked while creating", deleted, {"recorded": row(status="CREATING")}, DELETE),
