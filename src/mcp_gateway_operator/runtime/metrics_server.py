@@ -9,15 +9,14 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from http import HTTPStatus
 from typing import Any, Final
 
-import h11
 from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from mcp_gateway_operator.runtime.access import AccessGuard
 from mcp_gateway_operator.runtime.certificates import HTTP1, Certificate, PairFiles
 from mcp_gateway_operator.runtime.http import ASGIApp, BindAddress, HttpServer
+from mcp_gateway_operator.runtime.http1 import BoundedProtocol
 
 PATH: Final = "/metrics"
 MAX_HEAD: Final = 16 * 1024
@@ -26,8 +25,6 @@ MAX_CONNECTIONS: Final = 64
 """Connections above this are told to come back."""
 MAX_SCRAPES: Final = 8
 """Answers being made at a time; requests above this are told to come back."""
-REQUEST_SECONDS: Final = 10.0
-"""In which a request must be complete."""
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
@@ -123,7 +120,20 @@ class MetricsServer:
         http2: bool = False,
     ) -> None:
         self._certificate = certificate
-        self.server = _server(app, address, certificate, http2=http2)
+        protocol: type[asyncio.Protocol] = BoundedProtocol
+        if http2 and certificate is not None:
+            from mcp_gateway_operator.runtime.http2 import NegotiatedProtocol  # noqa: PLC0415  -- rarely wanted
+
+            protocol = NegotiatedProtocol
+        self.server = HttpServer(
+            app,
+            address,
+            tls=certificate.context if certificate else None,
+            http=protocol,
+            ws="none",
+            limit_concurrency=MAX_CONNECTIONS,
+            h11_max_incomplete_event_size=MAX_HEAD,
+        )
 
     async def run(self) -> None:
         """Serve until `close` or cancellation.
@@ -153,55 +163,6 @@ def open_certificate(files: PairFiles | None, *, http2: bool) -> Certificate:
     """
     alpn = ("h2", *HTTP1) if http2 else HTTP1
     return Certificate.from_files(files, alpn=alpn) if files else Certificate.self_signed(alpn=alpn)
-
-
-def _server(app: ASGIApp, address: BindAddress, certificate: Certificate | None, *, http2: bool) -> Any:
-    if certificate is not None and http2:
-        from mcp_gateway_operator.runtime.http2 import Http2Server  # noqa: PLC0415  -- rarely wanted
-
-        return Http2Server(app, address, tls=certificate.context, max_head=MAX_HEAD)
-    return HttpServer(
-        app,
-        address,
-        tls=certificate.context if certificate else None,
-        http=_BoundedProtocol,
-        ws="none",
-        limit_concurrency=MAX_CONNECTIONS,
-        h11_max_incomplete_event_size=MAX_HEAD,
-    )
-
-
-class _BoundedProtocol(H11Protocol):
-    """uvicorn's protocol, with an end to slow requests too: its own limit is on idle time only."""
-
-    _deadline: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
-        super().connection_made(transport)
-        self._deadline = self.loop.call_later(REQUEST_SECONDS, transport.close)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_clock()
-        super().connection_lost(exc)
-
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        if self.conn.their_state not in (h11.IDLE, h11.SEND_BODY):
-            self._stop_clock()
-        elif self._deadline is None:
-            self._deadline = self.loop.call_later(REQUEST_SECONDS, self.transport.close)
-
-    def shutdown(self) -> None:
-        super().shutdown()
-        if getattr(self.cycle, "response_complete", True):  # there is no cycle before the first request
-            # A client that idles over TLS does not answer to the end of the connection; the process must not
-            # wait for it.
-            self.transport.abort()
-
-    def _stop_clock(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
 
 
 class _Collected(Collector):

@@ -1,0 +1,222 @@
+"""The operator as a process, with its own ServiceAccount's rights, on a real API server."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from mcp_gateway_operator.cli.environment import OperatorProcess, free_port, install
+from mcp_gateway_operator.localcluster import LocalCluster
+from mcp_gateway_operator.simulator.server import SimulatorServer
+from tests.unit.metrics.pairs import make_pair, name_of, trusting
+
+HOME = "metrics-tests"
+PREFIX = "metrics-tests-"
+GATEWAY = "metrics-gateway-abcdefghij"
+READER, OTHER = "prometheus", "somebody"
+
+
+@dataclass
+class Place:
+    """An installed operator that is not started, and tokens of two callers."""
+
+    cluster: LocalCluster
+    kubeconfig: Path
+    tokens: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def place(cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """RBAC and ServiceAccounts; the reader is bound to the role that the project ships."""
+    directory = tmp_path_factory.mktemp("place")
+    install(cluster, directory / "install", namespace=HOME, prefix=PREFIX)
+    kubeconfig = cluster.service_account_kubeconfig(
+        HOME, f"{PREFIX}controller-manager", path=directory / "operator"
+    )
+    tokens = {}
+    for account in (READER, OTHER):
+        path = cluster.service_account_kubeconfig(HOME, account, path=directory / account)
+        tokens[account] = path.with_name(f"{path.name}.token").read_text()
+    cluster.kubectl(
+        *("create", "clusterrolebinding", f"{PREFIX}read"),
+        *(f"--clusterrole={PREFIX}metrics-reader", f"--serviceaccount={HOME}:{READER}"),
+    )
+    return Place(cluster, kubeconfig, tokens)
+
+
+Start = Callable[..., OperatorProcess]
+
+
+@pytest.fixture
+def start(place: Place, tmp_path: Path) -> Iterator[Start]:
+    """Start an operator with these flags."""
+    started: list[OperatorProcess] = []
+    with SimulatorServer(gateways=[GATEWAY]) as simulator:
+
+        def begin(*flags: str, ready: bool = True) -> OperatorProcess:
+            process = OperatorProcess(
+                tmp_path,
+                kubeconfig=place.kubeconfig,
+                endpoint_url=simulator.url,
+                arguments=[f"--gateway-id={GATEWAY}", f"--leader-election-namespace={HOME}", *flags],
+            )
+            started.append(process)
+            if ready:
+                process.wait_ready()
+            return process
+
+        yield begin
+        for process in started:
+            process.stop()
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {token}"}
+
+
+def errors_in(process: OperatorProcess) -> list[str]:
+    """Return what was logged as an error."""
+    lines = (json.loads(line) for line in process.log.read_text().splitlines() if line.startswith("{"))
+    return [line["msg"] for line in lines if line["level"] == "error"]
+
+
+@pytest.mark.parametrize("http2", [False, True])
+def test_over_tls_only_callers_with_the_right_may_read(place: Place, start: Start, *, http2: bool) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    process = start(f"--metrics-bind-address={address}", f"--enable-http2={str(http2).lower()}")
+    url = f"https://{address}/metrics"
+    with httpx2.Client(verify=trusting(), http2=http2, trust_env=False) as client:
+        answer = client.get(url, headers=bearer(place.tokens[READER]))
+        assert (answer.status_code, answer.http_version) == (200, "HTTP/2" if http2 else "HTTP/1.1")
+        assert client.head(url, headers=bearer(place.tokens[READER])).status_code == 200
+        refused = client.get(url, headers=bearer(place.tokens[OTHER]))
+        assert refused.status_code == 403
+        assert f"system:serviceaccount:{HOME}:{OTHER}" in refused.text
+        assert client.get(url).status_code == 401
+        assert client.get(url, headers=bearer("forged")).status_code == 401
+        assert client.post(url, headers=bearer(place.tokens[READER]), content=b"x").status_code == 405
+        assert client.get(f"https://{address}/", headers=bearer(place.tokens[READER])).status_code == 404
+    process.stop()
+    assert process.returncode == 0
+    assert errors_in(process) == []
+    assert not any(token in process.log.read_text() for token in place.tokens.values())
+
+
+def test_the_figures_are_those_of_the_work(place: Place, start: Start, namespace: str) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    start(f"--metrics-bind-address={address}", "--metrics-secure=false")
+    manifest = {
+        "apiVersion": "mcpgateway.bedrock.aws/v1alpha1",
+        "kind": "MCPServer",
+        "metadata": {"name": "weather", "namespace": namespace},
+        "spec": {
+            "endpoint": "https://weather.example.com/mcp",
+            "capabilities": ["tools"],
+            "authType": "NoAuth",
+        },
+    }
+    place.cluster.apply(json.dumps(manifest))
+    place.cluster.kubectl("wait", "mcps/weather", "-n", namespace, "--for=condition=Ready", "--timeout=60s")
+    text = httpx2.get(f"http://{address}/metrics", trust_env=False).text
+    figures = {
+        (sample.name, *sorted(sample.labels.items())): sample.value
+        for family in _families(text)
+        for sample in family.samples
+    }
+    assert figures["mcps_objects", ("ready", "True")] >= 1
+    assert figures["mcps_gateway_targets", ("gateway", GATEWAY)] == 1
+    assert figures["mcps_gateway_healthy", ("gateway", GATEWAY)] == 1
+    created = ("code", "OK"), ("operation", "CreateGatewayTarget")
+    assert figures["mcps_aws_requests_total", *created] == 1
+    assert figures["leader_election_master_status", ("name", "b89ac0a6.bedrock.aws")] == 1
+    host = ("host", place.cluster.server_url.removeprefix("https://"))
+    assert figures["rest_client_requests_total", ("code", "200"), host, ("method", "PATCH")] >= 2
+    assert figures["process_resident_memory_bytes",] > 0
+    assert ("certwatcher_read_certificate_total",) not in figures
+    place.cluster.kubectl("delete", "mcps/weather", "-n", namespace, "--timeout=60s")
+
+
+def test_the_given_certificate_is_served(place: Place, start: Start, tmp_path: Path) -> None:
+    pair = make_pair("localhost")
+    (tmp_path / "server.crt").write_bytes(pair.chain)
+    (tmp_path / "server.key").write_bytes(pair.key)
+    address = f"127.0.0.1:{free_port()}"
+    start(
+        f"--metrics-bind-address={address}",
+        f"--metrics-cert-path={tmp_path}",
+        "--metrics-cert-name=server.crt",
+        "--metrics-cert-key=server.key",
+    )
+    with httpx2.Client(verify=trusting(), trust_env=False) as client:
+        answer = client.get(f"https://{address}/metrics", headers=bearer(place.tokens[READER]))
+        assert answer.status_code == 200
+        assert "certwatcher_read_certificate_total 1.0" in answer.text
+        connection = answer.extensions["network_stream"].get_extra_info("ssl_object")
+        assert name_of(connection.getpeercert(binary_form=True)) == "localhost"
+
+
+def test_a_missing_certificate_ends_the_start_with_a_sentence(start: Start, tmp_path: Path) -> None:
+    process = start(
+        f"--metrics-bind-address=127.0.0.1:{free_port()}",
+        f"--metrics-cert-path={tmp_path / 'nothing'}",
+        ready=False,
+    )
+    assert process.wait(30.0)
+    assert process.returncode == 1
+    last = process.log.read_text().strip().splitlines()[-1]
+    assert re.search(r"The metrics cannot be served: .*tls\.crt: No such file or directory\.$", last)
+
+
+def test_an_address_in_use_ends_the_process_with_a_sentence(start: Start) -> None:
+    with httpx2.Client(trust_env=False):
+        address = f"127.0.0.1:{free_port()}"
+        start(f"--metrics-bind-address={address}", "--metrics-secure=false")
+        second = start(f"--metrics-bind-address={address}", "--metrics-secure=false", ready=False)
+        assert second.wait(30.0)
+        assert second.returncode == 1
+        assert any(message.startswith(f"Cannot listen on {address}") for message in errors_in(second))
+
+
+def test_without_the_rights_to_review_nobody_gets_in_and_the_log_names_the_role(
+    place: Place, start: Start
+) -> None:
+    binding = f"{PREFIX}metrics-auth-rolebinding"
+    saved = place.cluster.kubectl("get", "clusterrolebinding", binding, "--output=json").stdout
+    place.cluster.kubectl("delete", "clusterrolebinding", binding)
+    try:
+        address = f"127.0.0.1:{free_port()}"
+        process = start(f"--metrics-bind-address={address}")
+        with httpx2.Client(verify=trusting(), trust_env=False) as client:
+            answer = client.get(f"https://{address}/metrics", headers=bearer(place.tokens[READER]))
+        assert (answer.status_code, answer.text) == (500, "Authentication failed\n")
+        assert [message for message in errors_in(process) if "metrics-auth-role" in message]
+    finally:
+        body = json.loads(saved)
+        for field in ("resourceVersion", "uid", "creationTimestamp", "managedFields"):
+            body["metadata"].pop(field, None)
+        place.cluster.apply(json.dumps(body))
+
+
+def test_while_metrics_are_off_nothing_of_them_is_loaded() -> None:
+    code = (
+        "import sys; import mcp_gateway_operator.cli.run;"
+        "print([m for m in sys.modules if m.split('.')[0] in"
+        " ('prometheus_client', 'hypercorn', 'h2', 'cryptography')"
+        " or 'metrics_server' in m or m.endswith('runtime.metrics')])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603  -- ours
+    assert done.stdout.strip() == "[]"
+
+
+def _families(text: str) -> list[Any]:
+    return list(text_string_to_metric_families(text))
