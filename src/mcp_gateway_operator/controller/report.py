@@ -9,6 +9,7 @@ import msgspec
 from mcp_gateway_operator.api.names import ConditionType, Reason
 from mcp_gateway_operator.api.types import Condition, FailureState, MCPServer, MCPServerStatus, ObservedState
 from mcp_gateway_operator.targets import actions as act
+from mcp_gateway_operator.targets import ownership
 from mcp_gateway_operator.targets.failures import classify
 from mcp_gateway_operator.targets.model import FAILED, instant
 from mcp_gateway_operator.targets.state import Record, State
@@ -71,10 +72,12 @@ def _record_fields(state: State) -> dict[str, str]:
         return {}
     old = state.obj.status
     row = state.recorded
+    # A record of the Go operator becomes one of this object only when nothing speaks against it.
+    proven = not record.legacy or (row is not None and ownership.objection(state, row) is None)
     name = row.summary.name if row else record.target_name or old.target_name
     return {
         "target_id": record.target_id,
-        "recorded_for": state.obj.metadata.uid,
+        "recorded_for": state.obj.metadata.uid if proven else old.recorded_for,
         "gateway_id": record.gateway_id,
         "gateway_arn": record.gateway_arn or old.gateway_arn,
         "target_name": name,

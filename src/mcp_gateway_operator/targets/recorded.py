@@ -307,11 +307,16 @@ def _settled(state: State, row: Row) -> act.Action:
         )
     if not row.ready:
         return _in_progress(row)
+    due = state.memory.next_sweep
     if (twin := _twin(state, row)) is not None:
-        return _remove(state, twin)
+        action = _remove(state, twin)
+        if not isinstance(action, act.Blocked):
+            return action
+        # What keeps the superfluous one from going away takes nothing from the one that is kept.
+        due = action.until
     if state.rename_blocked:
         return act.Blocked(reason=Reason.NAME_CONFLICT, message=state.rename_blocked, stalled=True)
-    return act.Settled(until=state.memory.next_sweep)
+    return act.Settled(until=due)
 
 
 def _twin(state: State, row: Row) -> Row | None:
