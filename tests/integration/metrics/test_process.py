@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ class Place:
 
     cluster: LocalCluster
     kubeconfig: Path
-    tokens: dict[str, str]
+    tokens: dict[str, str] = field(repr=False)
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +162,8 @@ def test_the_given_certificate_is_served(place: Place, start: Start, tmp_path: P
         assert answer.status_code == 200
         assert "certwatcher_read_certificate_total 1.0" in answer.text
         connection = answer.extensions["network_stream"].get_extra_info("ssl_object")
-        assert name_of(connection.getpeercert(binary_form=True)) == "localhost"
+        binary = True  # the method takes no keyword
+        assert name_of(connection.getpeercert(binary)) == "localhost"
 
 
 def test_a_missing_certificate_ends_the_start_with_a_sentence(start: Start, tmp_path: Path) -> None:
