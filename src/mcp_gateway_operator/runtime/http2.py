@@ -161,7 +161,11 @@ class Http2Protocol(asyncio.Protocol):
 
     def _begin(self, event: events.RequestReceived) -> None:
         self._requests += 1
-        if self._requests >= MAX_REQUESTS:
+        if self._requests > MAX_REQUESTS:
+            self._close()
+            return
+        if self._requests == MAX_REQUESTS:
+            # The orderly way; but whoever always keeps a request under way does not get there.
             self._closing = True
         self._complete[event.stream_id] = asyncio.Event()
         task = asyncio.get_running_loop().create_task(self._answer(event))
