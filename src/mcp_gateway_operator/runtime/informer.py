@@ -94,6 +94,7 @@ class _Scope:
     failing_since: float | None = None
     outage_since: float | None = None
     failures: int = 0
+    trouble: ApiError | None = None
     deadline: asyncio.Timeout | None = field(default=None, repr=False)
 
 
@@ -155,6 +156,11 @@ class Informer(Generic[T]):
 
     def __len__(self) -> int:
         return len(self._cache)
+
+    @property
+    def trouble(self) -> ApiError | None:
+        """What the last list or watch failed with; None once one worked again."""
+        return next((scope.trouble for scope in self._scopes if scope.trouble is not None), None)
 
     @property
     def undecodable(self) -> Iterable[Key]:
@@ -234,7 +240,7 @@ class Informer(Generic[T]):
         first = not scope.listed
         scope.listed = True
         scope.expired_lists = 0
-        scope.outage_since = None
+        scope.outage_since = scope.trouble = None
         scope.version = version
         scope.relist_at = self._now() + self._between(self._times.relist)
         self.lists += 1
@@ -329,6 +335,7 @@ class Informer(Generic[T]):
 
     async def _pause(self, scope: _Scope, error: ApiError) -> None:
         now = self._now()
+        scope.trouble = error
         if scope.failing_since is None:
             scope.failing_since = now
             self._log.warning(
@@ -345,7 +352,7 @@ class Informer(Generic[T]):
 
     def _recovered(self, scope: _Scope) -> None:
         self._log.info("list and watch work again", namespace=scope.namespace, attempts=scope.failures)
-        scope.failing_since = scope.outage_since = None
+        scope.failing_since = scope.outage_since = scope.trouble = None
         scope.failures = 0
 
     def _suspect_rollback(self, namespace: str) -> None:

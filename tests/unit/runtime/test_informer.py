@@ -337,8 +337,12 @@ async def test_a_resource_that_is_not_served_yet_is_waited_for() -> None:
     task = asyncio.create_task(world.informer.run())
     await asyncio.sleep(120)
     assert not world.informer.synced.is_set()
+    trouble = world.informer.trouble
+    assert trouble is not None
+    assert trouble.not_found
     world.server.serve(THINGS, "Thing")
     await asyncio.wait_for(world.informer.synced.wait(), 11)
+    assert world.informer.trouble is None
     task.cancel()
 
 
