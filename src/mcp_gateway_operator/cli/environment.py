@@ -79,9 +79,7 @@ class OperatorProcess:
     ) -> None:
         self.log = directory / "operator.log"
         self.health = f"http://127.0.0.1:{free_port()}"
-        inherited = {
-            name: value for name, value in os.environ.items() if not name.startswith(_NOT_INHERITED)
-        }
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_INHERITED)}
         self._process = _command(
             "operator",
             [

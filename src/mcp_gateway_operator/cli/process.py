@@ -8,6 +8,7 @@ import hashlib
 import os
 import random
 from datetime import UTC, datetime
+from http import HTTPStatus
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +22,7 @@ from mcp_gateway_operator.agentcore.boto import CALL_SECONDS, Boto3AgentCore
 from mcp_gateway_operator.agentcore.errors import AgentCoreError
 from mcp_gateway_operator.agentcore.quotas import Quotas
 from mcp_gateway_operator.api import names
+from mcp_gateway_operator.cli.explain import advice, explain_troubles, why_not_ready
 from mcp_gateway_operator.cli.metrics import ProcessMetrics
 from mcp_gateway_operator.controller.operator import Operator, OperatorConfig
 from mcp_gateway_operator.runtime import kubeconfig as kubeconfigs
@@ -41,8 +43,6 @@ WORKERS = 16
 REACH_TRIES = 3
 REACH_PAUSE = 2.0
 """How often, and seconds apart, the API server is tried before the start is given up."""
-CRD_PAUSE = 10.0
-"""Seconds between two looks for a missing CRD."""
 POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 log = structlog.get_logger(__name__)
@@ -147,7 +147,7 @@ async def run_operator(options: ProcessOptions) -> int:
         servers = _metrics_servers(metrics, operator, cluster, lease)
         manager = Manager(_parts(options, operator, lease, events, servers, metrics))
         _say_hello(options, region)
-        explain = asyncio.create_task(_explain_missing_crd(cluster, operator))
+        explain = asyncio.create_task(explain_troubles(operator.informer))
         try:
             return await manager.run()
         finally:
@@ -172,6 +172,7 @@ def _parts(
     metrics: ProcessMetrics,
 ) -> Parts[tuple[str, str]]:
     health = Health()
+    health.add_readiness("mcpservers", lambda: why_not_ready(operator.informer))
     address = BindAddress.parse(options.health_probe_bind_address)
 
     async def stopping() -> None:
@@ -247,6 +248,8 @@ async def _reach(cluster: KubeCluster) -> None:
         try:
             await cluster.get_path("/version")
         except ApiError as error:
+            if error.status == HTTPStatus.UNAUTHORIZED:
+                raise StartupError(advice(error)) from error
             if not error.unavailable:
                 log.warning("the API server does not tell its version", error=str(error))
                 return
@@ -258,26 +261,6 @@ async def _reach(cluster: KubeCluster) -> None:
             await asyncio.sleep(REACH_PAUSE)
         else:
             return
-
-
-async def _explain_missing_crd(cluster: KubeCluster, operator: Operator) -> None:
-    """Say in one sentence what to do while the CRD is missing; the informer goes on trying."""
-    path = f"/apis/{names.GROUP}/{names.VERSION}"
-    while not operator.informer.synced.is_set():
-        if await _is_missing(cluster, path):
-            log.error(
-                "The CustomResourceDefinition is not installed, so there is nothing to do yet: run "
-                "`mcp-gateway-operator crd | kubectl apply --server-side -f -`."
-            )
-        await asyncio.sleep(CRD_PAUSE)
-
-
-async def _is_missing(cluster: KubeCluster, path: str) -> bool:
-    try:
-        await cluster.get_path(path)
-    except ApiError as error:
-        return error.not_found
-    return False
 
 
 def _lease(options: ProcessOptions, connection: KubeCluster, config: SingleConfig) -> Lease:

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any, Final
 
 import click
+import structlog
 
 from mcp_gateway_operator.agentcore.quotas import Quotas
 from mcp_gateway_operator.cli.options import CommaList, Duration, GatewayId, QuotaList, option, switch
@@ -17,7 +18,8 @@ Examples:
   mcp-gateway-operator run --gateway-id=my-gateway-abcde12345 --aws-region=us-east-1
   mcp-gateway-operator run --kubeconfig ~/.kube/config --zap-encoder=console --leader-elect=false
 """
-_USAGE_ERROR: Final = 2
+
+log = structlog.get_logger(__name__)
 
 
 @click.command("run", epilog=_EXAMPLE)
@@ -96,5 +98,6 @@ def command(aws_quotas: Quotas, **flags: Any) -> None:
     try:
         status = asyncio.run(run_operator(options))
     except StartupError as error:
-        raise click.ClickException(str(error)) from error
+        log.error(str(error))  # noqa: TRY400  -- the sentence is for the user, who needs no traceback
+        raise SystemExit(1) from error
     raise SystemExit(status)
