@@ -150,9 +150,9 @@ image-proof: $(DEV) ## Run the image's contents without a container engine (root
 .PHONY: build-installer
 build-installer: $(RUNTIME) ## Write dist/install.yaml: CRD, permissions and Deployment of IMG in one file
 	@mkdir -p dist
-	$(KUBECTL) kustomize config/default >dist/.install.yaml
-	@sed 's|^\( *image: \).*|\1$(IMG)|' dist/.install.yaml >dist/install.yaml
-	@rm dist/.install.yaml
+	@new=$$(mktemp dist/.install.XXXXXX) && trap 'rm -f "$$new" "$$new.yaml"' EXIT && \
+	  $(KUBECTL) kustomize config/default >"$$new" && \
+	  sed 's|^\( *image: \).*|\1$(IMG)|' "$$new" >"$$new.yaml" && mv "$$new.yaml" dist/install.yaml
 	@echo "dist/install.yaml deploys $(IMG)"
 
 ##@ Cluster (the current kubeconfig context)

@@ -1,3 +1,8 @@
+{{/*
+Values that chart 0.1 did not have are read with a default here and in the templates: `helm upgrade --reuse-values`
+takes the old release's values as they were, without the new ones.
+*/}}
+
 {{/* The chart's name: the label app.kubernetes.io/name. */}}
 {{- define "mcp-gateway-operator.name" -}}
 {{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
@@ -66,6 +71,11 @@ true
 {{- else -}}
 {{- printf "%s:%s" .Values.image.repository $tag }}
 {{- end -}}
+{{- end }}
+
+{{/* "true" when the chart installs the CRD. */}}
+{{- define "mcp-gateway-operator.installsCrd" -}}
+{{- dig "install" true (.Values.crds | default dict) }}
 {{- end }}
 
 {{- define "mcp-gateway-operator.crdName" -}}

@@ -118,6 +118,11 @@ def site(live_helm: Helm, bare: LocalCluster, namespace: str, tmp_path: Path) ->
         yield made
 
 
+with_helm3 = pytest.mark.parametrize("helm", [3], indirect=True, ids=["helm3"])
+with_helm4 = pytest.mark.parametrize("helm", [4], indirect=True, ids=["helm4"])
+# One is enough for a whole life: another test holds that both render the same.
+
+
 def _whole_life(site: Site) -> None:
     site.kubectl("apply", "-f", "-", text=_server())
     site.wait("condition=Ready")
@@ -130,6 +135,7 @@ def _whole_life(site: Site) -> None:
     assert site.simulator.admin.targets(GATEWAY) == []
 
 
+@with_helm4
 @pytest.mark.parametrize(
     "settings",
     [(), ("--set", "operator.leaderElection=true", "--set", "replicaCount=2")],
@@ -149,6 +155,7 @@ def test_it_does_its_job_and_nothing_is_denied(site: Site, settings: tuple[str, 
     assert site.denied() == 0
 
 
+@with_helm4
 def test_watching_some_namespaces_takes_no_other_rights(site: Site) -> None:
     settings = (
         "--set",
@@ -194,6 +201,7 @@ def _left_by_the_go_operator(site: Site) -> dict[str, Any]:
     return target
 
 
+@with_helm3
 @pytest.mark.parametrize("update_crd", [True, False], ids=["new-crd", "old-crd"])
 def test_upgrade_takes_over_without_a_write(site: Site, update_crd: bool) -> None:
     """From chart 0.1 with its values file: AWS holds the spec, so nothing is sent and the target stays."""
@@ -215,6 +223,7 @@ def test_upgrade_takes_over_without_a_write(site: Site, update_crd: bool) -> Non
     assert site.denied() == 0
 
 
+@with_helm3
 def test_the_old_role_and_the_old_policy_suffice(site: Site, can_i: Callable[..., bool]) -> None:
     """No leases, no events, no kube-system; no Synchronize and no GetGateway: all that was there works."""
     site.simulator.admin.configure(denied_actions=["SynchronizeGatewayTargets", "GetGateway"])

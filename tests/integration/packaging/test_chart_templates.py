@@ -41,6 +41,22 @@ def test_rendered_manifests_are_accepted(
     bare.kubectl("create", "--dry-run=server", "--namespace", namespace, "-f", "-", input=pod)
 
 
+@pytest.mark.parametrize("values", VALUES, ids=[path.stem for path in VALUES])
+def test_both_helms_render_the_same(
+    helm_programs: dict[int, Path], bare: LocalCluster, tmp_path: Path, values: Path
+) -> None:
+    rendered = [
+        Helm(major, program, tmp_path, bare.kubeconfig).template("x", "default", "--values", str(values))
+        for major, program in helm_programs.items()
+    ]
+
+    # The order within one kind differs.
+    by_name = [
+        sorted(objects, key=lambda item: (item["kind"], item["metadata"]["name"])) for objects in rendered
+    ]
+    assert by_name[0] == by_name[1]
+
+
 def test_names_that_upgrades_depend_on(helm: Helm) -> None:
     objects = helm.template("mcp-gateway-operator", "mcp-gateway-operator-system")
 

@@ -1,0 +1,211 @@
+"""What the guides tell readers to type and to write, done here.
+
+Every command of the guides is either run, in the guide's order, or is one of those that need what no test
+has: an AWS account, a container engine, nodes. A command that is neither fails the test.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from mcp_gateway_operator.agentcore.sdk import OPERATIONS
+from mcp_gateway_operator.localcluster import LocalCluster
+from tests.integration.packaging.conftest import HERE, ROOT, Helm, remove_crd
+
+DOCS = ROOT / "docs"
+PLACES = {
+    "REGISTRY": "registry.example.com/team",
+    "ROLE_ARN": "arn:aws:iam::123456789012:role/mcp-gateway-operator",
+    "GATEWAY_ID": "tools-abcdefghij",
+    "REGION": "us-east-1",
+    "ACCOUNT": "123456789012",
+    "TEAM": "team-a",
+    "TAG": "1.2.3",
+}
+ELSEWHERE = (
+    "aws ",
+    "docker ",
+    "make docker-",
+    "make run ",  # runs until it is stopped; the operator as a process has tests of its own
+    "make demo",
+    "make test",
+    "make unit",
+    "make integration",
+    "make lint-fix",
+    "kubectl get mcps github -o jsonpath",  # these two speak of an object that the reader has
+    "kubectl annotate mcps github",
+)
+
+Shell = Callable[[str], subprocess.CompletedProcess[str]]
+
+
+def _blocks(path: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", path.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def _commands(path: Path) -> list[str]:
+    """Return the guide's commands with their placeholders filled in."""
+    found = []
+    for block in _blocks(path, "sh"):
+        for line in block.replace("\\\n", " ").splitlines():
+            command = line
+            for name, value in PLACES.items():
+                command = re.sub(rf"\b{name}\b(?!=)", value, command)
+            found.append(" ".join(command.split()))
+    return found
+
+
+@pytest.fixture
+def shell(bare: LocalCluster, live_helm: Helm, tmp_path: Path) -> Shell:
+    """A reader's shell in the root of the tree: kubectl and helm on PATH, the cluster in KUBECONFIG."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "helm").symlink_to(live_helm.program)
+    kubectl = bare.kubectl("version", "--client", "--output=json")
+    assert kubectl.returncode == 0
+    (tools / "kubectl").symlink_to(bare._binaries.kubectl)
+    environment = {
+        "PATH": f"{tools}:{os.environ['PATH']}",
+        "HOME": str(tmp_path),
+        "KUBECONFIG": str(bare.kubeconfig),
+        "MAKEFLAGS": "--old-file=.venv/runtime.stamp --old-file=.venv/dev.stamp",
+    }
+
+    def run(command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(  # noqa: S603  -- the guides' own commands
+            ["/bin/sh", "-euc", command],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=90,
+        )
+
+    return run
+
+
+def _run_all(shell: Shell, commands: list[str]) -> int:
+    ran = 0
+    for command in commands:
+        if command.startswith(ELSEWHERE):
+            continue
+        done = shell(command)
+        assert done.returncode == 0, f"$ {command}\n{done.stdout}{done.stderr}"
+        ran += 1
+    return ran
+
+
+@pytest.mark.xdist_group("dist")  # make writes dist/install.yaml
+def test_setup(shell: Shell, bare: LocalCluster) -> None:
+    try:
+        assert _run_all(shell, _commands(DOCS / "SETUP.md")) >= 12
+    finally:
+        bare.kubectl("delete", "clusterrolebinding", "metrics-reader", "--ignore-not-found")
+        remove_crd(bare)
+
+
+def test_multi_arch(shell: Shell, live_helm: Helm) -> None:
+    name = "mcp-gateway-operator"
+    live_helm("install", name, "helm/" + name, "--namespace", f"{name}-system", "--create-namespace")
+
+    assert _run_all(shell, _commands(DOCS / "MULTI-ARCH-DEPLOYMENT.md")) >= 3
+
+
+def test_migration_and_back(shell: Shell, bare: LocalCluster, live_helm: Helm) -> None:
+    """From chart 0.1 by the guide's commands, and by its last one back to it."""
+    name = "mcp-gateway-operator"
+    bare.apply(HERE / "crd-0.1.yaml")
+    place = ("--namespace", f"{name}-system", "--create-namespace")
+    live_helm("install", name, str(HERE / "chart-0.1"), *place)
+
+    assert _run_all(shell, _commands(DOCS / "migration.md")) >= 3
+
+    image = "jsonpath={.spec.template.spec.containers[*].image}"
+    shown = bare.kubectl("--namespace", f"{name}-system", "get", "deployment", name, "-o", image)
+    assert shown.stdout == "mcp-gateway-operator:0.1.0"
+
+
+def test_chart_readme(shell: Shell) -> None:
+    assert _run_all(shell, _commands(ROOT / "helm" / "mcp-gateway-operator" / "README.md")) == 2
+
+
+@pytest.mark.parametrize("name", ["CONTRIBUTING.md", "docs/AUTHENTICATION-REQUIREMENTS.md"])
+def test_other_commands_are_known(name: str) -> None:
+    commands = _commands(ROOT / name)
+
+    assert commands
+    assert [command for command in commands if not command.startswith((*ELSEWHERE, "make help"))] == []
+
+
+@pytest.mark.parametrize("name", ["SETUP.md", "AUTHENTICATION-REQUIREMENTS.md"])
+def test_manifests_are_admitted(cluster: LocalCluster, name: str) -> None:
+    documents = [document for block in _blocks(DOCS / name, "yaml") for document in yaml.safe_load_all(block)]
+    servers = [document for document in documents if document.get("kind") == "MCPServer"]
+
+    assert servers
+    cluster.kubectl(
+        *("--namespace", "default", "apply", "--server-side", "--dry-run=server", "-f", "-"),
+        input=yaml.safe_dump_all(servers),
+    )
+
+
+def test_values_are_taken(helm: Helm, tmp_path: Path) -> None:
+    """The pieces of values files in the guides go through the chart's schema."""
+    for guide in (DOCS / "SETUP.md", DOCS / "MULTI-ARCH-DEPLOYMENT.md"):
+        for number, block in enumerate(_blocks(guide, "yaml")):
+            document = yaml.safe_load(block)
+            if "kind" not in document:
+                piece = tmp_path / f"{guide.stem}-{number}.yaml"
+                piece.write_text(block)
+                helm.template("x", "default", "--values", str(piece))
+
+
+def test_the_policy_has_the_actions_in_use_and_no_other() -> None:
+    policy = json.loads((DOCS / "iam" / "policy.json").read_text())
+
+    (statement,) = policy["Statement"]
+    assert statement["Action"] == sorted(f"bedrock-agentcore:{name}" for name in OPERATIONS)
+    assert statement["Resource"].startswith("arn:aws:bedrock-agentcore:")
+
+
+@pytest.mark.parametrize("path", sorted((DOCS / "iam").glob("*.json")), ids=lambda path: path.stem)
+def test_policies_are_well_formed(path: Path) -> None:
+    policy = json.loads(path.read_text())
+
+    assert policy["Version"] == "2012-10-17"
+    for statement in policy["Statement"]:
+        assert statement["Effect"] == "Allow"
+        assert statement["Action"]
+        assert ("Principal" in statement) is path.stem.startswith("trust")
+
+
+def test_trust_is_given_to_the_charts_service_account() -> None:
+    account = "mcp-gateway-operator"
+    namespace = f"{account}-system"
+    (pod_identity,) = json.loads((DOCS / "iam/trust-pod-identity.json").read_text())["Statement"]
+    tags = pod_identity["Condition"]["StringEquals"]
+    assert tags["aws:RequestTag/kubernetes-namespace"] == namespace
+    assert tags["aws:RequestTag/kubernetes-service-account"] == account
+
+    (irsa,) = json.loads((DOCS / "iam/trust-irsa.json").read_text())["Statement"]
+    subject = irsa["Condition"]["StringEquals"]["OIDC_PROVIDER:sub"]
+    assert subject == f"system:serviceaccount:{namespace}:{account}"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted(DOCS.glob("[A-Zm]*.md"))],
+    ids=lambda path: path.name,
+)
+def test_links_within_the_tree_lead_somewhere(path: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text()):
+        assert (path.parent / target).exists(), f"{path.name} links to {target}"
