@@ -175,7 +175,7 @@ def test_a_missing_certificate_ends_the_start_with_a_sentence(start: Start, tmp_
     assert process.wait(30.0)
     assert process.returncode == 1
     last = process.log.read_text().strip().splitlines()[-1]
-    assert re.search(r"The metrics cannot be served: .*tls\.crt: No such file or directory\.$", last)
+    assert re.search(r"The metrics cannot be served: .*tls\.crt: No such file or directory\.", last)
 
 
 def test_an_address_in_use_ends_the_process_with_a_sentence(start: Start) -> None:
