@@ -27,9 +27,9 @@ from mcp_gateway_operator.agentcore.threads import ThreadPool
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.codec import decode
 from mcp_gateway_operator.api.types import Condition, MCPServer
-from mcp_gateway_operator.controller.operator import NAMESPACES, Operator, OperatorConfig
+from mcp_gateway_operator.controller.operator import Operator, OperatorConfig
 from mcp_gateway_operator.controller.ports import MCPSERVERS
-from mcp_gateway_operator.runtime.cluster import ApiError, PatchType
+from mcp_gateway_operator.runtime.cluster import NAMESPACES, ApiError, PatchType
 from mcp_gateway_operator.runtime.events import EventRecorder
 from mcp_gateway_operator.runtime.workers import Workers
 from mcp_gateway_operator.simulator.client import AdminClient

@@ -14,6 +14,8 @@ class Gateways:
     def __init__(self, observer: Observer) -> None:
         self._observer = observer
         self._users: dict[str, set[Key]] = {}
+        self._sets: dict[frozenset[str], frozenset[str]] = {}
+        """Each set of gateways once: thousands of objects use the same one."""
 
     def use(self, key: Key, memory: Memory, gateway_ids: tuple[str, ...]) -> list[GatewayTable]:
         """Return the tables of exactly these gateways, tracked for this object from now on."""
@@ -23,7 +25,7 @@ class Gateways:
         for gateway_id in now_used - memory.gateways:
             self._users.setdefault(gateway_id, set()).add(key)
         if now_used != memory.gateways:
-            memory.gateways = now_used
+            memory.gateways = self._sets.setdefault(now_used, now_used)
         return [self._observer.track(gateway_id) for gateway_id in gateway_ids]
 
     def users(self, gateway_id: str) -> frozenset[Key]:

@@ -20,13 +20,12 @@ from mcp_gateway_operator.api.codec import decode
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.controller.ports import MCPSERVERS, Ports
 from mcp_gateway_operator.controller.reconciler import Reconciler
-from mcp_gateway_operator.runtime.cluster import ApiError, Cluster, Resource
+from mcp_gateway_operator.runtime.cluster import NAMESPACES, ApiError, Cluster
 from mcp_gateway_operator.runtime.events import EventRecorder
 from mcp_gateway_operator.runtime.informer import Informer
 from mcp_gateway_operator.runtime.queue import WorkQueue
 from mcp_gateway_operator.targets.state import Settings
 
-NAMESPACES = Resource("", "v1", "namespaces", namespaced=False)
 OWNER_NAMESPACE = "kube-system"
 """Its uid is the cluster's usual identity: it is made with the cluster and cannot be deleted."""
 RETRY = 5.0

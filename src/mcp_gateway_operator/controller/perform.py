@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any
 
 import structlog
@@ -14,11 +13,10 @@ from mcp_gateway_operator.agentcore.quotas import Lane, Op
 from mcp_gateway_operator.agentcore.ticket import Ticket
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.types import MCPServer
-from mcp_gateway_operator.controller.index import Key, ObjectIndex
-from mcp_gateway_operator.controller.ports import MCPSERVERS, Ports
+from mcp_gateway_operator.controller.index import ObjectIndex
+from mcp_gateway_operator.controller.objects import ObjectWriter
+from mcp_gateway_operator.controller.ports import Ports
 from mcp_gateway_operator.controller.troubles import trouble_of
-from mcp_gateway_operator.runtime.cluster import ApiError, PatchType
-from mcp_gateway_operator.runtime.events import ObjectRef
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets import diff
 from mcp_gateway_operator.targets.failures import DRIFT_BASE, DRIFT_MAX, backoff
@@ -57,12 +55,13 @@ Handler = Callable[[Pass, State, Any], Awaitable[None]]
 class Performer:
     """Carries actions out and notes their outcome in the observer's tables and the object's memory."""
 
-    def __init__(self, ports: Ports, index: ObjectIndex, on_sync_denied: Callable[[], None]) -> None:
+    def __init__(
+        self, ports: Ports, objects: ObjectWriter, index: ObjectIndex, on_sync_denied: Callable[[], None]
+    ) -> None:
         self._ports = ports
+        self._objects = objects
         self._index = index
         self._on_sync_denied = on_sync_denied
-        self.reporting: set[Key] = set()
-        """Objects whose status is being written: that it changes is no news to them."""
         self.handlers: dict[type[act.Action], Handler] = {
             act.Protect: self._protect,
             act.Fetch: self._fetch,
@@ -80,89 +79,19 @@ class Performer:
     # -- the object -----------------------------------------------------------------------------------
 
     async def _protect(self, view: Pass, state: State, action: act.Protect) -> None:
-        """Add the finalizer and the annotation in one write, guarded by resourceVersion."""
-        meta = state.obj.metadata
         first = not state.protected
-        patch = {
-            "metadata": {
-                "resourceVersion": meta.resource_version,
-                "finalizers": list(dict.fromkeys((*meta.finalizers, names.FINALIZER))),
-                "annotations": {names.GATEWAY_ANNOTATION: action.gateway_id},
-            }
-        }
-        view.obj, view.fresh = await self._patch(state.obj, patch, PatchType.MERGE), True
+        view.obj, view.fresh = await self._objects.protect(state.obj, action.gateway_id), True
         if first and state.memory.born_here:
             state.memory.protected_here = True
 
     async def _release(self, _view: Pass, state: State, action: act.Release) -> None:
-        """Take our finalizer off, guarded by resourceVersion."""
+        await self._objects.release(state.obj)
+        self._objects.event(state.obj, "Normal", action.event, action.message)
         meta = state.obj.metadata
-        patch = {
-            "metadata": {
-                "resourceVersion": meta.resource_version,
-                "finalizers": [item for item in meta.finalizers if item != names.FINALIZER],
-            }
-        }
-        await self._patch(state.obj, patch, PatchType.MERGE)
-        if len(meta.finalizers) == 1:
-            # It was the last finalizer: the API server removes the object with this very write.
-            self._ports.informer.forget(state.obj.key, meta.uid)
-        self.event(state.obj, "Normal", action.event, action.message)
         log.info("released", namespace=meta.namespace, name=meta.name, why=action.message)
 
-    async def fetch(self, view: Pass) -> None:
-        """Read the object with a quorum read."""
-        meta = view.obj.metadata
-        raw = await self._ports.cluster.get(MCPSERVERS, meta.namespace, meta.name)
-        view.fresh = True
-        view.obj = self._ports.informer.remember(raw)
-
     async def _fetch(self, view: Pass, _state: State, _action: act.Fetch) -> None:
-        await self.fetch(view)
-
-    async def _patch(
-        self, obj: MCPServer, patch: object, kind: PatchType, *, subresource: str = ""
-    ) -> MCPServer:
-        meta = obj.metadata
-        raw = await self._ports.cluster.patch(
-            MCPSERVERS, meta.namespace, meta.name, patch, kind=kind, subresource=subresource
-        )
-        return self._ports.informer.remember(raw)
-
-    async def write_status(self, obj: MCPServer, status: object, *, guarded: bool) -> MCPServer:
-        """Write a whole status; the uid is tested, and the version too when the record changes."""
-        meta = obj.metadata
-        patch: list[dict[str, object]] = [{"op": "test", "path": "/metadata/uid", "value": meta.uid}]
-        if guarded:
-            patch.append({"op": "test", "path": "/metadata/resourceVersion", "value": meta.resource_version})
-        patch.append({"op": "add", "path": "/status", "value": status})
-        self.reporting.add(obj.key)
-        try:
-            written = await self._patch(obj, patch, PatchType.JSON, subresource="status")
-        except ApiError as error:
-            if not error.invalid:
-                raise
-            # A failed `test` is an ordinary lost race.
-            raise ApiError(HTTPStatus.CONFLICT, "Conflict", error.message) from error
-        finally:
-            self.reporting.discard(obj.key)
-        held = self._ports.informer.get(obj.key)
-        if held is not None and held.status != written.status:
-            self._ports.queue.add(obj.key)
-        return written
-
-    def event(self, obj: MCPServer, kind: str, reason: str, message: str) -> None:
-        """Record an Event on the object; never blocks."""
-        meta = obj.metadata
-        ref = ObjectRef(
-            api_version=f"{names.GROUP}/{names.VERSION}",
-            kind=names.KIND,
-            namespace=meta.namespace,
-            name=meta.name,
-            uid=meta.uid,
-            resource_version=meta.resource_version,
-        )
-        self._ports.events.record(ref, "Warning" if kind == "Warning" else "Normal", reason, message)
+        view.obj, view.fresh = await self._objects.fetch(view.obj), True
 
     # -- the target -----------------------------------------------------------------------------------
 
@@ -203,7 +132,7 @@ class Performer:
         self._record(state, action.gateway_id, target)
         self._applied(state, action.digest, target)
         self._note_details(state, action.gateway_id, target)
-        self.event(
+        self._objects.event(
             state.obj,
             "Normal",
             "Created",
@@ -260,7 +189,9 @@ class Performer:
         match action.cause:
             case act.Cause.EDIT:
                 memory.failure_attempts, memory.failure_next = 0, None
-                self.event(state.obj, "Normal", "Updated", f"Updated target {action.target_id}: {text}")
+                self._objects.event(
+                    state.obj, "Normal", "Updated", f"Updated target {action.target_id}: {text}"
+                )
             case act.Cause.DRIFT:
                 if now > memory.drift_next + DRIFT_MAX:
                     memory.drift_attempts = 0
@@ -269,7 +200,7 @@ class Performer:
                 memory.sent_diff = signature(action.diffs)
                 memory.verify_after_repair = True
                 message = f"Target {action.target_id} was changed outside and is repaired: {text}"
-                self.event(state.obj, "Warning", "DriftRepaired", message)
+                self._objects.event(state.obj, "Warning", "DriftRepaired", message)
             case act.Cause.FAILURE:
                 self._repaired(state)
 
@@ -313,7 +244,7 @@ class Performer:
         state.memory.trouble = None
         if action.duplicate:
             message = f"Deleted target {action.target_id}, a second one of the same name with this marker."
-            self.event(state.obj, "Warning", names.Reason.DUPLICATE_MARKER, message)
+            self._objects.event(state.obj, "Warning", names.Reason.DUPLICATE_MARKER, message)
         else:
             state.memory.delete_asked = ports.clock()
             state.memory.report_after = ports.clock() + REPORT_DELAY

@@ -14,6 +14,7 @@ from mcp_gateway_operator.api.types import Condition, MCPServer
 from mcp_gateway_operator.controller.gateways import Gateways
 from mcp_gateway_operator.controller.index import Key, ObjectIndex
 from mcp_gateway_operator.controller.load import Loader
+from mcp_gateway_operator.controller.objects import ObjectWriter
 from mcp_gateway_operator.controller.perform import NoTicketError, Pass, Performer
 from mcp_gateway_operator.controller.ports import Ports
 from mcp_gateway_operator.controller.report import status_of, with_record
@@ -49,7 +50,8 @@ class Reconciler:
             wall=ports.wall,
             rng=ports.rng,
         )
-        self._performer = Performer(ports, self.index, self._deny_sync)
+        self._objects = ObjectWriter(ports)
+        self._performer = Performer(ports, self._objects, self.index, self._deny_sync)
         self._memories: dict[Key, Memory] = {}
 
     def identify(self, settings: Settings) -> None:
@@ -70,7 +72,7 @@ class Reconciler:
             self._look_again(new.key)
         if old is None or new is None or _differs(old, new):
             self._ports.queue.add(obj.key, urgent=True)
-        elif old.status != new.status and obj.key not in self._performer.reporting:
+        elif old.status != new.status and obj.key not in self._objects.reporting:
             self._ports.queue.add(obj.key, urgent=False)
 
     def on_targets(self, gateway_id: str, changes: Sequence[Change]) -> None:
@@ -193,7 +195,7 @@ class Reconciler:
             status = with_record(state.obj, memory.record)
         guarded = memory.record is not None
         memory.record_failed = guarded
-        obj = await self._performer.write_status(state.obj, status, guarded=guarded)
+        obj = await self._objects.write_status(state.obj, status, guarded=guarded)
         memory.record = None
         memory.record_failed = False
         self._announce(state.obj, obj)
@@ -201,12 +203,10 @@ class Reconciler:
 
     async def _store(self, obj: MCPServer, memory: Memory) -> MCPServer:
         """Store a record whose first write failed, before anything else for this object."""
-        view = Pass(obj=obj)
-        await self._performer.fetch(view)
-        obj, record = view.obj, memory.record
+        obj, record = await self._objects.fetch(obj), memory.record
         # The answer alone may have been lost.
         if record is not None and obj.metadata.uid == memory.uid and stored_record(obj) != record:
-            obj = await self._performer.write_status(obj, with_record(obj, record), guarded=True)
+            obj = await self._objects.write_status(obj, with_record(obj, record), guarded=True)
         memory.record_failed = False
         return obj
 
@@ -216,9 +216,9 @@ class Reconciler:
         if new is None or (old is not None and (old.status, old.reason) == (new.status, new.reason)):
             return
         if new.status == "True":
-            self._performer.event(after, "Normal", new.reason, new.message)
+            self._objects.event(after, "Normal", new.reason, new.message)
         elif _stalled(after) or new.reason in _NOTEWORTHY:
-            self._performer.event(after, "Warning", new.reason, new.message)
+            self._objects.event(after, "Warning", new.reason, new.message)
 
     # -- memory ---------------------------------------------------------------------------------------
 

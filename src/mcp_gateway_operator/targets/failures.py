@@ -65,6 +65,18 @@ def classify(reasons: Sequence[str]) -> FailureClass:
     return FailureClass.UNREACHABLE if bare else FailureClass.UNKNOWN
 
 
+ADVICE: Final = {
+    FailureClass.UNREACHABLE: "Check that the endpoint can be reached from AWS and answers MCP.",
+    FailureClass.UNAUTHORIZED: "Check the credential provider, its secret and its scopes.",
+    FailureClass.GATEWAY_ROLE: "Give the gateway's service role the permission that is missing.",
+    FailureClass.INVALID_SCHEMA: "Check the server's capabilities and the schemas of its tools.",
+    FailureClass.RUNTIME_STARTUP: "Check that the server starts and answers within 30 seconds.",
+    FailureClass.THROTTLED: "Check the quotas of what the server depends on.",
+    FailureClass.UNKNOWN: "Check the server's own logs.",
+}
+"""What a user can do about each class."""
+
+
 def backoff(attempts: int, *, base: float = REPAIR_BASE, maximum: float = REPAIR_MAX) -> float:
     """Return the seconds to wait after `attempts` tries, before jitter."""
     return min(base * 2.0 ** min(attempts, 32), maximum)

@@ -40,7 +40,7 @@ def objection(state: State, row: Row) -> str | None:
     if state.record is not None and state.record.legacy and _too_old(state, row):
         return (
             f"Target {row.summary.target_id} is older than this object, so its recorded id is not believed; "
-            "it is left alone."
+            "it is left alone. If nothing else needs it, delete it at AWS: then a new one is made."
         )
     return None
 

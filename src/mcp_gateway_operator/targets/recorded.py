@@ -8,7 +8,7 @@ import msgspec
 
 from mcp_gateway_operator.api.names import Reason
 from mcp_gateway_operator.targets import actions as act
-from mcp_gateway_operator.targets import diff, naming, ownership
+from mcp_gateway_operator.targets import diff, failures, naming, ownership
 from mcp_gateway_operator.targets import marker as markers
 from mcp_gateway_operator.targets.model import FAILED, PENDING_AUTH, TRANSIENT, Target, instant
 from mcp_gateway_operator.targets.state import LIST_LAG, Record, Row, State
@@ -258,9 +258,10 @@ def _failed(state: State, row: Row) -> act.Action | None:
     if target is not None and due is not None and state.now >= due:
         return _repair(state, row, target)
     words = "; ".join(details.reasons) if details and details.reasons else "AWS gave no reason"
+    advice = failures.ADVICE[failures.classify(details.reasons if details else ())]
     return act.Blocked(
         reason=Reason.TARGET_FAILED,
-        message=f"{status}: {words}",
+        message=f"{status}: {words.rstrip('.')}. {advice} The operator tries again by itself.",
         synced=target is None or not differences(state, target),
         until=due,
     )
