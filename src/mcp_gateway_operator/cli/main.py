@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from typing import Final
+from types import ModuleType
+from typing import Final, cast
 
 import click
 
@@ -31,6 +32,8 @@ class _Lazy(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  -- click's
         if cmd_name not in COMMANDS:
             return None
+        if cmd_name == "run":
+            _import_structlog_alone()
         module = importlib.import_module(f"mcp_gateway_operator.cli.{cmd_name}")
         command = module.command
         assert isinstance(command, click.Command)
@@ -52,6 +55,19 @@ def cli() -> None:
 
     Flags without a command mean `run`, as the image's entrypoint is called.
     """
+
+
+def _import_structlog_alone() -> None:
+    """Keep structlog from importing rich, 4 MB, for tracebacks that the operator prints without it."""
+    if "rich" in sys.modules:
+        return
+    # What the import system takes as "not installed", which structlog allows.
+    modules = cast(dict[str, ModuleType | None], sys.modules)
+    modules["rich"] = None
+    try:
+        importlib.import_module("structlog")
+    finally:
+        del modules["rich"]
 
 
 def arguments(argv: list[str], *, in_cluster: bool) -> list[str]:

@@ -88,8 +88,8 @@ def env_of(flag: str) -> str:
 
 def option(flag: str, *, env: str = "", **attributes: Any) -> Callable[[F], F]:
     """Return a click option that is also read from MCPS_..., and from `env` when that is not set."""
-    names = [env_of(flag), *filter(None, [env])]
-    return click.option(flag, envvar=names, show_default=True, **attributes)
+    names = [env_of(flag), env] if env else env_of(flag)
+    return click.option(flag, envvar=names, show_envvar=True, show_default=True, **attributes)
 
 
 def switch(flag: str, *, default: bool, **attributes: Any) -> Callable[[F], F]:

@@ -1,0 +1,77 @@
+"""Finding the command, and its help."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from mcp_gateway_operator import __version__
+from mcp_gateway_operator.cli import main
+
+HEAVY = ("rich.console", "uvicorn", "boto3", "starlette", "prometheus_client")
+
+
+@pytest.mark.parametrize(
+    ("argv", "in_cluster", "expected"),
+    [
+        ([], False, ["--help"]),
+        ([], True, ["run"]),
+        (["--gateway-id=x", "--leader-elect"], False, ["run", "--gateway-id=x", "--leader-elect"]),
+        (["--zap-devel"], True, ["run", "--zap-devel"]),
+        (["demo", "--keep"], False, ["demo", "--keep"]),
+        (["--help"], True, ["--help"]),
+        (["-h"], False, ["-h"]),
+        (["--version"], True, ["--version"]),
+        (["run", "--help"], False, ["run", "--help"]),
+    ],
+)
+def test_bare_flags_mean_run(argv: list[str], in_cluster: bool, expected: list[str]) -> None:
+    assert main.arguments(argv, in_cluster=in_cluster) == expected
+
+
+@pytest.mark.parametrize("command", main.COMMANDS)
+def test_every_command_has_help_with_an_example(command: str) -> None:
+    result = CliRunner().invoke(main.cli, [command, "--help"], prog_name="mcp-gateway-operator")
+    assert result.exit_code == 0
+    assert "Example" in result.output
+    assert "mcp-gateway-operator " in result.output.split("Example", 1)[1]
+
+
+def test_the_overview_names_every_command() -> None:
+    result = CliRunner().invoke(main.cli, ["--help"], prog_name="mcp-gateway-operator")
+    assert result.exit_code == 0
+    for name, text in main.COMMANDS.items():
+        assert name in result.output
+        assert text.split(",")[0] in result.output
+
+
+def test_an_unknown_command_is_a_usage_error() -> None:
+    result = CliRunner().invoke(main.cli, ["start"])
+    assert result.exit_code == 2
+    assert "No such command 'start'" in result.output
+
+
+def test_the_version_is_told() -> None:
+    assert __version__ in CliRunner().invoke(main.cli, ["--version"]).output
+    text = CliRunner().invoke(main.cli, ["version"]).output
+    assert f"mcp-gateway-operator {__version__}" in text
+    assert "botocore " in text
+    assert (
+        f'"mcp-gateway-operator": "{__version__}"'
+        in CliRunner().invoke(main.cli, ["version", "-o", "json"]).output
+    )
+
+
+def test_run_imports_nothing_that_it_may_not_need() -> None:
+    """Its memory is limited to 128 MiB at 10,000 objects."""
+    program = (
+        "import sys; from mcp_gateway_operator.cli import main; main.cli.get_command(None, 'run'); "
+        f"print([name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    done = subprocess.run(  # noqa: S603  -- the program above
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"

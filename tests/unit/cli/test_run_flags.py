@@ -1,0 +1,186 @@
+"""Every flag of `run`, on the command line and in the environment, and what wrong ones are told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mcp_gateway_operator.agentcore.quotas import Quotas
+from tests.unit.cli.conftest import CallRun
+
+GATEWAY = "my-gateway-abcde12345"
+VALUES: list[tuple[str, str, Any]] = [
+    ("gateway-id", GATEWAY, GATEWAY),
+    ("gateway-id", f"  {GATEWAY} ", GATEWAY),
+    ("aws-region", "eu-west-1", "eu-west-1"),
+    ("metrics-bind-address", ":8443", ":8443"),
+    ("metrics-cert-path", "/certs", "/certs"),
+    ("metrics-cert-name", "server.crt", "server.crt"),
+    ("metrics-cert-key", "server.key", "server.key"),
+    ("webhook-cert-path", "/webhook", "/webhook"),
+    ("webhook-cert-name", "w.crt", "w.crt"),
+    ("webhook-cert-key", "w.key", "w.key"),
+    ("health-probe-bind-address", "127.0.0.1:9000", "127.0.0.1:9000"),
+    ("health-probe-bind-address", "[::1]:9000", "[::1]:9000"),
+    ("health-probe-bind-address", "0", "0"),
+    ("zap-log-level", "debug", "debug"),
+    ("zap-log-level", "5", "5"),
+    ("zap-encoder", "console", "console"),
+    ("zap-stacktrace-level", "panic", "panic"),
+    ("zap-time-encoding", "iso8601", "iso8601"),
+    ("aws-quotas", "default", Quotas()),
+    ("aws-quotas", "unlimited", Quotas.parse("unlimited")),
+    ("aws-quotas", "create=2,gateway-writes=3", Quotas.parse("create=2,gateway-writes=3")),
+    ("drift-interval", "90s", 90.0),
+    ("drift-interval", "1m30s", 90.0),
+    ("sweep-interval", "12h", 43200.0),
+    ("leader-elect-lease-duration", "2m", 120.0),
+    ("leader-elect-renew-deadline", "50s", 50.0),
+    ("leader-elect-retry-period", "1.5s", 1.5),
+    ("leader-election-namespace", "kube-public", "kube-public"),
+    ("owner-id", "prod,old-prod", ("prod", "old-prod")),
+    ("default-deletion-policy", "Retain", "Retain"),
+    ("watch-namespaces", "a, b,,c", ("a", "b", "c")),
+    ("kubeconfig", "/k/config", "/k/config"),
+    ("context", "prod", "prod"),
+]
+SWITCHES = {
+    "leader-elect": False,
+    "metrics-secure": True,
+    "enable-http2": False,
+    "zap-devel": False,
+    "owner-marker": True,
+    "allow-adoption": False,
+}
+WRONG: list[tuple[str, str]] = [
+    (
+        "--gateway-id=arn:aws:bedrock-agentcore:us-east-1:123456789012:gateway/my-gateway-abcde12345",
+        "'my-gateway-abcde12345'",
+    ),
+    ("--gateway-id=my gateway", "is not a gateway id such as"),
+    ("--drift-interval=60", "60"),
+    ("--drift-interval=soon", "soon"),
+    ("--drift-interval=0s", "not above zero"),
+    ("--drift-interval=-5s", "-5s"),
+    ("--sweep-interval=", "sweep-interval"),
+    ("--aws-quotas=create", "create"),
+    ("--aws-quotas=creates=5", "creates"),
+    ("--aws-quotas=create=fast", "fast"),
+    ("--aws-quotas=create=-1", "-1"),
+    ("--health-probe-bind-address=8081", "is not an address to listen on"),
+    ("--health-probe-bind-address=:99999", "is not an address to listen on"),
+    ("--metrics-bind-address=here", "is not an address to listen on"),
+    ("--leader-elect-lease-duration=30s", "The lease times must grow"),
+    ("--leader-elect-retry-period=40s", "The lease times must grow"),
+    ("--leader-elect=perhaps", "perhaps"),
+    ("--default-deletion-policy=Forget", "Forget"),
+    ("--zap-log-level=loud", "loud"),
+    ("--zap-stacktrace-level=loud", "loud"),
+    ("--zap-encoder=xml", "xml"),
+    ("--zap-time-encoding=sundial", "sundial"),
+    ("--gatewayid=x", "No such option"),
+    ("--leader-elect-lease=60s", "No such option"),
+    ("extra", "unexpected extra argument"),
+]
+
+
+def _field(flag: str) -> str:
+    return flag.replace("-", "_")
+
+
+@pytest.mark.parametrize(("flag", "text", "value"), VALUES)
+@pytest.mark.parametrize("style", ["--flag=value", "--flag value", "environment"])
+def test_every_flag_is_read(call_run: CallRun, flag: str, text: str, value: object, style: str) -> None:
+    variable = f"MCPS_{_field(flag).upper()}"
+    outcome = {
+        "--flag=value": lambda: call_run(f"--{flag}={text}"),
+        "--flag value": lambda: call_run(f"--{flag}", text),
+        "environment": lambda: call_run(env={variable: text}),
+    }[style]()
+    assert getattr(outcome.parsed, _field(flag)) == value
+
+
+@pytest.mark.parametrize("flag", SWITCHES)
+def test_every_boolean_is_read_as_go_reads_it(call_run: CallRun, flag: str) -> None:
+    read = {
+        "": SWITCHES[flag],
+        f"--{flag}": True,
+        f"--{flag}=true": True,
+        f"--{flag}=false": False,
+        f"--{flag}=1": True,
+        f"--{flag}=0": False,
+        f"--{flag}=True": True,
+    }
+    for argument, expected in read.items():
+        outcome = call_run(*filter(None, [argument]))
+        assert getattr(outcome.parsed, _field(flag)) is expected, argument
+    variable = f"MCPS_{_field(flag).upper()}"
+    for text, expected in {"true": True, "false": False}.items():
+        assert getattr(call_run(env={variable: text}).parsed, _field(flag)) is expected, text
+
+
+def test_a_boolean_does_not_swallow_the_next_flag(call_run: CallRun) -> None:
+    options = call_run("--leader-elect", "--gateway-id=x", "--allow-adoption", "--drift-interval=5s").parsed
+    assert options.leader_elect
+    assert options.allow_adoption
+    assert options.gateway_id == "x"
+
+
+def test_the_go_operators_variables_still_count(call_run: CallRun) -> None:
+    options = call_run(env={"GATEWAY_ID": GATEWAY, "AWS_REGION": "eu-west-1"}).parsed
+    assert (options.gateway_id, options.aws_region) == (GATEWAY, "eu-west-1")
+
+
+def test_a_flag_beats_a_variable_and_ours_beats_the_go_operators(call_run: CallRun) -> None:
+    env = {"GATEWAY_ID": "oldest", "MCPS_GATEWAY_ID": "newer"}
+    assert call_run(env=env).parsed.gateway_id == "newer"
+    assert call_run("--gateway-id=newest", env=env).parsed.gateway_id == "newest"
+
+
+def test_empty_values_mean_absent(call_run: CallRun) -> None:
+    """The chart renders `--gateway-id=` when its value is empty."""
+    options = call_run("--gateway-id=", "--aws-region=", "--watch-namespaces=", "--owner-id=").parsed
+    assert options.gateway_id == ""
+    assert options.aws_region == ""
+    assert options.watch_namespaces == ()
+    assert options.owner_id == ()
+
+
+def test_the_defaults_are_the_documented_ones(call_run: CallRun) -> None:
+    options = call_run().parsed
+    assert (options.drift_interval, options.sweep_interval) == (60.0, 21600.0)
+    assert (
+        options.leader_elect_lease_duration,
+        options.leader_elect_renew_deadline,
+        options.leader_elect_retry_period,
+    ) == (60.0, 40.0, 5.0)
+    assert options.health_probe_bind_address == ":8081"
+    assert options.metrics_bind_address == "0"
+    assert (options.metrics_cert_name, options.metrics_cert_key) == ("tls.crt", "tls.key")
+    assert options.default_deletion_policy == "Delete"
+    assert options.aws_quotas == Quotas()
+
+
+@pytest.mark.parametrize(("argument", "words"), WRONG)
+def test_a_wrong_flag_is_a_usage_error_that_names_it(call_run: CallRun, argument: str, words: str) -> None:
+    outcome = call_run(argument)
+    assert outcome.options is None
+    assert outcome.result.exit_code == 2
+    assert words in outcome.result.stderr
+    assert "--help" in outcome.result.stderr
+    assert outcome.result.stdout == ""
+
+
+def test_a_wrong_variable_is_named(call_run: CallRun) -> None:
+    outcome = call_run(env={"MCPS_DRIFT_INTERVAL": "soon"})
+    assert outcome.result.exit_code == 2
+    assert "MCPS_DRIFT_INTERVAL" in outcome.result.stderr
+
+
+def test_the_help_shows_every_flag_with_its_default(call_run: CallRun) -> None:
+    text = call_run("--help").result.output
+    for flag in [*dict.fromkeys(flag for flag, _, _ in VALUES), *SWITCHES]:
+        assert f"--{flag}" in text
+    assert "60s" in text
+    assert "MCPS_DRIFT_INTERVAL" in text
