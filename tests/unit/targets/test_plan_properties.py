@@ -1,0 +1,249 @@
+"""What holds for every decision, from any state."""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, event, example, given, settings
+
+from mcp_gateway_operator.api import names
+from mcp_gateway_operator.targets import actions as act
+from mcp_gateway_operator.targets import marker
+from mcp_gateway_operator.targets.plan import plan
+from mcp_gateway_operator.targets.state import CREATE_TIMEOUT, LIST_LAG, Row, State
+from tests.unit.targets.any_state import likely_states, states
+from tests.unit.targets.builders import ARN, NOW, deleted, deleted_unrecorded, recorded, unrecorded
+
+CLOSED_SET = {
+    act.Nothing,
+    act.Settled,
+    act.Await,
+    act.Blocked,
+    act.Reject,
+    act.Protect,
+    act.Fetch,
+    act.Read,
+    act.Create,
+    act.TakeUp,
+    act.Verify,
+    act.Update,
+    act.Synchronize,
+    act.Delete,
+    act.CheckGateway,
+    act.Release,
+}
+WRITES = (act.Create, act.Update, act.Synchronize, act.Delete)
+
+
+def deleting(state: State) -> bool:
+    """Whether the object is being deleted."""
+    return state.obj.metadata.deletion_timestamp is not None
+
+
+def paused(state: State) -> bool:
+    """Whether the user asked for no writes."""
+    return state.obj.metadata.annotations.get(names.PAUSED_ANNOTATION) == "true"
+
+
+def is_foreign(state: State, mark: str | None) -> bool:
+    """Whether a marker says that a target is another object's."""
+    ours = [marker.marker(owner, *state.obj.key) for owner in state.settings.owner_ids]
+    return state.settings.marks and mark is not None and mark not in ours
+
+
+def a_wait_ends(_state: State, action: act.Action) -> None:
+    """A deadline lies ahead, or the pass would begin anew at once; and who awaits will be woken."""
+    until = getattr(action, "until", None)
+    if until is not None and not isinstance(action, act.Settled):
+        assert until > NOW
+    if isinstance(action, act.Settled):
+        assert until is None or until > NOW
+    if isinstance(action, act.Await):
+        assert until is not None or (action.gateway_id and (action.busy or action.list_since is not None))
+
+
+def no_write_without_the_finalizer(state: State, action: act.Action) -> None:
+    if isinstance(action, (*WRITES, act.Release, act.TakeUp)):
+        assert state.protected
+    if isinstance(action, act.Protect):
+        assert not deleting(state)
+        assert action.gateway_id
+
+
+def a_foreign_target_is_never_written(state: State, action: act.Action) -> None:
+    if isinstance(action, act.Update | act.Synchronize | act.Delete):
+        known = [row for row in (state.recorded, *state.marked) if row is not None]
+        ids = {row.summary.target_id for row in known}
+        assert action.target_id in ids
+        assert any(
+            row.summary.target_id == action.target_id and not is_foreign(state, row.marker) for row in known
+        )
+    if isinstance(action, act.TakeUp):
+        mark = marker.find(action.target.summary.description)
+        assert mark is not None
+        assert not is_foreign(state, mark)
+        assert state.settings.marks
+
+
+def updates_rest_on_a_read_of_this_pass(state: State, action: act.Action) -> None:
+    if isinstance(action, act.Update | act.Synchronize) or (
+        isinstance(action, act.Delete) and action.duplicate
+    ):
+        assert state.target is not None
+        assert state.target.summary.target_id == action.target_id
+        assert not is_foreign(state, marker.find(state.target.summary.description))
+    if isinstance(action, act.Delete) and not action.duplicate:
+        since = state.memory.deleting_since
+        assert state.recorded is not None
+        assert state.recorded.read_began >= (NOW if since is None else since)
+
+
+def create_only_from_a_fresh_view(state: State, action: act.Action) -> None:
+    if isinstance(action, act.Create):
+        assert state.fresh
+        assert not deleting(state)
+        assert not state.problems
+        assert not state.marked
+        assert not state.named
+        assert action.gateway_id == state.gateway_id == state.noted_gateway
+        view = state.gateways[action.gateway_id]
+        assert view.listed_at is not None
+        assert view.error is None
+        unsure = state.memory.unsure_since
+        assert unsure is None or view.listed_at >= unsure + LIST_LAG
+
+
+def pause_and_observe_write_nothing_to_aws(state: State, action: act.Action) -> None:
+    if paused(state) or state.obj.spec.management_policy == "Observe":
+        assert not isinstance(action, WRITES)
+    if paused(state):
+        assert not isinstance(action, act.Release)
+    if state.obj.spec.management_policy == "Observe":
+        assert not isinstance(action, act.Protect)
+
+
+def a_gateway_is_never_changed_under_a_record(state: State, action: act.Action) -> None:
+    if state.record is not None and isinstance(action, act.Update | act.Synchronize | act.Create):
+        assert state.record.gateway_id == state.gateway_id
+
+
+def settled_means_ready_and_verified(state: State, action: act.Action) -> None:
+    if isinstance(action, act.Settled):
+        row, verified = state.recorded, state.memory.verified
+        assert row is not None
+        assert row.ready
+        assert row.summary.status == "READY"
+        assert not is_foreign(state, row.marker)
+        assert verified is not None
+        assert verified.digest == state.want_digest
+        assert verified.fingerprint == row.fingerprint
+
+
+def reasons_and_messages_are_for_people(_state: State, action: act.Action) -> None:
+    """Messages are sentences for people, and reasons are CamelCase words."""
+    reason = getattr(action, "reason", None)
+    if reason is not None:
+        assert reason.isalnum()
+        assert reason[0].isupper()
+        assert getattr(action, "message", "")
+
+
+def release_only_on_proof(state: State, action: act.Action) -> None:
+    if isinstance(action, act.Release):
+        assert deleting(state)
+        policy = state.obj.spec.deletion_policy or state.settings.default_deletion_policy
+        allowed = state.obj.spec.management_policy == "Observe" or policy == "Retain"
+        assert allowed or (_recorded_is_gone(state) if state.record else _nothing_is_left(state))
+
+
+RULES = (
+    a_wait_ends,
+    no_write_without_the_finalizer,
+    a_foreign_target_is_never_written,
+    updates_rest_on_a_read_of_this_pass,
+    create_only_from_a_fresh_view,
+    pause_and_observe_write_nothing_to_aws,
+    a_gateway_is_never_changed_under_a_record,
+    settled_means_ready_and_verified,
+    reasons_and_messages_are_for_people,
+    release_only_on_proof,
+)
+
+
+@settings(
+    max_examples=1000,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+@given(states() | likely_states() | likely_states())
+@example(recorded())
+@example(unrecorded(fresh=True))
+@example(deleted())
+@example(deleted_unrecorded())
+def test_every_rule_holds_in_every_state(state: State) -> None:
+    """The decision is total and pure, and no combination of facts leads it to break a rule."""
+    before = str(state)
+    action = plan(state)
+    event(type(action).__name__)
+    assert type(action) in CLOSED_SET
+    assert str(state) == before
+    assert plan(state) == action
+    for rule in RULES:
+        rule(state, action)
+
+
+def _recorded_is_gone(state: State) -> bool:
+    record = state.record
+    assert record is not None
+    if _gateway_is_gone(state, record.gateway_id):
+        return True
+    row = state.recorded
+    if row is not None:
+        return _is_not_ours(state, row)
+    view = state.gateways[record.gateway_id]
+    assert state.absences is not None
+    assert view.listed_at is not None
+    bound = 0.0 if state.was_listed else state.settings.started_at + LIST_LAG
+    confirmed = any(bound <= moment < view.listed_at for moment in state.absences)
+    successors = [
+        each
+        for each in state.marked
+        if each.summary.target_id != record.target_id and each.summary.name == record.target_name
+    ]
+    ends = [] if state.memory.delete_asked is not None else [state.settings.started_at]
+    ends += [state.memory.unsure_since] if state.memory.unsure_since is not None else []
+    clear = all(view.listed_at >= end + LIST_LAG + CREATE_TIMEOUT for end in ends)
+    return confirmed and clear and not state.still_listed and not successors and view.error is None
+
+
+def _is_not_ours(state: State, row: Row) -> bool:
+    since = state.memory.deleting_since
+    fresh = row.read_began >= (NOW if since is None else since)
+    marked = row.marker is not None and state.settings.marks
+    legacy = state.record is not None and state.record.legacy
+    unproven = not marked and (state.shared or legacy)
+    return fresh and (is_foreign(state, row.marker) or unproven)
+
+
+def _gateway_is_gone(state: State, gateway_id: str) -> bool:
+    view = state.gateways.get(gateway_id)
+    if view is None or view.missing_since is None or view.missing_since + 300.0 > NOW:
+        return False
+    arn = (state.record.gateway_arn if state.record else "") or state.obj.status.gateway_arn
+    here = f"arn:aws:bedrock-agentcore:{state.settings.region}:{state.settings.account}:"
+    where = arn.startswith(here) and bool(state.settings.account)
+    unknown = not arn and state.record is None
+    assert arn in {"", ARN}
+    return state.memory.gateway_gone and (where or unknown)
+
+
+def _nothing_is_left(state: State) -> bool:
+    memory = state.memory
+    if memory.protected_here and memory.unsure_since is None and memory.verified is None:
+        return True
+    places = {*state.gateways, state.noted_gateway} - {""}
+    living = [place for place in places if not _gateway_is_gone(state, place)]
+    end = max(state.settings.started_at, memory.unsure_since or 0.0) + LIST_LAG + CREATE_TIMEOUT
+    for place in living:
+        view = state.gateways[place]
+        if view.error is not None or view.listed_at is None or view.listed_at < end:
+            return False
+    return not any(row.gateway_id in living for row in state.marked)
