@@ -14,6 +14,7 @@ from typing import Literal
 
 import msgspec
 import structlog
+from botocore.exceptions import BotoCoreError
 from lightkube.config.kubeconfig import SingleConfig
 
 from mcp_gateway_operator import __version__
@@ -213,7 +214,10 @@ def _operator_config(options: ProcessOptions) -> OperatorConfig:
 
 
 def _region(options: ProcessOptions) -> str:
-    region = options.aws_region or sdk.new_session(None).get_config_variable("region")
+    try:
+        region = options.aws_region or sdk.new_session(None).get_config_variable("region")
+    except BotoCoreError as error:
+        raise StartupError(f"The AWS configuration cannot be used: {error}.") from error
     if not region:
         raise StartupError(
             "No AWS Region is known: set --aws-region or AWS_REGION to the Region of the gateways."

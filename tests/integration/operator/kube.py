@@ -80,6 +80,14 @@ class Kube:
         """Ask for the deletion of an MCPServer."""
         self._write("DELETE", f"{_OBJECTS.format(namespace=namespace)}/{name}", None)
 
+    def delete_all(self, namespace: str) -> None:
+        """Remove every MCPServer of a namespace, finalizers or not."""
+        listed = self.read(_OBJECTS.format(namespace=namespace))
+        for name in [item["metadata"]["name"] for item in (listed or {"items": []})["items"]]:
+            self.edit(namespace, name, lambda obj: obj["metadata"].update(finalizers=[]))
+            if self.get(namespace, name) is not None:
+                self.delete(namespace, name)
+
     def writes(self) -> int:
         """Return how many requests of others wrote MCPServers or their status since the API server started.
 

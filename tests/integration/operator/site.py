@@ -141,9 +141,10 @@ class Site:
         return process
 
     def close(self) -> None:
-        """End all processes."""
+        """End all processes and remove the objects, so that the CRD can be deleted by others."""
         for process in reversed(self.processes):
             process.stop()
+        self.kube.delete_all(self.namespace)
 
     # What a user does and sees.
 
@@ -172,14 +173,18 @@ class Site:
 
     def until_reason(self, reason: str, name: str = "weather", seconds: float = SECONDS) -> Json:
         """Wait until the Ready condition of the newest generation has this reason; return the condition."""
+        return self.until_reason_of(name, {reason}, seconds)
+
+    def until_reason_of(self, name: str, reasons: set[str], seconds: float = SECONDS) -> Json:
+        """Wait as `until_reason` does, for one of several reasons."""
 
         def look() -> Json | None:
             obj = self.get(name)
             found = condition(obj)
             newest = obj is not None and found.get("observedGeneration") == obj["metadata"]["generation"]
-            return found if newest and found["reason"] == reason else None
+            return found if newest and found["reason"] in reasons else None
 
-        result: Json = until(look, f"{name} has the reason {reason}", seconds)
+        result: Json = until(look, f"{name} has a reason of {reasons}", seconds)
         return result
 
     def until_gone(self, name: str = "weather", seconds: float = SECONDS) -> None:
