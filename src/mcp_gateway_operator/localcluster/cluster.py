@@ -33,6 +33,7 @@ _KUBECTL_TIMEOUT = 90.0
 _STOP_GRACE = 5.0
 _PROBE_TIMEOUT = 2.0
 _REQUEST_TIMEOUT = 30.0
+_NULL_CONDITIONS_TRIES = 50  # of a tenth of a second each
 
 
 def _utc_now() -> dt.datetime:
@@ -189,7 +190,7 @@ class LocalCluster:
         # An object of a new kind that is sent before the kind is served is refused as unknown.
         crds = [name for name in done.stdout.split() if name.startswith("customresourcedefinition.")]
         if crds:
-            self.kubectl("wait", "--for=condition=Established", "--timeout=30s", *crds)
+            self._wait_established(crds)
 
     def service_account_kubeconfig(
         self,
@@ -227,6 +228,16 @@ class LocalCluster:
         return write_kubeconfig(
             path, server=self.server_url, authority=self._authority, user=token, namespace=namespace
         )
+
+    def _wait_established(self, crds: list[str]) -> None:
+        wait = ("wait", "--for=condition=Established", "--timeout=30s", *crds)
+        # kubectl gives up on a CRD so new that its conditions are still null.
+        for _ in range(_NULL_CONDITIONS_TRIES):
+            done = self.kubectl(*wait, check=False)
+            if "accessor error" not in done.stderr:
+                break
+        if done.returncode != 0:
+            raise ClusterRequestError(f"kubectl {' '.join(wait)} failed: {done.stderr.strip()}")
 
     def _claim_directory(self) -> None:
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
