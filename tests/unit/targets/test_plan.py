@@ -350,6 +350,24 @@ CREATING: list[Case] = [
         ),
     ),
     (
+        "an edited spec may have had another name when a predecessor created",
+        unrecorded,
+        {"meta": {"generation": 2}, "fresh": True, "settings": settings(started_at=NOW - 15.0)},
+        act.Await(
+            reason="Creating",
+            message=GATEWAY,
+            gateway_id=GATEWAY,
+            list_since=NOW + 60.0,
+            until=NOW + 60.0,
+        ),
+    ),
+    (
+        "an edited spec, long after the start",
+        unrecorded,
+        {"meta": {"generation": 2}, "fresh": True},
+        CREATE,
+    ),
+    (
         "the only writer knows that nothing was created",
         unrecorded,
         {

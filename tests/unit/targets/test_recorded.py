@@ -445,6 +445,15 @@ TWINS: list[Case] = [
         act.Delete(gateway_id=GATEWAY, target_id=TWIN, duplicate=True),
     ),
     (
+        "one that cannot be deleted takes nothing from the one that is kept",
+        {
+            "marked": TWO,
+            "target": target(target_id=TWIN),
+            "memory": {"trouble": trouble(kind="access-denied")},
+        },
+        act.Settled(until=NOW + 30.0),
+    ),
+    (
         "unless it changed hands",
         {"marked": TWO, "target": target(target_id=TWIN, description=f"[mcps {FOREIGN}]")},
         act.Await(reason="DuplicateMarker", message=TWIN, gateway_id=GATEWAY, list_since=NOW, quiet=True),
