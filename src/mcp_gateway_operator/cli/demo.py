@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 import tempfile
@@ -29,6 +30,8 @@ STEP_SECONDS: Final = 60.0
 """How long a step may take before the demo gives up; each takes a few seconds."""
 LOOK_SECONDS: Final = 0.4
 """Between two looks at the cluster and at AWS."""
+LOG_WIDTH: Final = 160
+"""Columns where the output is a file or a pipe."""
 CHANGED: Final = "https://changed-by-someone.example.com/mcp"
 _INTERRUPTED: Final = 130
 
@@ -46,7 +49,8 @@ def command(*, keep: bool) -> None:
 
     Exit status: 0 when every step was verified, 1 when one was not, 130 after Ctrl-C.
     """
-    console = Console(highlight=False)
+    plain = not sys.stdout.isatty() and "COLUMNS" not in os.environ
+    console = Console(highlight=False, width=LOG_WIDTH if plain else None)
     try:
         with _signals(), tempfile.TemporaryDirectory(prefix="mcps-demo-") as scratch:
             _run(Path(scratch), console, keep=keep)
@@ -223,24 +227,31 @@ def _wait_for_interrupt() -> None:
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    _ignore_signals()
     raise KeyboardInterrupt
+
+
+def _ignore_signals() -> None:
+    """The end has begun and takes a few seconds; another Ctrl-C would leave processes behind."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 @contextmanager
 def _signals() -> Iterator[None]:
     """Treat SIGTERM as Ctrl-C, so that `timeout` and CI leave nothing running either."""
-    before = signal.signal(signal.SIGTERM, _interrupt)
+    before = [(number, signal.signal(number, _interrupt)) for number in (signal.SIGINT, signal.SIGTERM)]
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before:
+            signal.signal(number, handler)
 
 
 @contextmanager
 def _uninterrupted_end() -> Iterator[None]:
-    """Once the end has begun, a second Ctrl-C must not leave processes behind."""
+    """Ignore signals from the end of the block on, also when no signal ends it."""
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        _ignore_signals()

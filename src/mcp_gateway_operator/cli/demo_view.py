@@ -12,9 +12,11 @@ from rich.live import Live
 from rich.text import Text
 
 from mcp_gateway_operator.api.names import Reason
+from mcp_gateway_operator.cli import tables
 from mcp_gateway_operator.cli.environment import Environment
 
 EVENTS_SHOWN = 8
+INDENT = 4
 
 
 class SeenObject(NamedTuple):
@@ -89,6 +91,7 @@ class Show:
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self._told: set[tuple[str, int]] = set()
 
     def heading(self, text: str) -> None:
         """Begin a step."""
@@ -106,9 +109,10 @@ class Show:
     @contextmanager
     def live(self) -> Iterator[Callable[[Snapshot], None]]:
         """Give a function that shows a snapshot: in place on a terminal, else whenever something changed."""
+        width = self._console.width - INDENT
         if self._console.is_terminal:
             with Live(console=self._console, auto_refresh=False) as live:
-                yield lambda seen: live.update(_panel(seen), refresh=True)
+                yield lambda seen: live.update(_panel(seen, seen.events[-EVENTS_SHOWN:], width), refresh=True)
             return
         shown: list[str] = []
 
@@ -116,9 +120,15 @@ class Show:
             picture = _picture(seen)
             if picture not in shown[-1:]:
                 shown.append(picture)
-                self._console.print(_panel(seen))
+                self._console.print(_panel(seen, self._new_events(seen), width))
 
         yield show
+
+    def _new_events(self, seen: Snapshot) -> list[dict[str, Any]]:
+        """Return the Events that a log has not been told of."""
+        new = [event for event in seen.events if _event_key(event) not in self._told]
+        self._told.update(map(_event_key, new))
+        return new
 
     def summary(self, counts: dict[str, Any], seconds: float) -> None:
         """Say what was done."""
@@ -152,22 +162,34 @@ def _picture(seen: Snapshot) -> str:
     return f"{seen.objects} {states} {len(seen.events)}"
 
 
-def _panel(seen: Snapshot) -> Group:
+def _event_key(event: dict[str, Any]) -> tuple[str, int]:
+    return event["metadata"]["name"], event.get("count") or 1
+
+
+def _panel(seen: Snapshot, events: list[dict[str, Any]], width: int) -> Group:
     targets = [
-        f"{target['targetId']}  {target['name']:<24} {target['status']:<10} {seen.endpoint_of(target_id)}"
+        (target_id, target["name"], target["status"], seen.endpoint_of(target_id))
         for target_id, target in seen.targets.items()
     ]
-    events = [
-        f"{event['type']:<8} {event['reason']:<20} {event['involvedObject']['name']:<16} {event['message']}"
-        for event in seen.events[-EVENTS_SHOWN:]
+    told = [
+        (event["type"], event["reason"], event["involvedObject"]["name"], event["message"])
+        for event in events
     ]
     return Group(
-        *_section("$ kubectl get mcps -o wide", seen.view.splitlines()),
-        *_section("Targets in AWS", targets or ["none"]),
-        *_section("Events", events or ["none"]),
+        *_section("$ kubectl get mcps -o wide", _kubectl_lines(seen.view, width)),
+        *_section("Targets in AWS", tables.fit(targets, width, flexible=[3]) or ["none"]),
+        *_section("Events", tables.fit(told, width, flexible=[3]) or ["none"]),
     )
 
 
+def _kubectl_lines(view: str, width: int) -> list[str]:
+    rows = tables.parse(view)
+    flexible = [rows[0].index(title) for title in ("MESSAGE", "ENDPOINT") if rows and title in rows[0]]
+    if flexible:
+        return tables.fit(rows, width, flexible=flexible)
+    return view.splitlines()
+
+
 def _section(title: str, lines: list[str]) -> list[Text]:
-    body = [Text(f"    {line}", no_wrap=True, overflow="ellipsis") for line in lines]
+    body = [Text(f"{' ' * INDENT}{line}", no_wrap=True, overflow="ellipsis") for line in lines]
     return [Text(f"  {title}", style="dim"), *body]

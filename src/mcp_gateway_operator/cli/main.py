@@ -20,6 +20,7 @@ COMMANDS: Final = {
     "crd": "Print the CustomResourceDefinition.",
     "version": "Print the version.",
 }
+_INTERRUPTED: Final = 130
 _HELP: Final = frozenset({"--help", "-h", "--version"})
 
 
@@ -80,4 +81,14 @@ def arguments(argv: list[str], *, in_cluster: bool) -> list[str]:
 def main() -> None:
     """Run the command line; the exit status is the process's."""
     in_cluster = "KUBERNETES_SERVICE_HOST" in os.environ
-    cli.main(args=arguments(sys.argv[1:], in_cluster=in_cluster), prog_name="mcp-gateway-operator")
+    argv = arguments(sys.argv[1:], in_cluster=in_cluster)
+    try:
+        status = cli.main(args=argv, prog_name="mcp-gateway-operator", standalone_mode=False)
+    except click.Abort:
+        # Ctrl-C; click itself would say 1, which for scripts is a failure like any other.
+        click.echo("Aborted!", err=True)
+        status = _INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        status = error.exit_code
+    sys.exit(status)
