@@ -65,3 +65,11 @@ def megabytes(pid: int, what: str) -> float:
     found = re.search(rf"{what}:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(encoding="ascii"))
     assert found is not None, f"{what} is in every process's status"
     return round(int(found[1]) * 1024 / 1e6, 1)
+
+
+def open_files(pid: int) -> int:
+    """Return how many descriptors a process has, connections included; 0 when it has ended."""
+    try:
+        return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+    except FileNotFoundError:
+        return 0

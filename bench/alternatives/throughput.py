@@ -25,6 +25,7 @@ import scratch
 
 from mcp_gateway_operator._files import project_dir
 from mcp_gateway_operator.localcluster import local_cluster
+from mcp_gateway_operator.runtime.cluster import ApiError
 
 QUIET = 5.0
 LIMIT = 1800.0
@@ -61,14 +62,22 @@ def measure(kubeconfig: Path, process_id: int, count: int) -> dict[str, object]:
     began = last = time.monotonic()
     seen: dict[str, int] = {}
     cpu = 0.0
+    files = refused = 0
     while writes(seen) < 2 * count or time.monotonic() - last < QUIET:
         if time.monotonic() - began > LIMIT:
             raise TimeoutError(f"Not finished after {LIMIT:g} s: {seen}")
-        now = growth(requests(kubeconfig), before)
+        pause.wait(STEP)
+        files = max(files, scratch.open_files(process_id))
+        try:
+            now = growth(requests(kubeconfig), before)
+        except ApiError as error:
+            if not error.unavailable:
+                raise
+            refused += 1
+            continue
         if writes(now) != writes(seen):
             last, cpu = time.monotonic(), scratch.cpu_seconds(process_id)
         seen = now
-        pause.wait(STEP)
     done, size = objects.settled(kubeconfig)
     return {
         "settled": done,
@@ -77,6 +86,8 @@ def measure(kubeconfig: Path, process_id: int, count: int) -> dict[str, object]:
         "cpu_seconds_to_last_write": round(cpu, 2),
         "peak_rss_megabytes": scratch.megabytes(process_id, "VmHWM"),
         "rss_megabytes_afterwards": scratch.megabytes(process_id, "VmRSS"),
+        "most_open_files": files,
+        "times_the_api_server_did_not_answer_us": refused,
         "requests": seen,
         "writes_per_object": round(writes(seen) / count, 2),
     }
