@@ -171,7 +171,7 @@ def make_consistent(state: State) -> None:
 
 
 @settings(
-    max_examples=1000,
+    max_examples=500,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
