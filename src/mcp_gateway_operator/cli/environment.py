@@ -189,7 +189,7 @@ def install(
     Args:
         cluster: where to.
         directory: for the rendered files; made here.
-        namespace: of the operator; made here.
+        namespace: of the operator; made when absent.
         prefix: of the names of what is installed.
     """
     directory.mkdir(parents=True)
@@ -197,7 +197,8 @@ def install(
         shutil.copytree(project_dir(f"config/{part}"), directory / part)
     overlay = {"namespace": namespace, "namePrefix": prefix, "resources": ["crd", "rbac"]}
     (directory / "kustomization.yaml").write_text(json.dumps(overlay), encoding="utf-8")
-    cluster.kubectl("create", "namespace", namespace)
+    home = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
+    cluster.apply(json.dumps(home))
     rendered = cluster.kubectl("kustomize", str(directory)).stdout
     cluster.apply(rendered)
 
