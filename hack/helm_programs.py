@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,48 +28,81 @@ MAJORS = (3, 4)
 _MODULES = Path(__file__).resolve().parent / "helm"
 
 
-def ensure_helm(major: int, *, progress: Callable[[str], None]) -> Path:
-    """Return the helm of this major version, building it the first time (two minutes on two free cores).
+@dataclass(frozen=True, slots=True)
+class _Release:
+    """What one wrapper module pins, and where its program is kept."""
+
+    major: int
+    module: Path
+    helm: Version
+    client: Version
+    go: Version
+
+    @property
+    def home(self) -> Path:
+        return cache_root() / f"helm-{self.helm}-{platform_key()}"
+
+    @property
+    def program(self) -> Path:
+        return self.home / "helm"
+
+
+def ensure_helms(*, progress: Callable[[str], None]) -> dict[int, Path]:
+    """Return helm's program by major version, building what is missing (two minutes each on two free cores).
 
     Raises:
-        BinariesUnavailableError: it could not be built; the text says why.
+        BinariesUnavailableError: one could not be built; the text says why.
     """
+    releases = [_read(major) for major in MAJORS]
+    if not all(is_program(release.program) for release in releases):
+        lock = cache_root() / "helm.lock"
+        with file_lock(lock, waiting=lambda: progress("Waiting for another process that builds helm")):
+            _build([release for release in releases if not is_program(release.program)], progress)
+    return {release.major: release.program for release in releases}
+
+
+def _build(missing: list[_Release], progress: Callable[[str], None]) -> None:
+    if not missing:
+        return
+    go = find_go(
+        max(release.go for release in missing),
+        module=missing[0].module,
+        private=cache_root() / "go",
+        progress=progress,
+        environ=os.environ,
+    )
+    for release in missing:
+        progress(f"Building helm {release.helm} from source, once: a few minutes, 60 MB in {release.home}")
+        release.home.mkdir(parents=True, exist_ok=True)
+        build(_program(release), module=release.module, go=go, target=release.home, progress=progress)
+    go.dispose()
+
+
+def _read(major: int) -> _Release:
     module = _MODULES / f"v{major}"
-    requirements = (module / "go.mod").read_text(encoding="utf-8")
-    release = _pinned(requirements, rf"^\s*helm\.sh/helm/v{major} (v\S+)")
-    home = cache_root() / f"helm-{release}-{platform_key()}"
-    program = home / "helm"
-    if is_program(program):
-        return program
-    with file_lock(
-        home / ".lock", waiting=lambda: progress(f"Waiting for another process that fills {home}")
-    ):
-        if not is_program(program):
-            go = find_go(
-                _pinned(requirements, r"^go (\S+)$"),
-                module=module,
-                private=cache_root() / "go",
-                progress=progress,
-                environ=os.environ,
-            )
-            progress(f"Building helm {release} from source, once: a few minutes, 60 MB in {home}")
-            build(_helm(major, requirements), module=module, go=go, target=home, progress=progress)
-    return program
+    text = (module / "go.mod").read_text(encoding="utf-8")
+    return _Release(
+        major=major,
+        module=module,
+        helm=_pinned(text, rf"^\s*helm\.sh/helm/v{major} (v\S+)"),
+        client=_pinned(text, r"^\s*k8s\.io/client-go (v\S+)"),
+        go=_pinned(text, r"^go (\S+)$"),
+    )
 
 
-def _helm(major: int, requirements: str) -> Program:
+def _program(release: _Release) -> Program:
     """Name the package and the versions that helm's own Makefile stamps in.
 
     Helm 3 compares a chart's `kubeVersion` with the stamped Kubernetes version when it renders without a
     cluster; helm 4 finds that version out by itself.
     """
-    release = _pinned(requirements, rf"^\s*helm\.sh/helm/v{major} (v\S+)")
-    stamps = {f"helm.sh/helm/v{major}/internal/version.version": f"v{release}"}
+    major = release.major
+    stamps = {f"helm.sh/helm/v{major}/internal/version.version": f"v{release.helm}"}
     if major == 3:  # noqa: PLR2004  -- the major version itself
-        client = _pinned(requirements, r"^\s*k8s\.io/client-go (v\S+)")
         for package in ("pkg/lint/rules", "pkg/chartutil"):
-            stamps[f"helm.sh/helm/v3/{package}.k8sVersionMajor"] = str(client.major + 1)
-            stamps[f"helm.sh/helm/v3/{package}.k8sVersionMinor"] = str(client.minor)
+            # The libraries are numbered v0.x for Kubernetes 1.x.
+            stamps[f"helm.sh/helm/v3/{package}.k8sVersionMajor"] = str(release.client.major + 1)
+            stamps[f"helm.sh/helm/v3/{package}.k8sVersionMinor"] = str(release.client.minor)
     return Program("helm", f"helm.sh/helm/v{major}/cmd/helm", stamps)
 
 
@@ -82,12 +116,12 @@ def _pinned(requirements: str, pattern: str) -> Version:
 
 def main() -> int:
     """Build both and print where they are."""
-    for major in MAJORS:
-        try:
-            path = ensure_helm(major, progress=lambda line: print(line, file=sys.stderr, flush=True))
-        except BinariesUnavailableError as error:
-            print(f"helm {major}: {error}", file=sys.stderr)
-            return 1
+    try:
+        built = ensure_helms(progress=lambda line: print(line, file=sys.stderr, flush=True))
+    except BinariesUnavailableError as error:
+        print(error, file=sys.stderr)
+        return 1
+    for major, path in built.items():
         print(major, path)
     return 0
 
