@@ -24,7 +24,7 @@ RUNTIME := .venv/runtime.stamp
 DEV := .venv/dev.stamp
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
 SOURCES := $(wildcard src tests hack bench)
-PYTEST := $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadgroup $(PYTEST_ARGS)
+PYTEST := $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 stage = printf '\n==> %s\n' "$(1)"
 
