@@ -94,6 +94,8 @@ class Loader:
         ids = dict.fromkeys(filter(None, [*wanted, *elsewhere]))
         tables = self._gateways.use(obj.key, memory, tuple(ids))
         views = [_view(table) for table in tables]
+        if obj.metadata.deletion_timestamp:
+            return views
         # Elsewhere is only a place to look: one that does not exist or is not ours holds nothing of ours.
         return [v for v in views if v.gateway_id in wanted or not (v.error and v.error[0] in _UNREACHABLE)]
 

@@ -165,6 +165,8 @@ class Performer:
             target_name=target.summary.name,
         )
         memory.trouble = None
+        # From here on a target exists: only its own end proves that nothing is left.
+        memory.protected_here = False
         memory.report_after = self._ports.clock() + (REPORT_DELAY if state.settings.marks else 0.0)
         self._index.claim(target.summary.target_id, state.obj.key)
 
