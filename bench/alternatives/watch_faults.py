@@ -37,6 +37,8 @@ CASES = {
 }
 """The fault, and the seconds for which the operator is looked at afterwards."""
 STARTING = 60.0
+SETTLING = 5.0
+"""Twice: to take in what was missed, and then to see what is still worked on."""
 
 
 def wait(condition: Callable[[], bool], seconds: float) -> bool:
@@ -61,8 +63,9 @@ def observe(
     pause = threading.Event()
     found = wait(lambda: f"saw {new}" in log.read_text() or process.poll() is not None, seconds)
     recovered = round(time.monotonic() - cut, 1) if found and process.poll() is None else None
+    pause.wait(SETTLING)
     marker = len(log.read_text())
-    pause.wait(min(seconds, 8.0))
+    pause.wait(SETTLING)
     lines = log.read_text().splitlines()
     return {
         "running": process.poll() is None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import itertools
 import json
 import os
@@ -136,6 +137,16 @@ def can_i(bare: LocalCluster, tmp_path: Path) -> Callable[..., bool]:
         return done.stdout.strip() == "yes"
 
     return ask
+
+
+@pytest.fixture
+def dist(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep dist/install.yaml to one test at a time: make writes it in the tree that all workers share."""
+    # Each worker has a directory of its own below the one that they share.
+    lock = tmp_path_factory.getbasetemp().parent / "dist.lock"
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def remove_crd(cluster: LocalCluster) -> None:

@@ -104,7 +104,7 @@ def _run_all(shell: Shell, commands: list[str]) -> int:
     return ran
 
 
-@pytest.mark.xdist_group("dist")  # make writes dist/install.yaml
+@pytest.mark.usefixtures("dist")
 def test_setup(shell: Shell, bare: LocalCluster) -> None:
     try:
         assert _run_all(shell, _commands(DOCS / "SETUP.md")) >= 12

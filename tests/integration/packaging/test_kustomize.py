@@ -125,7 +125,7 @@ def make(bare: LocalCluster) -> Callable[..., subprocess.CompletedProcess[str]]:
     return run
 
 
-@pytest.mark.xdist_group("dist")  # make writes dist/install.yaml
+@pytest.mark.usefixtures("dist")
 def test_deploy_and_undeploy(
     bare: LocalCluster, make: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:

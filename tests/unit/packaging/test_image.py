@@ -16,7 +16,6 @@ from zipfile import ZipFile
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-pytestmark = pytest.mark.xdist_group("image")  # the assembled tree is made once
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 

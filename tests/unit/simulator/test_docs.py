@@ -1,7 +1,5 @@
 """docs/simulator.md names every switch, and only tests that exist."""
 
-
-
 from __future__ import annotations
 
 import re
