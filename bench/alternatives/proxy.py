@@ -61,6 +61,7 @@ class Proxy:
     Attributes:
         fault: what the next watch gets once `cut` is set; until then it hangs. None passes the watch on.
         seen: (monotonic seconds, what) of each list and watch of MCPServers.
+        watching: whether a watch of MCPServers has been asked for.
         cut: set by whoever wants the hanging watch to get its fault.
     """
 
@@ -69,6 +70,7 @@ class Proxy:
     seen: list[tuple[float, str]] = field(default_factory=list)
     cut: threading.Event = field(default_factory=threading.Event)
     url: str = ""
+    watching: bool = False
 
     async def answer(self, request: Request) -> Response:
         """Serve one request."""
@@ -78,6 +80,7 @@ class Proxy:
             names = ("resourceVersion", "allowWatchBookmarks", "timeoutSeconds", "sendInitialEvents")
             given = [name for name in names if query.get(name)] if watch else []
             self.seen.append((time.monotonic(), " ".join(["watch" if watch else "list", *given])))
+            self.watching = self.watching or watch
             if watch and self.fault is not None:
                 fault, self.fault = self.fault, None
                 return await self._faulty(fault)
