@@ -205,6 +205,7 @@ def _operator_config(options: ProcessOptions) -> OperatorConfig:
         gateway_id=options.gateway_id,
         owner_ids=options.owner_id,
         owner_marker=options.owner_marker,
+        allow_adoption=options.allow_adoption,
         default_deletion_policy=options.default_deletion_policy,
         drift_interval=options.drift_interval,
         sweep_interval=options.sweep_interval,

@@ -131,6 +131,7 @@ class Loader:
         holders = self._holders(state, name)
         if row is None or row.summary.name != name:
             state.named = holders
+            state.name_recorded = any(self._index.recorders(held.summary.target_id) for held in holders)
             if row is not None and holders:
                 state.rename_blocked = (
                     f"The target keeps the name {row.summary.name!r}: {name!r} is taken by target "

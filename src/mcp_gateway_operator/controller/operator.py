@@ -20,6 +20,7 @@ from mcp_gateway_operator.api.codec import decode
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.controller.ports import MCPSERVERS, Ports
 from mcp_gateway_operator.controller.reconciler import Reconciler
+from mcp_gateway_operator.controller.schema import served_status_fields
 from mcp_gateway_operator.runtime.cluster import NAMESPACES, ApiError, Cluster
 from mcp_gateway_operator.runtime.events import EventRecorder
 from mcp_gateway_operator.runtime.informer import Informer
@@ -43,6 +44,7 @@ class OperatorConfig:
     gateway_id: str = ""
     owner_ids: tuple[str, ...] = ()
     owner_marker: bool = True
+    allow_adoption: bool = False
     default_deletion_policy: str = "Delete"
     drift_interval: float = 60.0
     sweep_interval: float = 6 * 3600.0
@@ -111,6 +113,7 @@ class Operator:
                 owner_ids=config.owner_ids,
                 write_marker=config.owner_marker,
                 default_deletion_policy=config.default_deletion_policy,
+                allow_adoption=config.allow_adoption,
                 sweep_interval=config.sweep_interval,
             ),
         )
@@ -118,9 +121,12 @@ class Operator:
     async def prepare(self) -> None:
         """Learn what must be known before the first write: who owns what is made here."""
         owner_ids = self._config.owner_ids or await self._owner_ids()
+        status_fields = await served_status_fields(self._cluster)
         settings = self.reconciler.settings
         self.reconciler.identify(
-            msgspec.structs.replace(settings, owner_ids=owner_ids, started_at=self._clock())
+            msgspec.structs.replace(
+                settings, owner_ids=owner_ids, started_at=self._clock(), status_fields=status_fields
+            )
         )
 
     async def observe(self) -> None:

@@ -8,6 +8,7 @@ import msgspec
 
 from mcp_gateway_operator.api.names import ConditionType, Reason
 from mcp_gateway_operator.api.types import Condition, FailureState, MCPServer, MCPServerStatus, ObservedState
+from mcp_gateway_operator.controller.schema import keep_served
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets import ownership
 from mcp_gateway_operator.targets.failures import classify
@@ -39,14 +40,17 @@ def status_of(state: State, action: act.Action, *, wall: datetime) -> MCPServerS
         **_record_fields(state),
         **_target_fields(state, action, wall),
     )
+    served = state.settings.status_fields
+    new = keep_served(new, served)
     if _without_stamps(new) == _without_stamps(old):
         return None
     row = state.recorded
-    return msgspec.structs.replace(
+    stamped = msgspec.structs.replace(
         new,
         last_synchronized=stamp(wall),
         observed=ObservedState(updated_at=row.summary.updated_at) if row else old.observed,
     )
+    return keep_served(stamped, served)
 
 
 def with_record(obj: MCPServer, record: Record) -> MCPServerStatus:

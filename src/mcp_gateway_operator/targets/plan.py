@@ -9,10 +9,11 @@ from __future__ import annotations
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.names import Reason
 from mcp_gateway_operator.targets import actions as act
+from mcp_gateway_operator.targets import marker as markers
 from mcp_gateway_operator.targets import ownership
 from mcp_gateway_operator.targets.deletion import plan_deletion
 from mcp_gateway_operator.targets.recorded import plan_recorded
-from mcp_gateway_operator.targets.state import CREATE_TIMEOUT, LIST_LAG, State
+from mcp_gateway_operator.targets.state import CREATE_TIMEOUT, LIST_LAG, Row, State
 from mcp_gateway_operator.targets.waiting import attempt, await_doubted, doubted, unlisted
 
 
@@ -205,6 +206,8 @@ def _name_taken(state: State) -> act.Action | None:
     if not summary.description and state.settings.marks and not read:
         # A List need not show descriptions, and the marker decides whether the name is taken or ours.
         return attempt(state, act.Read(gateway_id=row.gateway_id, target_id=summary.target_id))
+    if (action := _adopt(state, row)) is not None:
+        return action
     holder = f"marked [mcps {row.marker}]" if row.marker else "which this operator did not make"
     return act.Blocked(
         reason=Reason.NAME_CONFLICT,
@@ -212,6 +215,35 @@ def _name_taken(state: State) -> act.Action | None:
             f"The name {summary.name!r} is taken on gateway {state.gateway_id} by target "
             f"{summary.target_id}, {holder}. Choose another spec.targetName, or delete that target: "
             "it is created here as soon as the name is free."
+            f"{_adoption_advice(state, row)}"
         ),
         stalled=True,
+    )
+
+
+def _adopt(state: State, row: Row) -> act.Action | None:
+    """Take over a target that nobody marked or recorded, where the operator and the object both allow it.
+
+    The operator's consent comes first: else any namespace could seize targets that Terraform made.
+    """
+    asked = state.obj.spec.adoption_policy == "IfExists"
+    if not asked or not state.settings.allow_adoption or state.name_recorded or row.marker is not None:
+        return None
+    target = state.target
+    if target is None or target.summary.target_id != row.summary.target_id:
+        return attempt(state, act.Read(gateway_id=row.gateway_id, target_id=row.summary.target_id))
+    is_server = "mcpServer" in target.config.get("targetConfiguration", {}).get("mcp", {})
+    if not is_server or markers.find(target.summary.description) is not None:
+        return None
+    return act.TakeUp(gateway_id=row.gateway_id, target=target)
+
+
+def _adoption_advice(state: State, row: Row) -> str:
+    """Return the sentence that names the way to keep the target, where there is one."""
+    if row.marker is not None or state.name_recorded:
+        return ""
+    if state.settings.allow_adoption:
+        return " To take it over, set spec.adoptionPolicy to IfExists."
+    return (
+        " To take it over, start the operator with --allow-adoption and set spec.adoptionPolicy to IfExists."
     )

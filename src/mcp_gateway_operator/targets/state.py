@@ -29,6 +29,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         started_at: loop time since which this process is the only writer.
         account: AWS account of the credentials, "" when not known.
         region: AWS Region that calls go to.
+        allow_adoption: objects may take over targets that others made.
+        status_fields: the status fields that the installed CRD keeps, None for all.
     """
 
     default_gateway: str = ""
@@ -39,6 +41,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     started_at: float = 0.0
     account: str = ""
     region: str = ""
+    allow_adoption: bool = False
+    status_fields: frozenset[str] | None = None
 
     @property
     def marks(self) -> bool:
@@ -203,6 +207,7 @@ class State:
         marked: rows that carry this object's marker, on every gateway worth looking at.
         named: rows that hold the desired name on the desired gateway.
         want: comparable form of the desired target.
+        name_recorded: another object records the target that holds the desired name.
         rename_blocked: why the target keeps its old name for now, or "".
         sync_denied: AWS refuses Synchronize to these credentials (an old IAM policy).
         target: the target read in full by this pass, if it was.
@@ -229,6 +234,7 @@ class State:
     request: dict[str, object] = field(default_factory=dict)
     target: Target | None = None
     problems: tuple[str, ...] = ()
+    name_recorded: bool = False
     rename_blocked: str = ""
     sync_denied: bool = False
 

@@ -114,7 +114,8 @@ def test_over_tls_only_callers_with_the_right_may_read(place: Place, start: Star
 
 def test_the_figures_are_those_of_the_work(place: Place, start: Start, namespace: str) -> None:
     address = f"127.0.0.1:{free_port()}"
-    start(f"--metrics-bind-address={address}", "--metrics-secure=false")
+    # Other tests leave objects in this API server, and an operator minds all that it sees.
+    start(f"--metrics-bind-address={address}", "--metrics-secure=false", f"--watch-namespaces={namespace}")
     manifest = {
         "apiVersion": "mcpgateway.bedrock.aws/v1alpha1",
         "kind": "MCPServer",

@@ -110,6 +110,7 @@ def test_setup(shell: Shell, bare: LocalCluster) -> None:
         assert _run_all(shell, _commands(DOCS / "SETUP.md")) >= 12
     finally:
         bare.kubectl("delete", "clusterrolebinding", "metrics-reader", "--ignore-not-found")
+        bare.kubectl("delete", "rolebinding", "mcpservers", "--namespace=team-a", "--ignore-not-found")
         remove_crd(bare)
 
 
