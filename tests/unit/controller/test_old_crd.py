@@ -21,7 +21,7 @@ OLD_FIELDS = (
 def old_world() -> World:
     """Return a world whose API server serves the status of the Go operator's CRD."""
     world = World()
-    status = {"properties": {name: {} for name in OLD_FIELDS}}
+    status: dict[str, object] = {"properties": {name: {} for name in OLD_FIELDS}}
     kind = {"properties": {"status": status}}
     schemas = {"aws.bedrock.mcpgateway.v1alpha1.MCPServer": kind}
     world.api.paths[PATH] = json.dumps({"components": {"schemas": schemas}}).encode()
