@@ -71,9 +71,10 @@ fmt: $(DEV) ## Format the code
 	$(BIN)/ruff format $(SOURCES)
 
 .PHONY: lint
-lint: $(DEV) ## Check style and format
+lint: $(DEV) ## Check style and format, the Dockerfile's too
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/hadolint Dockerfile
 
 .PHONY: lint-fix
 lint-fix: $(DEV) ## Correct what the linter can correct by itself, and format
