@@ -12,7 +12,10 @@ from mcp_gateway_operator.targets.state import CREATE_TIMEOUT, LIST_LAG, Record,
 from mcp_gateway_operator.targets.waiting import attempt, await_doubted, doubted, unlisted
 
 STALE_AFTER_DELETE = 10.0
-"""Seconds for which a target may still look undeleted after AWS accepted the Delete, as Terraform allows."""
+"""Seconds for which a target may still look undeleted after AWS accepted the Delete, as Terraform allows.
+
+For as long an answer that it does not exist is believed over a List that shows it.
+"""
 
 
 def plan_deletion(state: State) -> act.Action:
@@ -74,10 +77,15 @@ def _delete_row(state: State, row: Row, *, seen: float) -> act.Action:
     status = row.summary.status
     if status == "DELETING":
         return _deleting(row, "AWS is deleting the target.")
-    if memory.delete_asked is not None and state.now < memory.delete_asked + STALE_AFTER_DELETE:
+    # A List may lag behind a 404 for a minute: a Delete for every such List would use up the quota of others.
+    answered = memory.delete_asked
+    if row.absent_at is not None and row.absent_at >= seen:
+        answered = row.absent_at
+    if answered is not None and state.now < answered + STALE_AFTER_DELETE:
         # Asked again in time: a target that stays as it is changes nothing in any List.
-        asked_again = memory.delete_asked + STALE_AFTER_DELETE
-        return _deleting(row, f"AWS accepted the deletion and still reports {status}.", until=asked_again)
+        asked_again = answered + STALE_AFTER_DELETE
+        message = f"AWS was asked to delete the target and still reports {status}."
+        return _deleting(row, message, until=asked_again)
     trouble = memory.trouble
     if status in TRANSIENT and trouble is not None and trouble.kind == "conflict" and trouble.at >= seen:
         return _deleting(row, f"AWS does not delete a target in {status}; waiting until that ends.")

@@ -88,6 +88,26 @@ async def test_get_that_answers_404_right_after_create_changes_nothing() -> None
         assert len(world.targets()) == 1
 
 
+@pytest.mark.parametrize("shows_deleting", [True, False])
+async def test_lists_that_still_show_a_deleted_target_cost_no_delete_each(shows_deleting: bool) -> None:
+    """The Lists lag by 20 seconds, behind the 404 with which AWS answers a second Delete, too."""
+    world = World(
+        simulator=SimulatorSettings(
+            consistency=Consistency(list_lag=20.0), switches=Switches(list_shows_deleting=shows_deleting)
+        )
+    )
+    async with world.operator(drift_interval=DRIFT):
+        await world.create()
+        await world.until_ready(within=60)
+        await world.pass_time(30)
+        world.forget_calls()
+        await world.delete()
+        await world.until(lambda: not world.exists(), within=60)
+        assert world.calls()["DeleteGatewayTarget"] <= 3
+        assert len(world.writes()) <= 3
+        assert world.targets() == []
+
+
 @pytest.mark.parametrize("busy_error", ["conflict", "validation"])
 async def test_busy_gateway_is_no_name_conflict(busy_error: Any) -> None:
     world = World(simulator=SimulatorSettings(switches=Switches(busy_error=busy_error)))

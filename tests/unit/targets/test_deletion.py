@@ -157,6 +157,23 @@ ASKED: list[Case] = [
         ),
     ),
     ("asked and come back", deleted, {"memory": {"delete_asked": NOW - 10.0}}, DELETE),
+    (
+        "asked again, answered 404, and listed all the same",
+        deleted,
+        {
+            "recorded": row(absent_at=NOW - 1.0),
+            "memory": {"deleting_since": NOW - 12.0, "delete_asked": NOW - 11.0},
+        },
+        act.Await(
+            reason="Deleting", message="still reports READY", gateway_id=GATEWAY, busy=True, until=NOW + 9.0
+        ),
+    ),
+    (
+        "a 404 from before the deletion says nothing",
+        deleted,
+        {"recorded": row(absent_at=NOW - 2.0), "memory": {"deleting_since": NOW - 1.0}},
+        DELETE,
+    ),
     ("asked while creating", deleted, {"recorded": row(status="CREATING")}, DELETE),
     (
         "refused while creating",
