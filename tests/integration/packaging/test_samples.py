@@ -1,0 +1,75 @@
+"""All six samples on a real API server."""
+
+from __future__ import annotations
+
+import itertools
+import json
+
+import pytest
+
+from mcp_gateway_operator.localcluster import LocalCluster
+from tests.integration.packaging.kro.kinds import GRAPH, INSTANCE, SAMPLES, Json, install_kinds, load
+
+_names = itertools.count(1)
+FILES = sorted(path for path in SAMPLES.glob("*.yaml") if path.name != "kustomization.yaml")
+
+
+@pytest.fixture
+def namespace(cluster: LocalCluster) -> str:
+    """A namespace on the cluster that has the CRD; the one of this folder's other tests has none."""
+    name = f"samples-{next(_names)}"
+    cluster.kubectl("create", "namespace", name)
+    return name
+
+
+def _kept(written: object, stored: object) -> bool:
+    """Whether what is stored has everything that was written; defaults may have come to it."""
+    if isinstance(written, dict):
+        return isinstance(stored, dict) and all(
+            name in stored and _kept(value, stored[name]) for name, value in written.items()
+        )
+    if isinstance(written, list):
+        return isinstance(stored, list) and len(written) == len(stored) and all(map(_kept, written, stored))
+    return written == stored
+
+
+def _refused(cluster: LocalCluster, namespace: str, sample: Json) -> str:
+    done = cluster.kubectl(
+        *("apply", "--server-side", "--validate=strict", "--namespace", namespace, "--filename", "-"),
+        input=json.dumps(sample),
+        check=False,
+    )
+    assert done.returncode != 0
+    return done.stderr
+
+
+def test_all_six_are_applied_and_kept_as_written(cluster: LocalCluster, namespace: str) -> None:
+    install_kinds(cluster)
+    assert len(FILES) == 6
+
+    for file in FILES:
+        done = cluster.kubectl(
+            *("apply", "--server-side", "--validate=strict", "--output=json"),
+            *("--namespace", namespace, "--filename", str(file)),
+        )
+        assert _kept(load(file), json.loads(done.stdout)), file.name
+
+
+def test_the_instance_gets_the_defaults_of_the_graph(cluster: LocalCluster, namespace: str) -> None:
+    install_kinds(cluster)
+    done = cluster.kubectl("apply", "-n", namespace, "-f", str(INSTANCE), "--server-side", "--output=json")
+
+    spec = json.loads(done.stdout)["spec"]
+    assert (spec["path"], spec["port"], spec["replicas"], spec["gatewayId"]) == ("/mcp", 8080, 2, "")
+
+
+def test_a_wrong_sample_would_be_seen(cluster: LocalCluster, namespace: str) -> None:
+    install_kinds(cluster)
+    misspelt, incomplete, graph = load(INSTANCE), load(INSTANCE), load(GRAPH)
+    misspelt["spec"]["imgae"] = "registry.example.com/tool"
+    del incomplete["spec"]["image"]
+    graph["spec"]["resources"][0]["readyIf"] = ["${true}"]
+
+    assert "imgae" in _refused(cluster, namespace, misspelt)
+    assert "spec.image: Required value" in _refused(cluster, namespace, incomplete)
+    assert "readyIf" in _refused(cluster, namespace, graph)
