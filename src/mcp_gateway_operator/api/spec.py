@@ -51,8 +51,8 @@ class MCPServerSpec(Camel, frozen=True, kw_only=True):
         str,
         Field(
             doc="Id (not the ARN) of the AgentCore gateway that gets the target. Default: the gateway where "
-            "the target is now, else the operator's --gateway-id. A change moves the target: the new one is "
-            "made and READY before the old one is deleted. Outer white space is ignored.",
+            "the target is now, else the operator's --gateway-id. A change does not move a target that "
+            "exists: it stays, and the condition Ready says so. Outer white space is ignored.",
             max_length=256,
             rules=rules.GATEWAY_ID,
             example="tools-abcdefghij",
@@ -285,7 +285,7 @@ class MCPServerSpec(Camel, frozen=True, kw_only=True):
         str,
         Field(
             doc="Manage: the operator makes, changes and deletes the target. Observe: it writes nothing to "
-            "AWS and the condition Synced says what it would do. Default: Manage.",
+            "AWS. Default: Manage.",
             enum=("Manage", "Observe"),
             example="Manage",
         ),

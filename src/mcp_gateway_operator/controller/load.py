@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import zlib
 from collections.abc import Callable
 from datetime import datetime
 
@@ -13,6 +14,7 @@ from mcp_gateway_operator.agentcore.observer import Observer
 from mcp_gateway_operator.agentcore.table import GatewayTable
 from mcp_gateway_operator.agentcore.table import Row as TableRow
 from mcp_gateway_operator.api import names
+from mcp_gateway_operator.api.durations import parse_duration
 from mcp_gateway_operator.api.types import AuthType, MCPServer
 from mcp_gateway_operator.api.validation import validate
 from mcp_gateway_operator.controller.gateways import Gateways
@@ -175,6 +177,7 @@ class Loader:
         row = state.recorded
         if row is None or not row.settled:
             return
+        state.tools_due = self._tools_due(state, row)
         if memory.verified is None and _status_proves(obj, row):
             memory.verified = Verified(
                 digest=state.want_digest, fingerprint=row.fingerprint, updated_at=row.summary.updated_at
@@ -183,6 +186,18 @@ class Loader:
             # Another `updatedAt` may be another writer's, and costs a full read.
             same = same_instant(proof.updated_at, row.summary.updated_at)
             memory.verified = msgspec.structs.replace(proof, fingerprint=row.fingerprint) if same else None
+
+    def _tools_due(self, state: State, row: Row) -> float | None:
+        """Return when the tools are to be indexed again; objects of one interval are spread by their uid."""
+        schedule = state.obj.spec.tool_sync
+        if schedule is None or not schedule.interval or state.problems:
+            return None
+        share = zlib.crc32(state.obj.metadata.uid.encode()) / 2**32
+        interval = parse_duration(schedule.interval) * (1 + share / 10)
+        last = row.summary.last_synchronized_at or row.summary.created_at
+        ago = (self._wall() - instant(last)).total_seconds()
+        asked = state.memory.synced_at
+        return max(state.now - ago + interval, asked + interval if asked else 0.0)
 
     def _loop_time(self, stamp: str) -> float | None:
         if not stamp:

@@ -209,7 +209,7 @@ class Performer:
     async def _synchronize(self, view: Pass, state: State, action: act.Synchronize) -> None:
         """Have AWS connect to the server again."""
         ports = self._ports
-        lane = Lane.INTERACTIVE if action.cause is act.Cause.EDIT else Lane.BACKGROUND
+        lane = Lane.INTERACTIVE if action.cause is act.Cause.REQUEST else Lane.BACKGROUND
         with self._ticket(state, Op.SYNCHRONIZE, action.gateway_id, lane):
             began = ports.clock()
             try:
@@ -224,7 +224,14 @@ class Performer:
             self._write_noted(action.gateway_id, target, began)
         view.target = None
         state.memory.trouble = None
-        self._repaired(state)
+        if action.cause is act.Cause.FAILURE:
+            self._repaired(state)
+            return
+        state.memory.synced_request = action.request or state.memory.synced_request
+        state.memory.synced_at = ports.clock()
+        state.memory.report_after = ports.clock() + REPORT_DELAY
+        message = f"AWS indexes the tools of target {action.target_id} again."
+        self._objects.event(state.obj, "Normal", "ToolsSynchronized", message)
 
     async def _delete(self, _view: Pass, state: State, action: act.Delete) -> None:
         """Ask AWS to delete a target; it is gone only when AWS says so later."""

@@ -98,6 +98,7 @@ def _target_fields(state: State, action: act.Action, wall: datetime) -> dict[str
         return fields if state.record is None else fields | {"target_status": ""}
     summary = row.summary
     fields["target_status"] = summary.status
+    fields["last_sync_request"] = memory.synced_request or old.last_sync_request
     if summary.last_synchronized_at and summary.last_synchronized_at != old.tools_synchronized_at:
         fields["tools_synchronized_at"] = stamp(instant(summary.last_synchronized_at))
     details = memory.details

@@ -17,6 +17,8 @@ class Cause(StrEnum):
     EDIT = "edit"
     DRIFT = "drift"
     FAILURE = "failure"
+    REQUEST = "request"
+    SCHEDULE = "schedule"
 
 
 class Action(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,11 +133,12 @@ class Update(Action, frozen=True, kw_only=True):
 
 
 class Synchronize(Action, frozen=True, kw_only=True):
-    """Have AWS connect to the server and index its tools again."""
+    """Have AWS connect to the server and index its tools again; `request` is the annotation that asks."""
 
     gateway_id: str
     target_id: str
     cause: Cause
+    request: str = ""
 
 
 class Delete(Action, frozen=True, kw_only=True):

@@ -10,8 +10,10 @@ from mcp_gateway_operator.api.names import Reason
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets import diff, failures, naming, ownership
 from mcp_gateway_operator.targets import marker as markers
+from mcp_gateway_operator.targets.consent import asks_person, renew
 from mcp_gateway_operator.targets.model import FAILED, PENDING_AUTH, TRANSIENT, Target, instant
 from mcp_gateway_operator.targets.state import LIST_LAG, Record, Row, State
+from mcp_gateway_operator.targets.tools import sync_tools
 from mcp_gateway_operator.targets.waiting import attempt, doubted, unlisted
 
 OUTDATED_AGAIN = 5.0
@@ -222,8 +224,7 @@ def _only_reports(state: State) -> bool:
     spec = state.obj.spec
     if spec.drift_policy:
         return spec.drift_policy == "Report"
-    consent = state.want.get("oauthGrantType") == "AUTHORIZATION_CODE"
-    return consent and "mcpToolSchema" not in state.want
+    return asks_person(state)
 
 
 def _consent(state: State, row: Row) -> act.Action | None:
@@ -248,6 +249,8 @@ def _failed(state: State, row: Row) -> act.Action | None:
         return None
     if (action := _read_details(state, row)) is not None:
         return action
+    if asks_person(state):
+        return renew(state, row)
     memory = state.memory
     details = memory.details
     due = memory.failure_next
@@ -315,9 +318,11 @@ def _settled(state: State, row: Row) -> act.Action:
             return action
         # What keeps the superfluous one from going away takes nothing from the one that is kept.
         due = action.until
+    if (sync := sync_tools(state, row)) is not None:
+        return sync
     if state.rename_blocked:
         return act.Blocked(reason=Reason.NAME_CONFLICT, message=state.rename_blocked, stalled=True)
-    return act.Settled(until=due)
+    return act.Settled(until=min(filter(None, (due, state.tools_due)), default=None))
 
 
 def _twin(state: State, row: Row) -> Row | None:

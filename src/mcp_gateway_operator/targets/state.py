@@ -161,6 +161,8 @@ class Memory:
         record_failed: storing the record failed, so it is stored before anything else.
         busy_on: the gateway whose fast Lists this object asked for, or "".
         gateways: those tracked for this object.
+        synced_request: the annotation's value that tools were last indexed for.
+        synced_at: loop time at which tools were last asked to be indexed, other than to repair.
     """
 
     uid: str
@@ -188,6 +190,8 @@ class Memory:
     record_failed: bool = False
     busy_on: str = ""
     gateways: frozenset[str] = frozenset()
+    synced_request: str = ""
+    synced_at: float = 0.0
     waiting_since: float | None = None
     next_sweep: float | None = None
 
@@ -207,6 +211,7 @@ class State:
         marked: rows that carry this object's marker, on every gateway worth looking at.
         named: rows that hold the desired name on the desired gateway.
         want: comparable form of the desired target.
+        tools_due: when `spec.toolSync` asks for the next indexing of tools, None when it does not.
         name_recorded: another object records the target that holds the desired name.
         rename_blocked: why the target keeps its old name for now, or "".
         sync_denied: AWS refuses Synchronize to these credentials (an old IAM policy).
@@ -234,6 +239,7 @@ class State:
     request: dict[str, object] = field(default_factory=dict)
     target: Target | None = None
     problems: tuple[str, ...] = ()
+    tools_due: float | None = None
     name_recorded: bool = False
     rename_blocked: str = ""
     sync_denied: bool = False
