@@ -13,12 +13,13 @@ from .admin import ADMIN_PREFIX, Admin
 from .calls import Call
 from .clock import Clock
 from .credentials import CONTAINER_PATH, container_credentials
-from .errors import ServiceError, denied, validation
+from .errors import ServiceError, validation
 from .identity import Caller, caller_of
 from .journal import Entry
 from .loopback import loopback_endpoint, with_endpoint
 from .messages import Request, Response
 from .parsing import parse
+from .permissions import authorize
 from .settings import Settings
 from .validation import service_validator
 from .world import World
@@ -48,7 +49,6 @@ _OPERATIONS: dict[str, Callable[[World, Call], bytes]] = {
 }
 _MAX_LOGGED = 1000
 """Characters of an error message kept in the request log."""
-_NEEDS_SYNCHRONIZE = frozenset({"CreateGatewayTarget", "UpdateGatewayTarget"})
 
 
 class Engine:
@@ -135,7 +135,7 @@ class Engine:
         self, operation: Operation, caller: Caller, params: dict[str, Any], now: float, entry: Entry
     ) -> bytes:
         world = self.world
-        self._authorize(operation.name, caller, params)
+        authorize(world, operation.name, caller, params)
         if world.settings.quotas.enabled:
             world.buckets.take(caller.account, caller.region, operation.name, world.settings, now)
         run = _OPERATIONS.get(operation.name)
@@ -165,26 +165,6 @@ class Engine:
         target = self.world.targets.get(entry.target or "")
         scenario = self.world.scenario(target) if target is not None else None
         return scenario.latency if scenario is not None else 0.0
-
-    def _authorize(self, operation: str, caller: Caller, params: dict[str, Any]) -> None:
-        settings = self.world.settings
-        identifier = str(params.get("gatewayIdentifier", ""))
-        actions = [operation]
-        if operation in _NEEDS_SYNCHRONIZE and settings.switches.sync_permission_on_write:
-            actions.append("SynchronizeGatewayTargets")
-        # An ARN instead of an id fails as it does at AWS: authorization sees a resource nobody was granted.
-        refused = actions[0] if identifier.startswith("arn:") else None
-        for action in actions:
-            if action in settings.denied_actions or "*" in settings.denied_actions:
-                refused = refused or action
-        if refused is None:
-            return
-        resource = f"arn:aws:bedrock-agentcore:{caller.region}:{caller.account}:gateway/{identifier or '*'}"
-        action = f"bedrock-agentcore:{refused}"
-        raise denied(
-            f"User: {caller.arn} is not authorized to perform: {action} on resource: {resource} "
-            f"because no identity-based policy allows the {action} action"
-        )
 
     def _handle_sts(self, request: Request, query: dict[str, str], now: float) -> Response:
         world = self.world

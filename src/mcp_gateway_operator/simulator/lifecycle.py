@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from . import state, views
+from . import rules, state, views
 from .state import Consent, Shadow
 
 if TYPE_CHECKING:
@@ -66,12 +66,21 @@ def _settle(world: World, target: Target, epoch: int, at: float) -> None:
         return
     if target.status == state.DELETING:
         vanish(world, target, at)
+    elif _lacks_tools(world, target):
+        _fail(world, target, (rules.NO_TOOL_SCHEMA,), at)
     elif not target.traits.probed:
         _ready(world, target, at)
     elif world.probe_endpoints and world.scenario(target) is None and not _wants_consent(target):
         world.probes.append((target, epoch))
     else:
         _connect(world, target, at)
+
+
+def _lacks_tools(world: World, target: Target) -> bool:
+    if not target.traits.static_schema:
+        return False
+    scenario = world.scenario(target)
+    return target.traits.bad_schema or (scenario is not None and scenario.tool_schema == "missing")
 
 
 def _connect(world: World, target: Target, at: float) -> None:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from .settings import Switches
     from .state import Gateway, Target, Traits
 
+NO_TOOL_SCHEMA = "No MCP tool schema found"
+"""What the service says of a static schema, inline or in S3, that has no tools."""
 _MAX_HEADERS = 10
 
 _CREDENTIALS: dict[str, frozenset[str]] = {
@@ -35,13 +37,17 @@ _PROVIDER = {
 }
 
 
-def check_write(config: dict[str, Any], traits: Traits, gateway: Gateway) -> None:
+def check_write(config: dict[str, Any], traits: Traits, gateway: Gateway, switches: Switches) -> None:
     """Check a Create or Update of a target.
 
     Raises:
         ServiceError: ValidationException for the first rule that `config` breaks.
     """
+    if traits.bad_schema and switches.bad_tool_schema == "refuse":
+        raise validation(NO_TOOL_SCHEMA)
     _check_credentials(config, traits, gateway)
+    if switches.foreign_providers == "refuse":
+        _check_home(config, gateway)
     _check_headers(config.get("metadataConfiguration", {}), gateway)
 
 
@@ -84,6 +90,18 @@ def _check_provider(kind: str, provider: dict[str, Any], traits: Traits) -> None
         raise validation(f"{member} is required for credential provider type {kind}")
     if any(given != member for given in provider):
         raise validation(f"The credential provider does not match credential provider type {kind}")
+
+
+def _check_home(config: dict[str, Any], gateway: Gateway) -> None:
+    """Credential providers live in the account and Region of the gateway (developer guide)."""
+    for credential in config.get("credentialProviderConfigurations", []):
+        for provider in credential.get("credentialProvider", {}).values():
+            arn: str = provider.get("providerArn", "")
+            region, account = [*arn.split(":"), *[""] * 5][3:5]
+            if region not in {"", gateway.region.name} or account not in {"", gateway.region.account}:
+                raise validation(
+                    f"Credential provider {arn} must be in the same account and Region as the gateway"
+                )
 
 
 def _check_headers(metadata: dict[str, Any], gateway: Gateway) -> None:

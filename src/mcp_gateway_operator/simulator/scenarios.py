@@ -38,6 +38,8 @@ class Scenario(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         default_factory=lambda: [UNREACHABLE]
     )
     """statusReasons of a failure, verbatim."""
+    tool_schema: Literal["found", "missing"] = "found"
+    """With "missing", the static schema of a target has no tools (it is not in S3, say)."""
     recover_after: Count | None = None
     """With outcome "failed": succeed after this many failed connections to a target."""
     duration: Seconds | None = None

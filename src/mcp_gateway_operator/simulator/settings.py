@@ -59,6 +59,8 @@ class Switches(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
     transient_writes: Literal["conflict", "accept"] = "conflict"
     """Update, Delete or Synchronize of a target that is CREATING, UPDATING or SYNCHRONIZING."""
+    delete_while_creating: Literal["conflict", "accept"] | None = None
+    """Delete of a target that is CREATING; null goes by `transient_writes`."""
     busy_error: Literal["conflict", "validation"] = "conflict"
     """A refused write: ConflictException, or ValidationException with reason ResourceConflict."""
     pending_auth_writes: Literal["refuse", "delete-allowed"] = "refuse"
@@ -81,6 +83,10 @@ class Switches(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """How Get writes the names of headers."""
     default_grant: Literal["CLIENT_CREDENTIALS", "AUTHORIZATION_CODE"] = "CLIENT_CREDENTIALS"
     """The OAuth grant type when none is sent."""
+    bad_tool_schema: Literal["fail", "refuse"] = "fail"
+    """A static schema without tools: the target fails afterwards, or the write is a ValidationException."""
+    foreign_providers: Literal["refuse", "accept"] = "refuse"
+    """A credential provider of another account or Region than the gateway's: refused, or not looked at."""
     target_limit_error: Literal["quota", "validation"] = "quota"
     """Create in a full gateway: ServiceQuotaExceededException, or the ValidationException seen in samples."""
     in_flight_counts: Literal["calls", "targets"] = "calls"
@@ -105,6 +111,8 @@ class Switches(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Accept plain http endpoints on loopback addresses, which the service refuses."""
     sync_permission_on_write: bool = False
     """Denying SynchronizeGatewayTargets also denies Create and Update, as the IAM reference says it does."""
+    provider_permissions: bool = False
+    """Writes of targets with OAuth or an API key also need the caller's right to fetch tokens or keys."""
     timestamp_digits: Annotated[int, msgspec.Meta(ge=0, le=9)] = 6
     """Digits after the decimal point of a timestamp's seconds."""
 
@@ -119,7 +127,9 @@ class Consistency(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     get_lag_after_create: Seconds = 0.0
     """GetGatewayTarget answers 404 for a new target."""
     get_lag_after_write: Seconds = 0.0
-    """GetGatewayTarget still shows the state before an Update or Delete (typically READY)."""
+    """GetGatewayTarget still shows the state before an Update, Synchronize or Delete (typically READY)."""
+    get_staleness: Fraction = 1.0
+    """How often a Get within `get_lag_after_write` is stale: below 1, answers flap between old and new."""
     gateway_delete_lag: Seconds = 0.0
     """DeleteGateway keeps refusing after the last target has gone."""
 

@@ -61,6 +61,8 @@ class Traits(NamedTuple):
     listing_mode: str | None
     priority: int | None
     static_schema: bool
+    bad_schema: bool
+    """The inline static schema has no tools in it. One in S3 is not looked at."""
     consent: bool
     """OAuth authorization code grant: a person has to consent before tools can be fetched."""
 
@@ -88,8 +90,23 @@ def traits_of(config: dict[str, Any], default_grant: str = "CLIENT_CREDENTIALS")
         listing_mode=detail.get("listingMode", "DEFAULT") if is_server else None,
         priority=detail.get("resourcePriority", 1000) if is_server else None,
         static_schema="mcpToolSchema" in detail,
+        bad_schema=not _has_tools(detail.get("mcpToolSchema", {}).get("inlinePayload")),
         consent=bool(oauth) and oauth.get("grantType", default_grant) == "AUTHORIZATION_CODE",
     )
+
+
+def _has_tools(payload: str | None) -> bool:
+    """Whether an inline tool schema is a tools/list result, or its list, of at least one named tool."""
+    if payload is None:
+        return True
+    try:
+        schema = msgspec.json.decode(payload)
+    except (msgspec.MsgspecError, RecursionError, UnicodeError):
+        return False
+    tools = schema.get("tools") if isinstance(schema, dict) else schema
+    if not isinstance(tools, list) or not tools:
+        return False
+    return all(isinstance(tool, dict) and isinstance(tool.get("name"), str) for tool in tools)
 
 
 @dataclass(slots=True, eq=False)

@@ -61,7 +61,7 @@ def _create(world: World, gateway: Gateway, call: Call) -> bytes:
         raise rules.busy(f"Gateway {gateway.id} is in {gateway.status} state", switches)
     config = {member: call.params[member] for member in REPLACEABLE if member in call.params}
     traits = traits_of(config, switches.default_grant)
-    rules.check_write(config, traits, gateway)
+    rules.check_write(config, traits, gateway, switches)
     name = call.params.get("name")
     if name is None:
         if switches.missing_name == "refuse":
@@ -116,7 +116,8 @@ def get(world: World, call: Call) -> bytes:
     if call.now < target.created + lag.get_lag_after_create:
         raise not_found(f"Target {target.id} not found in gateway {gateway.id}")
     shadow = target.shadow
-    if shadow is not None and shadow.full is not None and call.now < shadow.since + lag.get_lag_after_write:
+    lagging = shadow is not None and call.now < shadow.since + lag.get_lag_after_write
+    if lagging and shadow is not None and shadow.full is not None and world.rng.random() < lag.get_staleness:
         return shadow.full
     return views.full_target(target, world.settings.switches)
 
@@ -131,7 +132,7 @@ def update(world: World, call: Call) -> bytes:
     config = {member: call.params[member] for member in REPLACEABLE if member in call.params}
     traits = traits_of(config, switches.default_grant)
     rules.check_same_type(target, traits)
-    rules.check_write(config, traits, gateway)
+    rules.check_write(config, traits, gateway, switches)
     name = call.params.get("name")
     if name is None and switches.missing_name == "refuse":
         raise validation("name is required", fields=[("name", "Member must not be null")])
@@ -257,7 +258,8 @@ def _refuse_unless_writable(target: Target, verb: str, world: World) -> None:
             "Wait for the authorization to complete or fail.",
             switches,
         )
-    if target.status == state.DELETING or (
-        target.status in state.BUSY and switches.transient_writes == "conflict"
-    ):
+    transient = switches.transient_writes
+    if verb == "deleted" and target.status == state.CREATING:
+        transient = switches.delete_while_creating or transient
+    if target.status == state.DELETING or (target.status in state.BUSY and transient == "conflict"):
         raise rules.busy(f"Target {target.id} is in {target.status} state and cannot be {verb}", switches)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 from .conftest import GATEWAY
@@ -37,6 +38,17 @@ def test_an_update_is_seen_late(sim: Simulation) -> None:
     assert sim.rows()[0]["description"] == "old"
     sim.advance(1)
     assert sim.rows()[0]["description"] == "new"
+
+
+def test_gets_can_flap_between_old_and_new(sim: Simulation) -> None:
+    target = sim.ready(description="old")
+    sim.configure(consistency={"get_lag_after_write": 2, "get_staleness": 0.5})
+    sim.update(target, description="new")
+    seen = [sim.get(target)["description"] for _ in range(40)]
+    assert {"old", "new"} == set(seen)
+    assert any(later == "old" for now, later in itertools.pairwise(seen) if now == "new")
+    sim.advance(2)
+    assert {sim.get(target)["description"] for _ in range(20)} == {"new"}
 
 
 def test_a_deleted_target_lingers(sim: Simulation) -> None:

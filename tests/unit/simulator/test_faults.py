@@ -9,7 +9,7 @@ from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 
 from mcp_gateway_operator.simulator import Engine, Request, for_profile
 
-from .conftest import GATEWAY
+from .conftest import GATEWAY, oauth
 from .refusals import refusal
 
 if TYPE_CHECKING:
@@ -111,6 +111,22 @@ def test_denied_actions_and_expired_credentials(sim: Simulation) -> None:
         sim.rows()
     with refusal("ExpiredTokenException", 403):
         sim.sts.get_caller_identity()
+
+
+@pytest.mark.parametrize("action", ["GetWorkloadAccessToken", "GetResourceOauth2Token"])
+def test_rights_to_fetch_tokens_can_be_needed(sim: Simulation, action: str) -> None:
+    sim.configure(denied_actions=[action])
+    target = sim.ready("one", credentialProviderConfigurations=oauth())
+    sim.configure(switches={"provider_permissions": True})
+    denial = ("AccessDeniedException", 403, f"bedrock-agentcore:{action}")
+    with refusal(*denial):
+        sim.create("two", credentialProviderConfigurations=oauth())
+    with refusal(*denial):
+        sim.update(target, "one", credentialProviderConfigurations=oauth())
+    with refusal(*denial):
+        sim.synchronize(target)
+    assert sim.create("plain")["status"] == "CREATING"
+    assert sim.delete(target)["status"] == "DELETING"
 
 
 def test_sts_fails_too(sim: Simulation) -> None:

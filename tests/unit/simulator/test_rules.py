@@ -57,6 +57,20 @@ def test_what_an_mcp_server_target_refuses(sim: Simulation, credentials: Any, te
         sim.create(credentialProviderConfigurations=credentials)
 
 
+@pytest.mark.parametrize("home", ["eu-west-1:123456789012", "us-east-1:999999999999"])
+def test_credential_providers_live_beside_the_gateway(sim: Simulation, home: str) -> None:
+    away = KEY_ARN.replace("us-east-1:123456789012", home)
+    provider = {"apiKeyCredentialProvider": {"providerArn": away, "credentialLocation": "HEADER"}}
+    credentials = [{**API_KEY, "credentialProvider": provider}]
+    target = sim.ready()
+    with refusal("ValidationException", 400, "same account and Region"):
+        sim.create("other", credentialProviderConfigurations=credentials)
+    with refusal("ValidationException", 400, "same account and Region"):
+        sim.update(target, credentialProviderConfigurations=credentials)
+    sim.configure(switches={"foreign_providers": "accept"})
+    assert sim.create("other", credentialProviderConfigurations=credentials)["status"] == "CREATING"
+
+
 def test_static_schemas_and_token_exchange_exclude_each_other(sim: Simulation) -> None:
     with refusal("ValidationException", 400, "TOKEN_EXCHANGE"):
         sim.create(

@@ -13,7 +13,7 @@ from .refusals import refusal
 if TYPE_CHECKING:
     from .conftest import Simulation
 
-STATIC: dict[str, Any] = {"mcpToolSchema": {"inlinePayload": "[]"}}
+STATIC: dict[str, Any] = {"mcpToolSchema": {"inlinePayload": '{"tools":[{"name":"t"}]}'}}
 
 
 def test_create_answers_creating_and_settles_ready(sim: Simulation) -> None:
@@ -209,6 +209,19 @@ def test_a_second_delete_is_a_conflict_or_accepted(sim: Simulation) -> None:
         sim.delete(target)
     sim.configure(switches={"transient_writes": "accept"})
     assert sim.delete(target)["status"] == "DELETING"
+
+
+@pytest.mark.parametrize("general", ["conflict", "accept"])
+def test_delete_while_creating_has_a_switch_of_its_own(sim: Simulation, general: str) -> None:
+    sim.configure(switches={"transient_writes": general, "delete_while_creating": "conflict"})
+    target = sim.create()["targetId"]
+    with refusal("ConflictException", 409, "CREATING"):
+        sim.delete(target)
+    sim.configure(switches={"delete_while_creating": "accept"})
+    assert sim.delete(target)["status"] == "DELETING"
+    sim.advance(0.3)
+    with refusal("ResourceNotFoundException", 404):
+        sim.get(target)
 
 
 def test_an_accepted_write_supersedes_the_state_before(sim: Simulation) -> None:
