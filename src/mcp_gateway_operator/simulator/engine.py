@@ -97,7 +97,7 @@ class Engine:
         )
         response = Response(200, {}, delay=world.settings.latency)
         try:
-            caller = self._caller(request, entry, now)
+            caller = self._caller(request, entry, now, "bedrock-agentcore")
             operation, params = parse(request, entry)
             fault = self._fault(entry, response)
             if fault is None or fault.commit or fault.kind == "delay":
@@ -114,12 +114,15 @@ class Engine:
         world.journal.add(entry)
         return _finished(response, entry.request_id, "application/json", now)
 
-    def _caller(self, request: Request, entry: Entry, now: float, *, signed: bool = True) -> Caller:
+    def _caller(
+        self, request: Request, entry: Entry, now: float, service: str, *, signed: bool = True
+    ) -> Caller:
         settings = self.world.settings
         caller = caller_of(
             request,
             account=settings.account,
             region=settings.region,
+            service=service,
             issued=self.world.credentials,
             required=signed and settings.switches.require_signature,
         )
@@ -179,7 +182,7 @@ class Engine:
         )
         response = Response(200, {}, delay=world.settings.latency)
         try:
-            caller = self._caller(request, entry, now, signed=action not in sts.UNSIGNED)
+            caller = self._caller(request, entry, now, "sts", signed=action not in sts.UNSIGNED)
             _raise_fault(self._fault(entry, response))
             response.body = sts.perform(world, query, caller, now, entry.request_id)
         except ServiceError as error:

@@ -12,6 +12,7 @@ HTTP_STATUS = {
     "ValidationException": 400,
     "AccessDeniedException": 403,
     "ExpiredTokenException": 403,
+    "InvalidSignatureException": 403,
     "UnrecognizedClientException": 403,
     "ServiceQuotaExceededException": 402,
     "ResourceNotFoundException": 404,

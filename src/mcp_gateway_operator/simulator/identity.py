@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
-from .errors import denied
+from .errors import ServiceError, denied
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,6 +34,7 @@ def caller_of(
     *,
     account: str,
     region: str,
+    service: str,
     issued: Mapping[str, tuple[str, str, float]],
     required: bool,
 ) -> Caller:
@@ -43,7 +44,8 @@ def caller_of(
     when it is a 12-digit account id, or else `account`.
 
     Raises:
-        ServiceError: AccessDeniedException when a `required` credential scope is missing or cannot be read.
+        ServiceError: AccessDeniedException when a `required` credential scope is missing or cannot be read,
+            InvalidSignatureException when it is one of another service than `service`.
     """
     scope = _credential(request)
     if scope is None:
@@ -58,12 +60,16 @@ def caller_of(
             "Credential should be scoped with a valid AWS Signature Version 4 scope: "
             "ACCESS_KEY/YYYYMMDD/REGION/SERVICE/aws4_request."
         )
-    key, _, scope_region, service = match.groups()
+    key, _, scope_region, scope_service = match.groups()
+    if required and scope_service != service:
+        raise ServiceError(
+            "InvalidSignatureException", f"Credential should be scoped to correct service: '{service}'."
+        )
     if key in issued:
         own_account, arn, _ = issued[key]
-        return Caller(own_account, scope_region, key, service, arn)
+        return Caller(own_account, scope_region, key, scope_service, arn)
     own_account = key if _ACCOUNT.fullmatch(key) else account
-    return Caller(own_account, scope_region, key, service, _user_arn(own_account))
+    return Caller(own_account, scope_region, key, scope_service, _user_arn(own_account))
 
 
 def _credential(request: Request) -> str | None:

@@ -63,6 +63,19 @@ def test_a_scope_that_cannot_be_read_is_access_denied(sim: Simulation, authoriza
     assert b"Credential should be scoped" in answer.body
 
 
+def test_a_scope_of_another_service_is_an_invalid_signature(sim: Simulation) -> None:
+    scope = {"authorization": "AWS4-HMAC-SHA256 Credential=k/20261122/us-east-1/s3/aws4_request, Signature=0"}
+    for method, path, query in (("GET", "/gateways/", ""), ("GET", "/", "Action=GetCallerIdentity")):
+        answer = sim.engine.handle(Request(method, path, query, scope))
+        assert answer.status == 403
+        assert (
+            b"InvalidSignatureException" in answer.body + answer.headers.get("x-amzn-errortype", "").encode()
+        )
+        assert b"Credential should be scoped to correct service" in answer.body
+    sim.configure(switches={"require_signature": False})
+    assert sim.engine.handle(Request("GET", "/gateways/", headers=scope)).status == 200
+
+
 def test_unsigned_requests_are_refused_unless_allowed(sim: Simulation) -> None:
     assert sim.engine.handle(Request("GET", "/gateways/")).status == 403
     sim.configure(switches={"require_signature": False})

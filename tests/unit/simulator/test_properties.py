@@ -115,6 +115,42 @@ def test_no_window_exceeds_the_rate(gaps: list[float], rate: int) -> None:
             assert last - first + 1 <= rate * window + rate + 1e-6
 
 
+@settings(max_examples=80, deadline=None)
+@given(
+    steps=st.lists(
+        st.tuples(st.sampled_from(["create", "update", "delete", "wait"]), st.integers(0, 9)), max_size=60
+    ),
+    limit=st.integers(1, 4),
+)
+def test_no_more_targets_move_than_the_quota_allows(steps: list[tuple[str, int]], limit: int) -> None:
+    now = 0.0
+    configured = Settings()
+    configured.quotas.enabled, configured.quotas.writes_in_flight = True, limit
+    configured.quotas.rates = {}
+    configured.switches.in_flight_counts = "targets"
+    configured.switches.transient_writes = "accept"
+    engine = Engine(configured, clock=lambda: now)
+    admin = AdminClient.in_process(engine)
+    admin.create_gateway(GATEWAY)
+    ids: list[str] = []
+    for verb, number in steps:
+        if verb == "wait":
+            now += number / 20
+            continue
+        body = {"name": f"t{number}", "targetConfiguration": server()}
+        path = f"/gateways/{GATEWAY}/targets/"
+        if verb != "create":
+            path += f"{ids[number % len(ids)] if ids else 'A' * 10}/"
+        method = {"create": "POST", "update": "PUT", "delete": "DELETE"}[verb]
+        raw = b"" if verb == "delete" else json.dumps(body).encode()
+        answer = engine.handle(Request(method, path, "", {"authorization": SCOPE}, raw))
+        if verb == "create" and answer.status == 202:
+            ids.append(json.loads(answer.body)["targetId"])
+        moving = sum(target["status"].endswith("ING") for target in admin.targets(GATEWAY))
+        assert moving <= limit
+        assert answer.status in {202, 404, 409} or moving == limit
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     size=st.integers(1, 7),
