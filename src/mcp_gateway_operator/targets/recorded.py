@@ -13,7 +13,7 @@ from mcp_gateway_operator.targets import marker as markers
 from mcp_gateway_operator.targets.consent import asks_person, renew
 from mcp_gateway_operator.targets.model import FAILED, PENDING_AUTH, TRANSIENT, Target, instant
 from mcp_gateway_operator.targets.state import LIST_LAG, Record, Row, State
-from mcp_gateway_operator.targets.tools import sync_tools
+from mcp_gateway_operator.targets.tools import next_sync, sync_tools
 from mcp_gateway_operator.targets.waiting import attempt, doubted, unlisted
 
 OUTDATED_AGAIN = 5.0
@@ -322,7 +322,7 @@ def _settled(state: State, row: Row) -> act.Action:
         return sync
     if state.rename_blocked:
         return act.Blocked(reason=Reason.NAME_CONFLICT, message=state.rename_blocked, stalled=True)
-    return act.Settled(until=min(filter(None, (due, state.tools_due)), default=None))
+    return act.Settled(until=min(filter(None, (due, next_sync(state))), default=None))
 
 
 def _twin(state: State, row: Row) -> Row | None:

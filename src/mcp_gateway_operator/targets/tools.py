@@ -14,11 +14,9 @@ from mcp_gateway_operator.targets.waiting import attempt
 
 def sync_tools(state: State, row: Row) -> act.Action | None:
     """Return the Synchronize that a READY target is due, or None."""
-    if "mcpToolSchema" in state.want or state.want.get("listingMode") == "DYNAMIC" or state.sync_denied:
-        return None
     request = new_request(state)
-    scheduled = state.tools_due is not None and state.now >= state.tools_due
-    if not request and not scheduled:
+    due = next_sync(state)
+    if not _indexed(state) or (not request and (due is None or state.now < due)):
         return None
     return attempt(
         state,
@@ -29,6 +27,16 @@ def sync_tools(state: State, row: Row) -> act.Action | None:
             request=request,
         ),
     )
+
+
+def next_sync(state: State) -> float | None:
+    """Return when the schedule asks for the next indexing, None where there is no schedule or no indexing."""
+    return state.tools_due if _indexed(state) else None
+
+
+def _indexed(state: State) -> bool:
+    static = "mcpToolSchema" in state.want
+    return not static and state.want.get("listingMode") != "DYNAMIC" and not state.sync_denied
 
 
 def new_request(state: State) -> str:

@@ -9,6 +9,8 @@ from mcp_gateway_operator.simulator.settings import Durations
 from mcp_gateway_operator.simulator.settings import Settings as SimulatorSettings
 from tests.support.world import World, condition
 
+TOOLS = '{"tools": [{"name": "forecast", "description": "", "inputSchema": {"type": "object"}}]}'
+
 
 async def test_each_new_value_of_the_annotation_indexes_once_also_over_restarts() -> None:
     world = World()
@@ -49,15 +51,18 @@ async def test_the_interval_indexes_on_time_and_no_more_after_a_restart() -> Non
         assert condition(await world.get()).status == "True"
 
 
-@pytest.mark.parametrize("spec", [{"listingMode": "DYNAMIC"}, {"mcpToolSchema": {"inline": '{"tools": []}'}}])
+@pytest.mark.parametrize("spec", [{"listingMode": "DYNAMIC"}, {"mcpToolSchema": {"inline": TOOLS}}])
 async def test_never_where_tools_are_not_indexed(spec: dict[str, str]) -> None:
     world = World()
     async with world.operator():
         await world.create(name="weather", namespace="team-a", toolSync={"interval": "1h"}, **spec)
         await world.until_ready()
         await world.edit(metadata={"annotations": {names.SYNC_ANNOTATION: "now"}})
+        await world.pass_time(100)
+        before = world.passes.total()
         await world.pass_time(8000)
         assert world.calls()["SynchronizeGatewayTargets"] == 0
+        assert world.passes.total() - before <= 2, "a schedule that cannot be kept wakes nobody"
         assert condition(await world.get()).status == "True"
 
 
