@@ -16,11 +16,12 @@ import json
 import os
 import re
 import signal
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -68,6 +69,14 @@ class _Object(msgspec.Struct):
         return 0
 
 
+class Costs(NamedTuple):
+    """What everything has cost so far: calls, writes by kind, and the operator's CPU seconds."""
+
+    calls: Counter[str]
+    writes: Counter[str]
+    cpu: float
+
+
 class View:
     """What a watch says of the objects: by name, the generation that is Ready."""
 
@@ -77,21 +86,32 @@ class View:
         self._changed = asyncio.Condition()
 
     async def follow(self) -> None:
-        """Watch until cancelled."""
-        version = (await self._cluster.list(MCPSERVERS, namespace=NAMESPACE)).resource_version
+        """List and watch until cancelled, anew when the API server ends a watch, as it may at any time."""
+        while True:
+            with contextlib.suppress(ApiError):
+                await self._follow_once()
+
+    async def _follow_once(self) -> None:
+        listed = await self._cluster.list(MCPSERVERS, namespace=NAMESPACE, limit=0)
+        objects = [msgspec.json.decode(item, type=_Object) for item in listed.items]
+        self._ready = {seen.metadata.name: seen.ready() for seen in objects}
         events = self._cluster.watch(
-            MCPSERVERS, namespace=NAMESPACE, resource_version=version, timeout=2 * LIMIT_SECONDS
+            MCPSERVERS, namespace=NAMESPACE, resource_version=listed.resource_version, timeout=LIMIT_SECONDS
         )
-        async for event in events:
-            if event.type == "BOOKMARK":
-                continue
-            seen = msgspec.json.decode(event.object, type=_Object)
-            if event.type == "DELETED":
-                self._ready.pop(seen.metadata.name, None)
-            else:
-                self._ready[seen.metadata.name] = seen.ready()
-            async with self._changed:
-                self._changed.notify_all()
+        async with contextlib.aclosing(events):
+            async for event in events:
+                if event.type == "ERROR":
+                    return
+                if event.type != "BOOKMARK":
+                    self._take(event.type, msgspec.json.decode(event.object, type=_Object))
+                async with self._changed:
+                    self._changed.notify_all()
+
+    def _take(self, what: str, seen: _Object) -> None:
+        if what == "DELETED":
+            self._ready.pop(seen.metadata.name, None)
+        else:
+            self._ready[seen.metadata.name] = seen.ready()
 
     async def all_ready(self, names: Iterable[str], generation: int) -> None:
         """Wait until all of these are Ready at this generation or a later one."""
@@ -122,13 +142,17 @@ class Run:
 
     async def measure(self) -> Figures:
         """Go through all phases and return the figures of each."""
-        return {
-            "created": await self.create(),
-            "idle": await self.idle(),
-            "restarted": await self.restart(),
-            "edited": await self.edit(),
-            "deleted": await self.delete(),
-        }
+        figures: Figures = {}
+        for phase, name in (
+            (self.create, "created"),
+            (self.idle, "idle"),
+            (self.restart, "restarted"),
+            (self.edit, "edited"),
+            (self.delete, "deleted"),
+        ):
+            figures[name] = await phase()
+            print(json.dumps({name: figures[name]}), file=sys.stderr, flush=True)
+        return figures
 
     async def create(self) -> Figures:
         """Create all objects at once."""
@@ -145,13 +169,9 @@ class Run:
     async def idle(self) -> Figures:
         """Leave everything alone for two drift intervals."""
         await asyncio.sleep(SETTLE_SECONDS)
-        before, cpu = await self._costs(), self._cpu()
+        before = await self._costs()
         await asyncio.sleep(2 * self._interval)
-        return {
-            "seconds": 2 * self._interval,
-            "cpu_seconds": round(self._cpu() - cpu, 2),
-            **await self._since(before),
-        }
+        return {"seconds": 2 * self._interval, **await self._since(before)}
 
     async def restart(self) -> Figures:
         """Kill the operator, create one more object, start it again and let a drift interval pass."""
@@ -163,12 +183,11 @@ class Run:
         began = self._now()
         await asyncio.to_thread(start_operator, self._environment, self._interval)
         await self._view.all_ready([extra], 1)
-        taken, cpu = self._now() - began, self._cpu()
+        taken = self._now() - began
         await asyncio.sleep(self._interval)
         self._names.append(extra)
         return {
             "seconds_until_a_new_object_is_ready": round(taken, 2),
-            "cpu_seconds_until_then": round(cpu, 2),
             **await self._since(before),
         }
 
@@ -216,7 +235,7 @@ class Run:
 
         await asyncio.gather(*map(one, self._names))
 
-    async def _costs(self) -> tuple[Counter[str], Counter[str]]:
+    async def _costs(self) -> Costs:
         """Return the AWS calls, and the writes on MCPServers and Events, as both servers count them."""
         calls = Counter[str](self._environment.simulator.admin.counts()["operations"])
         writes = Counter[str]()
@@ -231,15 +250,16 @@ class Run:
                 else:
                     continue
                 writes[name] += int(float(line.rpartition(" ")[2]))
-        return calls, writes
+        return Costs(calls, writes, self._cpu())
 
-    async def _since(self, before: tuple[Counter[str], Counter[str]], *, own: int = 0) -> Figures:
+    async def _since(self, before: Costs, *, own: int = 0) -> Figures:
         """Return what it cost since then; `own` patches of objects were the benchmark's."""
-        calls, writes = await self._costs()
-        writes["object"] -= own
+        now = await self._costs()
+        now.writes["object"] -= own
         return {
-            "writes": dict(writes - before[1]),
-            "aws_calls": dict(calls - before[0]),
+            "writes": dict(now.writes - before.writes),
+            "aws_calls": dict(now.calls - before.calls),
+            "cpu_seconds": round(now.cpu - before.cpu, 2),
             "rss_megabytes": round(self._rss(), 1),
         }
 
@@ -250,7 +270,9 @@ class Run:
         return int(found[1]) / 1024
 
     def _cpu(self) -> float:
-        """Return the CPU seconds of the operator, user and system."""
+        """Return the CPU seconds of the operator, user and system; 0 for one that was killed."""
+        if self._environment.operator.returncode is not None:
+            return 0.0
         stat = Path(f"/proc/{self._environment.operator.pid}/stat").read_text(encoding="ascii")
         # Fields 14 and 15 of proc(5); the name in field 2 may hold blanks, so count behind its parenthesis.
         user, system = stat.rpartition(")")[2].split()[11:13]
