@@ -103,7 +103,10 @@ def command(  # noqa: PLR0913  -- one parameter an option
 
     def announce(url: str) -> None:
         if ready_file is not None:
-            save(ready_file, f"{url}\n".encode())
+            try:
+                save(ready_file, f"{url}\n".encode())
+            except OSError as error:
+                raise click.ClickException(f"Cannot write {ready_file}: {error.strerror}.") from error
         click.echo(f"AWS_ENDPOINT_URL={url}")
 
     with listener:

@@ -8,6 +8,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+LAST_MOMENT = 250_000_000_000.0
+"""The latest time that can be reached, in epoch seconds: timestamps end with the year 9999."""
+
+
 class Clock:
     """Epoch seconds: those of `base`, moved on by what `advance` added, or standing still."""
 
@@ -44,10 +48,12 @@ class Clock:
         """Move time on.
 
         Raises:
-            ValueError: `seconds` is negative; time never goes back.
+            ValueError: `seconds` is negative, as time never goes back, or leads past `LAST_MOMENT`.
         """
         if not seconds >= 0:
             raise ValueError("Time only moves forward: advance by zero or more seconds.")
+        if self() + seconds > LAST_MOMENT:
+            raise ValueError("Time ends with the year 9892: advance by less.")
         if self._frozen is None:
             self._offset += seconds
         else:

@@ -6,7 +6,7 @@ import base64
 import os
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
@@ -21,11 +21,14 @@ from .writers import Writer
 if TYPE_CHECKING:
     from .world import World
 
+_Moment = Annotated[float, msgspec.Meta(ge=0, le=2.52e11)]
+"""Epoch seconds that a timestamp can show."""
+
 
 class _Consent(msgspec.Struct):
     request_uri: str
     user: str
-    expires: float
+    expires: _Moment
 
 
 class _Target(msgspec.Struct, omit_defaults=True):
@@ -33,31 +36,31 @@ class _Target(msgspec.Struct, omit_defaults=True):
     serial: int
     name: str
     config: msgspec.Raw
-    created: float
-    updated: float
+    created: _Moment
+    updated: _Moment
     status: str
     description: str | None = None
     reasons: tuple[str, ...] = ()
-    synced: float | None = None
+    synced: _Moment | None = None
     consent: _Consent | None = None
     consented: bool = False
     probes: int = 0
-    due: float | None = None
+    due: _Moment | None = None
 
 
 class _Gateway(msgspec.Struct, omit_defaults=True):
     id: str
     serial: int
     name: str
-    created: float
-    updated: float
+    created: _Moment
+    updated: _Moment
     status: str
     config: dict[str, Any]
     tags: dict[str, str] = {}
     reasons: tuple[str, ...] = ()
     policy_engine: bool = False
-    emptied: float | None = None
-    due: float | None = None
+    emptied: _Moment | None = None
+    due: _Moment | None = None
     targets: list[_Target] = []
 
 
@@ -77,7 +80,7 @@ class _Error(msgspec.Struct):
 class _Token(msgspec.Struct):
     key: tuple[str, ...]
     body: str
-    at: float
+    at: _Moment
     answer: str | None = None
     error: _Error | None = None
 
@@ -88,7 +91,7 @@ class _State(msgspec.Struct):
     rng: tuple[int, tuple[int, ...], float | None]
     regions: list[_Region]
     tokens: list[_Token]
-    credentials: dict[str, tuple[str, str, float]]
+    credentials: dict[str, tuple[str, str, _Moment]]
     scenarios: list[Scenario]
     faults: list[Fault]
     writers: list[Writer]

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-Seconds = Annotated[float, msgspec.Meta(ge=0)]
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
 AccountId = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{12}$")]
@@ -152,7 +152,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """IAM actions refused with AccessDeniedException, as operation names ("GetGateway"); "*" for all."""
     expired_credentials: bool = False
     """Every call is refused with ExpiredTokenException."""
-    credential_seconds: Annotated[float, msgspec.Meta(gt=0)] = 3600.0
+    credential_seconds: Annotated[float, msgspec.Meta(gt=0, le=1e9)] = 3600.0
     """How long credentials live that STS or the Pod Identity endpoint gives out, at most."""
     log_size: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 20_000
     """Requests kept in the log."""

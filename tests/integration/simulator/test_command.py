@@ -50,6 +50,10 @@ def refused(*arguments: str) -> str:
     return done.stderr
 
 
+def test_a_ready_file_that_cannot_be_written(tmp_path: Path) -> None:
+    assert "Cannot write" in refused("--port", "0", "--ready-file", str(tmp_path / "missing" / "ready"))
+
+
 def test_it_prints_its_url_and_serves_the_gateway(tmp_path: Path) -> None:
     ready = tmp_path / "ready"
     with running("--gateway", GATEWAY, "--account", "210987654321", "--ready-file", str(ready)) as (_, url):

@@ -24,6 +24,15 @@ if TYPE_CHECKING:
 TOKEN = "a-token-of-more-than-thirty-three-characters"
 
 
+@pytest.mark.parametrize("seconds", [1e308, 260e9])
+def test_time_cannot_leave_the_calendar(sim: Simulation, seconds: float) -> None:
+    with pytest.raises(AdminRefusedError, match="Time ends"):
+        sim.admin.advance(seconds)
+    with pytest.raises(AdminRefusedError, match=r"1e9|1000000000"):
+        sim.admin.configure(durations={"consent": seconds})
+    assert sim.create()["status"] == "CREATING"
+
+
 def test_time_stands_still_and_jumps(sim: Simulation) -> None:
     sim.admin.freeze()
     target = sim.create()["targetId"]
