@@ -112,6 +112,10 @@ programs: $(DEV) ## Fetch or build what the integration tests run: etcd, kube-ap
 bench: $(DEV) ## Run the benchmarks; figures are printed as JSON
 	@set -e; for script in bench/*.py; do $(call stage,$$script); $(BIN)/python "$$script"; done
 
+.PHONY: bench-smoke
+bench-smoke: $(DEV) programs ## Take 100 objects through their lives and fail when calls or writes are too many
+	$(BIN)/python bench/create.py --objects 100 --drift-interval 4 --check
+
 .PHONY: lock
 lock: ## Resolve the dependencies anew into requirements*.txt (UPGRADE=1 takes newer versions)
 	UPGRADE=$(UPGRADE) hack/lock.sh
