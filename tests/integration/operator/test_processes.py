@@ -259,5 +259,8 @@ def _holder(site: Site) -> str:
 
 
 def _identity(process: OperatorProcess) -> str:
-    (line, *_) = [line for line in logs(process) if "identity" in line and "lease" in line]
+    line = until(
+        lambda: next((line for line in logs(process) if "identity" in line and "lease" in line), None),
+        "it says who it is",
+    )
     return str(line["identity"])
