@@ -19,9 +19,9 @@ from mcp_gateway_operator.controller.ports import Ports
 from mcp_gateway_operator.controller.troubles import trouble_of
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets import diff
+from mcp_gateway_operator.targets.compare import differences, signature
 from mcp_gateway_operator.targets.failures import DRIFT_BASE, DRIFT_MAX, backoff
 from mcp_gateway_operator.targets.model import FAILED, Target
-from mcp_gateway_operator.targets.recorded import differences, signature
 from mcp_gateway_operator.targets.state import Details, Record, State, Verified
 
 REPORT_DELAY = 2.0

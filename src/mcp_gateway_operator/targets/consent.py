@@ -5,6 +5,7 @@ from __future__ import annotations
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.names import Reason
 from mcp_gateway_operator.targets import actions as act
+from mcp_gateway_operator.targets.model import PENDING_AUTH
 from mcp_gateway_operator.targets.state import Row, State
 from mcp_gateway_operator.targets.tools import new_request
 from mcp_gateway_operator.targets.waiting import attempt
@@ -42,3 +43,26 @@ def renew(state: State, row: Row) -> act.Action:
         stalled=True,
         synced=True,
     )
+
+
+def pending(state: State, row: Row) -> act.Action | None:
+    """Waiting for a person's consent is a settled state, not a failure; only an edit goes before it."""
+    if row.summary.status not in PENDING_AUTH or state.edited:
+        return None
+    if (action := read_details(state, row)) is not None:
+        return action
+    return act.Blocked(
+        reason=Reason.PENDING_AUTHORIZATION,
+        message="AWS waits for consent: open the address in status.authorizationUrl.",
+        synced=True,
+        gateway_id=row.gateway_id,
+        busy=True,
+    )
+
+
+def read_details(state: State, row: Row) -> act.Action | None:
+    """Return the Get that tells what no List does (reasons, authorization URL), None once it was made."""
+    details = state.memory.details
+    if details is not None and details.fingerprint == row.fingerprint:
+        return None
+    return attempt(state, act.Read(gateway_id=row.gateway_id, target_id=row.summary.target_id))

@@ -1,0 +1,43 @@
+"""A second target of the same name with our marker is superfluous; how it is removed."""
+
+from __future__ import annotations
+
+from mcp_gateway_operator.api.names import Reason
+from mcp_gateway_operator.targets import actions as act
+from mcp_gateway_operator.targets import ownership
+from mcp_gateway_operator.targets.compare import read_now
+from mcp_gateway_operator.targets.model import TRANSIENT
+from mcp_gateway_operator.targets.state import Row, State
+from mcp_gateway_operator.targets.waiting import attempt, doubted
+
+
+def twin_of(state: State, row: Row) -> Row | None:
+    """Return a second target with our marker and the kept one's name: only such a one is superfluous."""
+    for other in state.marked:
+        same_name = other.summary.name == row.summary.name and other.gateway_id == row.gateway_id
+        if (
+            same_name
+            and other.summary.target_id != row.summary.target_id
+            and other.summary.status not in TRANSIENT
+            and not doubted(state, other)
+        ):
+            return other
+    return None
+
+
+def remove(state: State, twin: Row) -> act.Action:
+    """Delete a superfluous target once this pass has read it and found it still ours and still the same."""
+    target_id = twin.summary.target_id
+    target = read_now(state, twin)
+    if target is None:
+        return attempt(state, act.Read(gateway_id=twin.gateway_id, target_id=target_id, urgent=False))
+    ours = ownership.carries_our_marker(state, target.summary)
+    if not ours or target.summary.name != twin.summary.name:
+        return act.Await(
+            reason=Reason.DUPLICATE_MARKER,
+            message=f"Reads of target {target_id}, a second one of this name, disagree; looking again.",
+            gateway_id=twin.gateway_id,
+            list_since=state.now,
+            quiet=True,
+        )
+    return attempt(state, act.Delete(gateway_id=twin.gateway_id, target_id=target_id, duplicate=True))

@@ -1,0 +1,64 @@
+"""A target in a failed state: AWS does not retry by itself, so the operator does, with backoff."""
+
+from __future__ import annotations
+
+from mcp_gateway_operator.api.names import Reason
+from mcp_gateway_operator.targets import actions as act
+from mcp_gateway_operator.targets import failures
+from mcp_gateway_operator.targets.compare import changed_hands, differences, read_now
+from mcp_gateway_operator.targets.consent import asks_person, read_details, renew
+from mcp_gateway_operator.targets.model import FAILED, Target
+from mcp_gateway_operator.targets.state import Row, State
+from mcp_gateway_operator.targets.waiting import attempt
+
+
+def failed(state: State, row: Row) -> act.Action | None:
+    """Repair a failed target with backoff; AWS does not retry by itself."""
+    status = row.summary.status
+    if status not in FAILED:
+        return None
+    if (action := read_details(state, row)) is not None:
+        return action
+    if asks_person(state):
+        return renew(state, row)
+    memory = state.memory
+    details = memory.details
+    due = memory.failure_next
+    target = read_now(state, row)
+    if target is None and (due is None or state.now >= due):
+        # A repair rests on a read made after it fell due, and a failure not dated yet gets its date by one.
+        return attempt(state, act.Read(gateway_id=row.gateway_id, target_id=row.summary.target_id))
+    if target is not None and due is not None and state.now >= due:
+        return _repair(state, row, target)
+    words = "; ".join(details.reasons) if details and details.reasons else "AWS gave no reason"
+    advice = failures.ADVICE[failures.classify(details.reasons if details else ())]
+    return act.Blocked(
+        reason=Reason.TARGET_FAILED,
+        message=f"{status}: {words.rstrip('.')}. {advice} The operator tries again by itself.",
+        synced=target is None or not differences(state, target),
+        until=due,
+    )
+
+
+def _repair(state: State, row: Row, target: Target) -> act.Action:
+    """Have AWS connect again: by Synchronize where that is possible and the configuration is right."""
+    if (why := changed_hands(state, row, target)) is not None:
+        return why
+    target_id = row.summary.target_id
+    diffs = differences(state, target)
+    static = "mcpToolSchema" in state.want or state.want.get("listingMode") == "DYNAMIC"
+    if diffs or static or state.sync_denied:
+        return attempt(
+            state,
+            act.Update(
+                gateway_id=row.gateway_id,
+                target_id=target_id,
+                request=state.request,
+                digest=state.want_digest,
+                cause=act.Cause.FAILURE,
+                diffs=diffs,
+            ),
+        )
+    return attempt(
+        state, act.Synchronize(gateway_id=row.gateway_id, target_id=target_id, cause=act.Cause.FAILURE)
+    )
