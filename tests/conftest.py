@@ -1,0 +1,15 @@
+"""What every test run needs before its first test."""
+
+from __future__ import annotations
+
+import signal
+
+
+def pytest_configure() -> None:
+    """Take Ctrl-C again where a shell that ran the tests in the background had it ignored.
+
+    An ignored signal is inherited by every process that a test starts (POSIX, exec), and those tests that
+    send one would wait for ever.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
