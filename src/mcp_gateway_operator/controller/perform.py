@@ -13,19 +13,15 @@ from mcp_gateway_operator.agentcore.quotas import Lane, Op
 from mcp_gateway_operator.agentcore.ticket import Ticket
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.types import MCPServer
-from mcp_gateway_operator.controller.index import ObjectIndex
 from mcp_gateway_operator.controller.objects import ObjectWriter
+from mcp_gateway_operator.controller.outcome import REPORT_DELAY, Outcome
 from mcp_gateway_operator.controller.ports import Ports
-from mcp_gateway_operator.controller.troubles import trouble_of
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets import diff
-from mcp_gateway_operator.targets.compare import differences, signature
+from mcp_gateway_operator.targets.compare import signature
 from mcp_gateway_operator.targets.failures import DRIFT_BASE, DRIFT_MAX, backoff
-from mcp_gateway_operator.targets.model import FAILED, Target
-from mcp_gateway_operator.targets.state import Details, Record, State, Verified
-
-REPORT_DELAY = 2.0
-"""Seconds for which a record may wait for READY, so that both make one write: the marker covers a crash."""
+from mcp_gateway_operator.targets.model import Target
+from mcp_gateway_operator.targets.state import State, Verified
 
 log = structlog.get_logger(__name__)
 
@@ -56,11 +52,11 @@ class Performer:
     """Carries actions out and notes their outcome in the observer's tables and the object's memory."""
 
     def __init__(
-        self, ports: Ports, objects: ObjectWriter, index: ObjectIndex, on_sync_denied: Callable[[], None]
+        self, ports: Ports, objects: ObjectWriter, outcome: Outcome, on_sync_denied: Callable[[], None]
     ) -> None:
         self._ports = ports
         self._objects = objects
-        self._index = index
+        self._outcome = outcome
         self._on_sync_denied = on_sync_denied
         self.handlers: dict[type[act.Action], Handler] = {
             act.Protect: self._protect,
@@ -106,7 +102,7 @@ class Performer:
                     return
                 raise
         view.target = target
-        self._note_details(state, action.gateway_id, target)
+        self._outcome.note_details(state, action.gateway_id, target)
 
     async def _create(self, _view: Pass, state: State, action: act.Create) -> None:
         """Create the target; the outcome of a request that got no clear answer is looked for later."""
@@ -127,11 +123,11 @@ class Performer:
                     memory.look_since = ports.clock()
                 raise
             ticket.hold(target.summary.target_id)
-            self._write_noted(action.gateway_id, target, began)
+            self._outcome.write_noted(action.gateway_id, target, began)
         memory.unsure_since = memory.look_since = None
-        self._record(state, action.gateway_id, target)
-        self._applied(state, action.digest, target)
-        self._note_details(state, action.gateway_id, target)
+        self._outcome.record(state, action.gateway_id, target)
+        self._outcome.applied(state, action.digest, target)
+        self._outcome.note_details(state, action.gateway_id, target)
         self._objects.event(
             state.obj,
             "Normal",
@@ -140,7 +136,7 @@ class Performer:
         )
 
     async def _take_up(self, _view: Pass, state: State, action: act.TakeUp) -> None:
-        self._record(state, action.gateway_id, action.target)
+        self._outcome.record(state, action.gateway_id, action.target)
 
     async def _verify(self, view: Pass, state: State, action: act.Verify) -> None:
         """Note that AWS holds what the spec asks for; the next full comparison is a sweep away."""
@@ -155,21 +151,6 @@ class Performer:
         memory.verify_after_repair = False
         memory.next_sweep = state.now + state.settings.sweep_interval * (0.9 + self._ports.rng.random() / 5)
 
-    def _record(self, state: State, gateway_id: str, target: Target) -> None:
-        """Remember which target is the object's; the status says so at the end of the pass, or soon after."""
-        memory = state.memory
-        memory.record = Record(
-            gateway_id=gateway_id,
-            target_id=target.summary.target_id,
-            gateway_arn=target.gateway_arn,
-            target_name=target.summary.name,
-        )
-        memory.trouble = None
-        # From here on a target exists: only its own end proves that nothing is left.
-        memory.protected_here = False
-        memory.report_after = self._ports.clock() + (REPORT_DELAY if state.settings.marks else 0.0)
-        self._index.claim(target.summary.target_id, state.obj.key)
-
     async def _update(self, view: Pass, state: State, action: act.Update) -> None:
         """Replace the target's configuration and say which fields changed."""
         ports = self._ports
@@ -182,9 +163,9 @@ class Performer:
                 action.gateway_id, action.target_id, action.request, fence=ports.fence
             )
             ticket.hold(action.target_id)
-            self._write_noted(action.gateway_id, target, began)
+            self._outcome.write_noted(action.gateway_id, target, began)
         now = ports.clock()
-        self._applied(state, action.digest, target)
+        self._outcome.applied(state, action.digest, target)
         memory.trouble = None
         memory.report_after = now + REPORT_DELAY
         text = diff.describe(action.diffs)
@@ -204,7 +185,7 @@ class Performer:
                 message = f"Target {action.target_id} was changed outside and is repaired: {text}"
                 self._objects.event(state.obj, "Warning", "DriftRepaired", message)
             case act.Cause.FAILURE:
-                self._repaired(state)
+                self._outcome.repaired(state)
 
     async def _synchronize(self, view: Pass, state: State, action: act.Synchronize) -> None:
         """Have AWS connect to the server again."""
@@ -221,11 +202,11 @@ class Performer:
                     self._on_sync_denied()
                     return
                 raise
-            self._write_noted(action.gateway_id, target, began)
+            self._outcome.write_noted(action.gateway_id, target, began)
         view.target = None
         state.memory.trouble = None
         if action.cause is act.Cause.FAILURE:
-            self._repaired(state)
+            self._outcome.repaired(state)
             return
         state.memory.synced_request = action.request or state.memory.synced_request
         state.memory.synced_at = ports.clock()
@@ -270,25 +251,6 @@ class Performer:
             else:
                 state.memory.gateway_answered = self._ports.clock()
 
-    def note_trouble(self, state: State, action: act.Action, error: AgentCoreError) -> None:
-        """Remember a failed call, so that it is not sent again at once."""
-        op = _OPS[type(action)]
-        trouble = trouble_of(error, op, state, self._ports.rng)
-        if error.kind is ErrorKind.NOT_FOUND and isinstance(action, act.Update | act.Synchronize):
-            table = self._ports.observer.track(action.gateway_id)
-            table.apply_absent(action.target_id, began=self._ports.clock())
-            return
-        state.memory.trouble = trouble
-        log.info(
-            "aws call failed",
-            namespace=state.obj.metadata.namespace,
-            name=state.obj.metadata.name,
-            operation=str(op),
-            code=error.code,
-            error=error.message,
-            again_in=round(trouble.until - state.now, 1),
-        )
-
     def _ticket(self, state: State, op: Op, gateway_id: str, lane: Lane) -> Ticket:
         key = state.obj.key
         queue = self._ports.queue
@@ -303,48 +265,3 @@ class Performer:
         if ticket is None:
             raise NoTicketError
         return ticket
-
-    def _applied(self, state: State, digest: str, target: Target) -> None:
-        """Note what AWS holds after a write of ours, and what of it AWS did not keep."""
-        memory = state.memory
-        now = self._ports.clock()
-        memory.verified = Verified(digest=digest, fingerprint=None, updated_at=target.summary.updated_at)
-        memory.written = (target.summary.updated_at, now)
-        memory.applied = state.obj.metadata.generation
-        unkept = differences(state, target)
-        memory.verify_after_repair = bool(unkept)
-        memory.sent_diff = signature(unkept)
-
-    def _write_noted(self, gateway_id: str, target: Target, began: float) -> None:
-        table = self._ports.observer.track(gateway_id)
-        table.apply_write(target, began=began, ended=self._ports.clock())
-
-    def _note_details(self, state: State, gateway_id: str, target: Target) -> None:
-        """Keep what only a Get tells; a failure gets its first repair time."""
-        memory = state.memory
-        table = self._ports.observer.table(gateway_id)
-        row = table.row(target.summary.target_id) if table else None
-        memory.details = Details(
-            fingerprint=row.fingerprint if row else None,
-            reasons=target.status_reasons,
-            authorization_url=target.authorization_url,
-        )
-        if target.summary.status in FAILED and memory.failure_next is None:
-            wait = backoff(memory.failure_attempts) * (1 + self._ports.rng.random() / 5)
-            memory.failure_next = self._ports.clock() + wait
-
-    def _repaired(self, state: State) -> None:
-        state.memory.failure_attempts += 1
-        state.memory.failure_next = None
-        state.memory.details = None
-        state.memory.report_after = self._ports.clock() + REPORT_DELAY
-
-
-_OPS = {
-    act.Read: Op.GET,
-    act.CheckGateway: Op.GET,
-    act.Create: Op.CREATE,
-    act.Update: Op.UPDATE,
-    act.Synchronize: Op.SYNCHRONIZE,
-    act.Delete: Op.DELETE,
-}

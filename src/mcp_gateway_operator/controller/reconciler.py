@@ -15,6 +15,7 @@ from mcp_gateway_operator.controller.gateways import Gateways
 from mcp_gateway_operator.controller.index import Key, ObjectIndex
 from mcp_gateway_operator.controller.load import Loader
 from mcp_gateway_operator.controller.objects import ObjectWriter
+from mcp_gateway_operator.controller.outcome import Outcome
 from mcp_gateway_operator.controller.perform import NoTicketError, Pass, Performer
 from mcp_gateway_operator.controller.ports import Ports
 from mcp_gateway_operator.controller.report import status_of, with_record
@@ -51,7 +52,8 @@ class Reconciler:
             rng=ports.rng,
         )
         self._objects = ObjectWriter(ports)
-        self._performer = Performer(ports, self._objects, self.index, self._deny_sync)
+        self._outcome = Outcome(ports, self.index)
+        self._performer = Performer(ports, self._objects, self._outcome, self._deny_sync)
         self._memories: dict[Key, Memory] = {}
 
     def identify(self, settings: Settings) -> None:
@@ -141,7 +143,7 @@ class Reconciler:
                 if error.kind is ErrorKind.FENCED:
                     # Whoever writes now reports, too.
                     return state, act.Nothing()
-                self._performer.note_trouble(state, action, error)
+                self._outcome.note_trouble(state, action, error)
             except NoTicketError:
                 return state, self._queued(state)
             if isinstance(action, act.Release):

@@ -1,0 +1,110 @@
+"""What a pass remembers of an AWS call: the record, what AWS now holds, the next try after a failure."""
+
+from __future__ import annotations
+
+import structlog
+
+from mcp_gateway_operator.agentcore.errors import AgentCoreError, ErrorKind
+from mcp_gateway_operator.agentcore.quotas import Op
+from mcp_gateway_operator.controller.index import ObjectIndex
+from mcp_gateway_operator.controller.ports import Ports
+from mcp_gateway_operator.controller.troubles import trouble_of
+from mcp_gateway_operator.targets import actions as act
+from mcp_gateway_operator.targets.compare import differences, signature
+from mcp_gateway_operator.targets.failures import backoff
+from mcp_gateway_operator.targets.model import FAILED, Target
+from mcp_gateway_operator.targets.state import Details, Record, State, Verified
+
+REPORT_DELAY = 2.0
+"""Seconds for which a record may wait for READY, so that both make one write: the marker covers a crash."""
+
+log = structlog.get_logger(__name__)
+
+
+class Outcome:
+    """Notes what calls brought, in the observer's tables and in the object's memory."""
+
+    def __init__(self, ports: Ports, index: ObjectIndex) -> None:
+        self._ports = ports
+        self._index = index
+
+    def record(self, state: State, gateway_id: str, target: Target) -> None:
+        """Remember which target is the object's; the status says so at the end of the pass, or soon after."""
+        memory = state.memory
+        memory.record = Record(
+            gateway_id=gateway_id,
+            target_id=target.summary.target_id,
+            gateway_arn=target.gateway_arn,
+            target_name=target.summary.name,
+        )
+        memory.trouble = None
+        # From here on a target exists: only its own end proves that nothing is left.
+        memory.protected_here = False
+        memory.report_after = self._ports.clock() + (REPORT_DELAY if state.settings.marks else 0.0)
+        self._index.claim(target.summary.target_id, state.obj.key)
+
+    def note_trouble(self, state: State, action: act.Action, error: AgentCoreError) -> None:
+        """Remember a failed call, so that it is not sent again at once."""
+        op = _OPS[type(action)]
+        trouble = trouble_of(error, op, state, self._ports.rng)
+        if error.kind is ErrorKind.NOT_FOUND and isinstance(action, act.Update | act.Synchronize):
+            table = self._ports.observer.track(action.gateway_id)
+            table.apply_absent(action.target_id, began=self._ports.clock())
+            return
+        state.memory.trouble = trouble
+        log.info(
+            "aws call failed",
+            namespace=state.obj.metadata.namespace,
+            name=state.obj.metadata.name,
+            operation=str(op),
+            code=error.code,
+            error=error.message,
+            again_in=round(trouble.until - state.now, 1),
+        )
+
+    def applied(self, state: State, digest: str, target: Target) -> None:
+        """Note what AWS holds after a write of ours, and what of it AWS did not keep."""
+        memory = state.memory
+        now = self._ports.clock()
+        memory.verified = Verified(digest=digest, fingerprint=None, updated_at=target.summary.updated_at)
+        memory.written = (target.summary.updated_at, now)
+        memory.applied = state.obj.metadata.generation
+        unkept = differences(state, target)
+        memory.verify_after_repair = bool(unkept)
+        memory.sent_diff = signature(unkept)
+
+    def write_noted(self, gateway_id: str, target: Target, began: float) -> None:
+        """Put a write's answer into the observer's table at once."""
+        table = self._ports.observer.track(gateway_id)
+        table.apply_write(target, began=began, ended=self._ports.clock())
+
+    def note_details(self, state: State, gateway_id: str, target: Target) -> None:
+        """Keep what only a Get tells; a failure gets its first repair time."""
+        memory = state.memory
+        table = self._ports.observer.table(gateway_id)
+        row = table.row(target.summary.target_id) if table else None
+        memory.details = Details(
+            fingerprint=row.fingerprint if row else None,
+            reasons=target.status_reasons,
+            authorization_url=target.authorization_url,
+        )
+        if target.summary.status in FAILED and memory.failure_next is None:
+            wait = backoff(memory.failure_attempts) * (1 + self._ports.rng.random() / 5)
+            memory.failure_next = self._ports.clock() + wait
+
+    def repaired(self, state: State) -> None:
+        """Count a repair that was sent; its result dates the next one."""
+        state.memory.failure_attempts += 1
+        state.memory.failure_next = None
+        state.memory.details = None
+        state.memory.report_after = self._ports.clock() + REPORT_DELAY
+
+
+_OPS = {
+    act.Read: Op.GET,
+    act.CheckGateway: Op.GET,
+    act.Create: Op.CREATE,
+    act.Update: Op.UPDATE,
+    act.Synchronize: Op.SYNCHRONIZE,
+    act.Delete: Op.DELETE,
+}
