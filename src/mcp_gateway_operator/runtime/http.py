@@ -22,6 +22,10 @@ ASGIApp = Callable[
     Awaitable[None],
 ]
 
+MAX_HEAD = 16 * 1024
+"""Bytes of a request's head: a token of a ServiceAccount has about 1 KiB, one with many groups ten times."""
+MAX_CONNECTIONS = 64
+"""Connections above this are told to come back."""
 STOP_TIMEOUT = 2
 """Seconds that open connections get when the server stops."""
 MAX_PORT = 65535
@@ -91,13 +95,20 @@ class HttpServer:
         app: the application.
         address: where to listen.
         tls: the certificate to serve with; None for plain HTTP.
-        settings: more of uvicorn's, such as limits.
+        protocol: speaks HTTP; None for the bounded HTTP/1.1.
     """
 
     def __init__(
-        self, app: ASGIApp, address: BindAddress, *, tls: ssl.SSLContext | None = None, **settings: Any
+        self,
+        app: ASGIApp,
+        address: BindAddress,
+        *,
+        tls: ssl.SSLContext | None = None,
+        protocol: type[asyncio.Protocol] | None = None,
     ) -> None:
         import uvicorn  # noqa: PLC0415  -- 16 MB that only a serving process needs
+
+        from mcp_gateway_operator.runtime.http1 import BoundedProtocol  # noqa: PLC0415  -- it is uvicorn's
 
         class Server(uvicorn.Server):
             """Leaves the signals to the process, and says when it accepts connections."""
@@ -116,7 +127,10 @@ class HttpServer:
             server_header=False,
             timeout_graceful_shutdown=STOP_TIMEOUT,
             ssl_context_factory=(lambda _config, _default: tls) if tls else None,
-            **settings,
+            http=protocol or BoundedProtocol,
+            ws="none",
+            limit_concurrency=MAX_CONNECTIONS,
+            h11_max_incomplete_event_size=MAX_HEAD,
         )
         config.load()
         self._server = Server(config)

@@ -16,13 +16,8 @@ from prometheus_client.registry import Collector
 from mcp_gateway_operator.runtime.access import AccessGuard
 from mcp_gateway_operator.runtime.certificates import HTTP1, Certificate, PairFiles
 from mcp_gateway_operator.runtime.http import ASGIApp, BindAddress, HttpServer
-from mcp_gateway_operator.runtime.http1 import BoundedProtocol
 
 PATH: Final = "/metrics"
-MAX_HEAD: Final = 16 * 1024
-"""Bytes of a request's head: a token of a ServiceAccount has about 1 KiB, one with many groups ten times."""
-MAX_CONNECTIONS: Final = 64
-"""Connections above this are told to come back."""
 MAX_SCRAPES: Final = 8
 """Answers being made at a time; requests above this are told to come back."""
 
@@ -120,7 +115,7 @@ class MetricsServer:
         http2: bool = False,
     ) -> None:
         self._certificate = certificate
-        protocol: type[asyncio.Protocol] = BoundedProtocol
+        protocol: type[asyncio.Protocol] | None = None
         if http2 and certificate is not None:
             from mcp_gateway_operator.runtime.http2 import NegotiatedProtocol  # noqa: PLC0415  -- rarely wanted
 
@@ -129,10 +124,7 @@ class MetricsServer:
             app,
             address,
             tls=certificate.context if certificate else None,
-            http=protocol,
-            ws="none",
-            limit_concurrency=MAX_CONNECTIONS,
-            h11_max_incomplete_event_size=MAX_HEAD,
+            protocol=protocol,
         )
 
     async def run(self) -> None:

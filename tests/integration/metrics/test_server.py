@@ -15,10 +15,10 @@ from h2.connection import H2Connection
 from h2.events import StreamReset
 from structlog.testing import capture_logs
 
-from mcp_gateway_operator.runtime import http1, http2, metrics_server
+from mcp_gateway_operator.runtime import http, http1, http2
 from mcp_gateway_operator.runtime.certificates import PairFiles
-from mcp_gateway_operator.runtime.http import BindAddress, ServerError
-from mcp_gateway_operator.runtime.metrics_server import MAX_HEAD, MetricsServer, open_certificate
+from mcp_gateway_operator.runtime.http import MAX_HEAD, BindAddress, ServerError
+from mcp_gateway_operator.runtime.metrics_server import MetricsServer, open_certificate
 from tests.unit.metrics.pairs import MountedSecret, make_pair, name_of, trusting
 
 OLD, NEW = make_pair("old"), make_pair("new")
@@ -322,7 +322,7 @@ async def test_a_request_that_is_not_finished_in_time_ends(
 
 
 async def test_connections_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(metrics_server, "MAX_CONNECTIONS", 3)
+    monkeypatch.setattr(http, "MAX_CONNECTIONS", 3)
     async with serving(MetricsServer(app, LOOPBACK)) as port:
         opened = [await asyncio.open_connection("127.0.0.1", port) for _ in range(4)]
         async with httpx2.AsyncClient(trust_env=False) as client:

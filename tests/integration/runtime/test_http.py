@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 import httpx2
 import pytest
 
+from mcp_gateway_operator.runtime import http1
 from mcp_gateway_operator.runtime.health import Health
 from mcp_gateway_operator.runtime.http import BindAddress, HttpServer, ServerError
 
@@ -55,6 +56,18 @@ async def test_probes_are_answered_and_name_the_failed_check(
     assert ready.status_code == 500
     assert "[-]caches failed: still empty" in ready.text
     assert server.port == 0
+
+
+async def test_a_request_that_never_ends_is_ended(
+    server: HttpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """End it, or whoever reaches the port could use up the process's descriptors."""
+    monkeypatch.setattr(http1, "REQUEST_SECONDS", 0.2)
+    async with running(server), asyncio.timeout(10):
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n")
+        assert await reader.read() == b""
+        writer.close()
 
 
 async def test_a_taken_port_is_one_sentence(server: HttpServer, health: Health) -> None:
