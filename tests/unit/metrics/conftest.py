@@ -2,38 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
-from blockbuster import BlockBuster
-from structlog.testing import capture_logs
 
-from tests.support.virtual_time import VirtualTimeLoop
+from tests.support.virtual_fixtures import logs, no_blocking_calls, pytest_asyncio_loop_factories
 from tests.support.world import clients
 
-if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Callable, Iterator, Mapping, MutableMapping
-    from typing import Any
+__all__ = ["logs", "no_blocking_calls", "pytest_asyncio_loop_factories"]
 
 
-def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """Use the loop whose clock jumps."""
-    return {"virtual": VirtualTimeLoop}
-
-
-@pytest.fixture(autouse=True)
-def no_blocking_calls() -> Iterator[None]:
-    """Fail a test that blocks the event loop."""
+@pytest.fixture(autouse=True, scope="session")
+def _clients() -> None:
+    """Make them before the loop is watched: botocore reads its models, the simulator's engine too."""
     clients()
-    blockbuster = BlockBuster()
-    blockbuster.activate()
-    yield
-    blockbuster.deactivate()
-
-
-@pytest.fixture(autouse=True)
-def logs() -> Iterator[list[MutableMapping[str, Any]]]:
-    """What was logged, as dictionaries; nothing is printed."""
-    with capture_logs() as entries:
-        yield entries

@@ -2,36 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from tests.support.virtual_fixtures import logs, no_blocking_calls, pytest_asyncio_loop_factories
 
-import pytest
-from blockbuster import BlockBuster
-from structlog.testing import capture_logs
-
-from tests.support.virtual_time import VirtualTimeLoop
-
-if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Callable, Iterator, Mapping, MutableMapping
-    from typing import Any
-
-
-def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """Use the loop whose clock jumps."""
-    return {"virtual": VirtualTimeLoop}
-
-
-@pytest.fixture(autouse=True)
-def no_blocking_calls() -> Iterator[None]:
-    """Fail a test that blocks the event loop."""
-    blockbuster = BlockBuster()
-    blockbuster.activate()
-    yield
-    blockbuster.deactivate()
-
-
-@pytest.fixture(autouse=True)
-def logs() -> Iterator[list[MutableMapping[str, Any]]]:
-    """What was logged, as dictionaries; nothing is printed."""
-    with capture_logs() as entries:
-        yield entries
+__all__ = ["logs", "no_blocking_calls", "pytest_asyncio_loop_factories"]
