@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 import structlog
 
 from mcp_gateway_operator.agentcore.errors import AgentCoreError, ErrorKind
@@ -23,6 +24,7 @@ from mcp_gateway_operator.runtime.cluster import ApiError
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.plan import plan
 from mcp_gateway_operator.targets.state import Memory, Settings, State, applied_generation, stored_record
+from mcp_gateway_operator.targets.waiting import was_ready
 
 MAX_STEPS = 12
 """Actions in one pass; a correct plan needs about six, so more is a loop and an error."""
@@ -113,7 +115,7 @@ class Reconciler:
         ended = await self._steps(obj, memory)
         if ended is None:
             return None
-        state, action = ended
+        state, action = ended[0], self._patient(*ended)
         self._follow(state, action)
         due = [await self._report(state, action), _deadline(action)]
         if (moment := min((d for d in due if d is not None), default=None)) is None:
@@ -135,7 +137,6 @@ class Reconciler:
             action = plan(state)
             perform = self._performer.handlers.get(type(action))
             if perform is None:
-                memory.waiting_since = None
                 return state, action
             try:
                 await perform(view, state, action)
@@ -145,23 +146,28 @@ class Reconciler:
                     return state, act.Nothing()
                 self._outcome.note_trouble(state, action, error)
             except NoTicketError:
-                return state, self._queued(state)
+                return state, _queued(state, action)
             if isinstance(action, act.Release):
                 return None
         raise RuntimeError(f"{obj.key}: no end after {MAX_STEPS} steps, the last was {action!r}")
 
-    def _queued(self, state: State) -> act.Action:
-        """Return the wait for a quota ticket; the status speaks of it only when it takes long."""
+    def _patient(self, state: State, action: act.Action) -> act.Action:
+        """Hold back a wait that says little, and let it be said once it has taken long.
+
+        One that says nothing new is never said while status speaks of this generation already.
+        """
         memory = state.memory
+        slight = isinstance(action, act.Await) and (action.quiet or action.reason == Reason.QUEUED)
+        if not isinstance(action, act.Await) or not slight or (action.quiet and _told(state.obj)):
+            memory.waiting_since = None
+            return action
         if memory.waiting_since is None:
             memory.waiting_since = state.now
         due = memory.waiting_since + QUEUED_AFTER
-        return act.Await(
-            reason=Reason.QUEUED,
-            message="Waiting for a turn within AWS's request quotas.",
-            until=due if state.now < due else None,
-            quiet=state.now < due or _is_ready(state.obj),
-        )
+        if state.now >= due:
+            return msgspec.structs.replace(action, quiet=False)
+        until = due if action.until is None else min(action.until, due)
+        return msgspec.structs.replace(action, quiet=True, until=until)
 
     def _follow(self, state: State, action: act.Action) -> None:
         """Tell the observer what this object waits for; stop what it no longer does."""
@@ -190,11 +196,12 @@ class Reconciler:
             memory.trouble = memory.details = None
         if isinstance(action, act.Settled) or (isinstance(action, act.Blocked) and action.synced):
             memory.applied = state.obj.metadata.generation
+        if memory.record is not None and isinstance(action, act.Await):
+            # What status says of an earlier target is not true of this one.
+            action = msgspec.structs.replace(action, quiet=False)
         status = status_of(state, action, wall=self._ports.wall())
         if status is None:
-            if memory.record is None or isinstance(action, act.Nothing):
-                return None
-            status = with_record(state.obj, memory.record)
+            return None
         guarded = memory.record is not None
         memory.record_failed = guarded
         obj = await self._objects.write_status(state.obj, status, guarded=guarded)
@@ -208,7 +215,8 @@ class Reconciler:
         obj, record = await self._objects.fetch(obj), memory.record
         # The answer alone may have been lost.
         if record is not None and obj.metadata.uid == memory.uid and stored_record(obj) != record:
-            obj = await self._objects.write_status(obj, with_record(obj, record), guarded=True)
+            status = with_record(obj, record, wall=self._ports.wall())
+            obj = await self._objects.write_status(obj, status, guarded=True)
         memory.record_failed = False
         return obj
 
@@ -307,8 +315,20 @@ def _stalled(obj: MCPServer) -> bool:
     return any(c.type == ConditionType.STALLED and c.status == "True" for c in obj.status.conditions)
 
 
-def _is_ready(obj: MCPServer) -> bool:
-    return any(c.type == ConditionType.READY and c.status == "True" for c in obj.status.conditions)
+def _told(obj: MCPServer) -> bool:
+    """Whether status speaks of the newest generation."""
+    ready = _ready(obj)
+    return ready is not None and ready.observed_generation == obj.metadata.generation
+
+
+def _queued(state: State, action: act.Action) -> act.Action:
+    """Return the wait for a quota ticket; a target that is merely to be looked at stays what it is."""
+    looks = isinstance(action, act.Read | act.CheckGateway | act.Synchronize)
+    return act.Await(
+        reason=Reason.QUEUED,
+        message="Waiting for a turn within AWS's request quotas.",
+        quiet=looks or not was_ready(state),
+    )
 
 
 def _deadline(action: act.Action) -> float | None:

@@ -36,7 +36,7 @@ def status_of(state: State, action: act.Action, *, wall: datetime) -> MCPServerS
     new = msgspec.structs.replace(
         old,
         observed_generation=state.obj.metadata.generation,
-        conditions=_conditions(state, verdict, wall),
+        conditions=_conditions(state.obj, verdict, wall),
         **_record_fields(state),
         **_target_fields(state, action, wall),
     )
@@ -53,8 +53,15 @@ def status_of(state: State, action: act.Action, *, wall: datetime) -> MCPServerS
     return keep_served(stamped, served)
 
 
-def with_record(obj: MCPServer, record: Record) -> MCPServerStatus:
-    """Return an object's status with the record in it, and nothing else changed."""
+def with_record(obj: MCPServer, record: Record, *, wall: datetime) -> MCPServerStatus:
+    """Return an object's status with a record that is stored before anything is known of its target."""
+    verdict = _Verdict(
+        ready=False,
+        synced=False,
+        reconciling=True,
+        reason=Reason.CREATING,
+        message=f"Target {record.target_id} is recorded; its state follows.",
+    )
     return msgspec.structs.replace(
         obj.status,
         target_id=record.target_id,
@@ -62,6 +69,8 @@ def with_record(obj: MCPServer, record: Record) -> MCPServerStatus:
         gateway_id=record.gateway_id,
         gateway_arn=record.gateway_arn,
         target_name=record.target_name,
+        observed_generation=obj.metadata.generation,
+        conditions=_conditions(obj, verdict, wall),
     )
 
 
@@ -122,11 +131,27 @@ def _target_fields(state: State, action: act.Action, wall: datetime) -> dict[str
     return fields
 
 
+_RESTING = frozenset({Reason.PAUSED, Reason.OBSERVED})
+"""What waits for a user by the user's own choice: nothing is in progress, and nothing is wrong."""
+_UNTOLD = frozenset(
+    {
+        Reason.PAUSED,
+        Reason.QUEUED,
+        Reason.AWS_UNAVAILABLE,
+        Reason.THROTTLED,
+        Reason.ACCESS_DENIED,
+    }
+)
+"""What keeps the operator from telling whether AWS still holds what it held."""
+
+
 class _Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    ready: bool
-    synced: bool
-    reconciling: bool
-    stalled: bool
+    """What the conditions say; `synced` is None when AWS held this generation and may not any more."""
+
+    ready: bool = False
+    synced: bool | None = False
+    reconciling: bool = False
+    stalled: bool = False
     reason: str
     message: str
 
@@ -142,57 +167,56 @@ def _verdict(state: State, action: act.Action) -> _Verdict | None:
                 str(state.want.get("description", ""))
             ):
                 where += " Its description is shortened to leave room for the ownership marker."
-            return _Verdict(
-                ready=True, synced=True, reconciling=False, stalled=False, reason=Reason.READY, message=where
-            )
+            return _Verdict(ready=True, synced=True, reason=Reason.READY, message=where)
         case act.Await(quiet=False):
             return _Verdict(
-                ready=False,
-                synced=False,
+                synced=_synced(state, action.reason),
                 reconciling=True,
-                stalled=False,
                 reason=action.reason,
                 message=action.message,
             )
         case act.Blocked():
             return _Verdict(
-                ready=False,
-                synced=action.synced,
-                reconciling=not action.stalled,
+                synced=action.synced or _synced(state, action.reason),
+                reconciling=not action.stalled and action.reason not in _RESTING,
                 stalled=action.stalled,
                 reason=action.reason,
                 message=action.message,
             )
         case act.Reject():
-            return _Verdict(
-                ready=False,
-                synced=False,
-                reconciling=False,
-                stalled=True,
-                reason=action.reason,
-                message=action.message,
-            )
+            return _Verdict(stalled=True, reason=action.reason, message=action.message)
         case _:
             return None
 
 
-def _conditions(state: State, verdict: _Verdict, wall: datetime) -> tuple[Condition, ...]:
+def _synced(state: State, reason: str) -> bool | None:
+    """Return False when AWS does not hold this generation, None when it did and that is all we know."""
+    return None if reason in _UNTOLD and not state.edited else False
+
+
+_SYNCED = {
+    True: "AWS holds this generation's configuration.",
+    None: "AWS held this generation's configuration when it was last compared.",
+}
+
+
+def _conditions(obj: MCPServer, verdict: _Verdict, wall: datetime) -> tuple[Condition, ...]:
     """Return the conditions; lastTransitionTime moves only when a status does, others' are kept."""
     message = verdict.message[:MAX_MESSAGE]
-    settled = "Nothing is in progress."
+    synced = verdict.synced
     rows = (
         (ConditionType.READY, verdict.ready, verdict.reason, message),
         (
             ConditionType.SYNCED,
-            verdict.synced,
-            Reason.SYNCED if verdict.synced else verdict.reason,
-            "AWS holds this generation's configuration." if verdict.synced else message,
+            synced,
+            Reason.SYNCED if synced else verdict.reason,
+            _SYNCED.get(synced, message),
         ),
         (
             ConditionType.RECONCILING,
             verdict.reconciling,
             verdict.reason if verdict.reconciling else Reason.SETTLED,
-            message if verdict.reconciling else settled,
+            message if verdict.reconciling else "Nothing is in progress.",
         ),
         (
             ConditionType.STALLED,
@@ -201,16 +225,16 @@ def _conditions(state: State, verdict: _Verdict, wall: datetime) -> tuple[Condit
             message if verdict.stalled else "Nothing waits for a user.",
         ),
     )
-    old = {condition.type: condition for condition in state.obj.status.conditions}
+    old = {condition.type: condition for condition in obj.status.conditions}
     made: dict[str, Condition] = {}
     for kind, holds, reason, text in rows:
-        status = "True" if holds else "False"
+        status = "Unknown" if holds is None else str(holds)
         before = old.get(kind)
         kept = before is not None and before.status == status and before.last_transition_time
         made[kind] = Condition(
             type=kind,
             status=status,
-            observed_generation=state.obj.metadata.generation,
+            observed_generation=obj.metadata.generation,
             last_transition_time=before.last_transition_time if before is not None and kept else stamp(wall),
             reason=reason,
             message=text,

@@ -274,7 +274,8 @@ def applied_generation(obj: MCPServer) -> int:
     condition = told.get(ConditionType.SYNCED) or told.get(ConditionType.READY)
     if condition is None or generation not in (condition.observed_generation, obj.status.observed_generation):
         return 0
-    held = condition.status == "True" or condition.reason in {Reason.DRIFTED, Reason.NOT_CONVERGING}
+    held = condition.status in {"True", "Unknown"}
+    held = held or condition.reason in {Reason.DRIFTED, Reason.NOT_CONVERGING}
     return generation if held else 0
 
 
