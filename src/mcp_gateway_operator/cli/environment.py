@@ -55,6 +55,13 @@ class Simulated:
         self.url = ready.read_text(encoding="utf-8").strip()
         self.admin = AdminClient.over_http(self.url)
 
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        pid = self._process.pid
+        assert pid is not None
+        return pid
+
     def stop(self) -> None:
         """End the process."""
         self._process.stop(5.0)
