@@ -47,6 +47,14 @@ class ObservedState(Camel, frozen=True, kw_only=True):
     updated_at: Annotated[
         str, Field(doc="AWS's time of change of the target when its configuration was last compared.")
     ] = ""
+    defaults: Annotated[
+        dict[str, str],
+        Field(
+            doc="Fields that the spec leaves out and that AWS filled in when the target was written, with the "
+            "values as JSON. They are no drift.",
+            item=Field(doc=""),
+        ),
+    ] = msgspec.field(default_factory=dict)
 
 
 class FailureState(Camel, frozen=True, kw_only=True):
@@ -64,7 +72,12 @@ class MoveEntry(Camel, frozen=True, kw_only=True):
     """The other side of a move from one gateway to another."""
 
     gateway_id: Annotated[str, Field(doc="Id of the gateway.")] = ""
-    target_id: Annotated[str, Field(doc="Id of the target there; absent until it is made.")] = ""
+    target_id: Annotated[
+        str,
+        Field(doc="Id of the target there; absent where one is about to be made, and may have been."),
+    ] = ""
+    gateway_arn: Annotated[str, Field(doc="ARN of the gateway; absent together with targetId.")] = ""
+    target_name: Annotated[str, Field(doc="Name of the target there; absent together with targetId.")] = ""
 
 
 class MCPServerStatus(Camel, frozen=True, kw_only=True):
@@ -117,8 +130,9 @@ class MCPServerStatus(Camel, frozen=True, kw_only=True):
     moves: Annotated[
         tuple[MoveEntry, ...],
         Field(
-            doc="Other gateways that hold, or may hold, a target of this object while it moves; empty at "
-            "rest."
+            doc="Other gateways that hold, or may hold, a target of this object while spec.gatewayId moves "
+            "it: first the gateway that gets the new one, then the one whose target is deleted once the new "
+            "one is READY. Empty at rest."
         ),
     ] = ()
     last_sync_request: Annotated[

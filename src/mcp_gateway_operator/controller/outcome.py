@@ -10,6 +10,7 @@ from mcp_gateway_operator.controller.index import ObjectIndex
 from mcp_gateway_operator.controller.ports import Ports
 from mcp_gateway_operator.controller.troubles import trouble_of
 from mcp_gateway_operator.targets import actions as act
+from mcp_gateway_operator.targets import diff
 from mcp_gateway_operator.targets.compare import differences, signature
 from mcp_gateway_operator.targets.failures import backoff
 from mcp_gateway_operator.targets.model import FAILED, Target
@@ -62,13 +63,24 @@ class Outcome:
             again_in=round(trouble.until - state.now, 1),
         )
 
-    def applied(self, state: State, digest: str, target: Target) -> None:
-        """Note what AWS holds after a write of ours, and what of it AWS did not keep."""
+    def applied(
+        self, state: State, digest: str, target: Target, diffs: tuple[diff.FieldDiff, ...] = ()
+    ) -> None:
+        """Note what AWS holds after a write of ours, and what of it AWS did not keep.
+
+        Args:
+            state: what the write was decided on.
+            digest: of the configuration that was sent.
+            target: the answer.
+            diffs: what the write was to change.
+        """
         memory = state.memory
         now = self._ports.clock()
         memory.verified = Verified(digest=digest, fingerprint=None, updated_at=target.summary.updated_at)
         memory.written = (target.summary.updated_at, now)
         memory.applied = state.obj.metadata.generation
+        memory.defaults = {}
+        memory.defaults = diff.defaults(differences(state, target), cleared=diffs)
         unkept = differences(state, target)
         memory.verify_after_repair = bool(unkept)
         memory.sent_diff = signature(unkept)

@@ -165,7 +165,7 @@ class Performer:
             ticket.hold(action.target_id)
             self._outcome.write_noted(action.gateway_id, target, began)
         now = ports.clock()
-        self._outcome.applied(state, action.digest, target)
+        self._outcome.applied(state, action.digest, target, action.diffs)
         memory.trouble = None
         memory.report_after = now + REPORT_DELAY
         text = diff.describe(action.diffs)

@@ -23,7 +23,14 @@ from mcp_gateway_operator.controller.report import status_of, with_record
 from mcp_gateway_operator.runtime.cluster import ApiError
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.plan import plan
-from mcp_gateway_operator.targets.state import Memory, Settings, State, applied_generation, stored_record
+from mcp_gateway_operator.targets.state import (
+    Memory,
+    Settings,
+    State,
+    applied_generation,
+    stored_defaults,
+    stored_record,
+)
 from mcp_gateway_operator.targets.waiting import was_ready
 
 MAX_STEPS = 12
@@ -239,7 +246,7 @@ class Reconciler:
     def _begin(self, obj: MCPServer) -> Memory:
         """Begin to remember an object; one of the same name before it is forgotten."""
         self._drop_memory(obj.key)
-        memory = Memory(uid=obj.metadata.uid, applied=applied_generation(obj))
+        memory = Memory(uid=obj.metadata.uid, applied=applied_generation(obj), defaults=stored_defaults(obj))
         self._memories[obj.key] = memory
         return memory
 

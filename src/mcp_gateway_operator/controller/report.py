@@ -48,9 +48,18 @@ def status_of(state: State, action: act.Action, *, wall: datetime) -> MCPServerS
     stamped = msgspec.structs.replace(
         new,
         last_synchronized=stamp(wall),
-        observed=ObservedState(updated_at=row.summary.updated_at) if row else old.observed,
+        observed=_observed(state) if row else old.observed,
     )
     return keep_served(stamped, served)
+
+
+def _observed(state: State) -> ObservedState:
+    assert state.recorded is not None
+    filled = state.memory.defaults
+    return ObservedState(
+        updated_at=state.recorded.summary.updated_at,
+        defaults={name: msgspec.json.encode(filled[name]).decode() for name in sorted(filled)},
+    )
 
 
 def with_record(obj: MCPServer, record: Record, *, wall: datetime) -> MCPServerStatus:

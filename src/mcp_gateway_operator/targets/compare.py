@@ -79,13 +79,16 @@ def differences(state: State, target: Target) -> tuple[diff.FieldDiff, ...]:
     """Return what a target lacks of the spec.
 
     A description that AWS holds in full, from before there was a marker to make room for, is no difference:
-    a missing marker alone never is.
+    a missing marker alone never is. Nor is what AWS itself filled in when we left it out.
     """
     region = naming.account_and_region(target.gateway_arn)[1]
     have = diff.flatten_target(target, region=region)
     full = markers.strip(state.obj.spec.description)
     if full and have.get("description") == full and "description" in state.want:
         have["description"] = state.want["description"]
+    for field, value in state.memory.defaults.items():
+        if field not in state.want and have.get(field) == value:
+            del have[field]
     return diff.compare(state.want, have)
 
 

@@ -9,15 +9,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import msgspec
 
 from mcp_gateway_operator.targets import marker as markers
 from mcp_gateway_operator.targets.model import Target
-from mcp_gateway_operator.targets.shapes import comparable, present, tidy
+from mcp_gateway_operator.targets.shapes import canonical_json, comparable, leaves, present, tidy
 
 POLICY_SESSION_HEADER: Final = "x-amzn-bedrock-agentcore-policy-session-id"
 """A gateway with a policy engine adds it to every target and refuses it in requests."""
+
+_HTTPS: Final = 443
 
 Flat = dict[str, Any]
 
@@ -44,16 +47,16 @@ def flatten(body: Mapping[str, Any], *, region: str = "") -> Flat:
     flat = {
         "targetName": body.get("name"),
         "description": markers.strip(body.get("description")),
-        "endpoint": server.get("endpoint"),
+        "endpoint": _address(server.get("endpoint")),
         "listingMode": server.get("listingMode") or "DEFAULT",
         "resourcePriority": 1000 if (priority := server.get("resourcePriority")) is None else priority,
-        "mcpToolSchema": tidy(server.get("mcpToolSchema")),
         "allowedRequestHeaders": _headers(metadata.get("allowedRequestHeaders")),
         "allowedQueryParameters": _unordered(metadata.get("allowedQueryParameters")),
         "allowedResponseHeaders": _headers(metadata.get("allowedResponseHeaders")),
-        "privateEndpoint": comparable(tidy(body.get("privateEndpoint"))),
-        "certificateConfigurations": comparable(tidy(body.get("certificateConfigurations"))),
         "targetType": None if server else next(iter(mcp or configuration), "unknown"),
+        **_tool_schema(tidy(server.get("mcpToolSchema")) or {}),
+        **leaves("privateEndpoint", comparable(tidy(body.get("privateEndpoint")))),
+        **leaves("certificateConfigurations", comparable(tidy(body.get("certificateConfigurations")))),
         **_credentials(body.get("credentialProviderConfigurations") or [], region),
     }
     return present(flat)
@@ -64,6 +67,31 @@ def flatten_target(target: Target, *, region: str = "") -> Flat:
     summary = target.summary
     named = {"name": summary.name, "description": summary.description}
     return flatten({**target.config, **named}, region=region)
+
+
+def _address(endpoint: str | None) -> str | None:
+    """Return an endpoint as every spelling of the same address comes out (RFC 3986, section 6.2)."""
+    if not endpoint:
+        return None
+    try:
+        parts = urlsplit(endpoint)
+        default_port = parts.port == _HTTPS
+    except ValueError:
+        return endpoint
+    user, at, host = parts.netloc.rpartition("@")
+    host = host.lower().removesuffix(f":{_HTTPS}") if default_port else host.lower()
+    return parts._replace(netloc=f"{user}{at}{host}", path=parts.path or "/").geturl()
+
+
+def _tool_schema(schema: dict[str, Any]) -> Flat:
+    """Compare an inline schema as JSON, not as text; the bucket's owner is a field that AWS may fill in."""
+    if "inlinePayload" in schema:
+        return {"mcpToolSchema": {"inline": canonical_json(schema["inlinePayload"])}}
+    s3 = schema.get("s3") or {}
+    return {
+        "mcpToolSchema": {"s3": s3["uri"]} if "uri" in s3 else None,
+        "mcpToolSchema.bucketOwnerAccountId": s3.get("bucketOwnerAccountId"),
+    }
 
 
 def _unordered(values: list[str] | None) -> list[str]:
@@ -119,6 +147,21 @@ def compare(want: Flat, have: Flat) -> tuple[FieldDiff, ...]:
         for field in sorted(want.keys() | have.keys())
         if want.get(field) != have.get(field)
     )
+
+
+def defaults(unkept: tuple[FieldDiff, ...], *, cleared: tuple[FieldDiff, ...]) -> Flat:
+    """Return the fields that AWS filled in by itself, as the answer to our own write shows them.
+
+    Such a field is one that the write left out. One that it was to clear (`cleared` are the differences that
+    led to the write) is not: there AWS kept a value. Any other difference puts all of them in doubt.
+
+    Args:
+        unkept: what differs between the write and its answer.
+        cleared: what differed before the write.
+    """
+    before = {each.field for each in cleared}
+    filled = all(each.want is None and each.field not in before for each in unkept)
+    return {each.field: each.have for each in unkept} if filled else {}
 
 
 def digest(value: object) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import msgspec
+
 _ABSENT: Final[tuple[object, ...]] = (None, "", [], (), {})
 _AS_WRITTEN: Final = "tags"
 """A tag may have an empty value, which is not the same as no such tag."""
@@ -38,3 +40,23 @@ def comparable(value: Any) -> Any:
             return sorted(items) if all(isinstance(item, str) for item in items) else items
         case _:
             return value
+
+
+def leaves(path: str, value: Any) -> dict[str, Any]:
+    """Return the values inside nested objects by their dotted paths, so that each differs by itself."""
+    match value:
+        case dict():
+            inner = value
+        case list() if value and not isinstance(value[0], str):
+            inner = {str(index): item for index, item in enumerate(value)}
+        case _:
+            return {path: value}
+    return {key: leaf for name, item in inner.items() for key, leaf in leaves(f"{path}.{name}", item).items()}
+
+
+def canonical_json(text: str) -> str:
+    """Return a JSON text without its white space and order of keys; any other text as it is."""
+    try:
+        return msgspec.json.encode(msgspec.json.decode(text), order="deterministic").decode()
+    except (msgspec.MsgspecError, RecursionError, UnicodeError):
+        return text

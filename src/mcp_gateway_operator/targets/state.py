@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import msgspec
 
@@ -139,6 +141,9 @@ class Details(msgspec.Struct, frozen=True, kw_only=True):
     authorization_url: str | None
 
 
+_NOWHERE: Mapping[str, Memory] = MappingProxyType({})
+
+
 @dataclass(slots=True)
 class Memory:
     """What this process remembers of one object (by uid); losing it costs calls, never correctness.
@@ -154,11 +159,14 @@ class Memory:
         written: `updatedAt` in the answer of our last Create or Update, and the loop time of that answer.
         report_after: loop time before which a status in progress is not worth a write.
         sent_diff: digest of the last drift that was repaired, to notice what does not converge.
+        defaults: fields that the spec leaves out and AWS filled in, as the answer to our last write showed.
         gateway_gone: GetGateway answered 404 too, or may not be asked.
         gateway_answered: loop time at which GetGateway last knew a gateway whose Lists answer 404.
         deleting_since: loop time at which the deletion was first seen.
         delete_asked: loop time at which AWS last accepted a Delete.
         record_failed: storing the record failed, so it is stored before anything else.
+        moves: other places of the object, where status does not hold them yet; None when it does.
+        elsewhere: what is remembered of those places, by gateway, in the terms of a record there.
         busy_on: the gateway whose fast Lists this object asked for, or "".
         gateways: those tracked for this object.
         synced_request: the annotation's value that tools were last indexed for.
@@ -182,12 +190,15 @@ class Memory:
     drift_attempts: int = 0
     drift_next: float = 0.0
     sent_diff: str = ""
+    defaults: Flat = field(default_factory=dict)
     report_after: float = 0.0
     deleting_since: float | None = None
     delete_asked: float | None = None
     gateway_gone: bool = False
     gateway_answered: float | None = None
     record_failed: bool = False
+    moves: tuple[Record, ...] | None = None
+    elsewhere: Mapping[str, Memory] = _NOWHERE
     busy_on: str = ""
     gateways: frozenset[str] = frozenset()
     synced_request: str = ""
@@ -217,6 +228,12 @@ class State:
         sync_denied: AWS refuses Synchronize to these credentials (an old IAM policy).
         target: the target read in full by this pass, if it was.
         problems: what is wrong with the spec, as sentences.
+        moves: the other gateways that hold, or may hold, a target of the object; one without a target id is
+            where a Create may have gone.
+        destination: the same object at the gateway that its spec names, when its record is on another.
+        leftovers: the same object at every other place in `moves`, where nothing of it is to stay.
+        aside: this is one of those states, and looks at its own gateway alone.
+        immovable: the gateway that the spec names, when an old CRD does not let the target move there.
     """
 
     now: float
@@ -243,6 +260,11 @@ class State:
     name_recorded: bool = False
     rename_blocked: str = ""
     sync_denied: bool = False
+    moves: tuple[Record, ...] = ()
+    destination: State | None = None
+    leftovers: tuple[State, ...] = ()
+    aside: bool = False
+    immovable: str = ""
 
     def view(self, gateway_id: str) -> GatewayView:
         """Return what is known of a gateway: nothing, when it has not been looked at yet."""
@@ -277,6 +299,36 @@ def applied_generation(obj: MCPServer) -> int:
     held = condition.status in {"True", "Unknown"}
     held = held or condition.reason in {Reason.DRIFTED, Reason.NOT_CONVERGING}
     return generation if held else 0
+
+
+def stored_defaults(obj: MCPServer) -> Flat:
+    """Return what status says AWS filled in where the spec says nothing."""
+    observed = obj.status.observed
+    return {} if observed is None else {name: _decoded(text) for name, text in observed.defaults.items()}
+
+
+def _decoded(text: str) -> object:
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return None
+
+
+def stored_moves(obj: MCPServer) -> tuple[Record, ...]:
+    """Return the other places in an object's status: believed where the record beside them is."""
+    record = stored_record(obj)
+    if record is None:
+        return ()
+    return tuple(
+        Record(
+            gateway_id=entry.gateway_id,
+            target_id=entry.target_id,
+            gateway_arn=entry.gateway_arn,
+            target_name=entry.target_name,
+        )
+        for entry in obj.status.moves
+        if entry.gateway_id not in {"", record.gateway_id}
+    )
 
 
 def stored_record(obj: MCPServer) -> Record | None:

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_gateway_operator.api.types import ApiKeySpec, IamSpec, MCPServerSpec, McpToolSchema
+from mcp_gateway_operator.api.types import ApiKeySpec, IamSpec, MCPServerSpec, McpToolSchema, S3ToolSchema
 from mcp_gateway_operator.targets import desired, diff
 from mcp_gateway_operator.targets.diff import FieldDiff
 from tests.unit.targets.builders import (
+    ACCOUNT,
     ARN,
     FOREIGN,
     NAME,
@@ -78,10 +79,32 @@ def with_key(**changes: Any) -> MCPServerSpec:
     ("before", "after", "fields"),
     [
         (SPEC, spec(endpoint="https://other.example.com/mcp"), {"endpoint"}),
+        (SPEC, spec(endpoint="https://weather.example.com/mcp/"), {"endpoint"}),
+        (SPEC, spec(endpoint="https://weather.example.com/MCP"), {"endpoint"}),
+        (SPEC, spec(endpoint="https://weather.example.com:8443/mcp"), {"endpoint"}),
         (SPEC, spec(description="Forecasts"), {"description"}),
         (SPEC, spec(listing_mode="DYNAMIC"), {"listingMode"}),
         (SPEC, spec(resource_priority=0), {"resourcePriority"}),
         (SPEC, spec(mcp_tool_schema=McpToolSchema(inline="{}")), {"mcpToolSchema"}),
+        (
+            spec(mcp_tool_schema=McpToolSchema(inline="not JSON")),
+            spec(mcp_tool_schema=McpToolSchema(inline="not  JSON")),
+            {"mcpToolSchema"},
+        ),
+        (
+            spec(mcp_tool_schema=McpToolSchema(inline="{}")),
+            spec(mcp_tool_schema=McpToolSchema(s3=S3ToolSchema(uri="s3://b/t"))),
+            {"mcpToolSchema"},
+        ),
+        (
+            spec(mcp_tool_schema=McpToolSchema(s3=S3ToolSchema(uri="s3://b/t"))),
+            spec(
+                mcp_tool_schema=McpToolSchema(
+                    s3=S3ToolSchema(uri="s3://b/t", bucket_owner_account_id=ACCOUNT)
+                )
+            ),
+            {"mcpToolSchema.bucketOwnerAccountId"},
+        ),
         (SPEC, spec(allowed_request_headers=("X-A",)), {"allowedRequestHeaders"}),
         (SPEC, spec(allowed_response_headers=("X-A",)), {"allowedResponseHeaders"}),
         (SPEC, spec(allowed_query_parameters=("a",)), {"allowedQueryParameters"}),
@@ -99,12 +122,12 @@ def with_key(**changes: Any) -> MCPServerSpec:
         (
             SPEC,
             spec(certificate_configurations=({"s3": {"uri": "s3://b/c"}},)),
-            {"certificateConfigurations"},
+            {"certificateConfigurations.0.s3.uri"},
         ),
         (
             SPEC,
             spec(private_endpoint={"selfManagedLatticeResource": {"resourceConfigurationIdentifier": "r"}}),
-            {"privateEndpoint"},
+            {"privateEndpoint.selfManagedLatticeResource.resourceConfigurationIdentifier"},
         ),
         (SPEC, spec(auth_type="NoAuth"), {"authType", "oauthGrantType", "oauthProviderArn", "oauthScopes"}),
         (
@@ -138,6 +161,12 @@ def test_a_new_name_is_seen() -> None:
         (SPEC, spec(description="  ")),
         (SPEC, spec(mcp_tool_schema=McpToolSchema())),
         (SPEC, spec(deletion_policy="Retain", drift_policy="Report", capabilities=("tools", "prompts"))),
+        (SPEC, spec(endpoint="https://Weather.Example.com:443/mcp")),
+        (spec(endpoint="https://weather.example.com"), spec(endpoint="https://weather.example.com/")),
+        (
+            spec(mcp_tool_schema=McpToolSchema(inline='{"tools": [], "a": 1}')),
+            spec(mcp_tool_schema=McpToolSchema(inline='{\n "a":1,\n "tools":[]}')),
+        ),
         (spec(allowed_request_headers=("X-A", "X-B")), spec(allowed_request_headers=("x-b", "X-a"))),
         (spec(oauth_scopes=("a", "b")), spec(oauth_scopes=("b", "a"))),
         (with_key(location=""), with_key(location="HEADER")),
@@ -176,9 +205,11 @@ def test_authorisation_that_this_version_does_not_write_differs(kind: str) -> No
 
 
 def test_description_of_differences_is_bounded_and_readable() -> None:
-    diffs = diff.compare(flat(spec(description="x" * 170, endpoint="https://new.example.com")), flat(SPEC))
+    diffs = diff.compare(
+        flat(spec(description="x" * 170, endpoint="https://new.example.com/mcp")), flat(SPEC)
+    )
     text = diff.describe(diffs)
-    assert 'endpoint: "https://weather.example.com/mcp" -> "https://new.example.com"' in text
+    assert 'endpoint: "https://weather.example.com/mcp" -> "https://new.example.com/mcp"' in text
     assert text.startswith('description: absent -> "xxx')
     assert len(diff.describe(diffs * 20)) == 512
     assert diff.describe(()) == ""
@@ -190,3 +221,24 @@ def test_flatten_target_takes_the_name_and_description_of_the_summary() -> None:
         "description",
         "targetName",
     }
+
+
+FILLED, KEPT = FieldDiff("apiKey.prefix", None, "Bearer"), FieldDiff("iam.region", None, "eu-west-1")
+CHANGED = FieldDiff("endpoint", "https://a.example.com/", "https://b.example.com/")
+
+
+@pytest.mark.parametrize(
+    ("unkept", "cleared", "filled"),
+    [
+        ((), (), {}),
+        ((FILLED,), (), {"apiKey.prefix": "Bearer"}),
+        ((FILLED, KEPT), (CHANGED,), {"apiKey.prefix": "Bearer", "iam.region": "eu-west-1"}),
+        ((FILLED,), (FILLED,), {}),
+        ((FILLED, KEPT), (KEPT,), {}),
+        ((FILLED, CHANGED), (), {}),
+    ],
+)
+def test_what_aws_filled_in_is_told_from_what_it_kept_or_changed(
+    unkept: tuple[FieldDiff, ...], cleared: tuple[FieldDiff, ...], filled: dict[str, Any]
+) -> None:
+    assert diff.defaults(unkept, cleared=cleared) == filled
