@@ -34,6 +34,13 @@ _COLUMNS: Final = (
     ("Message", "string", _CONDITION.format("Ready", "message"), 1),
 )
 
+_UNSEEN: Final = {"observedGeneration": -1}
+"""Status of an object that no operator has looked at yet.
+
+kstatus takes an object without any status for current, and one whose generation was not observed for one in
+progress; Flux's own resources have the same default.
+"""
+
 _DESCRIPTION: Final = (
     "MCPServer registers one MCP server as a target of an AWS Bedrock AgentCore gateway and keeps the target "
     "in step with the spec until the object is deleted."
@@ -90,7 +97,7 @@ def _root(*, legacy: bool) -> dict[str, Any]:
             "kind": {"type": "string", "description": f"Always {names.KIND}."},
             "metadata": {"type": "object"},
             "spec": schema(tree.properties["spec"], legacy=legacy),
-            "status": schema(tree.properties["status"], legacy=legacy),
+            "status": schema(tree.properties["status"], legacy=legacy) | {"default": dict(_UNSEEN)},
         },
     }
     if not legacy:
