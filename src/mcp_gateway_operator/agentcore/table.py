@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from mcp_gateway_operator.agentcore.errors import AgentCoreError
 
 LAG: Final = 60.0
-"""Seconds by which a List may lag behind a Create. The service documents no bound; this one is ours."""
+"""Seconds by which a List may lag behind a write. The service documents no bound; this one is ours."""
 APART: Final = 2.0
-"""Two reads this far apart that agree are believed whatever their `updatedAt` says (the Terraform provider
-asks for READY twice in a row for the same reason)."""
+"""Two reads this far apart that agree are believed after a Delete, whose answer has no `updatedAt` (the
+Terraform provider asks for READY twice in a row for the same reason)."""
 _FORGET: Final = 600.0
 """Seconds after which a write or a 404 no longer bears on any read that may still be under way."""
 _VANISHED: Final = 1_000
@@ -145,7 +145,8 @@ class GatewayTable:
         """Whether READY is credible.
 
         After a write of ours only a read begun after its answer counts, and of those only one whose
-        `updatedAt` is not older than the answer's, or two that agree and began `APART` seconds apart.
+        `updatedAt` is not older than the answer's, or one begun `LAG` seconds later: a lagging List agrees
+        with itself for as long as it lags.
         """
         row = self._rows.get(target_id)
         return row is not None and row.summary.status == "READY" and self._credible(target_id, row)
@@ -234,8 +235,9 @@ class GatewayTable:
             return True
         if row.read_began <= write.ended:
             return False
-        if write.updated_at is not None and _not_older(row.summary.updated_at, write.updated_at):
-            return True
+        if write.updated_at is not None:
+            late = row.read_began > write.ended + LAG
+            return late or _not_older(row.summary.updated_at, write.updated_at)
         return (
             write.agreed_since is not None
             and write.agreed_status == row.summary.status
@@ -329,8 +331,12 @@ class GatewayTable:
 
 
 def _not_older(text: str, reference: str) -> bool:
+    """Compare two timestamps, in whole seconds when one has no more: Lists may cut what answers have."""
     try:
-        return instant(text) >= instant(reference)
+        one, other = instant(text), instant(reference)
+        if not one.microsecond:
+            other = other.replace(microsecond=0)
+        return one >= other
     except (TypeError, ValueError):
         # Not a timestamp, or one with and one without an offset: proves nothing either way.
         return False
