@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 
 import msgspec
@@ -18,8 +19,11 @@ from mcp_gateway_operator.api.durations import parse_duration
 from mcp_gateway_operator.api.types import AuthType, MCPServer
 from mcp_gateway_operator.api.validation import validate
 from mcp_gateway_operator.controller.gateways import Gateways
+from mcp_gateway_operator.controller.headers import allow_held
 from mcp_gateway_operator.controller.index import ObjectIndex, wanted_name
-from mcp_gateway_operator.targets import desired, diff, naming
+from mcp_gateway_operator.controller.schema import keeps_moves
+from mcp_gateway_operator.targets import consent, desired, diff, naming
+from mcp_gateway_operator.targets import marker as markers
 from mcp_gateway_operator.targets.model import Target, instant
 from mcp_gateway_operator.targets.state import (
     GatewayView,
@@ -29,6 +33,7 @@ from mcp_gateway_operator.targets.state import (
     Settings,
     State,
     Verified,
+    stored_moves,
     stored_record,
 )
 
@@ -47,6 +52,7 @@ class Loader:
         clock: Callable[[], float],
         wall: Callable[[], datetime],
         rng: random.Random,
+        knows_all: Callable[[], bool],
     ) -> None:
         self._observer = observer
         self._gateways = gateways
@@ -54,6 +60,7 @@ class Loader:
         self._clock = clock
         self._wall = wall
         self._rng = rng
+        self._knows_all = knows_all
         self.sync_denied = False
 
     def load(
@@ -62,9 +69,15 @@ class Loader:
         """Return the state of one object now."""
         stored = stored_record(obj)
         record = memory.record or stored
-        spec_gateway = obj.spec.gateway_id.strip()
-        gateway_id = spec_gateway or (record.gateway_id if record else settings.default_gateway)
-        views = self._views(obj, memory, settings, record=record, gateway_id=gateway_id)
+        wanted = obj.spec.gateway_id.strip() or (record.gateway_id if record else settings.default_gateway)
+        gateway_id = record.gateway_id if record else wanted
+        moves = memory.moves if memory.moves is not None else stored_moves(obj)
+        moving = gateway_id != wanted and not obj.metadata.deletion_timestamp
+        destination = wanted if moving and keeps_moves(settings.status_fields) else ""
+        places = {place.gateway_id: place for place in moves}
+        if destination and destination not in places:
+            places[destination] = Record(gateway_id=destination, target_id="")
+        views = self._views(obj, memory, settings, record=record, gateway_id=gateway_id, beside=tuple(places))
         state = State(
             now=self._clock(),
             obj=obj,
@@ -77,16 +90,57 @@ class Loader:
             target=target,
             problems=tuple(str(problem) for problem in validate(obj.spec)),
             sync_denied=self.sync_denied,
+            moves=moves,
+            immovable=wanted if moving and not destination else "",
         )
+        there = {
+            gateway_id: self._elsewhere(state, place, leaving=gateway_id != destination)
+            for gateway_id, place in places.items()
+        }
         self._add_rows(state)
+        if not destination:
+            proven = state.recorded is not None and _status_proves(obj, state.recorded)
+            allow_held(state, proven=proven)
         self._add_desired(state)
         self._remember(state, stored)
+        state.destination = there.pop(destination, None)
+        state.leftovers = tuple(there.values())
         return state
 
+    def _elsewhere(self, state: State, place: Record, *, leaving: bool) -> State:
+        """Return the same object at another gateway, with a memory of its own for what goes on there."""
+        memory = state.memory.elsewhere.get(place.gateway_id) or Memory(uid=state.memory.uid)
+        state.memory.elsewhere = {**state.memory.elsewhere, place.gateway_id: memory}
+        if not leaving:
+            memory.record = memory.deleting_since = None
+        there = replace(
+            state,
+            memory=memory,
+            # One that was found by its marker is in no status: it is found again.
+            record=place if place.target_id else memory.record,
+            gateway_id=place.gateway_id,
+            gateways={place.gateway_id: _view(self._gateways.table(place.gateway_id))},
+            aside=True,
+        )
+        self._add_rows(there)
+        self._add_desired(there)
+        _note_gateways(there)
+        return there
+
     def _views(
-        self, obj: MCPServer, memory: Memory, settings: Settings, *, record: Record | None, gateway_id: str
+        self,
+        obj: MCPServer,
+        memory: Memory,
+        settings: Settings,
+        *,
+        record: Record | None,
+        gateway_id: str,
+        beside: tuple[str, ...],
     ) -> list[GatewayView]:
-        """Return the gateways worth looking at, the desired one first; all are tracked from now on."""
+        """Return the gateways worth looking at, the desired one first; all are tracked from now on.
+
+        Those `beside` them are tracked, too.
+        """
         wanted = [record.gateway_id] if record else [gateway_id]
         elsewhere: list[str] = []
         if record is None and not (memory.protected_here and memory.unsure_since is None):
@@ -94,8 +148,8 @@ class Loader:
             noted = obj.metadata.annotations.get(names.GATEWAY_ANNOTATION, "")
             elsewhere = [noted, settings.default_gateway]
         ids = dict.fromkeys(filter(None, [*wanted, *elsewhere]))
-        tables = self._gateways.use(obj.key, memory, tuple(ids))
-        views = [_view(table) for table in tables]
+        self._gateways.use(obj.key, memory, (*ids, *beside))
+        views = [_view(self._gateways.table(each)) for each in ids]
         if obj.metadata.deletion_timestamp:
             return views
         # Elsewhere is only a place to look: one that does not exist or is not ours holds nothing of ours.
@@ -134,6 +188,7 @@ class Loader:
         if row is None or row.summary.name != name:
             state.named = holders
             state.name_recorded = any(self._index.recorders(held.summary.target_id) for held in holders)
+            state.orphans = self._orphans(state.settings, holders)
             if row is not None and holders:
                 state.rename_blocked = (
                     f"The target keeps the name {row.summary.name!r}: {name!r} is taken by target "
@@ -155,6 +210,14 @@ class Loader:
         own = state.record.target_id if state.record else ""
         return tuple(_present(table, row) for row in table.named(name) if row.summary.target_id != own)
 
+    def _orphans(self, settings: Settings, rows: tuple[Row, ...]) -> frozenset[str]:
+        """Return those of the rows' markers that are of this installation and name no object there is."""
+        if not settings.marks or not self._knows_all():
+            return frozenset()
+        owners = {markers.owner_code(owner) for owner in settings.owner_ids}
+        marks = {row.marker for row in rows if row.marker and row.marker.partition("/")[0] in owners}
+        return frozenset(marks - self._index.markers())
+
     def _region(self, state: State) -> str:
         arn = state.record.gateway_arn if state.record else ""
         return naming.account_and_region(arn)[1] or state.settings.region
@@ -163,17 +226,21 @@ class Loader:
         """Bring the memory in step: what the status proves after a restart, what a settled row completes."""
         memory = state.memory
         obj = state.obj
-        if obj.metadata.deletion_timestamp and memory.deleting_since is None:
-            memory.deleting_since = state.now
         if memory.record is not None and stored == memory.record:
             memory.record = None
-        if memory.failure_attempts == 0 and memory.failure_next is None and obj.status.failure is not None:
+        if memory.moves is not None and stored_moves(obj) == memory.moves:
+            memory.moves = None
+        if memory.elsewhere:
+            kept = {place.gateway_id for place in state.moves} | {state.obj.spec.gateway_id.strip()}
+            memory.elsewhere = {each: it for each, it in memory.elsewhere.items() if each in kept}
+        _note_gateways(state)
+        fresh = memory.failure_attempts == 0 and memory.failure_next is None and memory.record is None
+        if fresh and obj.status.failure is not None:
             memory.failure_attempts = obj.status.failure.attempts
             memory.failure_next = self._loop_time(obj.status.failure.next_attempt)
-        if all(view.missing_since is None for view in state.gateways.values()):
-            memory.gateway_gone, memory.gateway_answered = False, None
         if memory.next_sweep is None:
             memory.next_sweep = state.now + self._rng.random() * state.settings.sweep_interval
+        consent.follow(state, self._wall())
         row = state.recorded
         if row is None or not row.settled:
             return
@@ -203,6 +270,15 @@ class Loader:
         if not stamp:
             return None
         return self._clock() + max(0.0, (instant(stamp) - self._wall()).total_seconds())
+
+
+def _note_gateways(state: State) -> None:
+    """Note since when a target may be deleted, and forget a gateway's absence with its end."""
+    memory = state.memory
+    if state.obj.metadata.deletion_timestamp and memory.deleting_since is None:
+        memory.deleting_since = state.now
+    if all(view.missing_since is None for view in state.gateways.values()):
+        memory.gateway_gone, memory.gateway_answered = False, None
 
 
 def same_instant(one: str, other: str) -> bool:

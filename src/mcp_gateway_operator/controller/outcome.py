@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import msgspec
 import structlog
 
 from mcp_gateway_operator.agentcore.errors import AgentCoreError, ErrorKind
 from mcp_gateway_operator.agentcore.quotas import Op
+from mcp_gateway_operator.api.names import Reason
 from mcp_gateway_operator.controller.index import ObjectIndex
 from mcp_gateway_operator.controller.ports import Ports
 from mcp_gateway_operator.controller.troubles import trouble_of
@@ -13,11 +19,14 @@ from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets import diff
 from mcp_gateway_operator.targets.compare import differences, signature
 from mcp_gateway_operator.targets.failures import backoff
-from mcp_gateway_operator.targets.model import FAILED, Target
+from mcp_gateway_operator.targets.model import FAILED, PENDING_AUTH, Target
 from mcp_gateway_operator.targets.state import Details, Record, State, Verified
 
 REPORT_DELAY = 2.0
 """Seconds for which a record may wait for READY, so that both make one write: the marker covers a crash."""
+
+# AWS says in prose that a write must wait; the code is the one it uses for any busy target.
+_CONSENT = re.compile(r"authorization|PENDING_AUTH", re.IGNORECASE)
 
 log = structlog.get_logger(__name__)
 
@@ -44,6 +53,16 @@ class Outcome:
         memory.report_after = self._ports.clock() + (REPORT_DELAY if state.settings.marks else 0.0)
         self._index.claim(target.summary.target_id, state.obj.key)
 
+    @contextmanager
+    def adopting(self, state: State, target_id: str) -> Iterator[None]:
+        """Let no other object adopt a target while the request for this one is on its way."""
+        self._index.claim(target_id, state.obj.key)
+        try:
+            yield
+        except BaseException:
+            self._index.disclaim(target_id, state.obj.key)
+            raise
+
     def note_trouble(self, state: State, action: act.Action, error: AgentCoreError) -> None:
         """Remember a failed call, so that it is not sent again at once."""
         op = _OPS[type(action)]
@@ -52,6 +71,15 @@ class Outcome:
             table = self._ports.observer.track(action.gateway_id)
             table.apply_absent(action.target_id, began=self._ports.clock())
             return
+        row = state.recorded
+        asks = row is not None and row.summary.status in PENDING_AUTH and _CONSENT.search(error.message)
+        if asks and row is not None and error.kind is ErrorKind.CONFLICT:
+            trouble = msgspec.structs.replace(
+                trouble,
+                reason=Reason.PENDING_AUTHORIZATION,
+                message=f"AWS waits for consent and refuses to {op.lower()} the target: {error.message}",
+                awaits_consent=row.summary.status,
+            )
         state.memory.trouble = trouble
         log.info(
             "aws call failed",

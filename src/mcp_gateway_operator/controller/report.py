@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 
 from mcp_gateway_operator.api.names import ConditionType, Reason
-from mcp_gateway_operator.api.types import Condition, FailureState, MCPServer, MCPServerStatus, ObservedState
+from mcp_gateway_operator.api.types import (
+    Condition,
+    FailureState,
+    MCPServer,
+    MCPServerStatus,
+    MoveEntry,
+    ObservedState,
+)
+from mcp_gateway_operator.controller.authorized import asks, authorized
 from mcp_gateway_operator.controller.schema import keep_served
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets import ownership
 from mcp_gateway_operator.targets.failures import classify
-from mcp_gateway_operator.targets.model import FAILED, instant
+from mcp_gateway_operator.targets.model import FAILED, PENDING_AUTH, instant
 from mcp_gateway_operator.targets.state import Record, State
 
-CONSENT_WINDOW = timedelta(minutes=10)
-"""How long AWS keeps an authorization URL open (AgentCore gateway guide)."""
 MAX_REASONS = 10
 MAX_REASON = 512
 MAX_MESSAGE = 4096
@@ -36,7 +43,7 @@ def status_of(state: State, action: act.Action, *, wall: datetime) -> MCPServerS
     new = msgspec.structs.replace(
         old,
         observed_generation=state.obj.metadata.generation,
-        conditions=_conditions(state.obj, verdict, wall),
+        conditions=_with_authorized(state, _conditions(state.obj, verdict, wall), wall),
         **_record_fields(state),
         **_target_fields(state, action, wall),
     )
@@ -62,7 +69,9 @@ def _observed(state: State) -> ObservedState:
     )
 
 
-def with_record(obj: MCPServer, record: Record, *, wall: datetime) -> MCPServerStatus:
+def with_record(
+    obj: MCPServer, record: Record, moves: Iterable[Record], *, wall: datetime
+) -> MCPServerStatus:
     """Return an object's status with a record that is stored before anything is known of its target."""
     verdict = _Verdict(
         ready=False,
@@ -78,8 +87,22 @@ def with_record(obj: MCPServer, record: Record, *, wall: datetime) -> MCPServerS
         gateway_id=record.gateway_id,
         gateway_arn=record.gateway_arn,
         target_name=record.target_name,
+        moves=entries_of(moves),
         observed_generation=obj.metadata.generation,
         conditions=_conditions(obj, verdict, wall),
+    )
+
+
+def entries_of(places: Iterable[Record]) -> tuple[MoveEntry, ...]:
+    """Return the other gateways of a moving object as status says them."""
+    return tuple(
+        MoveEntry(
+            gateway_id=place.gateway_id,
+            target_id=place.target_id,
+            gateway_arn=place.gateway_arn,
+            target_name=place.target_name,
+        )
+        for place in places
     )
 
 
@@ -88,7 +111,7 @@ def _without_stamps(status: MCPServerStatus) -> MCPServerStatus:
     return msgspec.structs.replace(status, last_synchronized="", observed=None)
 
 
-def _record_fields(state: State) -> dict[str, str]:
+def _record_fields(state: State) -> dict[str, object]:
     record = state.record
     if record is None:
         return {}
@@ -103,6 +126,7 @@ def _record_fields(state: State) -> dict[str, str]:
         "gateway_id": record.gateway_id,
         "gateway_arn": record.gateway_arn or old.gateway_arn,
         "target_name": name,
+        "moves": entries_of(state.moves),
     }
 
 
@@ -122,10 +146,11 @@ def _target_fields(state: State, action: act.Action, wall: datetime) -> dict[str
     details = memory.details
     if details is not None and details.fingerprint == row.fingerprint:
         fields["status_reasons"] = tuple(reason[:MAX_REASON] for reason in details.reasons[:MAX_REASONS])
-        if details.authorization_url:
-            fields["authorization_url"] = details.authorization_url
-            fields["authorization_expires"] = stamp(instant(summary.updated_at) + CONSENT_WINDOW)
-    if summary.status in FAILED and memory.failure_next is not None:
+    observed = state.obj.spec.management_policy == "Observe"
+    if summary.status in PENDING_AUTH and memory.consent is not None:
+        fields["authorization_url"] = memory.consent.url
+        fields["authorization_expires"] = stamp(memory.consent.expires)
+    if summary.status in FAILED and memory.failure_next is not None and not observed:
         # The stored moment stands while it lies ahead, so that re-computing it does not cost a write.
         stored = old.failure
         due = wall + timedelta(seconds=max(0.0, memory.failure_next - state.now))
@@ -176,7 +201,20 @@ def _verdict(state: State, action: act.Action) -> _Verdict | None:
                 str(state.want.get("description", ""))
             ):
                 where += " Its description is shortened to leave room for the ownership marker."
-            return _Verdict(ready=True, synced=True, reason=Reason.READY, message=where)
+            where = f"{where} {action.note}".rstrip()
+            rest = action.rest
+            if rest is None:
+                return _Verdict(ready=True, synced=True, reason=Reason.READY, message=where)
+            stalled = isinstance(rest, act.Blocked) and rest.stalled
+            return _Verdict(
+                ready=True,
+                synced=True,
+                reconciling=not stalled,
+                stalled=stalled,
+                reason=Reason.READY,
+                progress=rest.reason if isinstance(rest, act.Blocked) else Reason.MOVING,
+                message=f"{where} {_leaving(state, rest)}",
+            )
         case act.Await(quiet=False):
             return _Verdict(
                 synced=_synced(state, action.reason),
@@ -190,12 +228,21 @@ def _verdict(state: State, action: act.Action) -> _Verdict | None:
                 reconciling=not action.stalled and action.reason not in _RESTING,
                 stalled=action.stalled,
                 reason=action.reason,
-                message=action.message,
+                message=f"{action.message} {_leaving(state, action.rest)}".rstrip(),
             )
         case act.Reject():
             return _Verdict(stalled=True, reason=action.reason, message=action.message)
         case _:
             return None
+
+
+def _leaving(state: State, rest: act.Await | act.Blocked | None) -> str:
+    """Return the sentence on what a move has left behind; one for all its states, but for what stops it."""
+    if rest is None:
+        return ""
+    where = ", ".join(place.gateway_id for place in state.leftovers)
+    words = f"What it had on gateway {where} is being removed."
+    return f"{words} {rest.message}" if isinstance(rest, act.Blocked) else words
 
 
 def _synced(state: State, reason: str) -> bool | None:
@@ -224,28 +271,43 @@ def _conditions(obj: MCPServer, verdict: _Verdict, wall: datetime) -> tuple[Cond
         (
             ConditionType.RECONCILING,
             verdict.reconciling,
-            verdict.reason if verdict.reconciling else Reason.SETTLED,
+            (verdict.progress or verdict.reason) if verdict.reconciling else Reason.SETTLED,
             message if verdict.reconciling else "Nothing is in progress.",
         ),
         (
             ConditionType.STALLED,
             verdict.stalled,
-            verdict.reason if verdict.stalled else Reason.SETTLED,
+            (verdict.progress or verdict.reason) if verdict.stalled else Reason.SETTLED,
             message if verdict.stalled else "Nothing waits for a user.",
         ),
     )
     old = {condition.type: condition for condition in obj.status.conditions}
-    made: dict[str, Condition] = {}
-    for kind, holds, reason, text in rows:
-        status = "Unknown" if holds is None else str(holds)
-        before = old.get(kind)
-        kept = before is not None and before.status == status and before.last_transition_time
-        made[kind] = Condition(
-            type=kind,
-            status=status,
-            observed_generation=obj.metadata.generation,
-            last_transition_time=before.last_transition_time if before is not None and kept else stamp(wall),
-            reason=reason,
-            message=text,
-        )
+    made = {row[0]: _condition(obj, *row, wall) for row in rows}
     return tuple({**old, **made}.values())
+
+
+def _condition(
+    obj: MCPServer, kind: str, holds: bool | None, reason: str, message: str, wall: datetime
+) -> Condition:
+    status = "Unknown" if holds is None else str(holds)
+    before = next((each for each in obj.status.conditions if each.type == kind), None)
+    kept = before is not None and before.status == status and before.last_transition_time
+    return Condition(
+        type=kind,
+        status=status,
+        observed_generation=obj.metadata.generation,
+        last_transition_time=before.last_transition_time if before is not None and kept else stamp(wall),
+        reason=reason,
+        message=message,
+    )
+
+
+def _with_authorized(
+    state: State, conditions: tuple[Condition, ...], wall: datetime
+) -> tuple[Condition, ...]:
+    """Add what is known of a person's consent; take it away where nobody has to consent."""
+    told = authorized(state) if asks(state.obj.spec) else None
+    if told is None and asks(state.obj.spec):
+        return conditions
+    others = tuple(each for each in conditions if each.type != ConditionType.AUTHORIZED)
+    return others if told is None else (*others, _condition(state.obj, ConditionType.AUTHORIZED, *told, wall))

@@ -1,14 +1,23 @@
-"""Targets that a person must consent to: what renews a consent, and what must not."""
+"""Targets that a person must consent to: what is shown, what renews a consent, and what must not."""
 
 from __future__ import annotations
+
+from datetime import datetime, timedelta
 
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.names import Reason
 from mcp_gateway_operator.targets import actions as act
-from mcp_gateway_operator.targets.model import PENDING_AUTH
-from mcp_gateway_operator.targets.state import Row, State
+from mcp_gateway_operator.targets.model import PENDING_AUTH, instant
+from mcp_gateway_operator.targets.state import Consent, Row, State
 from mcp_gateway_operator.targets.tools import new_request
 from mcp_gateway_operator.targets.waiting import attempt
+
+WINDOW = timedelta(minutes=10)
+"""How long AWS keeps an authorization URL open (AgentCore gateway guide)."""
+LOOK_EVERY = 10.0
+"""Seconds between two Lists of a gateway on which a person is being waited for, while the address is new."""
+ASK_AGAIN = 600.0
+"""Seconds after which AWS is asked again for what it refused because of a missing consent."""
 
 
 def asks_person(state: State) -> bool:
@@ -20,17 +29,60 @@ def asks_person(state: State) -> bool:
     return consent and "mcpToolSchema" not in state.want
 
 
+def follow(state: State, wall: datetime) -> None:
+    """Keep in memory which address status shows, and since when a person is waited for.
+
+    AWS may answer another address to each Get, so one is kept until it runs out. What status shows counts
+    after a restart, unless this process has seen the target settle without consent in between.
+    """
+    memory, row = state.memory, state.recorded
+    if row is None or not row.settled:
+        return
+    if row.summary.status not in PENDING_AUTH:
+        memory.consent = memory.consent_since = None
+        memory.rested_at = state.now
+        return
+    if memory.consent_since is None:
+        memory.consent_since = state.now
+        if memory.rested_at is None:
+            memory.consent = _stored(state)
+    shown, details = memory.consent, memory.details
+    url = details.authorization_url if details and details.fingerprint == row.fingerprint else None
+    if url and (shown is None or (shown.expires <= wall and shown.url != url)):
+        asked = wall if shown is not None else _asked(state, row, wall)
+        shown = memory.consent = Consent(url=url, expires=asked + WINDOW)
+    if shown is not None:
+        memory.consent_ends = state.now + (shown.expires - wall).total_seconds()
+        if state.now < memory.consent_ends and (request := new_request(state)):
+            # The address asked for is there. Left open, the request would undo the consent once it is given.
+            memory.synced_request = request
+
+
+def _stored(state: State) -> Consent | None:
+    status = state.obj.status
+    if not status.authorization_url or not status.authorization_expires:
+        return None
+    return Consent(url=status.authorization_url, expires=instant(status.authorization_expires))
+
+
+def _asked(state: State, row: Row, wall: datetime) -> datetime:
+    """Return when AWS began to ask: at `updatedAt`, which a Synchronize need not move."""
+    asked = instant(row.summary.updated_at)
+    rested = state.memory.rested_at
+    if rested is not None and asked < wall - timedelta(seconds=state.now - rested):
+        return wall
+    return min(asked, wall)
+
+
 def renew(state: State, row: Row) -> act.Action:
-    """Return what becomes of a consent that ran out: nothing by itself, or AWS would ask without end."""
+    """Return what becomes of a consent that ran out: nothing by itself, or AWS would ask without end.
+
+    It is asked for again on the annotation, and for a spec that status does not speak of yet.
+    """
     request = new_request(state)
-    if request and not state.sync_denied:
-        target_id = row.summary.target_id
-        return attempt(
-            state,
-            act.Synchronize(
-                gateway_id=row.gateway_id, target_id=target_id, cause=act.Cause.REQUEST, request=request
-            ),
-        )
+    anew = state.obj.status.observed_generation != state.obj.metadata.generation
+    if (request or anew) and not state.sync_denied:
+        return attempt(state, _ask(row, request))
     details = state.memory.details
     words = "; ".join(details.reasons) if details and details.reasons else "AWS gave no reason"
     return act.Blocked(
@@ -45,18 +97,79 @@ def renew(state: State, row: Row) -> act.Action:
     )
 
 
+def _ask(row: Row, request: str) -> act.Synchronize:
+    return act.Synchronize(
+        gateway_id=row.gateway_id,
+        target_id=row.summary.target_id,
+        cause=act.Cause.REQUEST,
+        request=request,
+    )
+
+
 def pending(state: State, row: Row) -> act.Action | None:
-    """Waiting for a person's consent is a settled state, not a failure; only an edit goes before it."""
-    if row.summary.status not in PENDING_AUTH or state.edited:
+    """Waiting for a person's consent is a settled state, not a failure.
+
+    An edit goes before it once: whether AWS takes one in this state is not certain, and when it does not the
+    newest spec is sent as soon as the state ends.
+    """
+    if row.summary.status not in PENDING_AUTH:
+        return None
+    held = refused(state, row)
+    if state.edited and not held:
         return None
     if (action := read_details(state, row)) is not None:
         return action
+    if state.edited:
+        return wait(state, row, "The change is sent when the consent was given or has run out.")
+    if state.memory.consent is None or state.now < state.memory.consent_ends:
+        return wait(state, row, "Open the address in status.authorizationUrl.", synced=True)
+    request = new_request(state)
+    if request and not held and not state.sync_denied:
+        return attempt(state, _ask(row, request))
+    return wait(
+        state,
+        row,
+        f"The address in status.authorizationUrl has run out. Set the annotation {names.SYNC_ANNOTATION} to "
+        "a new value for a new one.",
+        synced=True,
+    )
+
+
+def refused(state: State, row: Row) -> bool:
+    """Whether AWS refused a write of this generation because it waits for consent, in this very state."""
+    trouble = state.memory.trouble
+    return (
+        trouble is not None
+        and trouble.awaits_consent == row.summary.status
+        and trouble.generation == state.obj.metadata.generation
+        and state.now < trouble.at + ASK_AGAIN
+    )
+
+
+def wait(state: State, row: Row, advice: str, *, synced: bool = False) -> act.Blocked:
+    """Return the wait for a person: with a List every ten seconds at first, then only those for drift."""
+    memory, trouble = state.memory, state.memory.trouble
+    moments: list[float] = []
+    list_since = None
+    if memory.consent_since is not None and state.now < memory.consent_since + WINDOW.total_seconds():
+        due = (state.view(row.gateway_id).listed_at or 0.0) + LOOK_EVERY
+        if state.now < due:
+            moments.append(due)
+        else:
+            list_since = due
+    if memory.consent is not None and state.now < memory.consent_ends:
+        moments.append(memory.consent_ends)
+    words = "AWS waits for consent"
+    if refused(state, row) and trouble is not None:
+        moments.append(trouble.at + ASK_AGAIN)
+        words = trouble.message.rstrip(".")
     return act.Blocked(
         reason=Reason.PENDING_AUTHORIZATION,
-        message="AWS waits for consent: open the address in status.authorizationUrl.",
-        synced=True,
+        message=f"{words}. {advice}",
+        synced=synced,
         gateway_id=row.gateway_id,
-        busy=True,
+        until=min(moments, default=None),
+        list_since=list_since,
     )
 
 

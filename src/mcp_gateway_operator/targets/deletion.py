@@ -1,11 +1,15 @@
-"""The decision for an object that is being deleted: the finalizer goes only when the target is gone."""
+"""The decision for an object that is being deleted: the finalizer goes only when its targets are gone."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
 
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.names import Reason
 from mcp_gateway_operator.targets import actions as act
-from mcp_gateway_operator.targets import ownership
+from mcp_gateway_operator.targets import consent, ownership
 from mcp_gateway_operator.targets.gateways import gateway_missing
 from mcp_gateway_operator.targets.model import TRANSIENT
 from mcp_gateway_operator.targets.state import CREATE_TIMEOUT, LIST_LAG, Record, Row, State
@@ -31,9 +35,59 @@ def plan_deletion(state: State) -> act.Action:
         return act.Release(
             event="Released", message="managementPolicy is Observe: nothing was deleted in AWS."
         )
-    policy = state.obj.spec.deletion_policy or state.settings.default_deletion_policy
-    if policy == "Retain":
-        return act.Release(event="Retained", message="deletionPolicy is Retain: the target stays in AWS.")
+    if retains(state):
+        return act.Release(event="Retained", message=_retained(state))
+    return _delete_everywhere(state)
+
+
+def retains(state: State) -> bool:
+    """Return whether the object's targets outlive it."""
+    return (state.obj.spec.deletion_policy or state.settings.default_deletion_policy) == "Retain"
+
+
+def _retained(state: State) -> str:
+    places = [place.gateway_id for place in state.moves]
+    if state.record is None or not places:
+        return "deletionPolicy is Retain: the target stays in AWS."
+    where = ", ".join((state.record.gateway_id, *places))
+    return f"deletionPolicy is Retain: what the object has on the gateways {where} stays in AWS."
+
+
+def _delete_everywhere(state: State) -> act.Action:
+    """Delete the target and what a move has left on other gateways, each as if it were alone.
+
+    What holds one of them back does not hold back the others.
+    """
+    action = clear(state)
+    if not isinstance(action, act.Await | act.Blocked | act.Release):
+        return action
+    waits = [] if isinstance(action, act.Release) else [action]
+    for place in state.leftovers:
+        step = clear(place)
+        if not isinstance(step, act.Await | act.Blocked):
+            return step_elsewhere(place, step)
+        waits.append(step)
+    return soonest(waits) or action
+
+
+def step_elsewhere(place: State, action: act.Action) -> act.Action:
+    """Return a step of one place as a step of its object."""
+    if isinstance(action, act.Release):
+        return act.Forget(gateway_id=place.gateway_id, event=action.event, message=action.message)
+    return act.Elsewhere(gateway_id=place.gateway_id, step=action)
+
+
+def soonest(waits: Sequence[act.Await | act.Blocked]) -> act.Await | act.Blocked | None:
+    """Return the wait of several that will go on by itself, until the first of all their deadlines."""
+    if not waits:
+        return None
+    until = min((wait.until for wait in waits if wait.until is not None), default=None)
+    first = min(waits, key=lambda wait: isinstance(wait, act.Blocked))
+    return msgspec.structs.replace(first, until=until)
+
+
+def clear(state: State) -> act.Action:
+    """Return the next action until nothing of the object is left in its place, and then a Release."""
     if state.record is not None:
         return _delete_recorded(state, state.record)
     return _delete_unrecorded(state)
@@ -89,6 +143,8 @@ def _delete_row(state: State, row: Row, *, seen: float) -> act.Action:
     trouble = memory.trouble
     if status in TRANSIENT and trouble is not None and trouble.kind == "conflict" and trouble.at >= seen:
         return _deleting(row, f"AWS does not delete a target in {status}; waiting until that ends.")
+    if trouble is not None and trouble.at >= seen and consent.refused(state, row):
+        return consent.wait(state, row, "The target is deleted when it was given or has run out.")
     return attempt(state, act.Delete(gateway_id=row.gateway_id, target_id=row.summary.target_id))
 
 
@@ -153,7 +209,8 @@ def _delete_unrecorded(state: State) -> act.Action:
     memory = state.memory
     if memory.protected_here and memory.unsure_since is None and memory.verified is None:
         return act.Release(event="Released", message="No target was made for this object.")
-    places = tuple(filter(None, dict.fromkeys((*state.gateways, state.noted_gateway))))
+    noted = "" if state.aside else state.noted_gateway
+    places = tuple(filter(None, dict.fromkeys((*state.gateways, noted))))
     living: list[str] = []
     for gateway_id in places:
         missing = gateway_missing(state, gateway_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from types import MappingProxyType
 
 import msgspec
@@ -33,6 +34,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         region: AWS Region that calls go to.
         allow_adoption: objects may take over targets that others made.
         status_fields: the status fields that the installed CRD keeps, None for all.
+        all_namespaces: every MCPServer there is is watched, so that a marker can be known to name none.
     """
 
     default_gateway: str = ""
@@ -45,6 +47,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     region: str = ""
     allow_adoption: bool = False
     status_fields: frozenset[str] | None = None
+    all_namespaces: bool = False
 
     @property
     def marks(self) -> bool:
@@ -122,7 +125,10 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Trouble(msgspec.Struct, frozen=True, kw_only=True):
-    """The last AWS call for this object failed; nothing is sent before `until`, unless the spec changes."""
+    """The last AWS call for this object failed; nothing is sent before `until`, unless the spec changes.
+
+    `awaits_consent`: the target's state, when AWS refused a write because a person has yet to consent.
+    """
 
     kind: str
     reason: str
@@ -131,6 +137,14 @@ class Trouble(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int
     until: float
     at: float
+    awaits_consent: str = ""
+
+
+class Consent(msgspec.Struct, frozen=True, kw_only=True):
+    """The address at which a person consents, and when it runs out."""
+
+    url: str
+    expires: datetime
 
 
 class Details(msgspec.Struct, frozen=True, kw_only=True):
@@ -169,7 +183,13 @@ class Memory:
         elsewhere: what is remembered of those places, by gateway, in the terms of a record there.
         busy_on: the gateway whose fast Lists this object asked for, or "".
         gateways: those tracked for this object.
+        held_headers: names of headers, in lower case, that AWS holds although the spec may not ask for them;
+            None when not known.
         synced_request: the annotation's value that tools were last indexed for.
+        consent: the address that status shows while a person is waited for.
+        consent_since: loop time at which this was first seen of the target's present state.
+        consent_ends: loop time at which the address runs out.
+        rested_at: loop time at which the target was last seen settled and not waiting for a person.
         synced_at: loop time at which tools were last asked to be indexed, other than to repair.
     """
 
@@ -198,10 +218,15 @@ class Memory:
     gateway_answered: float | None = None
     record_failed: bool = False
     moves: tuple[Record, ...] | None = None
-    elsewhere: Mapping[str, Memory] = _NOWHERE
+    elsewhere: Mapping[str, Memory] = field(default_factory=lambda: _NOWHERE)
     busy_on: str = ""
     gateways: frozenset[str] = frozenset()
+    held_headers: frozenset[str] | None = None
     synced_request: str = ""
+    consent: Consent | None = None
+    consent_since: float | None = None
+    consent_ends: float = 0.0
+    rested_at: float | None = None
     synced_at: float = 0.0
     waiting_since: float | None = None
     next_sweep: float | None = None
@@ -224,6 +249,8 @@ class State:
         want: comparable form of the desired target.
         tools_due: when `spec.toolSync` asks for the next indexing of tools, None when it does not.
         name_recorded: another object records the target that holds the desired name.
+        orphans: markers on `named` rows that are this installation's and name no object there is.
+        headers_unknown: only a Get of the recorded target can tell whether its headers are refused.
         rename_blocked: why the target keeps its old name for now, or "".
         sync_denied: AWS refuses Synchronize to these credentials (an old IAM policy).
         target: the target read in full by this pass, if it was.
@@ -258,6 +285,8 @@ class State:
     problems: tuple[str, ...] = ()
     tools_due: float | None = None
     name_recorded: bool = False
+    orphans: frozenset[str] = frozenset()
+    headers_unknown: bool = False
     rename_blocked: str = ""
     sync_denied: bool = False
     moves: tuple[Record, ...] = ()
