@@ -115,6 +115,7 @@ class Operator:
                 default_deletion_policy=config.default_deletion_policy,
                 allow_adoption=config.allow_adoption,
                 sweep_interval=config.sweep_interval,
+                all_namespaces=not config.namespaces,
             ),
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -137,6 +138,9 @@ class Performer:
 
     async def _take_up(self, _view: Pass, state: State, action: act.TakeUp) -> None:
         self._outcome.record(state, action.gateway_id, action.target)
+        if action.adopted:
+            message = f"Took over target {action.target.summary.target_id}, which this operator did not make."
+            self._objects.event(state.obj, "Normal", "Adopted", message)
 
     async def _verify(self, view: Pass, state: State, action: act.Verify) -> None:
         """Note that AWS holds what the spec asks for; the next full comparison is a sweep away."""
@@ -155,8 +159,10 @@ class Performer:
         """Replace the target's configuration and say which fields changed."""
         ports = self._ports
         memory = state.memory
-        lane = Lane.INTERACTIVE if action.cause is act.Cause.EDIT else Lane.BACKGROUND
-        with self._ticket(state, Op.UPDATE, action.gateway_id, lane) as ticket:
+        adopts = action.cause is act.Cause.ADOPTION
+        lane = Lane.INTERACTIVE if adopts or action.cause is act.Cause.EDIT else Lane.BACKGROUND
+        claim = self._outcome.adopting(state, action.target_id) if adopts else nullcontext()
+        with claim, self._ticket(state, Op.UPDATE, action.gateway_id, lane) as ticket:
             began = ports.clock()
             memory.verified = view.target = None
             target = await ports.agentcore.update_target(
@@ -186,6 +192,10 @@ class Performer:
                 self._objects.event(state.obj, "Warning", "DriftRepaired", message)
             case act.Cause.FAILURE:
                 self._outcome.repaired(state)
+            case act.Cause.ADOPTION:
+                self._outcome.record(state, action.gateway_id, target)
+                message = f"Took over target {action.target_id}, whose MCPServer is gone. {text}".rstrip()
+                self._objects.event(state.obj, "Normal", "Adopted", message)
 
     async def _synchronize(self, view: Pass, state: State, action: act.Synchronize) -> None:
         """Have AWS connect to the server again."""

@@ -19,6 +19,7 @@ class Cause(StrEnum):
     FAILURE = "failure"
     REQUEST = "request"
     SCHEDULE = "schedule"
+    ADOPTION = "adoption"
 
 
 class Action(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,9 +31,17 @@ class Nothing(Action, frozen=True, kw_only=True):
 
 
 class Settled(Action, frozen=True, kw_only=True):
-    """AWS holds this generation, READY. `until`: the next sweep."""
+    """AWS holds this generation, READY.
+
+    Attributes:
+        until: the next sweep.
+        note: what else there is to say.
+        rest: as in `Blocked`.
+    """
 
     until: float | None = None
+    note: str = ""
+    rest: Await | Blocked | None = None
 
 
 class Await(Action, frozen=True, kw_only=True):
@@ -62,6 +71,7 @@ class Blocked(Action, frozen=True, kw_only=True):
         synced: AWS holds this generation's configuration all the same.
         signature: digest of a difference that AWS does not let us remove.
         until, list_since, busy: as in `Await`.
+        rest: what the end of the object's target on another gateway waits for, after a move.
     """
 
     reason: str
@@ -73,6 +83,7 @@ class Blocked(Action, frozen=True, kw_only=True):
     until: float | None = None
     list_since: float | None = None
     busy: bool = False
+    rest: Await | Blocked | None = None
 
 
 class Reject(Action, frozen=True, kw_only=True):
@@ -109,10 +120,11 @@ class Create(Action, frozen=True, kw_only=True):
 
 
 class TakeUp(Action, frozen=True, kw_only=True):
-    """Record a target that a fresh Get proved to be ours."""
+    """Record a target that a fresh Get proved to be ours, or (`adopted`) to be nobody's."""
 
     gateway_id: str
     target: Target
+    adopted: bool = False
 
 
 class Verify(Action, frozen=True, kw_only=True):
@@ -147,6 +159,28 @@ class Delete(Action, frozen=True, kw_only=True):
     gateway_id: str
     target_id: str
     duplicate: bool = False
+
+
+class Move(Action, frozen=True, kw_only=True):
+    """Write into status that a target may come to be on another gateway, before a Create can go there."""
+
+    gateway_id: str
+    message: str
+
+
+class Elsewhere(Action, frozen=True, kw_only=True):
+    """Take one step for the object on a gateway that its record does not name."""
+
+    gateway_id: str
+    step: Action
+
+
+class Forget(Action, frozen=True, kw_only=True):
+    """Nothing of the object is left on a gateway, or nothing that is to be touched: `event` says which."""
+
+    gateway_id: str
+    event: str
+    message: str
 
 
 class CheckGateway(Action, frozen=True, kw_only=True):

@@ -35,9 +35,13 @@ def plan_recorded(state: State, *, lost: Callable[[State], act.Action]) -> act.A
         return plan_absent(state, state.record, lost=lost)
     if (action := _gateway_lost(state, row)) is not None:
         return action
+    status = row.summary.status
+    if status not in TRANSIENT and not row.settled:
+        # As it was before our last write: whose it was then does not matter, for that write was allowed.
+        return _in_progress(row)
     if (why := ownership.objection(state, row)) is not None:
         return act.Blocked(reason=Reason.FOREIGN_MARKER, message=why, stalled=True)
-    if row.summary.status in TRANSIENT or not row.settled:
+    if status in TRANSIENT:
         return _in_progress(row)
     for rule in (pending, compare, failed):
         if (action := rule(state, row)) is not None:
