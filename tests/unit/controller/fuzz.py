@@ -21,6 +21,7 @@ from mcp_gateway_operator.simulator.settings import Consistency, Durations, Swit
 from mcp_gateway_operator.simulator.settings import Settings as SimulatorSettings
 from mcp_gateway_operator.targets import desired, diff, marker
 from mcp_gateway_operator.targets.model import Target, TargetSummary
+from tests.support.audit import Audit
 from tests.support.memory_cluster import LOST, Fault, Request
 from tests.support.world import GATEWAY, World, condition
 
@@ -49,6 +50,7 @@ class Story:
     def __init__(self, seed: int) -> None:
         self.rng = random.Random(seed)  # noqa: S311  -- repeatable, not secret
         self.world = World(simulator=self._settings(), seed=seed, latency=self.rng.choice((0.02, 0.3)))
+        self.audit = Audit(self.world.api.store)
         self.log: list[str] = []
         self.lies: list[str] = []
         self.humans: dict[str, str] = {}
@@ -114,6 +116,7 @@ class Story:
         finally:
             await self._stack.aclose()
         assert not self.lies, self.lies[0]
+        assert not self.audit.complaints, self.audit.complaints[0]
 
     def say(self, text: str) -> None:
         """Note one step."""
