@@ -51,8 +51,8 @@ class MCPServerSpec(Camel, frozen=True, kw_only=True):
         str,
         Field(
             doc="Id (not the ARN) of the AgentCore gateway that gets the target. Default: the gateway where "
-            "the target is now, else the operator's --gateway-id. A change does not move a target that "
-            "exists: it stays, and the condition Ready says so. Outer white space is ignored.",
+            "the target is now, else the operator's --gateway-id. A change moves the target: one is made in "
+            "the new gateway, and the old one is deleted when that is READY. Outer white space is ignored.",
             max_length=256,
             rules=rules.GATEWAY_ID,
             example="tools-abcdefghij",

@@ -8,7 +8,7 @@ from mcp_gateway_operator.agentcore.table import Change
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.targets import marker as markers
 from mcp_gateway_operator.targets.naming import default_target_name
-from mcp_gateway_operator.targets.state import Settings, stored_record
+from mcp_gateway_operator.targets.state import Settings, stored_moves, stored_record
 
 Key = tuple[str, str]
 Keys = dict[str, tuple[Key, ...]]
@@ -31,10 +31,10 @@ class ObjectIndex:
 
     def update(self, old: MCPServer | None, new: MCPServer | None) -> None:
         """Take one change of one object in."""
-        if old is not None and (target_id := _recorded(old)):
-            _discard(self._by_target, target_id, old.key)
-        if new is not None and (target_id := _recorded(new)):
-            _add(self._by_target, target_id, new.key)
+        for key, target_id in _recorded(old):
+            _discard(self._by_target, target_id, key)
+        for key, target_id in _recorded(new):
+            _add(self._by_target, target_id, key)
         before, after = (wanted_name(obj) if obj is not None else "" for obj in (old, new))
         if before != after:
             if old is not None:
@@ -87,10 +87,12 @@ class ObjectIndex:
         return keys
 
 
-def _recorded(obj: MCPServer) -> str:
-    """Return the recorded target; a status that was copied from another object records nothing."""
-    record = stored_record(obj)
-    return record.target_id if record is not None else ""
+def _recorded(obj: MCPServer | None) -> list[tuple[Key, str]]:
+    """Return the recorded targets; a status that was copied from another object records nothing."""
+    record = stored_record(obj) if obj is not None else None
+    if obj is None or record is None:
+        return []
+    return [(obj.key, each.target_id) for each in (record, *stored_moves(obj)) if each.target_id]
 
 
 def _add(table: Keys, value: str, key: Key) -> None:

@@ -15,6 +15,7 @@ from mcp_gateway_operator.api.types import Condition, MCPServer
 from mcp_gateway_operator.controller.gateways import Gateways
 from mcp_gateway_operator.controller.index import Key, ObjectIndex
 from mcp_gateway_operator.controller.load import Loader
+from mcp_gateway_operator.controller.moves import Mover
 from mcp_gateway_operator.controller.objects import ObjectWriter
 from mcp_gateway_operator.controller.outcome import Outcome
 from mcp_gateway_operator.controller.perform import NoTicketError, Pass, Performer
@@ -29,6 +30,7 @@ from mcp_gateway_operator.targets.state import (
     State,
     applied_generation,
     stored_defaults,
+    stored_moves,
     stored_record,
 )
 from mcp_gateway_operator.targets.waiting import was_ready
@@ -59,16 +61,24 @@ class Reconciler:
             clock=ports.clock,
             wall=ports.wall,
             rng=ports.rng,
+            knows_all=self._knows_all,
         )
         self._objects = ObjectWriter(ports)
         self._outcome = Outcome(ports, self.index)
         self._performer = Performer(ports, self._objects, self._outcome, self._deny_sync)
+        self._mover = Mover(ports, self._objects)
+        self._performer.handlers |= {act.Move: self._mover.move, act.Forget: self._mover.forget}
         self._memories: dict[Key, Memory] = {}
 
     def identify(self, settings: Settings) -> None:
         """Take settings that became known after the start: owner id, account, Region."""
         self.settings = settings
         self.index.rebuild(settings, self._ports.informer.values())
+
+    def _knows_all(self) -> bool:
+        """Whether an MCPServer that is not in the cache does not exist."""
+        informer = self._ports.informer
+        return self.settings.all_namespaces and informer.synced.is_set() and not informer.undecodable
 
     # -- what wakes an object -------------------------------------------------------------------------
 
@@ -142,18 +152,21 @@ class Reconciler:
                 return None
             state = self._loader.load(view.obj, memory, self.settings, fresh=view.fresh, target=view.target)
             action = plan(state)
-            perform = self._performer.handlers.get(type(action))
+            at, step = _place(state, action)
+            perform = self._performer.handlers.get(type(step))
             if perform is None:
                 return state, action
             try:
-                await perform(view, state, action)
+                await perform(view, at, step)
             except AgentCoreError as error:
                 if error.kind is ErrorKind.FENCED:
                     # Whoever writes now reports, too.
                     return state, act.Nothing()
-                self._outcome.note_trouble(state, action, error)
+                self._outcome.note_trouble(at, step, error)
             except NoTicketError:
-                return state, _queued(state, action)
+                return state, _queued(state, step, leaving=at in state.leftovers)
+            if at is state.destination and at.memory.record is not None:
+                self._mover.arrived(state)
             if isinstance(action, act.Release):
                 return None
         raise RuntimeError(f"{obj.key}: no end after {MAX_STEPS} steps, the last was {action!r}")
@@ -180,17 +193,24 @@ class Reconciler:
         """Tell the observer what this object waits for; stop what it no longer does."""
         observer, queue, key = self._ports.observer, self._ports.queue, state.obj.key
         memory = state.memory
-        waits = action if isinstance(action, act.Await | act.Blocked) else None
-        busy_on = waits.gateway_id if waits is not None and waits.busy else ""
+        waits = _waits(action)
+        busy_on = next((wait.gateway_id for wait in waits if wait.busy), "")
         if memory.busy_on and memory.busy_on != busy_on:
             observer.idle(memory.busy_on, key)
         if busy_on:
             observer.busy(busy_on, key)
         memory.busy_on = busy_on
-        if waits is not None and waits.list_since is not None and waits.gateway_id:
-            observer.after_list(
-                waits.gateway_id, since=waits.list_since, waiter=key, wake=lambda: queue.add(key)
-            )
+        for wait in waits:
+            if wait.list_since is not None and wait.gateway_id:
+                observer.after_list(
+                    wait.gateway_id, since=wait.list_since, waiter=key, wake=lambda: queue.add(key)
+                )
+        if not state.obj.metadata.deletion_timestamp:
+            # What is left over is deleted on rows read since it was first found to be due.
+            due = isinstance(action, act.Settled | act.Blocked) and action.rest is not None
+            for place in state.leftovers:
+                since = place.memory.deleting_since
+                place.memory.deleting_since = (state.now if since is None else since) if due else None
 
     async def _report(self, state: State, action: act.Action) -> float | None:
         """Write the status if it says something new; return when a held-back one is due."""
@@ -209,10 +229,10 @@ class Reconciler:
         status = status_of(state, action, wall=self._ports.wall())
         if status is None:
             return None
-        guarded = memory.record is not None
-        memory.record_failed = guarded
+        guarded = memory.record is not None or memory.moves is not None
+        memory.record_failed = memory.record is not None
         obj = await self._objects.write_status(state.obj, status, guarded=guarded)
-        memory.record = None
+        memory.record = memory.moves = None
         memory.record_failed = False
         self._announce(state.obj, obj)
         return None
@@ -222,7 +242,8 @@ class Reconciler:
         obj, record = await self._objects.fetch(obj), memory.record
         # The answer alone may have been lost.
         if record is not None and obj.metadata.uid == memory.uid and stored_record(obj) != record:
-            status = with_record(obj, record, wall=self._ports.wall())
+            moves = stored_moves(obj) if memory.moves is None else memory.moves
+            status = with_record(obj, record, moves, wall=self._ports.wall())
             obj = await self._objects.write_status(obj, status, guarded=True)
         memory.record_failed = False
         return obj
@@ -256,8 +277,9 @@ class Reconciler:
             return
         if memory.busy_on:
             self._ports.observer.idle(memory.busy_on, key)
-        if memory.record is not None:
-            self.index.disclaim(memory.record.target_id, key)
+        for each in (memory, *memory.elsewhere.values()):
+            if each.record is not None:
+                self.index.disclaim(each.record.target_id, key)
         self._gateways.release(key, memory)
 
     def _forget(self, key: Key) -> None:
@@ -328,9 +350,30 @@ def _told(obj: MCPServer) -> bool:
     return ready is not None and ready.observed_generation == obj.metadata.generation
 
 
-def _queued(state: State, action: act.Action) -> act.Action:
-    """Return the wait for a quota ticket; a target that is merely to be looked at stays what it is."""
-    looks = isinstance(action, act.Read | act.CheckGateway | act.Synchronize)
+def _place(state: State, action: act.Action) -> tuple[State, act.Action]:
+    """Return where an action is to be carried out, and what is to be done there."""
+    if not isinstance(action, act.Elsewhere):
+        return state, action
+    places = (state.destination, *state.leftovers)
+    return next(each for each in places if each and each.gateway_id == action.gateway_id), action.step
+
+
+def _waits(action: act.Action) -> tuple[act.Await | act.Blocked, ...]:
+    """Return what an action that has nothing to do now waits for."""
+    if isinstance(action, act.Await):
+        return (action,)
+    if not isinstance(action, act.Settled | act.Blocked):
+        return ()
+    rest = () if action.rest is None else (action.rest,)
+    return rest if isinstance(action, act.Settled) else (action, *rest)
+
+
+def _queued(state: State, action: act.Action, *, leaving: bool) -> act.Action:
+    """Return the wait for a quota ticket; a target that is merely to be looked at stays what it is.
+
+    So does one that another is to make room for, `leaving` its gateway.
+    """
+    looks = leaving or isinstance(action, act.Read | act.CheckGateway | act.Synchronize)
     return act.Await(
         reason=Reason.QUEUED,
         message="Waiting for a turn within AWS's request quotas.",
@@ -341,6 +384,7 @@ def _queued(state: State, action: act.Action) -> act.Action:
 def _deadline(action: act.Action) -> float | None:
     match action:
         case act.Settled() | act.Await() | act.Blocked():
-            return action.until
+            moments = [action.until, *(wait.until for wait in _waits(action))]
+            return min((moment for moment in moments if moment is not None), default=None)
         case _:
             return None

@@ -180,13 +180,17 @@ _UNTOLD = frozenset(
 
 
 class _Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """What the conditions say; `synced` is None when AWS held this generation and may not any more."""
+    """What the conditions say; `synced` is None when AWS held this generation and may not any more.
+
+    `progress` is the reason of Reconciling and Stalled where it is not that of Ready.
+    """
 
     ready: bool = False
     synced: bool | None = False
     reconciling: bool = False
     stalled: bool = False
     reason: str
+    progress: str = ""
     message: str
 
 

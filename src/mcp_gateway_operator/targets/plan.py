@@ -9,11 +9,13 @@ from __future__ import annotations
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.names import Reason
 from mcp_gateway_operator.targets import actions as act
-from mcp_gateway_operator.targets import marker as markers
 from mcp_gateway_operator.targets import ownership
+from mcp_gateway_operator.targets.adoption import adopt, advice
 from mcp_gateway_operator.targets.deletion import plan_deletion
+from mcp_gateway_operator.targets.move import clear_up, plan_move
+from mcp_gateway_operator.targets.observe import observe
 from mcp_gateway_operator.targets.recorded import plan_recorded
-from mcp_gateway_operator.targets.state import CREATE_TIMEOUT, LIST_LAG, Row, State
+from mcp_gateway_operator.targets.state import CREATE_TIMEOUT, LIST_LAG, State
 from mcp_gateway_operator.targets.waiting import attempt, await_doubted, doubted, unlisted
 
 
@@ -21,31 +23,25 @@ def plan(state: State) -> act.Action:
     """Return what to do next for one MCPServer."""
     if state.obj.metadata.deletion_timestamp:
         return plan_deletion(state)
-    for rule in (_observed, _reprotect, _paused, _reject, _protect):
+    observes = state.obj.spec.management_policy == "Observe"
+    rules = (_held_headers, _reject) if observes else _RULES
+    for rule in rules:
         if (action := rule(state)) is not None:
             return action
+    if observes:
+        return observe(state, pursue=_pursue)
     if state.record is None:
         return _plan_unrecorded(state)
-    if state.record.gateway_id != state.gateway_id:
-        return act.Blocked(
-            reason=Reason.MOVING,
-            message=(
-                f"The target is on gateway {state.record.gateway_id} and stays there: moving to "
-                f"{state.gateway_id} is not supported yet. Set spec.gatewayId back, or delete this object "
-                "and create it again."
-            ),
-            stalled=True,
-        )
+    if state.destination is not None:
+        return plan_move(state, state.destination, create=_plan_unrecorded)
+    return clear_up(state, plan_recorded(state, lost=_plan_unrecorded))
+
+
+def _pursue(state: State) -> act.Action:
+    """Decide for a target on the gateway where it belongs."""
+    if state.record is None:
+        return _plan_unrecorded(state)
     return plan_recorded(state, lost=_plan_unrecorded)
-
-
-def _observed(state: State) -> act.Action | None:
-    if state.obj.spec.management_policy != "Observe":
-        return None
-    return act.Blocked(
-        reason=Reason.OBSERVED,
-        message="managementPolicy is Observe: nothing is written to AWS. Set it to Manage to change that.",
-    )
 
 
 def _paused(state: State) -> act.Action | None:
@@ -62,6 +58,16 @@ def _reprotect(state: State) -> act.Action | None:
     if state.record is None or state.protected:
         return None
     return act.Protect(gateway_id=state.record.gateway_id)
+
+
+def _held_headers(state: State) -> act.Action | None:
+    """Learn which headers AWS holds before they are refused: what it took once goes on working."""
+    if not state.headers_unknown or state.record is None:
+        return None
+    if state.recorded is None:
+        return unlisted(state, state.record.gateway_id)
+    target_id = state.recorded.summary.target_id
+    return attempt(state, act.Read(gateway_id=state.recorded.gateway_id, target_id=target_id, urgent=False))
 
 
 def _reject(state: State) -> act.Action | None:
@@ -206,44 +212,22 @@ def _name_taken(state: State) -> act.Action | None:
     if not summary.description and state.settings.marks and not read:
         # A List need not show descriptions, and the marker decides whether the name is taken or ours.
         return attempt(state, act.Read(gateway_id=row.gateway_id, target_id=summary.target_id))
-    if (action := _adopt(state, row)) is not None:
+    if (action := adopt(state, row)) is not None:
         return action
     holder = f"marked [mcps {row.marker}]" if row.marker else "which this operator did not make"
+    if row.marker in state.orphans:
+        holder += " of an MCPServer that does not exist any more"
     return act.Blocked(
         reason=Reason.NAME_CONFLICT,
         message=(
             f"The name {summary.name!r} is taken on gateway {state.gateway_id} by target "
             f"{summary.target_id}, {holder}. Choose another spec.targetName, or delete that target: "
             "it is created here as soon as the name is free."
-            f"{_adoption_advice(state, row)}"
+            f"{advice(state, row)}"
         ),
         stalled=True,
     )
 
 
-def _adopt(state: State, row: Row) -> act.Action | None:
-    """Take over a target that nobody marked or recorded, where the operator and the object both allow it.
-
-    The operator's consent comes first: else any namespace could seize targets that Terraform made.
-    """
-    asked = state.obj.spec.adoption_policy == "IfExists"
-    if not asked or not state.settings.allow_adoption or state.name_recorded or row.marker is not None:
-        return None
-    target = state.target
-    if target is None or target.summary.target_id != row.summary.target_id:
-        return attempt(state, act.Read(gateway_id=row.gateway_id, target_id=row.summary.target_id))
-    is_server = "mcpServer" in target.config.get("targetConfiguration", {}).get("mcp", {})
-    if not is_server or markers.find(target.summary.description) is not None:
-        return None
-    return act.TakeUp(gateway_id=row.gateway_id, target=target)
-
-
-def _adoption_advice(state: State, row: Row) -> str:
-    """Return the sentence that names the way to keep the target, where there is one."""
-    if row.marker is not None or state.name_recorded:
-        return ""
-    if state.settings.allow_adoption:
-        return " To take it over, set spec.adoptionPolicy to IfExists."
-    return (
-        " To take it over, start the operator with --allow-adoption and set spec.adoptionPolicy to IfExists."
-    )
+_RULES = (_reprotect, _paused, _held_headers, _reject, _protect)
+"""What comes before the target of an object that is managed."""

@@ -48,9 +48,9 @@ Case = tuple[str, Callable[..., State], dict[str, Any], act.Action]
 FIRST: list[Case] = [
     (
         "observe writes nothing, not even a finalizer",
-        recorded,
+        unrecorded,
         {"of": spec(management_policy="Observe"), "meta": {"finalizers": ()}},
-        act.Blocked(reason="Observed", message="nothing is written to AWS"),
+        act.Blocked(reason="Observed", message=f"would create target {NAME} on gateway {GATEWAY}"),
     ),
     (
         "paused",
@@ -107,10 +107,10 @@ FIRST: list[Case] = [
         act.Protect(gateway_id=ELSEWHERE),
     ),
     (
-        "a move is refused",
+        "a move is refused under an old CRD",
         recorded,
-        {"gateway_id": ELSEWHERE},
-        act.Blocked(reason="Moving", message=f"on gateway {GATEWAY}", stalled=True),
+        {"immovable": ELSEWHERE},
+        act.Blocked(reason="Moving", message=f"stays on gateway {GATEWAY}", stalled=True),
     ),
 ]
 

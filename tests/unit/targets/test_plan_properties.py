@@ -27,6 +27,9 @@ CLOSED_SET = {
     act.Update,
     act.Synchronize,
     act.Delete,
+    act.Move,
+    act.Elsewhere,
+    act.Forget,
     act.CheckGateway,
     act.Release,
 }
