@@ -7,6 +7,7 @@ from collections.abc import Iterable, KeysView
 from mcp_gateway_operator.agentcore.table import Change
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.targets import marker as markers
+from mcp_gateway_operator.targets.model import TargetSummary
 from mcp_gateway_operator.targets.naming import default_target_name
 from mcp_gateway_operator.targets.state import Settings, stored_moves, stored_record
 
@@ -59,6 +60,17 @@ class ObjectIndex:
     def recorders(self, target_id: str) -> frozenset[Key]:
         """Return the objects whose valid record names this target."""
         return frozenset(self._by_target.get(target_id, ()))
+
+    def wanting(self, name: str) -> tuple[Key, ...]:
+        """Return the objects that ask for this target name, on whatever gateway."""
+        return self._by_name.get(name, ())
+
+    def holder(self, summary: TargetSummary) -> Key | None:
+        """Return the object whose target this is: as its marker says, else as a record does."""
+        mark = markers.find(summary.description)
+        if mark is not None:
+            return self._by_marker.get(mark)
+        return min(self._by_target.get(summary.target_id, ()), default=None)
 
     def markers(self) -> KeysView[str]:
         """Return the markers, as `OWNER/OBJECT`, of all objects there are; a live view."""

@@ -21,10 +21,12 @@ from mcp_gateway_operator.api.validation import validate
 from mcp_gateway_operator.controller.gateways import Gateways
 from mcp_gateway_operator.controller.headers import allow_held
 from mcp_gateway_operator.controller.index import ObjectIndex, wanted_name
+from mcp_gateway_operator.controller.rivals import Rivals
 from mcp_gateway_operator.controller.schema import keeps_moves
 from mcp_gateway_operator.targets import consent, desired, diff, naming
 from mcp_gateway_operator.targets import marker as markers
 from mcp_gateway_operator.targets.model import Target, instant
+from mcp_gateway_operator.targets.rivalry import Claim, deciding, holder_words, rank_of
 from mcp_gateway_operator.targets.state import (
     GatewayView,
     Memory,
@@ -49,6 +51,7 @@ class Loader:
         observer: Observer,
         gateways: Gateways,
         index: ObjectIndex,
+        rivals: Rivals,
         clock: Callable[[], float],
         wall: Callable[[], datetime],
         rng: random.Random,
@@ -57,6 +60,7 @@ class Loader:
         self._observer = observer
         self._gateways = gateways
         self._index = index
+        self._rivals = rivals
         self._clock = clock
         self._wall = wall
         self._rng = rng
@@ -189,10 +193,14 @@ class Loader:
             state.named = holders
             state.name_recorded = any(self._index.recorders(held.summary.target_id) for held in holders)
             state.orphans = self._orphans(state.settings, holders)
+            state.holder = self._holder(holders)
+            state.rival = self._rival(state, name)
             if row is not None and holders:
+                held = deciding(holders)
                 state.rename_blocked = (
                     f"The target keeps the name {row.summary.name!r}: {name!r} is taken by target "
-                    f"{holders[0].summary.target_id}. Choose another spec.targetName, or delete that target."
+                    f"{held.summary.target_id}, {holder_words(state, held)}. Choose another spec.targetName, "
+                    "or delete that target."
                 )
                 name = row.summary.name
         kept = row.marker if row is not None and not state.settings.marks else None
@@ -217,6 +225,25 @@ class Loader:
         owners = {markers.owner_code(owner) for owner in settings.owner_ids}
         marks = {row.marker for row in rows if row.marker and row.marker.partition("/")[0] in owners}
         return frozenset(marks - self._index.markers())
+
+    def _holder(self, holders: tuple[Row, ...]) -> str:
+        key = self._index.holder(deciding(holders).summary) if holders else None
+        return "/".join(key) if key else ""
+
+    def _rival(self, state: State, name: str) -> str:
+        record = state.record
+        held = (
+            record is not None
+            and record.gateway_id == state.gateway_id
+            and (record.target_name or name) == name
+        )
+        key = self._rivals.ahead(
+            state.obj.key,
+            name,
+            Claim(gateway_id=state.gateway_id, rank=rank_of(state.obj, held=held)),
+            default_gateway=state.settings.default_gateway,
+        )
+        return "/".join(key) if key else ""
 
     def _region(self, state: State) -> str:
         arn = state.record.gateway_arn if state.record else ""

@@ -114,9 +114,15 @@ class Outcome:
         memory.sent_diff = signature(unkept)
 
     def write_noted(self, gateway_id: str, target: Target, began: float) -> None:
-        """Put a write's answer into the observer's table at once."""
+        """Put a write's answer into the observer's table at once.
+
+        Lists report what others did, so whoever waits for a name that this write freed is woken here.
+        """
         table = self._ports.observer.track(gateway_id)
-        table.apply_write(target, began=began, ended=self._ports.clock())
+        for change in table.apply_write(target, began=began, ended=self._ports.clock()):
+            if change.before is not None and change.before.name != target.summary.name:
+                for key in self._index.wanting(change.before.name):
+                    self._ports.queue.add(key, urgent=False)
 
     def note_details(self, state: State, gateway_id: str, target: Target) -> None:
         """Keep what only a Get tells; a failure gets its first repair time."""

@@ -21,6 +21,7 @@ from mcp_gateway_operator.controller.outcome import Outcome
 from mcp_gateway_operator.controller.perform import NoTicketError, Pass, Performer
 from mcp_gateway_operator.controller.ports import Ports
 from mcp_gateway_operator.controller.report import status_of, with_record
+from mcp_gateway_operator.controller.rivals import Rivals
 from mcp_gateway_operator.runtime.cluster import ApiError
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.plan import plan
@@ -54,10 +55,12 @@ class Reconciler:
         self.index = ObjectIndex(settings)
         self._ports = ports
         self._gateways = Gateways(ports.observer)
+        self._rivals = Rivals(self.index, ports.informer.get)
         self._loader = Loader(
             observer=ports.observer,
             gateways=self._gateways,
             index=self.index,
+            rivals=self._rivals,
             clock=ports.clock,
             wall=ports.wall,
             rng=ports.rng,
@@ -95,6 +98,8 @@ class Reconciler:
             self._ports.queue.add(obj.key, urgent=True)
         elif old.status != new.status and obj.key not in self._objects.reporting:
             self._ports.queue.add(obj.key, urgent=False)
+        for key in self._rivals.concerned(old, new, default_gateway=self.settings.default_gateway):
+            self._ports.queue.add(key, urgent=False)
 
     def on_targets(self, gateway_id: str, changes: Sequence[Change]) -> None:
         """Take rows that changed at AWS: wake the objects they belong to.

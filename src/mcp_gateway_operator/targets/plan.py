@@ -15,6 +15,7 @@ from mcp_gateway_operator.targets.deletion import plan_deletion
 from mcp_gateway_operator.targets.move import clear_up, plan_move
 from mcp_gateway_operator.targets.observe import observe
 from mcp_gateway_operator.targets.recorded import plan_recorded
+from mcp_gateway_operator.targets.rivalry import deciding, holder_words, yield_name
 from mcp_gateway_operator.targets.state import CREATE_TIMEOUT, LIST_LAG, State
 from mcp_gateway_operator.targets.waiting import attempt, await_doubted, doubted, unlisted
 
@@ -96,7 +97,7 @@ def _plan_unrecorded(state: State) -> act.Action:
     for gateway_id in dict.fromkeys((state.gateway_id, *state.gateways)):
         if (action := unlisted(state, gateway_id)) is not None:
             return action
-    for rule in (_take_up, _name_taken, _settle_doubt):
+    for rule in (_take_up, _name_taken, _settle_doubt, yield_name):
         if (action := rule(state)) is not None:
             return action
     create = attempt(
@@ -196,8 +197,7 @@ def _settle_doubt(state: State) -> act.Action | None:
 def _name_taken(state: State) -> act.Action | None:
     if not state.named:
         return None
-    # Of several rows one that stays decides.
-    row = min(state.named, key=lambda each: each.summary.status == "DELETING")
+    row = deciding(state.named)
     summary = row.summary
     if summary.status == "DELETING":
         return act.Await(
@@ -214,15 +214,12 @@ def _name_taken(state: State) -> act.Action | None:
         return attempt(state, act.Read(gateway_id=row.gateway_id, target_id=summary.target_id))
     if (action := adopt(state, row)) is not None:
         return action
-    holder = f"marked [mcps {row.marker}]" if row.marker else "which this operator did not make"
-    if row.marker in state.orphans:
-        holder += " of an MCPServer that does not exist any more"
     return act.Blocked(
         reason=Reason.NAME_CONFLICT,
         message=(
             f"The name {summary.name!r} is taken on gateway {state.gateway_id} by target "
-            f"{summary.target_id}, {holder}. Choose another spec.targetName, or delete that target: "
-            "it is created here as soon as the name is free."
+            f"{summary.target_id}, {holder_words(state, row)}. Choose another spec.targetName, or delete "
+            "that target: it is created here as soon as the name is free."
             f"{advice(state, row)}"
         ),
         stalled=True,

@@ -251,6 +251,8 @@ class State:
         name_recorded: another object records the target that holds the desired name.
         orphans: markers on `named` rows that are this installation's and name no object there is.
         headers_unknown: only a Get of the recorded target can tell whether its headers are refused.
+        holder: the MCPServer, as NAMESPACE/NAME, whose target holds the desired name, or "".
+        rival: the MCPServer, as NAMESPACE/NAME, that wants the desired name too and comes first, or "".
         rename_blocked: why the target keeps its old name for now, or "".
         sync_denied: AWS refuses Synchronize to these credentials (an old IAM policy).
         target: the target read in full by this pass, if it was.
@@ -287,6 +289,8 @@ class State:
     name_recorded: bool = False
     orphans: frozenset[str] = frozenset()
     headers_unknown: bool = False
+    holder: str = ""
+    rival: str = ""
     rename_blocked: str = ""
     sync_denied: bool = False
     moves: tuple[Record, ...] = ()

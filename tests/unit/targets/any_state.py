@@ -265,6 +265,8 @@ def states(draw: st.DrawFn) -> State:
         request=body,
         target=draw(st.none() | targets() | targets()),
         problems=draw(st.sampled_from([*9 * [()], ("wrong",)])),
+        holder=draw(st.sampled_from(["", "team-b/other"])),
+        rival=draw(st.sampled_from([*3 * [""], "team-b/other"])),
         rename_blocked=draw(st.sampled_from(["", "taken"])),
         sync_denied=draw(st.booleans()),
     )

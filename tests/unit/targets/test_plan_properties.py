@@ -106,6 +106,7 @@ def create_only_from_a_fresh_view(state: State, action: act.Action) -> None:
         assert not state.problems
         assert not state.marked
         assert not state.named
+        assert not state.rival
         assert action.gateway_id == state.gateway_id == state.noted_gateway
         view = state.gateways[action.gateway_id]
         assert view.listed_at is not None

@@ -1,0 +1,310 @@
+"""Several objects want one target name: one gets it, the others wait without a call and take over."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+
+from mcp_gateway_operator.api import names
+from mcp_gateway_operator.runtime.cluster import NAMESPACES
+from mcp_gateway_operator.simulator.settings import Durations, Switches
+from mcp_gateway_operator.simulator.settings import Settings as SimulatorSettings
+from mcp_gateway_operator.targets import marker
+from tests.support.world import GATEWAY, OTHER_GATEWAY, World, condition
+
+OWNER = "cluster-a"
+DRIFT = 30.0
+NAME_RULES = ("conflict", "validation", "allow")
+CONFIG = {"mcp": {"mcpServer": {"endpoint": "https://by-hand.example.com/mcp"}}}
+
+
+def world_of(duplicate_names: Any = "conflict", **switches: Any) -> World:
+    """Return a world whose namespaces team-a and team-b exist."""
+    settings = SimulatorSettings(
+        switches=Switches(duplicate_names=duplicate_names, **switches),
+        durations=Durations(creating=1.0, updating=1.0, deleting=1.0),
+    )
+    world = World(simulator=settings)
+    world.api.store.create(NAMESPACES, None, {"metadata": {"name": "team-b"}})
+    return world
+
+
+async def quiet(world: World) -> None:
+    """Nothing is written and nothing asked, Lists aside."""
+    await world.pass_time(2 * DRIFT)
+    world.forget_calls()
+    world.passes.clear()
+    await world.pass_time(4 * DRIFT)
+    assert world.writes() == []
+    assert set(world.calls()) <= {"ListGatewayTargets"}
+    assert not world.passes
+
+
+def targets(world: World, gateway_id: str = GATEWAY) -> dict[str, str]:
+    """Return target names by id, those being deleted aside."""
+    return {t["targetId"]: t["name"] for t in world.targets(gateway_id) if t["status"] != "DELETING"}
+
+
+@pytest.mark.parametrize("rule", NAME_RULES)
+@pytest.mark.parametrize("namespace", ["team-a", "team-b"])
+@pytest.mark.parametrize("first", ["older", "younger"])
+async def test_older_one_gets_the_name_whatever_aws_does(rule: str, namespace: str, first: str) -> None:
+    """They were made before the operator ran: no order of events speaks for either."""
+    world = world_of(rule)
+    await world.create("zebra" if first == "older" else "weather", targetName="forecasts")
+    await world.pass_time(5)
+    other = "weather" if first == "older" else "zebra"
+    await world.create(other, namespace=namespace, targetName="forecasts")
+    older = "zebra" if first == "older" else "weather"
+    async with world.operator(owner_ids=(OWNER,), drift_interval=DRIFT):
+        obj = await world.until_ready(older)
+        await world.until(lambda: _says(world, "NameConflict", other, namespace))
+        loser = await world.get(other, namespace=namespace)
+        assert f"team-a/{older}" in condition(loser).message
+        assert condition(loser, "Stalled").status == "True"
+        assert targets(world) == {obj.status.target_id: "forecasts"}
+        await quiet(world)
+    assert world.calls()["CreateGatewayTarget"] == 0
+
+
+async def _says(world: World, reason: str, name: str, namespace: str = "team-a") -> bool:
+    return condition(await world.get(name, namespace=namespace)).reason == reason
+
+
+@pytest.mark.parametrize("rule", NAME_RULES)
+async def test_of_many_one_creates_and_the_others_send_nothing(rule: str) -> None:
+    """Made in one second, so that the uid decides; one Create in all."""
+    world = world_of(rule)
+    for number in range(8):
+        await world.create(f"server-{number}", targetName="forecasts")
+    async with world.operator(owner_ids=(OWNER,), drift_interval=DRIFT):
+        await world.pass_time(10)
+        objects = [await world.get(f"server-{number}") for number in range(8)]
+        first = min(objects, key=lambda obj: obj.metadata.uid)
+        reasons = {obj.metadata.name: condition(obj).reason for obj in objects}
+        assert reasons.pop(first.metadata.name) == "GatewayTargetReady"
+        assert set(reasons.values()) == {"NameConflict"}
+        assert world.calls()["CreateGatewayTarget"] == 1
+        await quiet(world)
+
+
+@pytest.mark.parametrize("rule", NAME_RULES)
+async def test_objects_made_under_a_running_operator_end_with_one_target(rule: str) -> None:
+    world = world_of(rule)
+    async with world.operator(owner_ids=(OWNER,), drift_interval=DRIFT):
+        await world.create("zebra", targetName="forecasts")
+        await world.pass_time(2)
+        for number in range(4):
+            await world.create(f"server-{number}", targetName="forecasts")
+        await world.until_ready("zebra")
+        await quiet(world)
+        assert list(targets(world).values()) == ["forecasts"]
+        for number in range(4):
+            obj = await world.get(f"server-{number}")
+            assert "that of MCPServer team-a/zebra" in condition(obj).message
+
+
+def _edit(**patch: Any) -> Any:
+    async def change(world: World) -> None:
+        await world.edit("older", **patch)
+
+    return change
+
+
+async def _delete(world: World) -> None:
+    await world.delete("older")
+
+
+PAUSE = {"annotations": {names.PAUSED_ANNOTATION: "true"}}
+GONE = {
+    "deleted": _delete,
+    "renamed": _edit(spec={"targetName": "elsewhere"}),
+}
+
+
+@pytest.mark.parametrize("how", GONE)
+@pytest.mark.parametrize("rule", NAME_RULES)
+@pytest.mark.parametrize("shown", [True, False])
+async def test_loser_takes_over_when_the_holder_goes(how: str, rule: str, shown: bool) -> None:
+    """Whether or not Lists show targets that are being deleted; a refused Create or two tells that it is."""
+    world = world_of(rule, list_shows_deleting=shown)
+    async with world.operator(owner_ids=(OWNER,), drift_interval=DRIFT):
+        await world.create("older", targetName="forecasts")
+        await world.until_ready("older")
+        await world.create("younger", targetName="forecasts")
+        await world.until_reason("NameConflict", "younger")
+        world.forget_calls()
+        await GONE[how](world)
+        obj = await world.until_ready("younger", within=DRIFT)
+        assert targets(world)[obj.status.target_id] == "forecasts"
+        assert world.calls()["CreateGatewayTarget"] <= (1 if shown else 3)
+        await quiet(world)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        _edit(metadata=PAUSE),
+        _edit(spec={"managementPolicy": "Observe"}),
+        _edit(spec={"endpoint": "http://plain.example.com"}),
+        _edit(spec={"targetName": "elsewhere"}),
+        _edit(spec={"gatewayId": OTHER_GATEWAY}),
+        _delete,
+    ],
+    ids=["paused", "observed", "invalid", "renamed", "another gateway", "deleted"],
+)
+@pytest.mark.parametrize("when", ["before", "while waiting"])
+async def test_older_one_that_cannot_or_may_not_keeps_nobody_waiting(how: Any, when: str) -> None:
+    """`while waiting`: both wait for a name that a human's target holds, and then it is free."""
+    world = world_of()
+    human = world.aws.create_target(GATEWAY, name="forecasts", targetConfiguration=CONFIG)
+    await world.create("older", targetName="forecasts")
+    await world.pass_time(5)
+    await world.create("younger", targetName="forecasts")
+    if when == "before":
+        await how(world)
+    async with world.operator(owner_ids=(OWNER,), drift_interval=DRIFT):
+        await world.until_reason("NameConflict", "younger")
+        if when == "while waiting":
+            await world.until_reason("NameConflict", "older")
+            await how(world)
+            await world.pass_time(1)
+        world.forget_calls()
+        world.aws.delete_target(human["targetId"])
+        await world.until_ready("younger", within=2 * DRIFT)
+        assert list(targets(world).values()) == ["forecasts"]
+
+
+async def test_older_one_that_becomes_unable_while_the_younger_waits_for_it() -> None:
+    """AWS refuses the older one's spec: the younger is woken by that alone, and gets the name."""
+    world = world_of()
+    await world.create("older", targetName="forecasts", endpoint="https://refused.example.com/mcp")
+    await world.pass_time(5)
+    await world.create("younger", targetName="forecasts")
+    world.aws.add_fault(operation="CreateGatewayTarget", code="ValidationException", count=1)
+    async with world.operator(owner_ids=(OWNER,), drift_interval=DRIFT):
+        await world.until_ready("younger", within=DRIFT)
+        assert world.calls()["CreateGatewayTarget"] == 2
+        await world.edit("older", spec={"endpoint": "https://mended.example.com/mcp"})
+        obj = await world.until_reason("NameConflict", "older", within=DRIFT)
+        assert "team-a/younger" in condition(obj).message
+        await quiet(world)
+        assert world.calls()["CreateGatewayTarget"] == 0
+
+
+async def test_older_one_in_a_namespace_that_is_not_watched_keeps_nobody_waiting() -> None:
+    world = world_of()
+    await world.create("older", namespace="team-b", targetName="forecasts")
+    await world.pass_time(5)
+    await world.create("younger", targetName="forecasts")
+    async with world.operator(owner_ids=(OWNER,), namespaces=("team-a",), drift_interval=DRIFT):
+        await world.until_ready("younger", within=DRIFT)
+
+
+async def test_recorded_holder_keeps_its_name_when_its_target_is_deleted_outside() -> None:
+    """The younger one holds it; the older one, which waits, does not jump into the gap."""
+    world = world_of()
+    await world.create("older", targetName="forecasts", managementPolicy="Observe")
+    await world.pass_time(5)
+    async with world.operator(owner_ids=(OWNER,), drift_interval=DRIFT):
+        await world.create("younger", targetName="forecasts")
+        held = await world.until_ready("younger")
+        await world.edit("older", spec={"managementPolicy": "Manage"})
+        await world.until_reason("NameConflict", "older")
+        world.forget_calls()
+        world.aws.delete_target(held.status.target_id)
+        await world.until(lambda: held.status.target_id not in targets(world) and targets(world), within=120)
+        obj = await world.until_ready("younger", within=DRIFT)
+        assert list(targets(world)) == [obj.status.target_id]
+        assert world.calls()["CreateGatewayTarget"] == 1
+        await world.until_reason("NameConflict", "older", within=DRIFT)
+        await quiet(world)
+
+
+@pytest.mark.parametrize("rule", NAME_RULES)
+async def test_rename_onto_a_taken_name_is_reported_and_holds_nothing_else_back(rule: str) -> None:
+    world = world_of(rule)
+    async with world.operator(owner_ids=(OWNER,), drift_interval=DRIFT):
+        await world.create("alpha")
+        await world.create("beta")
+        await world.until_ready("alpha")
+        before = await world.until_ready("beta")
+        world.forget_calls()
+        await world.edit("beta", spec={"targetName": "alpha", "description": "edited"})
+        obj = await world.until_reason("NameConflict", "beta")
+        assert "keeps the name 'beta'" in condition(obj).message
+        assert "that of MCPServer team-a/alpha" in condition(obj).message
+        (held,) = (t for t in world.targets() if t["targetId"] == before.status.target_id)
+        assert held["name"] == "beta"
+        assert held["description"].startswith("edited [mcps ")
+        await quiet(world)
+        await world.delete("alpha")
+        await world.until_ready("beta", within=DRIFT)
+        assert targets(world) == {before.status.target_id: "alpha"}
+        assert world.calls()["CreateGatewayTarget"] == 0
+
+
+async def test_swap_of_two_names_stays_as_it_is_and_says_so() -> None:
+    world = world_of()
+    async with world.operator(owner_ids=(OWNER,), drift_interval=DRIFT):
+        for name in ("alpha", "beta"):
+            await world.create(name)
+        held = {name: (await world.until_ready(name)).status.target_id for name in ("alpha", "beta")}
+        await world.edit("alpha", spec={"targetName": "beta"})
+        await world.edit("beta", spec={"targetName": "alpha"})
+        for name, other in (("alpha", "beta"), ("beta", "alpha")):
+            obj = await world.until_reason("NameConflict", name)
+            assert f"team-a/{other}" in condition(obj).message
+            assert condition(obj, "Synced").status == "False"
+        await quiet(world)
+        assert targets(world) == {target_id: name for name, target_id in held.items()}
+        # One that goes out of the way ends it.
+        await world.edit("alpha", spec={"targetName": "gamma"})
+        await world.until_ready("alpha")
+        await world.until_ready("beta", within=DRIFT)
+        await world.edit("alpha", spec={"targetName": "beta"})
+        await world.until_ready("alpha", within=DRIFT)
+        assert targets(world) == {held["alpha"]: "beta", held["beta"]: "alpha"}
+
+
+async def test_chain_of_names_moves_up_by_one() -> None:
+    """Each takes the name of the one before it, once that one has let it go."""
+    chain = ["a", "b", "c", "d", "e"]
+    world = world_of()
+    async with world.operator(owner_ids=(OWNER,), drift_interval=DRIFT):
+        for name in chain[:-1]:
+            await world.create(name)
+        held = {name: (await world.until_ready(name)).status.target_id for name in chain[:-1]}
+        world.forget_calls()
+        for name, wanted in itertools.pairwise(chain):
+            await world.edit(name, spec={"targetName": wanted})
+        for name in chain[:-1]:
+            await world.until_ready(name, within=2 * DRIFT)
+        assert targets(world) == {held[n]: w for n, w in itertools.pairwise(chain)}
+        assert world.calls()["UpdateGatewayTarget"] == 4
+        await quiet(world)
+
+
+@pytest.mark.parametrize("whose", ["a human's", "another cluster's"])
+async def test_target_that_is_not_ours_is_named_and_never_touched(whose: str) -> None:
+    world = world_of()
+    mark = f"[mcps {marker.marker('cluster-b', 'team-a', 'weather')}]"
+    human = world.aws.create_target(
+        GATEWAY,
+        name="weather",
+        targetConfiguration=CONFIG,
+        **({} if whose == "a human's" else {"description": mark}),
+    )
+    world.forget_calls()
+    async with world.operator(owner_ids=(OWNER,), drift_interval=DRIFT):
+        await world.create()
+        obj = await world.until_reason("NameConflict")
+        expected = "which this operator did not make" if whose == "a human's" else f"marked {mark} by another"
+        assert expected in condition(obj).message
+        assert human["targetId"] in condition(obj).message
+        await quiet(world)
+        assert set(world.calls()) <= {"ListGatewayTargets"}
+        world.aws.delete_target(human["targetId"])
+        await world.until_ready(within=2 * DRIFT)
