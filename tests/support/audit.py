@@ -86,12 +86,10 @@ class Audit:
             self._complain(obj, "kstatus says Current, and it is not Ready")
         if kstatus(obj) == "Current" and told["Ready"]["observedGeneration"] != generation:
             self._complain(obj, "kstatus says Current of an older generation")
-        if told["Ready"]["status"] == "True" and (
-            told["Synced"]["status"] != "True"
-            or told["Reconciling"]["status"] != "False"
-            or told["Stalled"]["status"] != "False"
-        ):
-            self._complain(obj, "Ready, and the other conditions say otherwise")
+        if told["Ready"]["status"] == "True" and told["Synced"]["status"] != "True":
+            self._complain(obj, "Ready, and not Synced")
+        if told["Reconciling"]["status"] == told["Stalled"]["status"] == "True":
+            self._complain(obj, "both Reconciling and Stalled")
         if kstatus(obj) == "Current" and kubectl_waits(obj):
             self._complain(obj, "kstatus says Current, and kubectl waits")
         for kind, condition in conditions(before or {}).items():
