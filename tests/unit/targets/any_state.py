@@ -49,6 +49,7 @@ from tests.unit.targets.builders import (
     target,
     unrecorded,
 )
+from tests.unit.targets.builders import settings as operator_settings
 
 GATEWAYS = st.sampled_from([GATEWAY, GATEWAY, GATEWAY, ELSEWHERE])
 MOMENTS = st.sampled_from([0.0, NOW - 400.0, NOW - 76.0, NOW - 60.0, NOW - 10.0, NOW - 2.0, NOW - 1.0, NOW])
@@ -176,6 +177,7 @@ SETTINGS = st.builds(
     started_at=st.sampled_from([0.0, 0.0, NOW - 400.0, NOW - 76.0, NOW - 10.0]),
     account=st.sampled_from(["", ACCOUNT, "210987654321"]),
     region=st.sampled_from([REGION, "eu-west-1"]),
+    allow_adoption=st.booleans(),
 )
 RECORDS = st.builds(
     Record,
@@ -199,6 +201,7 @@ SPECS = st.builds(
     management_policy=st.sampled_from([*6 * [""], "Manage", "Observe"]),
     deletion_policy=st.sampled_from([*5 * [""], "Delete", "Retain"]),
     drift_policy=st.sampled_from(["", "Repair", "Report"]),
+    adoption_policy=st.sampled_from(["", "Never", "IfExists"]),
     listing_mode=st.sampled_from(["", "DYNAMIC"]),
     oauth_grant_type=st.sampled_from(["", "AUTHORIZATION_CODE"]),
 )
@@ -269,12 +272,25 @@ def states(draw: st.DrawFn) -> State:
         rival=draw(st.sampled_from([*3 * [""], "team-b/other"])),
         rename_blocked=draw(st.sampled_from(["", "taken"])),
         sync_denied=draw(st.booleans()),
+        name_recorded=draw(st.sampled_from([False, False, True])),
+        orphans=frozenset(draw(st.sampled_from([(), (), (SIBLING,)]))) if settings.marks else frozenset(),
     )
 
 
+ADOPTABLE: dict[str, Any] = {
+    "of": spec(adoption_policy="IfExists"),
+    "settings": operator_settings(allow_adoption=True),
+}
 BASES: tuple[Callable[[], State], ...] = (
     lambda: unrecorded(fresh=True),
     lambda: unrecorded(marked=(row(),), target=target()),
+    lambda: unrecorded(**ADOPTABLE, named=(row(mark=None),), target=target(description="by hand")),
+    lambda: unrecorded(
+        **ADOPTABLE,
+        named=(row(mark=SIBLING),),
+        orphans=frozenset({SIBLING}),
+        target=target(description=f"[mcps {SIBLING}]"),
+    ),
     lambda: recorded(target=target()),
     lambda: recorded(memory={"verified": None, "next_sweep": None}, target=target(name="other")),
     lambda: recorded(marked=(row(), row(TWIN)), target=target(target_id=TWIN)),
@@ -312,4 +328,5 @@ def likely_states(draw: st.DrawFn) -> State:
         state.recorded = None
     if not state.settings.marks:
         state.marked = ()
+        state.orphans = frozenset()
     return state

@@ -46,6 +46,13 @@ def paused(state: State) -> bool:
     return state.obj.metadata.annotations.get(names.PAUSED_ANNOTATION) == "true"
 
 
+def adopts(action: act.Action) -> bool:
+    """Whether an action takes over a target that the object did not make."""
+    return (isinstance(action, act.TakeUp) and action.adopted) or (
+        isinstance(action, act.Update) and action.cause is act.Cause.ADOPTION
+    )
+
+
 def is_foreign(state: State, mark: str | None) -> bool:
     """Whether a marker says that a target is another object's."""
     ours = [marker.marker(owner, *state.obj.key) for owner in state.settings.owner_ids]
@@ -64,7 +71,8 @@ def a_wait_ends(_state: State, action: act.Action) -> None:
 
 
 def no_write_without_the_finalizer(state: State, action: act.Action) -> None:
-    if isinstance(action, (*WRITES, act.Release, act.TakeUp)):
+    observed = state.obj.spec.management_policy == "Observe"
+    if isinstance(action, (*WRITES, act.Release)) or (isinstance(action, act.TakeUp) and not observed):
         assert state.protected
     if isinstance(action, act.Protect):
         assert not deleting(state)
@@ -72,18 +80,30 @@ def no_write_without_the_finalizer(state: State, action: act.Action) -> None:
 
 
 def a_foreign_target_is_never_written(state: State, action: act.Action) -> None:
-    if isinstance(action, act.Update | act.Synchronize | act.Delete):
+    if isinstance(action, act.Update | act.Synchronize | act.Delete) and not adopts(action):
         known = [row for row in (state.recorded, *state.marked) if row is not None]
         ids = {row.summary.target_id for row in known}
         assert action.target_id in ids
         assert any(
             row.summary.target_id == action.target_id and not is_foreign(state, row.marker) for row in known
         )
-    if isinstance(action, act.TakeUp):
+    if isinstance(action, act.TakeUp) and not adopts(action):
         mark = marker.find(action.target.summary.description)
         assert mark is not None
         assert not is_foreign(state, mark)
         assert state.settings.marks
+
+
+def adoption_takes_what_both_sides_allow_and_nobody_has(state: State, action: act.Action) -> None:
+    if adopts(action):
+        assert state.settings.allow_adoption
+        assert state.obj.spec.adoption_policy == "IfExists"
+        assert state.protected
+        assert not state.name_recorded
+        assert state.target is not None
+        held = marker.find(state.target.summary.description)
+        assert held is None if isinstance(action, act.TakeUp) else held in state.orphans
+        assert any(row.summary.target_id == state.target.summary.target_id for row in state.named)
 
 
 def updates_rest_on_a_read_of_this_pass(state: State, action: act.Action) -> None:
@@ -92,7 +112,8 @@ def updates_rest_on_a_read_of_this_pass(state: State, action: act.Action) -> Non
     ):
         assert state.target is not None
         assert state.target.summary.target_id == action.target_id
-        assert not is_foreign(state, marker.find(state.target.summary.description))
+        mark = marker.find(state.target.summary.description)
+        assert not is_foreign(state, mark) or (adopts(action) and mark in state.orphans)
     if isinstance(action, act.Delete) and not action.duplicate:
         since = state.memory.deleting_since
         assert state.recorded is not None
@@ -162,6 +183,7 @@ RULES = (
     a_wait_ends,
     no_write_without_the_finalizer,
     a_foreign_target_is_never_written,
+    adoption_takes_what_both_sides_allow_and_nobody_has,
     updates_rest_on_a_read_of_this_pass,
     create_only_from_a_fresh_view,
     pause_and_observe_write_nothing_to_aws,
