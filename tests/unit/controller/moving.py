@@ -1,0 +1,93 @@
+"""What stories of moves share: two gateways, what each of them holds, and what each of them was asked."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from mcp_gateway_operator.api.types import MCPServer
+from mcp_gateway_operator.runtime.cluster import EVENTS
+from mcp_gateway_operator.simulator.settings import Durations
+from mcp_gateway_operator.simulator.settings import Settings as SimulatorSettings
+from tests.support.world import GATEWAY, OTHER_GATEWAY, World, condition
+
+THIRD_GATEWAY = "third-abcdefghij"
+GATEWAYS = (GATEWAY, OTHER_GATEWAY, THIRD_GATEWAY)
+MUTATIONS = ("CreateGatewayTarget", "UpdateGatewayTarget", "SynchronizeGatewayTargets", "DeleteGatewayTarget")
+
+
+def moving_world(**durations: float) -> World:
+    """Return a world with three gateways."""
+    world = World(simulator=SimulatorSettings(durations=Durations(**durations)))
+    world.aws.create_gateway(THIRD_GATEWAY)
+    return world
+
+
+async def made(world: World, **spec: Any) -> MCPServer:
+    """Make the object, wait until it is Ready on the first gateway, and count from here on."""
+    await world.create(**spec)
+    obj = await world.until_ready()
+    await world.pass_time(5)
+    world.forget_calls()
+    return obj
+
+
+async def move(world: World, gateway_id: str | None = OTHER_GATEWAY, **spec: Any) -> None:
+    """Let the user name another gateway."""
+    await world.edit(spec={"gatewayId": gateway_id, **spec})
+
+
+async def until_made(world: World, gateway_id: str = OTHER_GATEWAY) -> None:
+    """Let time pass until status names the target on the new gateway."""
+
+    async def recorded() -> bool:
+        return (await world.get()).status.gateway_id == gateway_id
+
+    await world.until(recorded)
+
+
+async def at_rest(world: World, gateway_id: str, *, within: float = 120.0) -> MCPServer:
+    """Let time pass until the object is Ready on a gateway and has nothing on any other."""
+
+    async def rests() -> bool:
+        obj = await world.get()
+        ready = condition(obj)
+        newest = ready.status == "True" and ready.observed_generation == obj.metadata.generation
+        return newest and obj.status.gateway_id == gateway_id and not obj.status.moves
+
+    await world.until(rests, within=within)
+    obj = await world.get()
+    held = {each: [target["targetId"] for target in world.targets(each)] for each in GATEWAYS}
+    assert held.pop(gateway_id) == [obj.status.target_id]
+    assert not any(held.values()), held
+    assert condition(obj, "Stalled").status == condition(obj, "Reconciling").status == "False"
+    return obj
+
+
+def asked(world: World, gateway_id: str) -> Counter[str]:
+    """Return how often a gateway was asked to change something."""
+    entries = world.aws.requests(limit=100_000)
+    return Counter(
+        entry["operation"]
+        for entry in entries
+        if entry["operation"] in MUTATIONS and entry.get("gateway") == gateway_id
+    )
+
+
+def status_writes(world: World) -> int:
+    """Return how many times a status was written."""
+    return world.writes().count("patch status")
+
+
+def events(world: World) -> str:
+    """Return all Events as text."""
+    return str([body for _, body in world.api.store.select(EVENTS, None)])
+
+
+async def assert_quiet(world: World) -> None:
+    """Nothing is written, and nothing but Lists is asked, for five minutes."""
+    await world.pass_time(10)
+    world.forget_calls()
+    await world.pass_time(300)
+    assert world.writes() == []
+    assert set(world.calls()) <= {"ListGatewayTargets"}
