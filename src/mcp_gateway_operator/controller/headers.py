@@ -22,15 +22,17 @@ def allow_held(state: State, *, proven: bool) -> None:
     asked = (*spec.allowed_request_headers, *spec.allowed_response_headers)
     if not state.problems or state.record is None or validate(spec, held_headers=asked):
         return
-    memory, target = state.memory, state.target
+    row, memory, target = state.recorded, state.memory, state.target
+    fingerprint = row.fingerprint if row is not None else None
     if target is not None and target.summary.target_id == state.record.target_id:
-        memory.held_headers = _headers(target)
+        memory.held_headers = (fingerprint, _headers(target))
     elif memory.held_headers is None and proven:
-        memory.held_headers = frozenset(name.lower() for name in asked)
-    if memory.held_headers is None or state.recorded is None:
+        memory.held_headers = (fingerprint, frozenset(name.lower() for name in asked))
+    held = memory.held_headers
+    if held is None or row is None or held[0] != fingerprint:
         state.headers_unknown = True
         return
-    state.problems = tuple(map(str, validate(spec, held_headers=memory.held_headers)))
+    state.problems = tuple(map(str, validate(spec, held_headers=held[1])))
 
 
 def _headers(target: Target) -> frozenset[str]:

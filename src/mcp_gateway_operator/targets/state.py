@@ -148,11 +148,12 @@ class Consent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Details(msgspec.Struct, frozen=True, kw_only=True):
-    """What only a Get tells of a target that is settled and not READY."""
+    """What only a Get, answered at `read_at`, tells of a target that is settled and not READY."""
 
     fingerprint: tuple[object, ...] | None
     reasons: tuple[str, ...]
     authorization_url: str | None
+    read_at: float = 0.0
 
 
 _NOWHERE: Mapping[str, Memory] = MappingProxyType({})
@@ -181,10 +182,11 @@ class Memory:
         record_failed: storing the record failed, so it is stored before anything else.
         moves: other places of the object, where status does not hold them yet; None when it does.
         elsewhere: what is remembered of those places, by gateway, in the terms of a record there.
+        told: reason of the last Event about a turn for the worse, "" once Ready again.
         busy_on: the gateway whose fast Lists this object asked for, or "".
         gateways: those tracked for this object.
-        held_headers: names of headers, in lower case, that AWS holds although the spec may not ask for them;
-            None when not known.
+        held_headers: fingerprint of the recorded row, and the names in lower case of the headers that it
+            had; kept only where the spec may not ask for some of them.
         synced_request: the annotation's value that tools were last indexed for.
         consent: the address that status shows while a person is waited for.
         consent_since: loop time at which this was first seen of the target's present state.
@@ -221,7 +223,8 @@ class Memory:
     elsewhere: Mapping[str, Memory] = field(default_factory=lambda: _NOWHERE)
     busy_on: str = ""
     gateways: frozenset[str] = frozenset()
-    held_headers: frozenset[str] | None = None
+    held_headers: tuple[tuple[object, ...] | None, frozenset[str]] | None = None
+    told: str = ""
     synced_request: str = ""
     consent: Consent | None = None
     consent_since: float | None = None

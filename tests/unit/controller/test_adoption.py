@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -154,9 +156,7 @@ async def test_adopts_a_target_whose_object_is_gone_and_marks_it_at_once() -> No
         ({"allow_adoption": True, "owner_marker": False}, "taken"),
     ],
 )
-async def test_a_marked_target_is_left_where_its_object_may_exist(
-    config: dict[str, object], words: str
-) -> None:
+async def test_a_marked_target_is_left_where_its_object_may_exist(config: dict[str, Any], words: str) -> None:
     world = World()
     orphan(world)
     world.forget_calls()

@@ -28,8 +28,8 @@ from tests.unit.targets.builders import (
 )
 
 ASKED = spec(adoption_policy="IfExists")
-ALLOWED = {"of": ASKED, "settings": settings(allow_adoption=True)}
-ORPHAN = {**ALLOWED, "named": (row(mark=SIBLING),), "orphans": frozenset({SIBLING})}
+ALLOWED: dict[str, Any] = {"of": ASKED, "settings": settings(allow_adoption=True)}
+ORPHAN: dict[str, Any] = {**ALLOWED, "named": (row(mark=SIBLING),), "orphans": frozenset({SIBLING})}
 READ = act.Read(gateway_id=GATEWAY, target_id=TARGET)
 LAMBDA = {"targetConfiguration": {"mcp": {"lambda": {"lambdaArn": "arn:aws:lambda:us-east-1:1:function:f"}}}}
 MARKED = f"[mcps {SIBLING}]"

@@ -39,7 +39,7 @@ from tests.unit.targets.builders import (
 from tests.unit.targets.builders import settings as operator_settings
 
 SPEC = spec(management_policy="Observe")
-BARE = {"finalizers": (), "annotations": {}}
+BARE: dict[str, Any] = {"finalizers": (), "annotations": {}}
 NEW = {"of": SPEC, "meta": BARE}
 FAILED = row(status="FAILED", ready=False)
 ADOPTING = {
