@@ -133,6 +133,7 @@ class Outcome:
             fingerprint=row.fingerprint if row else None,
             reasons=target.status_reasons,
             authorization_url=target.authorization_url,
+            read_at=self._ports.clock(),
         )
         if target.summary.status in FAILED and memory.failure_next is None:
             wait = backoff(memory.failure_attempts) * (1 + self._ports.rng.random() / 5)

@@ -47,10 +47,12 @@ def follow(state: State, wall: datetime) -> None:
         if memory.rested_at is None:
             memory.consent = _stored(state)
     shown, details = memory.consent, memory.details
-    url = details.authorization_url if details and details.fingerprint == row.fingerprint else None
-    if url and (shown is None or (shown.expires <= wall and shown.url != url)):
-        asked = wall if shown is not None else _asked(state, row, wall)
-        shown = memory.consent = Consent(url=url, expires=asked + WINDOW)
+    if details is not None and details.fingerprint == row.fingerprint and (url := details.authorization_url):
+        read = wall - timedelta(seconds=state.now - details.read_at)
+        if shown is None:
+            shown = memory.consent = Consent(url=url, expires=_asked(state, row, wall) + WINDOW)
+        elif shown.expires <= wall and shown.url != url:
+            shown = memory.consent = Consent(url=url, expires=read + WINDOW)
     if shown is not None:
         memory.consent_ends = state.now + (shown.expires - wall).total_seconds()
         if state.now < memory.consent_ends and (request := new_request(state)):
@@ -132,6 +134,7 @@ def pending(state: State, row: Row) -> act.Action | None:
         f"The address in status.authorizationUrl has run out. Set the annotation {names.SYNC_ANNOTATION} to "
         "a new value for a new one.",
         synced=True,
+        stalled=True,
     )
 
 
@@ -146,7 +149,7 @@ def refused(state: State, row: Row) -> bool:
     )
 
 
-def wait(state: State, row: Row, advice: str, *, synced: bool = False) -> act.Blocked:
+def wait(state: State, row: Row, advice: str, *, synced: bool = False, stalled: bool = False) -> act.Blocked:
     """Return the wait for a person: with a List every ten seconds at first, then only those for drift."""
     memory, trouble = state.memory, state.memory.trouble
     moments: list[float] = []
@@ -167,6 +170,7 @@ def wait(state: State, row: Row, advice: str, *, synced: bool = False) -> act.Bl
         reason=Reason.PENDING_AUTHORIZATION,
         message=f"{words}. {advice}",
         synced=synced,
+        stalled=stalled,
         gateway_id=row.gateway_id,
         until=min(moments, default=None),
         list_since=list_since,

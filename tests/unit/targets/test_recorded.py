@@ -320,7 +320,6 @@ WAITING = act.Blocked(
     message="status.authorizationUrl",
     synced=True,
     gateway_id=GATEWAY,
-    busy=True,
 )
 
 UNSETTLED: list[Case] = [

@@ -1,0 +1,215 @@
+"""The decisions for a target that waits for a person, one row a case."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from mcp_gateway_operator.api import names
+from mcp_gateway_operator.targets import actions as act
+from mcp_gateway_operator.targets import consent
+from mcp_gateway_operator.targets.plan import plan
+from mcp_gateway_operator.targets.state import Consent, State
+from tests.unit.targets.builders import (
+    BORN,
+    GATEWAY,
+    NOW,
+    TARGET,
+    check,
+    deleted,
+    details,
+    recorded,
+    row,
+    spec,
+    trouble,
+    view,
+    views,
+)
+
+WALL = datetime(2026, 11, 22, 12, 5, tzinfo=UTC)
+OPEN = Consent(url="https://consent.example.com/1", expires=WALL + timedelta(minutes=5))
+PENDING = row(status="CREATE_PENDING_AUTH")
+CODE = spec(oauth_grant_type="AUTHORIZATION_CODE")
+KNOWN = {"details": details(PENDING, url=OPEN.url), "consent": OPEN, "consent_ends": NOW + 300.0}
+FRESH = {**KNOWN, "consent_since": NOW - 60.0}
+LONG_AGO = {**KNOWN, "consent_since": NOW - 900.0}
+RUN_OUT = {**LONG_AGO, "consent_ends": NOW - 1.0}
+REFUSED = trouble(
+    kind="conflict",
+    message="AWS waits for consent and refuses it: words.",
+    awaits_consent="CREATE_PENDING_AUTH",
+    at=NOW - 5.0,
+    until=NOW - 4.0,
+)
+ASKED = {"annotations": {names.GATEWAY_ANNOTATION: GATEWAY, names.SYNC_ANNOTATION: "again"}}
+SYNCHRONIZE = act.Synchronize(gateway_id=GATEWAY, target_id=TARGET, cause=act.Cause.REQUEST, request="again")
+
+
+def waiting(message: str, **changes: Any) -> act.Blocked:
+    """Return the wait for a person."""
+    usual = {"reason": "PendingAuthorization", "gateway_id": GATEWAY, "synced": True}
+    return act.Blocked(message=message, **{**usual, **changes})
+
+
+CASES: tuple[tuple[str, dict[str, Any], act.Action], ...] = (
+    (
+        "the gateway was listed a moment ago",
+        {"memory": FRESH},
+        waiting("Open the address", until=NOW + 5.0),
+    ),
+    (
+        "the next List is due",
+        {"memory": FRESH, "gateways": views(view(listed_at=NOW - 10.0))},
+        waiting("Open the address", until=NOW + 300.0, list_since=NOW),
+    ),
+    (
+        "after ten minutes the Lists for drift must do",
+        {"memory": LONG_AGO, "gateways": views(view(listed_at=NOW - 50.0))},
+        waiting("Open the address", until=NOW + 300.0),
+    ),
+    ("the address ran out", {"memory": RUN_OUT}, waiting(names.SYNC_ANNOTATION, stalled=True)),
+    ("the address ran out and another is asked for", {"memory": RUN_OUT, "meta": ASKED}, SYNCHRONIZE),
+    (
+        "AWS refused another",
+        {"memory": {**RUN_OUT, "trouble": REFUSED}, "meta": ASKED},
+        waiting("words. The address", until=NOW + 595.0, stalled=True),
+    ),
+    (
+        "AWS refused another ten minutes ago",
+        {"memory": {**RUN_OUT, "trouble": msgspec.structs.replace(REFUSED, at=NOW - 600.0)}, "meta": ASKED},
+        SYNCHRONIZE,
+    ),
+    (
+        "another may not be asked for",
+        {"memory": RUN_OUT, "meta": ASKED, "sync_denied": True},
+        waiting(names.SYNC_ANNOTATION, stalled=True),
+    ),
+    (
+        "an edit that AWS refused is kept for later",
+        {"memory": {**FRESH, "applied": 0, "trouble": REFUSED}},
+        waiting("words. The change is sent", until=NOW + 5.0, synced=False),
+    ),
+    (
+        "an edit that AWS refused in another state is sent again",
+        {
+            "memory": {
+                **FRESH,
+                "applied": 0,
+                "verified": None,
+                "trouble": trouble(awaits_consent="UPDATE_PENDING_AUTH", until=NOW - 1.0),
+            },
+        },
+        act.Read(gateway_id=GATEWAY, target_id=TARGET),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"), [case[1:] for case in CASES], ids=[case[0] for case in CASES]
+)
+def test_plan(changes: dict[str, Any], expected: act.Action) -> None:
+    check(plan(recorded(of=CODE, recorded=PENDING, **changes)), expected)
+
+
+@pytest.mark.parametrize(
+    ("memory", "expected"),
+    [
+        (FRESH, act.Delete(gateway_id=GATEWAY, target_id=TARGET)),
+        (
+            {**LONG_AGO, "trouble": REFUSED},
+            waiting("words. The target is deleted when", until=NOW + 300.0, synced=False),
+        ),
+        (
+            {**LONG_AGO, "trouble": trouble(awaits_consent=PENDING.summary.status, at=NOW - 20.0, until=0.0)},
+            act.Delete(gateway_id=GATEWAY, target_id=TARGET),
+        ),
+    ],
+    ids=["asked once", "refused", "refused before the deletion"],
+)
+def test_deletion(memory: dict[str, Any], expected: act.Action) -> None:
+    state = deleted(of=CODE, recorded=PENDING, memory=memory)
+    if state.memory.trouble is not None:
+        state.memory.trouble = trouble_of_generation(state)
+    check(plan(state), expected)
+
+
+def trouble_of_generation(state: State) -> Any:
+    """Return the state's trouble as one of its own generation."""
+    assert state.memory.trouble is not None
+    return msgspec.structs.replace(state.memory.trouble, generation=state.obj.metadata.generation)
+
+
+def followed(**changes: Any) -> State:
+    """Return a state after the consent was followed."""
+    state = recorded(of=CODE, **changes)
+    consent.follow(state, WALL)
+    return state
+
+
+def test_the_address_expires_ten_minutes_after_the_change() -> None:
+    state = followed(recorded=PENDING, memory={"details": details(PENDING, url=OPEN.url)})
+    assert state.memory.consent == Consent(
+        url=OPEN.url, expires=datetime.fromisoformat(BORN) + timedelta(minutes=10)
+    )
+    assert state.memory.consent_ends == NOW + 300.0
+
+
+def test_what_status_shows_counts_after_a_restart() -> None:
+    stored = {
+        "authorization_url": "https://consent.example.com/0",
+        "authorization_expires": "2026-11-22T12:06:00Z",
+    }
+    state = followed(recorded=PENDING, status=stored, memory={"details": details(PENDING, url=OPEN.url)})
+    assert state.memory.consent is not None
+    assert state.memory.consent.url == stored["authorization_url"]
+    assert state.memory.consent_ends == NOW + 60.0
+
+
+def test_what_status_shows_is_old_once_the_target_was_seen_without_consent() -> None:
+    stored = {
+        "authorization_url": "https://consent.example.com/0",
+        "authorization_expires": "2026-11-22T12:06:00Z",
+    }
+    known = {"details": details(PENDING, url=OPEN.url), "rested_at": NOW - 2.0}
+    state = followed(recorded=PENDING, status=stored, memory=known)
+    assert state.memory.consent == Consent(url=OPEN.url, expires=WALL + timedelta(minutes=10))
+
+
+@pytest.mark.parametrize(("ends", "acted"), [(WALL + timedelta(seconds=1), "again"), (WALL, "")])
+def test_a_request_for_an_address_that_is_open_is_fulfilled(ends: datetime, acted: str) -> None:
+    shown = Consent(url=OPEN.url, expires=ends)
+    state = followed(recorded=PENDING, meta=ASKED, memory={**FRESH, "consent": shown})
+    assert state.memory.synced_request == acted
+
+
+@pytest.mark.parametrize("status", ["READY", "FAILED", "SYNCHRONIZE_UNSUCCESSFUL"])
+def test_it_is_over_when_the_state_is(status: str) -> None:
+    state = followed(recorded=row(status=status), memory=FRESH)
+    assert (state.memory.consent, state.memory.consent_since) == (None, None)
+    assert state.memory.rested_at == NOW
+
+
+def test_a_state_in_progress_tells_nothing() -> None:
+    state = followed(recorded=row(status="SYNCHRONIZING"), memory=FRESH)
+    assert (state.memory.consent, state.memory.rested_at) == (OPEN, None)
+
+
+@pytest.mark.parametrize(
+    ("status", "changes", "expected"),
+    [
+        ({"observed_generation": 1}, {}, "TargetFailed"),
+        ({"observed_generation": 0}, {}, "sync"),
+        ({"observed_generation": 1}, {"meta": ASKED}, "sync"),
+        ({"observed_generation": 1, "last_sync_request": "again"}, {"meta": ASKED}, "TargetFailed"),
+        ({"observed_generation": 0}, {"meta": ASKED, "sync_denied": True}, "TargetFailed"),
+    ],
+)
+def test_renewal(status: dict[str, Any], changes: dict[str, Any], expected: str) -> None:
+    expired = row(status="FAILED")
+    memory = {"details": details(expired, "The authorization was not completed.")}
+    action = plan(recorded(of=CODE, recorded=expired, status=status, memory=memory, **changes))
+    got = "sync" if isinstance(action, act.Synchronize) else getattr(action, "reason", action)
+    assert got == expected
