@@ -10,8 +10,8 @@ import structlog
 from mcp_gateway_operator.agentcore.errors import AgentCoreError, ErrorKind
 from mcp_gateway_operator.agentcore.table import Change
 from mcp_gateway_operator.api import names
-from mcp_gateway_operator.api.names import ConditionType, Reason
-from mcp_gateway_operator.api.types import Condition, MCPServer
+from mcp_gateway_operator.api.names import Reason
+from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.controller.gateways import Gateways
 from mcp_gateway_operator.controller.index import Key, ObjectIndex
 from mcp_gateway_operator.controller.load import Loader
@@ -22,6 +22,7 @@ from mcp_gateway_operator.controller.perform import NoTicketError, Pass, Perform
 from mcp_gateway_operator.controller.ports import Ports
 from mcp_gateway_operator.controller.report import status_of, with_record
 from mcp_gateway_operator.controller.rivals import Rivals
+from mcp_gateway_operator.controller.turns import ready_condition, turn
 from mcp_gateway_operator.runtime.cluster import ApiError
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.plan import plan
@@ -95,9 +96,9 @@ class Reconciler:
         if old is not None and new is not None and _asks(old, new):
             self._look_again(new.key)
         if old is None or new is None or _differs(old, new):
-            self._ports.queue.add(obj.key, urgent=True)
+            self._ports.queue.add(self.index.kept(obj.key), urgent=True)
         elif old.status != new.status and obj.key not in self._objects.reporting:
-            self._ports.queue.add(obj.key, urgent=False)
+            self._ports.queue.add(self.index.kept(obj.key), urgent=False)
         for key in self._rivals.concerned(old, new, default_gateway=self.settings.default_gateway):
             self._ports.queue.add(key, urgent=False)
 
@@ -239,7 +240,7 @@ class Reconciler:
         obj = await self._objects.write_status(state.obj, status, guarded=guarded)
         memory.record = memory.moves = None
         memory.record_failed = False
-        self._announce(state.obj, obj)
+        self._announce(state.obj, obj, memory)
         return None
 
     async def _store(self, obj: MCPServer, memory: Memory) -> MCPServer:
@@ -253,15 +254,11 @@ class Reconciler:
         memory.record_failed = False
         return obj
 
-    def _announce(self, before: MCPServer, after: MCPServer) -> None:
+    def _announce(self, before: MCPServer, after: MCPServer, memory: Memory) -> None:
         """Tell of a turn for the worse, or back to Ready, in one Event."""
-        old, new = _ready(before), _ready(after)
-        if new is None or (old is not None and (old.status, old.reason) == (new.status, new.reason)):
-            return
-        if new.status == "True":
-            self._objects.event(after, "Normal", new.reason, new.message)
-        elif _stalled(after) or new.reason in _NOTEWORTHY:
-            self._objects.event(after, "Warning", new.reason, new.message)
+        if (news := turn(before, after, memory.told)) is not None:
+            memory.told = "" if news.reason == Reason.READY else news.reason
+            self._objects.event(after, *news)
 
     # -- memory ---------------------------------------------------------------------------------------
 
@@ -273,7 +270,7 @@ class Reconciler:
         """Begin to remember an object; one of the same name before it is forgotten."""
         self._drop_memory(obj.key)
         memory = Memory(uid=obj.metadata.uid, applied=applied_generation(obj), defaults=stored_defaults(obj))
-        self._memories[obj.key] = memory
+        self._memories[self.index.kept(obj.key)] = memory
         return memory
 
     def _drop_memory(self, key: Key) -> None:
@@ -312,17 +309,6 @@ class Reconciler:
             )
 
 
-_NOTEWORTHY = frozenset(
-    {
-        Reason.TARGET_FAILED,
-        Reason.DRIFTED,
-        Reason.PAUSED,
-        Reason.PENDING_AUTHORIZATION,
-        Reason.AWS_UNAVAILABLE,
-    }
-)
-
-
 def _differs(old: MCPServer, new: MCPServer) -> bool:
     """Whether an event changes what a pass would decide; labels do not."""
     before, after = old.metadata, new.metadata
@@ -341,17 +327,9 @@ def _asks(old: MCPServer, new: MCPServer) -> bool:
     return wish is not None and wish != old.metadata.annotations.get(names.RECONCILE_ANNOTATION)
 
 
-def _ready(obj: MCPServer) -> Condition | None:
-    return next((c for c in obj.status.conditions if c.type == ConditionType.READY), None)
-
-
-def _stalled(obj: MCPServer) -> bool:
-    return any(c.type == ConditionType.STALLED and c.status == "True" for c in obj.status.conditions)
-
-
 def _told(obj: MCPServer) -> bool:
     """Whether status speaks of the newest generation."""
-    ready = _ready(obj)
+    ready = ready_condition(obj)
     return ready is not None and ready.observed_generation == obj.metadata.generation
 
 
