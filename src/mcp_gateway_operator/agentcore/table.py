@@ -7,9 +7,11 @@ are seconds of the event loop's clock. Nothing here waits or calls.
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
+from msgspec.structs import force_setattr
 
 from mcp_gateway_operator.agentcore.errors import ErrorKind
 from mcp_gateway_operator.agentcore.index import Index
@@ -267,16 +269,17 @@ class GatewayTable:
             # The equal one that is there already: memory does not move.
             summary = before
         else:
+            _share(summary)
+            target_id = summary.target_id
             self._names.move(target_id, before.name if before else None, summary.name)
             self._markers.move(
                 target_id,
                 markers.find(before.description) if before else None,
                 markers.find(summary.description),
             )
-        if listed:
-            fingerprint: tuple[object, ...] | None = summary.fingerprint
-        else:
-            fingerprint = row.fingerprint if row is not None else None
+        fingerprint = row.fingerprint if row is not None else None
+        if listed and fingerprint != (new := summary.fingerprint):
+            fingerprint = new
         self._rows[target_id] = Row(summary, began, listed or self.was_listed(target_id), fingerprint)
         self._vanished.pop(target_id, None)
         return [] if before is summary else [Change(target_id, before, summary)]
@@ -328,6 +331,12 @@ class GatewayTable:
             del self._absences[target_id]
         for target_id in list(self._vanished)[: max(0, len(self._vanished) - _VANISHED)]:
             del self._vanished[target_id]
+
+
+def _share(summary: TargetSummary) -> None:
+    """Hold once what the object's status holds, too. Nobody has hashed or stored these texts yet."""
+    for name in ("target_id", "name", "updated_at"):
+        force_setattr(summary, name, sys.intern(getattr(summary, name)))
 
 
 def _not_older(text: str, reference: str) -> bool:

@@ -1,7 +1,8 @@
 """Decoding of MCPServer objects from the API server: fast, small and tolerant.
 
 A cache of 10,000 objects holds what is decoded here, so it keeps our annotations only (the biggest one is
-usually kubectl's last-applied copy of the whole object), and values that repeat between objects are shared.
+usually kubectl's last-applied copy of the whole object), and values that repeat are shared: between objects,
+between parts of one, and with what else the operator knows of it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from msgspec.structs import force_setattr
 
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.schema import Camel
-from mcp_gateway_operator.api.types import MCPServer, MCPServerSpec, MCPServerStatus, ObjectMeta
+from mcp_gateway_operator.api.types import Condition, MCPServer, MCPServerSpec, MCPServerStatus, ObjectMeta
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -57,7 +58,7 @@ _ANNOTATIONS: Final = (
     ("sync", names.SYNC_ANNOTATION),
     ("reconcile", names.RECONCILE_ANNOTATION),
 )
-_NO_ANNOTATIONS: Final[dict[str, str]] = {}
+_NOTHING: Final[dict[str, str]] = {}
 
 _REPEATED_IN_SPEC: Final = (
     "gateway_id",
@@ -77,7 +78,11 @@ _REPEATED_TUPLES: Final = (
     "allowed_query_parameters",
     "allowed_response_headers",
 )
-_REPEATED_IN_STATUS: Final = ("gateway_arn", "gateway_id", "target_status")
+_REPEATED_IN_STATUS: Final = (
+    *("gateway_arn", "gateway_id", "target_status", "last_synchronized", "tools_synchronized_at"),
+    # These stand elsewhere, too: in the metadata, in the tables of targets.
+    *("target_id", "target_name", "recorded_for"),
+)
 _REPEATED_IN_CONDITION: Final = ("type", "status", "reason", "message", "last_transition_time")
 
 
@@ -99,10 +104,20 @@ def decode(raw: bytes | memoryview | msgspec.Raw) -> MCPServer:
     for name in _REPEATED_TUPLES:
         if value := getattr(found.spec, name):
             force_setattr(found.spec, name, _shared(value))
-    _share(found.status, _REPEATED_IN_STATUS)
-    for condition in found.status.conditions:
-        _share(condition, _REPEATED_IN_CONDITION)
+    if not found.spec.oauth_custom_parameters:
+        force_setattr(found.spec, "oauth_custom_parameters", _NOTHING)
+    _share_status(found.status)
     return MCPServer(metadata=_metadata(found.metadata), spec=found.spec, status=found.status)
+
+
+def _share_status(status: MCPServerStatus) -> None:
+    _share(status, _REPEATED_IN_STATUS)
+    if status.observed is not None:
+        _share(status.observed, ("updated_at",))
+    for condition in status.conditions:
+        _share(condition, _REPEATED_IN_CONDITION)
+    # Most objects have most conditions in common.
+    force_setattr(status, "conditions", tuple(map(_shared_condition, status.conditions)))
 
 
 def _tolerant(raw: bytes | memoryview | msgspec.Raw) -> _Object:
@@ -121,21 +136,16 @@ def _without_nulls(value: Any) -> Any:
 
 
 def _metadata(found: _Meta) -> ObjectMeta:
-    annotations = {
-        name: value
-        for attribute, name in _ANNOTATIONS
-        if (value := getattr(found.annotations, attribute)) is not None
-    }
     return ObjectMeta(
-        name=found.name,
+        name=sys.intern(found.name),
         namespace=sys.intern(found.namespace),
-        uid=found.uid,
+        uid=sys.intern(found.uid),
         resource_version=found.resource_version,
         generation=found.generation,
-        creation_timestamp=found.creation_timestamp,
+        creation_timestamp=sys.intern(found.creation_timestamp),
         deletion_timestamp=found.deletion_timestamp,
         finalizers=_shared(found.finalizers),
-        annotations=annotations or _NO_ANNOTATIONS,
+        annotations=_shared_annotations(found.annotations),
     )
 
 
@@ -144,6 +154,18 @@ def _share(structure: Camel, attributes: Iterable[str]) -> None:
     for name in attributes:
         if value := getattr(structure, name):
             force_setattr(structure, name, sys.intern(value))
+
+
+@lru_cache(maxsize=4096)
+def _shared_annotations(found: _Annotations) -> dict[str, str]:
+    return {
+        name: value for attribute, name in _ANNOTATIONS if (value := getattr(found, attribute)) is not None
+    } or _NOTHING
+
+
+@lru_cache(maxsize=4096)
+def _shared_condition(condition: Condition) -> Condition:
+    return condition
 
 
 @lru_cache(maxsize=4096)

@@ -13,7 +13,7 @@ from mcp_gateway_operator.targets.state import Settings, stored_moves, stored_re
 
 Key = tuple[str, str]
 Keys = dict[str, tuple[Key, ...]]
-"""Nearly every entry has one key, so tuples cost less than sets."""
+"""Nearly every entry has one key, so tuples cost less than sets; and both tables share them."""
 
 
 def wanted_name(obj: MCPServer) -> str:
@@ -29,25 +29,33 @@ class ObjectIndex:
         self._by_target: Keys = {}
         self._by_name: Keys = {}
         self._by_marker: dict[str, Key] = {}
+        self._alone: dict[Key, tuple[Key, ...]] = {}
+        """By key, the one tuple that holds it alone."""
+
+    def kept(self, key: Key) -> Key:
+        """Return the tuple that stands for this key wherever it is kept, so that memory has it once."""
+        alone = self._alone.get(key)
+        return alone[0] if alone is not None else key
 
     def update(self, old: MCPServer | None, new: MCPServer | None) -> None:
         """Take one change of one object in."""
+        if new is not None and new.key not in self._alone:
+            self._alone[new.key] = (new.key,)
         for key, target_id in _recorded(old):
-            _discard(self._by_target, target_id, key)
+            self._discard(self._by_target, target_id, key)
         for key, target_id in _recorded(new):
-            _add(self._by_target, target_id, key)
+            self._add(self._by_target, target_id, key)
         before, after = (wanted_name(obj) if obj is not None else "" for obj in (old, new))
         if before != after:
             if old is not None:
-                _discard(self._by_name, before, old.key)
+                self._discard(self._by_name, before, old.key)
             if new is not None:
-                _add(self._by_name, after, new.key)
-        if new is None and old is not None:
-            for mark in self._settings.markers_of(old):
-                self._by_marker.pop(mark, None)
-        elif old is None and new is not None:
+                self._add(self._by_name, after, new.key)
+        if old is None and new is not None:
             for mark in self._settings.markers_of(new):
-                self._by_marker[mark] = new.key
+                self._by_marker[mark] = self.kept(new.key)
+        elif old is not None and new is None:
+            self._forget(old)
 
     def rebuild(self, settings: Settings, objects: Iterable[MCPServer]) -> None:
         """Start over with other settings."""
@@ -78,11 +86,11 @@ class ObjectIndex:
 
     def claim(self, target_id: str, key: Key) -> None:
         """Note a target that was created or taken up and is not in the status yet."""
-        _add(self._by_target, target_id, key)
+        self._add(self._by_target, target_id, key)
 
     def disclaim(self, target_id: str, key: Key) -> None:
         """Forget such a target: its object is gone, and its status never held it."""
-        _discard(self._by_target, target_id, key)
+        self._discard(self._by_target, target_id, key)
 
     def concerned(self, changes: Iterable[Change]) -> set[Key]:
         """Return the objects that rows which changed belong to, or whose name they hold or held."""
@@ -98,6 +106,27 @@ class ObjectIndex:
                     keys.add(key)
         return keys
 
+    def _forget(self, gone: MCPServer) -> None:
+        for mark in self._settings.markers_of(gone):
+            self._by_marker.pop(mark, None)
+        self._alone.pop(gone.key, None)
+
+    def _add(self, table: Keys, value: str, key: Key) -> None:
+        keys = table.get(value, ())
+        if not keys:
+            table[value] = self._alone.get(key) or (key,)
+        elif key not in keys:
+            table[value] = (*keys, key)
+
+    def _discard(self, table: Keys, value: str, key: Key) -> None:
+        keys = tuple(each for each in table.get(value, ()) if each != key)
+        if len(keys) == 1:
+            table[value] = self._alone.get(keys[0]) or keys
+        elif keys:
+            table[value] = keys
+        else:
+            table.pop(value, None)
+
 
 def _recorded(obj: MCPServer | None) -> list[tuple[Key, str]]:
     """Return the recorded targets; a status that was copied from another object records nothing."""
@@ -105,17 +134,3 @@ def _recorded(obj: MCPServer | None) -> list[tuple[Key, str]]:
     if obj is None or record is None:
         return []
     return [(obj.key, each.target_id) for each in (record, *stored_moves(obj)) if each.target_id]
-
-
-def _add(table: Keys, value: str, key: Key) -> None:
-    keys = table.get(value, ())
-    if key not in keys:
-        table[value] = (*keys, key)
-
-
-def _discard(table: Keys, value: str, key: Key) -> None:
-    keys = tuple(each for each in table.get(value, ()) if each != key)
-    if keys:
-        table[value] = keys
-    else:
-        table.pop(value, None)

@@ -152,7 +152,7 @@ class Loader:
             noted = obj.metadata.annotations.get(names.GATEWAY_ANNOTATION, "")
             elsewhere = [noted, settings.default_gateway]
         ids = dict.fromkeys(filter(None, [*wanted, *elsewhere]))
-        self._gateways.use(obj.key, memory, (*ids, *beside))
+        self._gateways.use(self._index.kept(obj.key), memory, (*ids, *beside))
         views = [_view(self._gateways.table(each)) for each in ids]
         if obj.metadata.deletion_timestamp:
             return views

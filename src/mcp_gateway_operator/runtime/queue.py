@@ -21,6 +21,9 @@ from mcp_gateway_operator.runtime.backoff import Backoff, Jitter
 
 K = TypeVar("K", bound=Hashable)
 
+_Timer = tuple[float, int, K, bool]
+"""When it goes off, a number that orders equal times, the key, and whether the key is urgent then."""
+
 BACKGROUND_SHARE = 10
 """Of this many keys handed out, one comes from the background lane if any waits there: no lane starves."""
 
@@ -120,8 +123,8 @@ class WorkQueue(Generic[K]):
         self._lane_of: dict[K, _Lane[K]] = {}
         self._working: dict[K, float] = {}
         self._again: dict[K, bool] = {}
-        self._timers: dict[K, tuple[float, int, bool]] = {}
-        self._heap: list[tuple[float, int, K]] = []
+        self._timers: dict[K, _Timer[K]] = {}
+        self._heap: list[_Timer[K]] = []
         self._sequence = itertools.count()
         self._handle: asyncio.TimerHandle | None = None
         self._backoff: Backoff[K] = Backoff(base=base, cap=cap, jitter=jitter)
@@ -283,12 +286,11 @@ class WorkQueue(Generic[K]):
         current = self._timers.get(key)
         if current is not None and current[0] <= when:
             return
-        number = next(self._sequence)
-        self._timers[key] = (when, number, urgent)
-        heapq.heappush(self._heap, (when, number, key))
-        if len(self._heap) > 2 * len(self._timers) + 64:
+        timer = self._timers[key] = (when, next(self._sequence), key, urgent)
+        heapq.heappush(self._heap, timer)
+        if len(self._heap) > 1.2 * len(self._timers) + 64:
             # Superseded entries stay in the heap until they surface; do not let them pile up.
-            self._heap = [(when, number, key) for key, (when, number, _) in self._timers.items()]
+            self._heap = list(self._timers.values())
             heapq.heapify(self._heap)
         self._arm()
 
@@ -313,13 +315,12 @@ class WorkQueue(Generic[K]):
         while self._heap and self._heap[0][0] <= now:
             entry = heapq.heappop(self._heap)
             if self._is_current(entry):
-                key = entry[2]
-                self.add(key, urgent=self._timers.pop(key)[2])
+                del self._timers[entry[2]]
+                self.add(entry[2], urgent=entry[3])
         self._arm()
 
-    def _is_current(self, entry: tuple[float, int, K]) -> bool:
-        timer = self._timers.get(entry[2])
-        return timer is not None and timer[1] == entry[1]
+    def _is_current(self, timer: _Timer[K]) -> bool:
+        return self._timers.get(timer[2]) is timer
 
 
 def _first(key: object) -> Hashable:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from functools import lru_cache
 from typing import Final
 
 MAX_DESCRIPTION: Final = 200
@@ -22,6 +23,7 @@ def _code(text: str, length: int) -> str:
     return base64.b32encode(digest).decode().lower()[:length]
 
 
+@lru_cache(maxsize=64)
 def owner_code(owner_id: str) -> str:
     """Return the six characters that name an installation in a marker."""
     return _code(owner_id, 6)

@@ -17,6 +17,9 @@ def default_target_name(object_name: str) -> str:
     dashes collapse to one, and at most 100 alphanumerics are kept.
     """
     text = _DASHES.sub("-", object_name).lstrip("-")
+    if len(text) <= MAX_ALPHANUMERICS:
+        # Nearly every name: the very text that came in, when it can stay, so that memory holds it once.
+        return object_name if text == object_name else text
     seen = count(1)
     for position, character in enumerate(text):
         if character != "-" and next(seen) > MAX_ALPHANUMERICS:
