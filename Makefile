@@ -109,12 +109,14 @@ programs: $(DEV) ## Fetch or build what the integration tests run: etcd, kube-ap
 	$(BIN)/python hack/programs.py
 
 .PHONY: bench
-bench: $(DEV) ## Run the benchmarks; figures are printed as JSON
-	@set -e; for script in bench/*.py; do $(call stage,$$script); $(BIN)/python "$$script"; done
+bench: $(DEV) programs ## Run all benchmarks (an hour) and write their figures into docs/performance.md
+	$(BIN)/python bench/run.py --out bench/results
+	$(BIN)/python bench/table.py
+	$(BIN)/python bench/simulator_load.py
 
 .PHONY: bench-smoke
-bench-smoke: $(DEV) programs ## Take 100 objects through their lives and fail when calls or writes are too many
-	$(BIN)/python bench/create.py --objects 100 --drift-interval 4 --check
+bench-smoke: $(DEV) programs ## Take 100 objects through all benchmarks and fail when calls or writes are too many
+	$(BIN)/python bench/run.py --smoke
 
 .PHONY: lock
 lock: ## Resolve the dependencies anew into requirements*.txt (UPGRADE=1 takes newer versions)

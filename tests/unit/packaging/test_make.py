@@ -14,7 +14,7 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[3]
 TARGETS = (
-    *("help", "demo", "test", "unit", "integration", "bench", "clean"),
+    *("help", "demo", "test", "unit", "integration", "bench", "bench-smoke", "clean"),
     *("manifests", "generate", "fmt", "vet", "lint", "lint-fix", "lint-config"),
     *("build", "run", "docker-build", "docker-push", "docker-buildx", "build-installer"),
     *("install", "uninstall", "deploy", "undeploy"),
