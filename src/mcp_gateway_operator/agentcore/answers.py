@@ -1,19 +1,35 @@
 """From the service's answers to the types of `targets.model`.
 
-A member that the service model requires and the answer lacks is a KeyError, a member of another type a
-TypeError: the adapter reports both as an answer that could not be read.
+botocore checks what it sends and believes what it gets: a number arrives where the service model has a text.
+So answers are checked here, once, and what is behind the adapter never meets one of another shape.
 """
 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, Final
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
+
+import msgspec
 
 from mcp_gateway_operator.agentcore.port import ListPage
 from mcp_gateway_operator.targets.model import Target, TargetSummary
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from botocore.model import Shape
+
+T = TypeVar("T")
+
+Text = Annotated[str, msgspec.Meta(min_length=1, max_length=2048)]
+"""Longer than any member of a summary in the service model, short enough to be kept."""
+
+MAX_REASONS: Final = 100
+MAX_REASON: Final = 2048
+"""Characters of a statusReason; with `MAX_REASONS` the bounds of the service model."""
+YEARS: Final = range(1970, 9000)
+"""Years of a timestamp that sums and other time zones do not lead out of the calendar."""
 
 _CONFIG: Final = (
     "targetConfiguration",
@@ -22,50 +38,152 @@ _CONFIG: Final = (
     "privateEndpoint",
     "certificateConfigurations",
 )
+_TYPES: Final = {"string": str, "timestamp": str, "integer": int, "long": int, "boolean": bool}
+_NESTED: Final = frozenset({"structure", "map", "list"})
+
+
+class AnswerError(ValueError):
+    """An answer that is not of the service model's shape; the message quotes nothing of it."""
+
+
+class _Summary(msgspec.Struct, rename="camel"):
+    target_id: Text
+    name: Text
+    status: Text
+    created_at: Text
+    updated_at: Text
+    description: Annotated[str, msgspec.Meta(max_length=2048)] | None = None
+    last_synchronized_at: Text | None = None
+    listing_mode: Text | None = None
+    resource_priority: int | None = None
+
+
+class _Page(msgspec.Struct, rename="camel"):
+    items: list[_Summary]
+    next_token: Annotated[str, msgspec.Meta(max_length=2048)] | None = None
+
+
+class _Details(msgspec.Struct, rename="camel"):
+    gateway_arn: Text
+    status_reasons: list[str] = []
+
+
+class _Status(msgspec.Struct):
+    status: Text
+
+
+class _Consent(msgspec.Struct, rename="camel"):
+    authorization_url: Annotated[str, msgspec.Meta(max_length=8192)] | None = None
+
+
+def check(shape: Shape, value: object, member: str = "the answer") -> None:
+    """Make sure that a parsed answer has the types of its shape in the service model.
+
+    Raises:
+        AnswerError: it has not.
+    """
+    inner: list[tuple[Shape, object, str]] = []
+    match shape.type_name, value:
+        case "structure", dict():
+            # What a structure lacks may be spelt as null.
+            given = ((key, each) for key, each in value.items() if each is not None)
+            inner = [(shape.members[key], each, key) for key, each in given if key in shape.members]
+        case "map", dict():
+            inner = [(shape.value, each, member) for each in value.values()]
+        case "list", list():
+            inner = [(shape.member, each, member) for each in value]
+        case kind, _ if isinstance(value, _TYPES.get(kind, object)) and kind not in _NESTED:
+            pass
+        case kind, _:
+            raise AnswerError(f"{member} is no {kind}")
+    for each in inner:
+        check(*each)
 
 
 def page(answer: Mapping[str, Any]) -> ListPage:
-    """Return a page of ListGatewayTargets."""
-    return ListPage(tuple(_summary(item, item) for item in answer["items"]), answer.get("nextToken") or None)
+    """Return a page of ListGatewayTargets.
+
+    Raises:
+        AnswerError: the answer has another shape than the service model's.
+    """
+    checked = _checked(answer, _Page)
+    return ListPage(tuple(map(_summary, checked.items)), checked.next_token or None)
 
 
 def target(answer: Mapping[str, Any]) -> Target:
-    """Return the full target that Get, Create and Update answer."""
+    """Return the full target that Get, Create and Update answer.
+
+    Raises:
+        AnswerError: as for `page`.
+    """
     configuration = answer.get("targetConfiguration") or {}
     server = (configuration.get("mcp") or {}).get("mcpServer") or {}
-    oauth = (answer.get("authorizationData") or {}).get("oauth2") or {}
+    # A full answer has these where they are written, a summary at the top.
+    at_the_top = {key: server.get(key) for key in ("listingMode", "resourcePriority")}
+    details = _checked(answer, _Details)
+    consent = _checked((answer.get("authorizationData") or {}).get("oauth2") or {}, _Consent)
+    config = {key: answer[key] for key in _CONFIG if key in answer}
     return Target(
-        summary=_summary(answer, server),
-        gateway_arn=answer["gatewayArn"],
-        status_reasons=tuple(answer.get("statusReasons") or ()),
-        config={key: answer[key] for key in _CONFIG if key in answer},
-        authorization_url=oauth.get("authorizationUrl"),
+        summary=_summary(_checked({**answer, **at_the_top}, _Summary)),
+        gateway_arn=details.gateway_arn,
+        status_reasons=tuple(reason[:MAX_REASON] for reason in details.status_reasons[:MAX_REASONS]),
+        config=config,
+        authorization_url=consent.authorization_url,
     )
 
 
 def synchronized(answer: Mapping[str, Any]) -> Target:
-    """Return the target that SynchronizeGatewayTargets, asked for one, answers."""
-    (only,) = answer["targets"]
+    """Return the target that SynchronizeGatewayTargets, asked for one, answers.
+
+    Raises:
+        AnswerError: as for `page`, or not one target.
+    """
+    targets = answer.get("targets") or []
+    if len(targets) != 1:
+        raise AnswerError(f"{len(targets)} targets where one was asked for")
+    (only,) = targets
     return target(only)
 
 
 def status(answer: Mapping[str, Any]) -> str:
-    """Return the status of an answer that is asked for nothing else."""
-    return str(answer["status"])
+    """Return the status of an answer that is asked for nothing else.
+
+    Raises:
+        AnswerError: as for `page`.
+    """
+    return _checked(answer, _Status).status
 
 
-def _summary(answer: Mapping[str, Any], listing: Mapping[str, Any]) -> TargetSummary:
-    """Build a summary; `listing` is where listingMode and resourcePriority stand in this answer."""
-    mode = listing.get("listingMode")
+def _checked(answer: object, shape: type[T]) -> T:
+    try:
+        return msgspec.convert(answer, shape)
+    except msgspec.ValidationError as error:
+        raise AnswerError(str(error)) from None
+
+
+def _summary(checked: _Summary) -> TargetSummary:
+    mode = checked.listing_mode
+    for moment in (checked.created_at, checked.updated_at, checked.last_synchronized_at):
+        if moment is not None:
+            _check_instant(moment)
     return TargetSummary(
-        target_id=answer["targetId"],
-        name=answer["name"],
+        target_id=checked.target_id,
+        name=checked.name,
         # A fleet has few different words here: each is kept once.
-        status=sys.intern(answer["status"]),
-        created_at=answer["createdAt"],
-        updated_at=answer["updatedAt"],
-        description=answer.get("description"),
-        resource_priority=listing.get("resourcePriority"),
+        status=sys.intern(checked.status),
+        created_at=checked.created_at,
+        updated_at=checked.updated_at,
+        description=checked.description,
+        resource_priority=checked.resource_priority,
         listing_mode=sys.intern(mode) if mode else None,
-        last_synchronized_at=answer.get("lastSynchronizedAt"),
+        last_synchronized_at=checked.last_synchronized_at,
     )
+
+
+def _check_instant(text: str) -> None:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None or moment.year not in YEARS:
+        raise AnswerError("a timestamp that is no moment in time")

@@ -157,7 +157,11 @@ class Boto3AgentCore:
             client = self._clients()[0]
             self._flights.current = flight
             try:
-                return parse(getattr(client, operation)(**request))
+                answer = getattr(client, operation)(**request)
+                if parse is not answers.page:
+                    # A page checks itself: it is long, and read every second.
+                    answers.check(sdk.output_shape(client, operation), answer)
+                return parse(answer)
             finally:
                 self._flights.current = None
 

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 MAX_PAGES: Final = 100
 """Pages of up to 1,000 targets each; a gateway has 100 targets by default."""
+MAX_TARGETS: Final = 20_000
+"""Targets of one gateway that are believed and kept in memory."""
+MAX_BARREN: Final = 10
+"""Pages in a row that may show nothing new: the service's filters may leave a page empty."""
 PAGE_SECONDS: Final = 20.0
 """The longest a page may take: a guard over the port's own time-outs."""
 
@@ -34,28 +38,33 @@ async def list_all(port: AgentCore, scheduler: QuotaScheduler, gateway_id: str, 
     Raises:
         AgentCoreError: a page failed, or the pages do not end.
     """
-    items: list[TargetSummary] = []
+    items: dict[str, TargetSummary] = {}
     seen: set[str] = set()
     token: str | None = None
+    barren = 0
     for number in range(1, MAX_PAGES + 1):
         with ticket:
             page = await _page(port, gateway_id, token)
-        items += page.items
+        known = len(items)
+        items.update((item.target_id, item) for item in page.items)
+        barren = barren + 1 if len(items) == known else 0
         token = page.next_token
+        if len(items) > MAX_TARGETS:
+            raise _endless("TooManyTargets", f"showed more than {MAX_TARGETS} targets")
         if not token:
-            return Listing(items, number)
+            return Listing(list(items.values()), number)
         if token in seen:
-            raise AgentCoreError(
-                ErrorKind.TRANSIENT,
-                "PageTokenLoop",
-                "ListGatewayTargets answered a page token for the second time",
-            )
+            raise _endless("PageTokenLoop", "answered a page token for the second time")
+        if barren == MAX_BARREN:
+            raise _endless("PageTokenLoop", f"showed nothing new on {MAX_BARREN} pages in a row")
         seen.add(token)
         ticket = await _next_ticket(scheduler, gateway_id)
     ticket.unused()
-    raise AgentCoreError(
-        ErrorKind.TRANSIENT, "TooManyPages", f"ListGatewayTargets did not end within {MAX_PAGES} pages"
-    )
+    raise _endless("TooManyPages", f"did not end within {MAX_PAGES} pages")
+
+
+def _endless(code: str, what: str) -> AgentCoreError:
+    return AgentCoreError(ErrorKind.TRANSIENT, code, f"ListGatewayTargets {what}")
 
 
 async def _page(port: AgentCore, gateway_id: str, token: str | None) -> ListPage:

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore import exceptions as boto
+from botocore.parsers import ResponseParserError
 
 from mcp_gateway_operator.agentcore.errors import AgentCoreError, ErrorKind
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 MAX_MESSAGE: Final = 1024
 """Characters of a message: it ends in conditions and Events."""
+LONGEST_RETRY_AFTER: Final = 300.0
+"""Seconds; a Retry-After beyond this is a mistake of somebody's, not a wish of AWS's."""
 
 _BY_CODE: Final = {
     **dict.fromkeys(
@@ -141,18 +144,22 @@ def from_botocore(error: Exception, *, mutating: bool, sent: bool = True) -> Age
         return AgentCoreError(ErrorKind.TRANSIENT, code, clean(str(error)))
     if isinstance(error, boto.BotoCoreError) or not sent:
         return AgentCoreError(ErrorKind.TRANSIENT, code, clean(str(error)), maybe_applied=maybe_applied)
+    # The body itself is not quoted: another one each time would be a status write each time.
+    what = "it is neither JSON nor XML" if isinstance(error, ResponseParserError) else str(error)
     return AgentCoreError(
         ErrorKind.TRANSIENT,
         code,
-        clean(f"the answer could not be read: {error}"),
+        clean(f"the answer could not be read: {what}"),
         maybe_applied=maybe_applied,
     )
 
 
 def clean(text: str) -> str:
     """Return a message on one line, bounded, without what differs from one attempt or process to the next."""
+    # Cut and squeezed first: the patterns take quadratic time over megabytes of blanks.
+    text = " ".join(text[: 8 * MAX_MESSAGE].split())
     text = _AUTHORIZATION_MESSAGE.sub("", _REQUEST_ID.sub("", text))
-    text = " ".join(_ROLE_SESSION.sub(r"\1", text).split())
+    text = _ROLE_SESSION.sub(r"\1", text).strip()
     return text if len(text) <= MAX_MESSAGE else f"{text[: MAX_MESSAGE - 3].rstrip()}..."
 
 
@@ -162,7 +169,11 @@ def _answered(error: boto.ClientError, *, maybe_applied: bool) -> AgentCoreError
     details: Mapping[str, Any] = response.get("Error") or {}
     status = int(metadata.get("HTTPStatusCode") or 0)
     code = str(details.get("Code") or status or "Unknown")
-    message = _with_details(str(details.get("Message") or response.get("message") or ""), response)
+    message = str(details.get("Message") or response.get("message") or "")
+    if message.lstrip().startswith("<"):
+        # A page of a proxy's, often with the time and an id in it.
+        message = f"HTTP {status} with a page of markup instead of an answer of AWS's"
+    message = _with_details(message, response)
     kind = _kind(code, status, message, str(response.get("reason") or ""))
     return AgentCoreError(
         kind,
@@ -203,4 +214,4 @@ def _with_details(message: str, response: Mapping[str, Any]) -> str:
 def _retry_after(headers: Mapping[str, str]) -> float | None:
     """Return a Retry-After given in seconds; the form with a date needs a clock that agrees with AWS's."""
     text = headers.get("retry-after", "")
-    return float(text) if re.fullmatch(r"\d{1,6}(\.\d+)?", text) else None
+    return min(float(text), LONGEST_RETRY_AFTER) if re.fullmatch(r"\d{1,6}(\.\d{1,6})?", text) else None

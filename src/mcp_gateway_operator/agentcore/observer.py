@@ -6,15 +6,22 @@ import asyncio
 import heapq
 import math
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from mcp_gateway_operator.agentcore.cadence import APART, busy_interval, drift_interval, failure_backoff
+from mcp_gateway_operator.agentcore.cadence import (
+    APART,
+    JITTER,
+    busy_interval,
+    dealt,
+    drift_interval,
+    failure_backoff,
+)
 from mcp_gateway_operator.agentcore.errors import AgentCoreError, ErrorKind
 from mcp_gateway_operator.agentcore.listing import list_all
-from mcp_gateway_operator.agentcore.quotas import Lane, Op
+from mcp_gateway_operator.agentcore.quotas import Op
 from mcp_gateway_operator.agentcore.scheduler import RESERVED_SECONDS
-from mcp_gateway_operator.agentcore.table import Change, GatewayTable
+from mcp_gateway_operator.agentcore.table import GatewayTable
+from mcp_gateway_operator.agentcore.watch import Watch, waiter_of
 from mcp_gateway_operator.targets.model import TRANSIENT
 
 if TYPE_CHECKING:
@@ -23,35 +30,16 @@ if TYPE_CHECKING:
 
     from mcp_gateway_operator.agentcore.port import AgentCore
     from mcp_gateway_operator.agentcore.scheduler import QuotaScheduler, Ticket
+    from mcp_gateway_operator.agentcore.table import Change
     from mcp_gateway_operator.targets.model import Target
 
 PARALLEL_LISTS: Final = 8
 """Lists in flight over all gateways: one for each of the adapter's reading threads."""
+PARALLEL_FAILING: Final = 2
+"""Lists in flight over all gateways whose latest List failed. Each may hang until it times out, and the
+healthy gateways need the threads."""
 _QUIET_THROTTLES: Final = 3
 """Throttled Lists in a row that are the scheduler's business and not yet news of the gateway."""
-_JITTER: Final = 0.1
-
-
-@dataclass(slots=True, eq=False)
-class _Watch:
-    """What the observer knows of one gateway beside its table.
-
-    `started`: start of the latest List. `drift_factor`: the jitter drawn for the next one. `scheduled`: the
-    moment of the gateway's valid entry in the heap. `asked_lane`, `asked_until`: the line in which it waits
-    for a ticket, and when it asks again. `lists`: the List in flight.
-    """
-
-    table: GatewayTable
-    busy: dict[Hashable, float] = field(default_factory=dict)
-    after: dict[Hashable, tuple[float, Callable[[], None]]] = field(default_factory=dict)
-    started: float = -math.inf
-    drift_factor: float = 1.0
-    failures: int = 0
-    backoff: float = 0.0
-    scheduled: float = math.inf
-    asked_lane: Lane | None = None
-    asked_until: float = -math.inf
-    lists: asyncio.Task[None] | None = None
 
 
 class Observer:
@@ -87,10 +75,13 @@ class Observer:
         self._drift_interval = drift_interval
         self._rng = rng
         self._on_change = on_change
-        self._watches: dict[str, _Watch] = {}
+        self._watches: dict[str, Watch] = {}
         self._heap: list[tuple[float, str]] = []
         self._busy_gateways = 0
         self._running = 0
+        self._failing = 0
+        self._dealt = 0
+        self._held_up: set[str] = set()
         self._wake = asyncio.Event()
 
     # What callers ask.
@@ -99,7 +90,7 @@ class Observer:
         """Begin to observe a gateway, if it is not observed yet, and return its table."""
         watch = self._watches.get(gateway_id)
         if watch is None:
-            watch = self._watches[gateway_id] = _Watch(GatewayTable(gateway_id))
+            watch = self._watches[gateway_id] = Watch(GatewayTable(gateway_id))
             self._schedule(watch)
         return watch.table
 
@@ -109,7 +100,7 @@ class Observer:
         if watch is None:
             return
         self._busy_gateways -= bool(watch.busy)
-        self._scheduler.cancel(_waiter(gateway_id))
+        self._scheduler.cancel(waiter_of(gateway_id))
         if watch.lists is not None:
             watch.lists.cancel()
         self._wake_waiting(watch, began=math.inf)
@@ -157,7 +148,7 @@ class Observer:
         """Return the seconds between two Lists of a gateway at present, jitter aside."""
         quota = self._scheduler.quotas.list
         watch = self._watches.get(gateway_id)
-        drift = drift_interval(self._drift_interval, len(self._watches), quota)
+        drift = self._drift()
         if watch is None or not watch.busy:
             return drift
         # The youngest one in flight sets the pace: a target stuck for an hour does not slow a new one.
@@ -207,6 +198,9 @@ class Observer:
             if watch is None or watch.scheduled != moment:
                 continue
             watch.scheduled = math.inf
+            if watch.failures and self._failing >= PARALLEL_FAILING:
+                self._held_up.add(gateway_id)
+                continue
             if watch.lists is None and self._due(watch) <= now:
                 ticket = self._ask(watch, now)
                 if ticket is not None:
@@ -214,42 +208,44 @@ class Observer:
                     continue
             self._schedule(watch)
 
-    def _ask(self, watch: _Watch, now: float) -> Ticket | None:
+    def _ask(self, watch: Watch, now: float) -> Ticket | None:
         gateway_id = watch.table.gateway_id
         ticket = self._scheduler.take(
             Op.LIST,
             gateway_id,
-            waiter=_waiter(gateway_id),
-            lane=_lane(watch),
+            waiter=waiter_of(gateway_id),
+            lane=watch.lane,
             namespace=gateway_id,
             on_grant=lambda: self._granted(watch),
         )
         if ticket is None:
             # Asked again in time: a grant that nobody collected has lost its place.
-            watch.asked_lane, watch.asked_until = _lane(watch), now + RESERVED_SECONDS
+            watch.asked_lane, watch.asked_until = watch.lane, now + RESERVED_SECONDS
         return ticket
 
-    def _granted(self, watch: _Watch) -> None:
+    def _granted(self, watch: Watch) -> None:
         watch.asked_until = -math.inf
         self._schedule(watch)
 
-    def _due(self, watch: _Watch) -> float:
+    def _drift(self) -> float:
+        return drift_interval(self._drift_interval, len(self._watches), self._scheduler.quotas.list)
+
+    def _due(self, watch: Watch) -> float:
         """Return when the gateway is to be listed next; a List in flight is not looked at."""
-        drift = drift_interval(self._drift_interval, len(self._watches), self._scheduler.quotas.list)
-        due = watch.started + max(drift * watch.drift_factor, watch.backoff)
+        due = watch.started + max(self._drift() * watch.drift_factor, watch.backoff)
         if watch.after:
             due = min(due, watch.started + max(APART, watch.backoff))
         if watch.busy:
             due = min(due, watch.started + max(self.interval(watch.table.gateway_id), watch.backoff))
         return due
 
-    def _schedule(self, watch: _Watch) -> None:
+    def _schedule(self, watch: Watch) -> None:
         """Enter the gateway into the heap unless it is there for an early enough moment."""
         gateway_id = watch.table.gateway_id
         if watch.lists is not None or self._watches.get(gateway_id) is not watch:
             return
         moment = self._due(watch)
-        if watch.asked_lane is _lane(watch):
+        if watch.asked_lane is watch.lane:
             # It stands in the right line already; there is nothing to ask before its turn.
             moment = max(moment, watch.asked_until)
         if moment < watch.scheduled:
@@ -259,14 +255,22 @@ class Observer:
 
     # One List.
 
-    def _start(self, watch: _Watch, ticket: Ticket, tasks: asyncio.TaskGroup) -> None:
-        watch.started = self._clock()
-        watch.drift_factor = self._rng.uniform(1 - _JITTER, 1 + _JITTER)
+    def _start(self, watch: Watch, ticket: Ticket, tasks: asyncio.TaskGroup) -> None:
+        now = self._clock()
+        drift = self._drift()
+        if now - self._due(watch) > JITTER * drift:
+            watch.drift_factor = dealt(self._dealt, now, drift)
+            self._dealt += 1
+        else:
+            watch.drift_factor = self._rng.uniform(1 - JITTER, 1 + JITTER)
+        watch.started = now
+        watch.failing = watch.failures > 0
         self._running += 1
+        self._failing += watch.failing
         watch.lists = tasks.create_task(self._list(watch, ticket))
         watch.lists.add_done_callback(lambda _: self._ended(watch, ticket))
 
-    async def _list(self, watch: _Watch, ticket: Ticket) -> None:
+    async def _list(self, watch: Watch, ticket: Ticket) -> None:
         table, began = watch.table, watch.started
         try:
             listing = await list_all(self._port, self._scheduler, table.gateway_id, ticket)
@@ -280,27 +284,33 @@ class Observer:
                 self._on_change(table.gateway_id, ())
             self._report(table.gateway_id, changes)
 
-    def _failed(self, watch: _Watch, error: AgentCoreError, began: float) -> None:
+    def _failed(self, watch: Watch, error: AgentCoreError, began: float) -> None:
         watch.failures += 1
-        drift = drift_interval(self._drift_interval, len(self._watches), self._scheduler.quotas.list)
-        watch.backoff = failure_backoff(error, watch.failures, drift) * self._rng.uniform(
-            1 - _JITTER, 1 + _JITTER
+        # Jittered upwards alone: a Retry-After is a minimum.
+        watch.backoff = failure_backoff(error, watch.failures, self._drift()) * self._rng.uniform(
+            1, 1 + 2 * JITTER
         )
         if error.kind is ErrorKind.THROTTLED and watch.failures < _QUIET_THROTTLES:
             return
         if watch.table.apply_failed_list(error, began=began):
             self._on_change(watch.table.gateway_id, ())
 
-    def _ended(self, watch: _Watch, ticket: Ticket) -> None:
+    def _ended(self, watch: Watch, ticket: Ticket) -> None:
         """Let the next List begin. Runs for a List cancelled before its first step, too."""
         ticket.unused()
         self._running -= 1
+        self._failing -= watch.failing
         watch.lists = None
         self._wake_waiting(watch, began=watch.started)
         self._schedule(watch)
+        if watch.failing:
+            held_up, self._held_up = self._held_up, set()
+            # In their order, so that a run is repeatable.
+            for gateway_id in sorted(held_up & self._watches.keys()):
+                self._schedule(self._watches[gateway_id])
         self._wake.set()
 
-    def _wake_waiting(self, watch: _Watch, *, began: float) -> None:
+    def _wake_waiting(self, watch: Watch, *, began: float) -> None:
         served = [waiter for waiter, (since, _) in watch.after.items() if since <= began]
         for wake in [watch.after.pop(waiter)[1] for waiter in served]:
             wake()
@@ -311,11 +321,3 @@ class Observer:
                 self._scheduler.settled(gateway_id, change.target_id)
         if changes:
             self._on_change(gateway_id, changes)
-
-
-def _lane(watch: _Watch) -> Lane:
-    return Lane.INTERACTIVE if watch.busy or watch.after else Lane.BACKGROUND
-
-
-def _waiter(gateway_id: str) -> Hashable:
-    return ("list", gateway_id)

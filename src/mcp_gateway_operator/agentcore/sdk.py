@@ -18,6 +18,7 @@ from botocore.config import Config
 
 if TYPE_CHECKING:
     from botocore.client import BaseClient
+    from botocore.model import Shape
 
 SERVICE: Final = "bedrock-agentcore-control"
 OPERATIONS: Final = frozenset(
@@ -131,6 +132,12 @@ def new_sts_client(aws: session.Session, *, user_agent: str) -> BaseClient:
         BotoCoreError: no Region, no such profile, a broken configuration.
     """
     return aws.create_client("sts", config=Config(user_agent_extra=user_agent))
+
+
+def output_shape(client: BaseClient, method: str) -> Shape:
+    """Return the service model's shape of what a client method answers."""
+    operation = client.meta.method_to_api_mapping[method]
+    return client.meta.service_model.operation_model(operation).output_shape
 
 
 def _keep_text(value: Any) -> str:

@@ -95,7 +95,8 @@ async def test_gateway_and_caller(simulator: SimulatorServer, port: Boto3AgentCo
 
 async def test_a_full_page_has_a_token_for_the_next(aws: pytest.MonkeyPatch, port: Boto3AgentCore) -> None:
     """A full page has a token for the next."""
-    item = {"targetId": "t", "name": "n", "status": "READY", "createdAt": "c", "updatedAt": "u"}
+    now = "2026-01-01T12:00:00Z"
+    item = {"targetId": "t", "name": "n", "status": "READY", "createdAt": now, "updatedAt": now}
     with canned(body=json.dumps({"items": [item], "nextToken": "more"})) as server:
         aws.setenv("AWS_ENDPOINT_URL", server.url)
         page = await port.list_targets(GATEWAY)

@@ -8,7 +8,7 @@ import pytest
 from botocore import exceptions as boto
 
 from mcp_gateway_operator.agentcore.errors import AgentCoreError, ErrorKind
-from mcp_gateway_operator.agentcore.mapping import MAX_MESSAGE, clean, from_botocore
+from mcp_gateway_operator.agentcore.mapping import LONGEST_RETRY_AFTER, MAX_MESSAGE, clean, from_botocore
 
 
 def answer(
@@ -115,6 +115,8 @@ def test_retry_after_is_kept_in_seconds() -> None:
     """Retry after is kept in seconds."""
     mapped = from_botocore(answer("ThrottlingException", 429, headers={"retry-after": "7"}), mutating=True)
     assert mapped.retry_after == 7
+    endless = answer("ThrottlingException", 429, headers={"retry-after": "999999"})
+    assert from_botocore(endless, mutating=True).retry_after == LONGEST_RETRY_AFTER
     dated = answer("ThrottlingException", 429, headers={"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"})
     assert from_botocore(dated, mutating=True).retry_after is None
 
@@ -146,6 +148,19 @@ def test_fields_and_reason_are_added_where_they_say_more() -> None:
 def test_messages_stay_the_same_from_attempt_to_attempt(text: str, cleaned: str) -> None:
     """Messages stay the same from attempt to attempt."""
     assert clean(text) == cleaned
+
+
+def test_a_page_of_a_proxy_is_not_quoted() -> None:
+    """It has the time or an id in it, and each would be a status write."""
+    first = answer("503", 503, "<html>Request ID: a== at 12:01</html>")
+    second = answer("503", 503, "<html>Request ID: b== at 12:02</html>")
+    messages = {from_botocore(error, mutating=False).message for error in (first, second)}
+    assert messages == {"HTTP 503 with a page of markup instead of an answer of AWS's"}
+
+
+def test_megabytes_of_blanks_are_cut_in_no_time() -> None:
+    """Patterns over the whole of it would take hours."""
+    assert clean(f"a{' ' * 5_000_000}b") == "a"
 
 
 def test_messages_are_bounded() -> None:

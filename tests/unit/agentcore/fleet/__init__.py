@@ -1,0 +1,1 @@
+"""The AWS side under the whole operator, in virtual time."""
