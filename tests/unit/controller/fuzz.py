@@ -23,7 +23,7 @@ from mcp_gateway_operator.targets import desired, diff, marker
 from mcp_gateway_operator.targets.model import Target, TargetSummary
 from tests.support.audit import Audit
 from tests.support.memory_cluster import LOST, Fault, Request
-from tests.support.world import GATEWAY, World, condition
+from tests.support.world import GATEWAY, OTHER_GATEWAY, World, condition
 
 OWNER = "cluster-a"
 NAMES = ("alpha", "beta", "gamma")
@@ -57,6 +57,7 @@ class Story:
         self.peaceful = False
         self._api_faults = self.rng.choice((0.0, 0.0, 0.05, 0.2))
         self._outside = self.rng.random() < 0.5
+        self._moves = self.rng.random() < 0.5
         self._stack = AsyncExitStack()
         self._actions = self._weighed()
 
@@ -93,11 +94,14 @@ class Story:
         common = [self.create] * 6 + [self.edit] * 6 + [self.delete] * 3 + [self.rename] * 2
         # Without marker and record nothing proves whose a target is: one of the two stays.
         lose = self.rng.choice((self.lose_status, self.strip_marker))
+        if self._moves:
+            # A status that is lost half-way may have named a gateway that nothing else does any more.
+            lose = self.strip_marker
         rare = [self.pause, self.relabel, self.wipe_finalizer, self.recreate]
         aws = [self.fault] * 4 + [self.break_server, self.deny]
         outside = [self.edit_outside, self.delete_outside, self.human] * self._outside
         outside += [lose] if lose == self.lose_status or self._outside else []
-        return common + rare + aws + outside + [self.kill] * 2
+        return common + rare + aws + outside + [self.kill] * 2 + [self.move] * (3 * self._moves)
 
     # -- the run --------------------------------------------------------------------------------------
 
@@ -198,6 +202,13 @@ class Story:
             self.say(f"rename {name} -> {wanted}")
             await self.world.edit(name, spec={"targetName": wanted})
 
+    async def move(self) -> None:
+        """Name a gateway, perhaps the one where the target is."""
+        if name := self._pick():
+            wanted = self.rng.choice((GATEWAY, OTHER_GATEWAY, OTHER_GATEWAY, None))
+            self.say(f"move {name} -> {wanted}")
+            await self.world.edit(name, spec={"gatewayId": wanted})
+
     async def delete(self) -> None:
         """Delete an object; one that lost its finalizer would leave its target behind."""
         name = self._pick()
@@ -290,8 +301,11 @@ class Story:
         self.world.aws.configure(denied_actions=denied)
 
     def _ours(self) -> dict[str, Any] | None:
-        found = [target for target in self.world.targets() if target["targetId"] not in self.humans]
+        found = [target for target in self._targets() if target["targetId"] not in self.humans]
         return self.rng.choice(found) if found else None
+
+    def _targets(self) -> list[dict[str, Any]]:
+        return [*self.world.targets(GATEWAY), *self.world.targets(OTHER_GATEWAY)]
 
     async def edit_outside(self) -> None:
         """Change a target in the console."""
@@ -334,13 +348,12 @@ class Story:
 
     def _check_twins(self) -> None:
         marks = Counter(
-            marker.find(target.get("description"))
-            for target in self.world.targets()
-            if target["status"] != "DELETING"
+            (target["gatewayArn"], mark)
+            for target in self._targets()
+            if target["status"] != "DELETING" and (mark := marker.find(target.get("description")))
         )
-        del marks[None]
         assert all(count == 1 for count in marks.values()), f"several targets of one object: {marks}"
-        for target in self.world.targets():
+        for target in self._targets():
             stamp = self.humans.get(target["targetId"])
             assert stamp in (None, target["updatedAt"]), f"{target['targetId']} is not ours and was changed"
 
@@ -363,13 +376,15 @@ class Story:
             self.lies.append(lie)
 
     def _lie(self, obj: MCPServer, status: dict[str, Any]) -> str:
-        found = [t for t in self.world.targets() if t["targetId"] == status.get("targetId")]
+        found = [t for t in self._targets() if t["targetId"] == status.get("targetId")]
         if not found:
             return f"{obj.key}: Ready, but target {status.get('targetId')} does not exist"
         if found[0]["status"] != "READY":
             return f"{obj.key}: Ready, but AWS says {found[0]['status']}"
         if different := differences(obj, found[0]):
             return f"{obj.key}: Ready, but {different}"
+        if not found[0]["gatewayArn"].endswith(obj.spec.gateway_id):
+            return f"{obj.key}: Ready, but on {found[0]['gatewayArn']}"
         return ""
 
     async def _converge(self) -> None:
@@ -380,7 +395,7 @@ class Story:
             await self.world.pass_time(5)
 
     def _not_converged(self) -> str:
-        left = {target["targetId"]: target for target in self.world.targets()}
+        left = {target["targetId"]: target for target in self._targets()}
         for obj in self._objects():
             name = obj.metadata.name
             if obj.metadata.deletion_timestamp:
@@ -395,6 +410,8 @@ class Story:
                 return f"{name}: target {target}"
             if different := differences(obj, target):
                 return f"{name}: {different}"
+            if obj.status.moves or not target["gatewayArn"].endswith(obj.spec.gateway_id):
+                return f"{name}: {target['gatewayArn']}, {obj.status.moves}"
         return f"orphans: {left}" if left else ""
 
     async def _check_quiet(self) -> None:
