@@ -224,7 +224,8 @@ class Loader:
             return frozenset()
         owners = {markers.owner_code(owner) for owner in settings.owner_ids}
         marks = {row.marker for row in rows if row.marker and row.marker.partition("/")[0] in owners}
-        return frozenset(marks - self._index.markers())
+        # One by one: a difference from the live view would walk through the markers of all objects.
+        return frozenset(mark for mark in marks if mark not in self._index.markers())
 
     def _holder(self, holders: tuple[Row, ...]) -> str:
         key = self._index.holder(deciding(holders).summary) if holders else None
