@@ -152,15 +152,15 @@ def compare(want: Flat, have: Flat) -> tuple[FieldDiff, ...]:
 def defaults(unkept: tuple[FieldDiff, ...], *, cleared: tuple[FieldDiff, ...]) -> Flat:
     """Return the fields that AWS filled in by itself, as the answer to our own write shows them.
 
-    Such a field is one that the write left out. One that it was to clear (`cleared` are the differences that
-    led to the write) is not: there AWS kept a value. Any other difference puts all of them in doubt.
+    Such a field is one that the write left out. One that it was to clear, and that still has its old value,
+    is not: AWS kept that. Any other difference puts all of them in doubt.
 
     Args:
         unkept: what differs between the write and its answer.
         cleared: what differed before the write.
     """
-    before = {each.field for each in cleared}
-    filled = all(each.want is None and each.field not in before for each in unkept)
+    before = {each.field: each.have for each in cleared}
+    filled = all(each.want is None and before.get(each.field) != each.have for each in unkept)
     return {each.field: each.have for each in unkept} if filled else {}
 
 

@@ -45,7 +45,7 @@ def comparable(value: Any) -> Any:
 def leaves(path: str, value: Any) -> dict[str, Any]:
     """Return the values inside nested objects by their dotted paths, so that each differs by itself."""
     match value:
-        case dict():
+        case dict() if not path.endswith(f".{_AS_WRITTEN}"):
             inner = value
         case list() if value and not isinstance(value[0], str):
             inner = {str(index): item for index, item in enumerate(value)}

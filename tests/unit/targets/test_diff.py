@@ -234,6 +234,7 @@ CHANGED = FieldDiff("endpoint", "https://a.example.com/", "https://b.example.com
         ((FILLED,), (), {"apiKey.prefix": "Bearer"}),
         ((FILLED, KEPT), (CHANGED,), {"apiKey.prefix": "Bearer", "iam.region": "eu-west-1"}),
         ((FILLED,), (FILLED,), {}),
+        ((FILLED,), (FieldDiff("apiKey.prefix", None, "Basic"),), {"apiKey.prefix": "Bearer"}),
         ((FILLED, KEPT), (KEPT,), {}),
         ((FILLED, CHANGED), (), {}),
     ],
