@@ -98,20 +98,37 @@ class EngineAgentCore(Boto3AgentCore):
 
 
 class World:
-    """One API server, one AWS account, and operators that come and go."""
+    """One API server, one AWS account, and operators that come and go.
+
+    Args:
+        simulator: how AWS behaves.
+        latency: seconds that an AWS call takes.
+        seed: of everything random.
+        beside: another cluster, whose AWS account this one shares.
+    """
 
     def __init__(
-        self, *, simulator: SimulatorSettings | None = None, latency: float = 0.02, seed: int = 0
+        self,
+        *,
+        simulator: SimulatorSettings | None = None,
+        latency: float = 0.02,
+        seed: int = 0,
+        beside: World | None = None,
     ) -> None:
         loop = asyncio.get_running_loop()
         self.api = MemoryApiServer(wall=lambda: EPOCH + timedelta(seconds=loop.time()))
         self.api.serve(MCPSERVERS, names.KIND)
         self.api.store.create(NAMESPACES, None, {"metadata": {"name": "team-a"}})
         self.user = self.api.connect("user")
-        self.engine = Engine(simulator, clock=lambda: EPOCH.timestamp() + loop.time())
+        self.engine = (
+            Engine(simulator, clock=lambda: EPOCH.timestamp() + loop.time())
+            if beside is None
+            else beside.engine
+        )
         self.aws = AdminClient.in_process(self.engine)
-        for gateway_id in (GATEWAY, OTHER_GATEWAY):
-            self.aws.create_gateway(gateway_id)
+        if beside is None:
+            for gateway_id in (GATEWAY, OTHER_GATEWAY):
+                self.aws.create_gateway(gateway_id)
         self.latency = latency
         self.passes: Counter[tuple[str, str]] = Counter()
         self.panics: list[Exception] = []
