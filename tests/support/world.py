@@ -120,7 +120,7 @@ class World:
         self.api.serve(MCPSERVERS, names.KIND)
         self.api.store.create(NAMESPACES, None, {"metadata": {"name": "team-a"}})
         self.user = self.api.connect("user")
-        self.engine = (
+        self.engine: Engine = (
             Engine(simulator, clock=lambda: EPOCH.timestamp() + loop.time())
             if beside is None
             else beside.engine
