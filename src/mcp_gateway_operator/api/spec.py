@@ -285,6 +285,9 @@ class MCPServerSpec(Camel, frozen=True, kw_only=True):
         str,
         Field(
             doc="Manage: the operator makes, changes and deletes the target. Observe: it writes nothing to "
+            "AWS and puts no finalizer on; the conditions Ready and Synced say what it would do (create, "
+            "update with the fields that differ, adopt, move). Ready is True while a target that is this "
+            "object's own holds this spec and is READY. Deleting an observed object leaves its target at "
             "AWS. Default: Manage.",
             enum=("Manage", "Observe"),
             example="Manage",
@@ -295,7 +298,9 @@ class MCPServerSpec(Camel, frozen=True, kw_only=True):
         Field(
             doc="What happens when a target of this name exists that no MCPServer owns: Never reports "
             "NameConflict, IfExists takes it over. IfExists works only where the operator runs with "
-            "--allow-adoption. Default: Never.",
+            "--allow-adoption, and only for MCP server targets. A target that carries the mark of an "
+            "MCPServer which is gone is taken over where the operator watches all namespaces, and marked "
+            "anew at once. Default: Never.",
             enum=("Never", "IfExists"),
             example="Never",
         ),
