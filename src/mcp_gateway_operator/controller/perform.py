@@ -68,6 +68,7 @@ class Performer:
             act.Verify: self._verify,
             act.Update: self._update,
             act.Synchronize: self._synchronize,
+            act.Decline: self._decline,
             act.Delete: self._delete,
             act.CheckGateway: self._check_gateway,
             act.Release: self._release,
@@ -223,6 +224,10 @@ class Performer:
         state.memory.report_after = ports.clock() + REPORT_DELAY
         message = f"AWS indexes the tools of target {action.target_id} again."
         self._objects.event(state.obj, "Normal", "ToolsSynchronized", message)
+
+    async def _decline(self, _view: Pass, state: State, action: act.Decline) -> None:
+        state.memory.synced_request = action.request
+        self._objects.event(state.obj, "Normal", "ToolsNotIndexed", action.message)
 
     async def _delete(self, _view: Pass, state: State, action: act.Delete) -> None:
         """Ask AWS to delete a target; it is gone only when AWS says so later."""

@@ -226,7 +226,8 @@ class Reconciler:
             return memory.report_after
         if isinstance(action, act.Settled):
             memory.failure_attempts, memory.failure_next = 0, None
-            memory.trouble = memory.details = None
+            memory.details = None
+            memory.trouble = memory.trouble if action.held else None
         if isinstance(action, act.Settled) or (isinstance(action, act.Blocked) and action.synced):
             memory.applied = state.obj.metadata.generation
         if memory.record is not None and isinstance(action, act.Await):

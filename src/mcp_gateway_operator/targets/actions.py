@@ -36,11 +36,13 @@ class Settled(Action, frozen=True, kw_only=True):
     Attributes:
         until: the next sweep.
         note: what else there is to say.
+        held: an indexing of tools was refused and waits, which takes nothing from the target.
         rest: as in `Blocked`.
     """
 
     until: float | None = None
     note: str = ""
+    held: bool = False
     rest: Await | Blocked | None = None
 
 
@@ -151,6 +153,13 @@ class Synchronize(Action, frozen=True, kw_only=True):
     target_id: str
     cause: Cause
     request: str = ""
+
+
+class Decline(Action, frozen=True, kw_only=True):
+    """Acknowledge a request to index tools where AWS indexes none, and say why."""
+
+    request: str
+    message: str
 
 
 class Delete(Action, frozen=True, kw_only=True):

@@ -11,14 +11,26 @@ from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.state import Row, State
 from mcp_gateway_operator.targets.waiting import attempt
 
+_DENIED = (
+    "Its tools are not indexed again as the annotation asks: AWS denies SynchronizeGatewayTargets to the "
+    "operator. Allow it in the operator's IAM policy."
+)
+
 
 def sync_tools(state: State, row: Row) -> act.Action | None:
-    """Return the Synchronize that a READY target is due, or None."""
+    """Return what a READY target is due: a Synchronize, the word that there is none, the wait, or None.
+
+    What keeps AWS from indexing takes nothing from a target that is READY.
+    """
     request = new_request(state)
     due = next_sync(state)
+    if request and (why := _needless(state)):
+        return act.Decline(request=request, message=why)
+    if request and state.sync_denied:
+        return act.Settled(until=state.memory.next_sweep, note=_DENIED)
     if not _indexed(state) or (not request and (due is None or state.now < due)):
         return None
-    return attempt(
+    action = attempt(
         state,
         act.Synchronize(
             gateway_id=row.gateway_id,
@@ -27,6 +39,10 @@ def sync_tools(state: State, row: Row) -> act.Action | None:
             request=request,
         ),
     )
+    if not isinstance(action, act.Blocked):
+        return action
+    until = min(filter(None, (state.memory.next_sweep, action.until)), default=None)
+    return act.Settled(until=until, note=f"Its tools are not indexed again yet: {action.message}", held=True)
 
 
 def next_sync(state: State) -> float | None:
@@ -35,8 +51,16 @@ def next_sync(state: State) -> float | None:
 
 
 def _indexed(state: State) -> bool:
-    static = "mcpToolSchema" in state.want
-    return not static and state.want.get("listingMode") != "DYNAMIC" and not state.sync_denied
+    return not _needless(state) and not state.sync_denied
+
+
+def _needless(state: State) -> str:
+    """Return why AWS indexes no tools of this target, "" where it does."""
+    if "mcpToolSchema" in state.want:
+        return "spec.mcpToolSchema names the tools, so AWS indexes none: change it to change them."
+    if state.want.get("listingMode") == "DYNAMIC":
+        return "listingMode is DYNAMIC: AWS asks the server for its tools at each call, and indexes none."
+    return ""
 
 
 def new_request(state: State) -> str:

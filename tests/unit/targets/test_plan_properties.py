@@ -26,6 +26,7 @@ CLOSED_SET = {
     act.Verify,
     act.Update,
     act.Synchronize,
+    act.Decline,
     act.Delete,
     act.Move,
     act.Elsewhere,
