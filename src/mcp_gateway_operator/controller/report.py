@@ -134,10 +134,14 @@ def _target_fields(state: State, action: act.Action, wall: datetime) -> dict[str
     row = state.recorded
     memory = state.memory
     old = state.obj.status
+    record = state.record
+    if record is not None and row is None and state.view(record.gateway_id).listed_at is None:
+        # Nothing was read yet: what a predecessor of this process knew stands.
+        return {}
     fields: dict[str, object] = {"failure": None, "not_converging": "", "status_reasons": ()}
     fields |= {"authorization_url": "", "authorization_expires": ""}
     if row is None:
-        return fields if state.record is None else fields | {"target_status": ""}
+        return fields if record is None else fields | {"target_status": ""}
     summary = row.summary
     fields["target_status"] = summary.status
     fields["last_sync_request"] = memory.synced_request or old.last_sync_request

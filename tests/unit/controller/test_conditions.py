@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import msgspec
 import pytest
@@ -177,3 +178,26 @@ async def test_what_a_pause_hides_is_not_taken_for_an_edit_after_a_restart() -> 
         await world.edit(metadata={"annotations": {names.PAUSED_ANNOTATION: None}})
         await world.until_reason("Drifted")
         assert world.calls()["UpdateGatewayTarget"] == 0
+
+
+@pytest.mark.parametrize(
+    "patch",
+    [
+        {"spec": {"allowedRequestHeaders": ["Authorization"]}},
+        {"metadata": {"annotations": {names.PAUSED_ANNOTATION: "true"}}},
+    ],
+)
+async def test_a_restart_writes_nothing_over_objects_that_rest_without_being_ready(
+    patch: dict[str, Any],
+) -> None:
+    world = World()
+    async with world.operator():
+        await world.create()
+        await world.until_ready()
+        await world.edit(**patch)
+        await world.pass_time(200)
+        assert condition(await world.get()).status == "False"
+    world.forget_calls()
+    async with world.operator():
+        await world.pass_time(3600)
+        assert world.writes() == []

@@ -1,0 +1,193 @@
+"""Pause: nothing is written to AWS, whenever it comes; its end acts on the newest generation."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from mcp_gateway_operator.api import names
+from mcp_gateway_operator.simulator.settings import Durations
+from mcp_gateway_operator.simulator.settings import Settings as SimulatorSettings
+from tests.support.audit import Audit
+from tests.support.kstatus import kstatus
+from tests.support.world import World, condition
+
+SLOW = SimulatorSettings(durations=Durations(creating=20, updating=20, synchronizing=20, deleting=20))
+WRITES = ("CreateGatewayTarget", "UpdateGatewayTarget", "DeleteGatewayTarget", "SynchronizeGatewayTargets")
+
+
+def aws_writes(world: World) -> Counter[str]:
+    """Return the mutating calls."""
+    return Counter({name: count for name, count in world.calls().items() if name in WRITES})
+
+
+async def pause(world: World, value: str | None = "true") -> None:
+    """Set the annotation, or take it off."""
+    await world.edit(metadata={"annotations": {names.PAUSED_ANNOTATION: value}})
+
+
+async def test_a_new_object_that_is_paused_gets_nothing_but_a_status() -> None:
+    world = World()
+    async with world.operator():
+        # The annotation comes with the object, as from a Git repository.
+        world.aws.configure(denied_actions=["*"])
+        await world.create()
+        await pause(world)
+        world.aws.configure(denied_actions=[])
+        await world.until_reason("Paused")
+        world.forget_calls()
+        await world.pass_time(7200)
+        assert aws_writes(world) == {}
+        assert world.writes() == []
+        await pause(world, None)
+        await world.until_ready()
+        assert aws_writes(world) == {"CreateGatewayTarget": 1}
+
+
+@pytest.mark.parametrize("state", ["CREATING", "UPDATING", "SYNCHRONIZING", "DELETING"])
+async def test_a_pause_in_a_transient_state_lets_aws_finish_and_sends_nothing(state: str) -> None:
+    world = World(simulator=SLOW)
+    async with world.operator():
+        await world.create()
+        if state != "CREATING":
+            await world.until_ready()
+        match state:
+            case "UPDATING":
+                await world.edit(spec={"description": "second"})
+            case "SYNCHRONIZING":
+                await world.edit(metadata={"annotations": {names.SYNC_ANNOTATION: "now"}})
+            case "DELETING":
+                await world.delete()
+        await world.until(lambda: [t["status"] for t in world.targets()] == [state])
+        await pause(world)
+        await world.pass_time(2)
+        world.forget_calls()
+        if state != "DELETING":
+            await world.edit(spec={"description": "third"})
+        await world.pass_time(300)
+        obj = await world.get()
+        assert (condition(obj).status, condition(obj).reason) == ("False", "Paused")
+        assert condition(obj).observed_generation == obj.metadata.generation
+        assert aws_writes(world) == {}
+        await pause(world, None)
+        if state == "DELETING":
+            await world.until(lambda: not world.exists(), within=60)
+            assert aws_writes(world) == {}
+            return
+        await world.until_ready(within=60)
+        assert aws_writes(world) == {"UpdateGatewayTarget": 1}
+        assert "third" in world.targets()[0]["description"]
+
+
+async def test_a_pause_between_the_create_and_its_record_loses_nothing() -> None:
+    world = World(simulator=SLOW)
+    async with world.operator():
+        await world.create()
+        await world.until(lambda: world.calls()["CreateGatewayTarget"] == 1)
+        await pause(world)
+        await world.until_reason("Paused")
+        assert (await world.get()).status.target_id == world.targets()[0]["targetId"]
+    async with world.operator():
+        await world.pass_time(120)
+        await pause(world, None)
+        await world.until_ready()
+        assert world.calls()["CreateGatewayTarget"] == 1
+
+
+async def test_a_failed_target_is_not_repaired_while_paused() -> None:
+    world = World()
+    world.aws.add_scenario(outcome="failed", recover_after=1)
+    async with world.operator():
+        await world.create()
+        await world.until_reason("TargetFailed")
+        await pause(world)
+        await world.until_reason("Paused")
+        world.forget_calls()
+        await world.pass_time(7200)
+        assert aws_writes(world) == {}
+        await pause(world, None)
+        await world.until_ready(within=60)
+
+
+async def test_drift_and_deletion_outside_wait_for_the_end_of_the_pause() -> None:
+    world = World()
+    async with world.operator(drift_interval=10.0):
+        await world.create()
+        obj = await world.until_ready()
+        await pause(world)
+        await world.until_reason("Paused")
+        world.forget_calls()
+        world.aws.delete_target(obj.status.target_id)
+        await world.pass_time(600)
+        assert world.targets() == []
+        assert aws_writes(world) == {}
+        await pause(world, None)
+        await world.until_ready(within=120)
+        assert aws_writes(world) == {"CreateGatewayTarget": 1}
+
+
+async def test_a_deletion_waits_and_retain_is_read_when_the_pause_ends() -> None:
+    world = World()
+    audit = Audit(world.api.store)
+    async with world.operator():
+        await world.create()
+        await world.until_ready()
+        await pause(world)
+        await world.until_reason("Paused")
+        await world.delete()
+        await world.pass_time(600)
+        assert world.exists()
+        assert "nothing is deleted" in condition(await world.get()).message
+        assert kstatus(audit.states[-1]) == "Terminating"
+        await world.edit(
+            spec={"deletionPolicy": "Retain"}, metadata={"annotations": {names.PAUSED_ANNOTATION: None}}
+        )
+        await world.until(lambda: not world.exists(), within=10)
+        assert len(world.targets()) == 1
+        assert aws_writes(world)["DeleteGatewayTarget"] == 0
+
+
+@pytest.mark.parametrize("value", ["false", "", "True", "yes", "1"])
+async def test_only_true_pauses(value: str) -> None:
+    world = World()
+    async with world.operator():
+        await world.create()
+        await world.until_ready()
+        await pause(world, value)
+        await world.edit(spec={"description": "changed"})
+        await world.until_ready()
+        assert aws_writes(world)["UpdateGatewayTarget"] == 1
+
+
+async def test_a_pause_costs_one_status_write_its_end_another_and_aws_nothing_but_lists() -> None:
+    world = World()
+    async with world.operator():
+        await world.create()
+        await world.until_ready()
+        await world.pass_time(120)
+        world.forget_calls()
+        await pause(world)
+        await world.pass_time(3600)
+        assert world.writes() == ["patch status"]
+        await pause(world, None)
+        await world.pass_time(3600)
+        assert world.writes() == ["patch status", "patch status"]
+        assert set(world.calls()) == {"ListGatewayTargets"}
+
+
+async def test_a_restart_in_a_pause_writes_nothing() -> None:
+    world = World()
+    async with world.operator():
+        await world.create()
+        await world.until_ready()
+        await pause(world)
+        await world.until_reason("Paused")
+    world.forget_calls()
+    async with world.operator():
+        await world.pass_time(3600)
+        assert world.writes() == []
+        assert set(world.calls()) <= {"ListGatewayTargets"}
+        await pause(world, None)
+        await world.until_ready()
+        assert aws_writes(world) == {}
