@@ -23,6 +23,9 @@ _OF_OBJECT = frozenset(
         "record_failed",
         "moves",
         "elsewhere",
+        "wrote",
+        "quarrels",
+        "quarrel_until",
         "busy_on",
         "gateways",
         "synced_request",
@@ -53,6 +56,7 @@ class Mover:
         view.fresh = True
         memory = state.memory
         memory.record = memory.moves = None
+        memory.wrote = view.obj.status
         there.memory.protected_here = True
 
     async def forget(self, _view: Pass, state: State, action: act.Forget) -> None:

@@ -20,7 +20,7 @@ from mcp_gateway_operator.targets import diff
 from mcp_gateway_operator.targets.compare import differences, signature
 from mcp_gateway_operator.targets.failures import backoff
 from mcp_gateway_operator.targets.model import FAILED, PENDING_AUTH, Target
-from mcp_gateway_operator.targets.state import Details, Record, State, Verified
+from mcp_gateway_operator.targets.state import Details, Record, State, Verified, stored_record
 
 REPORT_DELAY = 2.0
 """Seconds for which a record may wait for READY, so that both make one write: the marker covers a crash."""
@@ -47,6 +47,7 @@ class Outcome:
             gateway_arn=target.gateway_arn,
             target_name=target.summary.name,
         )
+        memory.replaces = stored_record(state.obj)
         memory.trouble = None
         # From here on a target exists: only its own end proves that nothing is left.
         memory.protected_here = False

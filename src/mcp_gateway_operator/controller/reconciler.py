@@ -20,9 +20,10 @@ from mcp_gateway_operator.controller.objects import ObjectWriter
 from mcp_gateway_operator.controller.outcome import Outcome
 from mcp_gateway_operator.controller.perform import NoTicketError, Pass, Performer
 from mcp_gateway_operator.controller.ports import Ports
-from mcp_gateway_operator.controller.report import status_of, with_record
+from mcp_gateway_operator.controller.report import status_of
 from mcp_gateway_operator.controller.rivals import Rivals
 from mcp_gateway_operator.controller.turns import ready_condition, turn
+from mcp_gateway_operator.controller.writers import OtherWriters
 from mcp_gateway_operator.runtime.cluster import ApiError
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.plan import plan
@@ -32,8 +33,6 @@ from mcp_gateway_operator.targets.state import (
     State,
     applied_generation,
     stored_defaults,
-    stored_moves,
-    stored_record,
 )
 from mcp_gateway_operator.targets.waiting import was_ready
 
@@ -68,6 +67,7 @@ class Reconciler:
             knows_all=self._knows_all,
         )
         self._objects = ObjectWriter(ports)
+        self._others = OtherWriters(ports, self._objects, self.index)
         self._outcome = Outcome(ports, self.index)
         self._performer = Performer(ports, self._objects, self._outcome, self._deny_sync)
         self._mover = Mover(ports, self._objects)
@@ -134,7 +134,9 @@ class Reconciler:
             return None
         memory = self._memory(obj)
         if memory.record_failed:
-            obj = await self._store(obj, memory)
+            obj = await self._others.store(obj, memory, self.settings)
+        else:
+            self._others.give_way(obj, memory, self.settings)
         ended = await self._steps(obj, memory)
         if ended is None:
             return None
@@ -236,24 +238,16 @@ class Reconciler:
         status = status_of(state, action, wall=self._ports.wall())
         if status is None:
             return None
+        if (held := self._others.held_until(state)) is not None:
+            return held
         guarded = memory.record is not None or memory.moves is not None
         memory.record_failed = memory.record is not None
         obj = await self._objects.write_status(state.obj, status, guarded=guarded)
         memory.record = memory.moves = None
         memory.record_failed = False
+        memory.wrote = obj.status
         self._announce(state.obj, obj, memory)
         return None
-
-    async def _store(self, obj: MCPServer, memory: Memory) -> MCPServer:
-        """Store a record whose first write failed, before anything else for this object."""
-        obj, record = await self._objects.fetch(obj), memory.record
-        # The answer alone may have been lost.
-        if record is not None and obj.metadata.uid == memory.uid and stored_record(obj) != record:
-            moves = stored_moves(obj) if memory.moves is None else memory.moves
-            status = with_record(obj, record, moves, wall=self._ports.wall())
-            obj = await self._objects.write_status(obj, status, guarded=True)
-        memory.record_failed = False
-        return obj
 
     def _announce(self, before: MCPServer, after: MCPServer, memory: Memory) -> None:
         """Tell of a turn for the worse, or back to Ready, in one Event."""

@@ -10,6 +10,9 @@ from mcp_gateway_operator.targets.model import TRANSIENT
 from mcp_gateway_operator.targets.state import Row, State
 from mcp_gateway_operator.targets.waiting import attempt, doubted
 
+RECORDED_AFTER = 1.0
+"""Seconds within which the status with a new record is written."""
+
 
 def twin_of(state: State, row: Row) -> Row | None:
     """Return a second target with our marker and the kept one's name: only such a one is superfluous."""
@@ -26,8 +29,18 @@ def twin_of(state: State, row: Row) -> Row | None:
 
 
 def remove(state: State, twin: Row) -> act.Action:
-    """Delete a superfluous target once this pass has read it and found it still ours and still the same."""
+    """Delete a superfluous target once this pass has read it and found it still ours and still the same.
+
+    Which of two is kept the status says as the API server has it now: another process may have recorded the
+    one that seems superfluous here.
+    """
     target_id = twin.summary.target_id
+    if state.memory.record is not None:
+        return act.Blocked(
+            reason=Reason.DUPLICATE_MARKER,
+            message=f"Target {target_id}, a second one of this name, is deleted once status names the first.",
+            until=state.now + RECORDED_AFTER,
+        )
     target = read_now(state, twin)
     if target is None:
         return attempt(state, act.Read(gateway_id=twin.gateway_id, target_id=target_id, urgent=False))
@@ -40,4 +53,6 @@ def remove(state: State, twin: Row) -> act.Action:
             list_since=state.now,
             quiet=True,
         )
+    if not state.fresh:
+        return act.Fetch()
     return attempt(state, act.Delete(gateway_id=twin.gateway_id, target_id=target_id, duplicate=True))

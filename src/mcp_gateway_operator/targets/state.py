@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,7 +12,7 @@ import msgspec
 
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.names import ConditionType, Reason
-from mcp_gateway_operator.api.types import MCPServer
+from mcp_gateway_operator.api.types import MCPServer, MCPServerStatus
 from mcp_gateway_operator.targets import marker as markers
 from mcp_gateway_operator.targets import naming
 from mcp_gateway_operator.targets.diff import Flat
@@ -165,6 +166,7 @@ class Memory:
 
     Attributes:
         record: a record that status does not hold yet.
+        replaces: the record that status held when `record` came to be known.
         protected_here: this process set the finalizer, so no other process can have created anything.
         born_here: this process saw the object appear, without our finalizer.
         unsure_since: end of the last Create whose outcome is not known (or None).
@@ -193,10 +195,13 @@ class Memory:
         consent_ends: loop time at which the address runs out.
         rested_at: loop time at which the target was last seen settled and not waiting for a person.
         synced_at: loop time at which tools were last asked to be indexed, other than to repair.
+        wrote: the status as we last wrote it; another in its place is another process's.
+        quarrels, quarrel_until: how often in a row that was so, and until when no status is written again.
     """
 
     uid: str
     record: Record | None = None
+    replaces: Record | None = None
     born_here: bool = False
     protected_here: bool = False
     look_since: float | None = None
@@ -231,6 +236,9 @@ class Memory:
     consent_ends: float = 0.0
     rested_at: float | None = None
     synced_at: float = 0.0
+    wrote: MCPServerStatus | None = None
+    quarrels: int = 0
+    quarrel_until: float = -math.inf
     waiting_since: float | None = None
     next_sweep: float | None = None
 

@@ -439,8 +439,18 @@ TWINS: list[Case] = [
         act.Read(gateway_id=GATEWAY, target_id=TWIN, urgent=False),
     ),
     (
-        "a second target of the name is deleted",
+        "which of two is kept, the status says as it is now",
         {"marked": TWO, "target": target(target_id=TWIN)},
+        act.Fetch(),
+    ),
+    (
+        "status names the one that is kept before the other goes",
+        {"marked": TWO, "target": target(target_id=TWIN), "fresh": True, "memory": {"record": RECORD}},
+        act.Settled(until=NOW + 1.0),
+    ),
+    (
+        "a second target of the name is deleted",
+        {"marked": TWO, "target": target(target_id=TWIN), "fresh": True},
         act.Delete(gateway_id=GATEWAY, target_id=TWIN, duplicate=True),
     ),
     (
@@ -448,6 +458,7 @@ TWINS: list[Case] = [
         {
             "marked": TWO,
             "target": target(target_id=TWIN),
+            "fresh": True,
             "memory": {"trouble": trouble(kind="access-denied")},
         },
         act.Settled(until=NOW + 30.0),
