@@ -34,6 +34,8 @@ def plan_move(state: State, there: State, *, create: Create) -> act.Action:
         there: the object where its spec wants it.
         create: decides for an object that has nothing yet.
     """
+    if (action := _unproven(state)) is not None:
+        return action
     action = _take_back(there, there.record, create=create) if there.record is not None else create(there)
     entered = any(place.gateway_id == there.gateway_id for place in state.moves)
     if isinstance(action, act.Protect | act.Fetch | act.Create) and not entered:
@@ -48,6 +50,13 @@ def plan_move(state: State, there: State, *, create: Create) -> act.Action:
     if isinstance(action, act.Protect | act.Fetch | act.Forget):
         return action
     return act.Elsewhere(gateway_id=there.gateway_id, step=action)
+
+
+def _unproven(state: State) -> act.Action | None:
+    """Wait for the List that proves whose a target of the Go operator is: only then can it be left over."""
+    assert state.record is not None
+    wait = unlisted(state, state.record.gateway_id) if state.record.legacy else None
+    return wait if isinstance(wait, act.Await) else None
 
 
 def _words(state: State, there: State, what: str) -> str:

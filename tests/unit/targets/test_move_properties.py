@@ -1,0 +1,199 @@
+"""What holds for every decision about an object that is, or may be, on several gateways."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import msgspec
+from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
+
+from mcp_gateway_operator.api import names
+from mcp_gateway_operator.targets import actions as act
+from mcp_gateway_operator.targets.plan import plan
+from mcp_gateway_operator.targets.state import Record, State
+from tests.unit.targets.any_state import likely_states, states
+from tests.unit.targets.builders import ARN, ELSEWHERE, GATEWAY, NAME, NOW, OURS, deleted, recorded, row
+from tests.unit.targets.test_plan_properties import (
+    CLOSED_SET,
+    RULES,
+    WRITES,
+    _gateway_is_gone,
+    _nothing_is_left,
+    _recorded_is_gone,
+    deleting,
+    is_foreign,
+    paused,
+)
+
+THIRD_GATEWAY = "third-abcdefghij"
+LEFT = "TARGET0009"
+
+
+@st.composite
+def places(draw: st.DrawFn, of: State, gateway_id: str) -> State:
+    """The same object, as it may stand on another gateway."""
+    any_of = draw(st.builds(recorded) | states() | likely_states())
+    any_of.memory.deleting_since = draw(st.sampled_from([NOW - 10.0, NOW - 10.0, None]))
+    known = draw(st.booleans())
+    held = any_of.recorded
+    shown = (
+        row(LEFT, mark=draw(st.sampled_from([OURS, held.marker])), gateway_id=gateway_id)
+        if known and held is not None
+        else None
+    )
+    if shown is not None and held is not None:
+        summary = msgspec.structs.replace(shown.summary, status=held.summary.status)
+        shown = msgspec.structs.replace(
+            shown, summary=summary, read_began=held.read_began, ready=held.ready, settled=held.settled
+        )
+    view = next(iter(any_of.gateways.values()), None)
+    marked = [msgspec.structs.replace(each, gateway_id=gateway_id) for each in any_of.marked]
+    named = [msgspec.structs.replace(each, gateway_id=gateway_id) for each in any_of.named]
+    return replace(
+        any_of,
+        obj=of.obj,
+        settings=of.settings,
+        fresh=of.fresh,
+        problems=of.problems,
+        target=any_of.target if draw(st.booleans()) else of.target,
+        record=Record(gateway_id=gateway_id, target_id=LEFT, gateway_arn=ARN, target_name=NAME)
+        if known
+        else None,
+        recorded=shown,
+        gateway_id=gateway_id,
+        gateways={gateway_id: msgspec.structs.replace(view, gateway_id=gateway_id)} if view else {},
+        marked=tuple(marked) if of.settings.marks else (),
+        named=tuple(named),
+        aside=True,
+    )
+
+
+@st.composite
+def moving(draw: st.DrawFn) -> State:
+    """Any state of an object with a record, and any of what it may have elsewhere."""
+    state = draw(st.sampled_from([recorded, recorded, deleted]).map(lambda build: build()) | likely_states())
+    if state.record is None:
+        state = recorded()
+    assert state.record is not None
+    state.gateway_id = state.record.gateway_id
+    others = [each for each in (GATEWAY, ELSEWHERE, THIRD_GATEWAY) if each != state.record.gateway_id]
+    found = [draw(places(state, gateway_id)) for gateway_id in others[: draw(st.integers(0, 2))]]
+    if found and draw(st.booleans()) and not deleting(state):
+        state.destination = found.pop()
+        noted = {**state.obj.metadata.annotations, names.GATEWAY_ANNOTATION: state.destination.gateway_id}
+        if draw(st.booleans()):
+            meta = msgspec.structs.replace(state.obj.metadata, annotations=noted)
+            state.obj = msgspec.structs.replace(state.obj, metadata=meta)
+            for place in (state.destination, *found):
+                place.obj = state.obj
+    state.leftovers = tuple(found)
+    entered = [*found]
+    if state.destination is not None and (state.destination.record is not None or draw(st.booleans())):
+        entered.append(state.destination)
+    state.moves = tuple(
+        place.record or Record(gateway_id=place.gateway_id, target_id="") for place in entered
+    )
+    return state
+
+
+@settings(
+    max_examples=250,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+@given(moving())
+def test_every_rule_holds_on_every_gateway(state: State) -> None:
+    before = str(state)
+    action = plan(state)
+    assert str(state) == before
+    assert type(action) in CLOSED_SET
+    at, step = _where(state, action)
+    event(f"{type(action).__name__} {type(step).__name__}")
+    for rule in RULES:
+        if not (isinstance(step, act.TakeUp) and _goes_back(at, step)):
+            rule(at, step)
+    _no_gateway_is_touched_that_status_does_not_name(state, action)
+    _the_old_target_is_left_alone(state, action)
+    _the_new_one_comes_first(state, action)
+    _forget_only_on_proof(state, action)
+    _release_only_when_nothing_is_left(state, action)
+
+
+def _where(state: State, action: act.Action) -> tuple[State, act.Action]:
+    if not isinstance(action, act.Elsewhere):
+        return state, action
+    (at,) = [
+        place
+        for place in (state.destination, *state.leftovers)
+        if place is not None and place.gateway_id == action.gateway_id
+    ]
+    assert getattr(action.step, "gateway_id", at.gateway_id) == at.gateway_id
+    return at, action.step
+
+
+def _goes_back(at: State, step: act.TakeUp) -> bool:
+    """Whether a target is taken up that status names: such a one needs no marker."""
+    return at.record is not None and step.target.summary.target_id == at.record.target_id
+
+
+def _no_gateway_is_touched_that_status_does_not_name(state: State, action: act.Action) -> None:
+    entered = {place.gateway_id for place in state.moves}
+    if isinstance(action, act.Elsewhere) and isinstance(action.step, WRITES):
+        assert action.gateway_id in entered
+    if isinstance(action, act.Move):
+        assert action.gateway_id not in entered
+        assert state.destination is not None
+        assert action.gateway_id == state.destination.gateway_id
+
+
+def _the_old_target_is_left_alone(state: State, action: act.Action) -> None:
+    """While it is on its way nothing is sent for its own target, nor for what is left over."""
+    if state.destination is None:
+        return
+    assert not isinstance(action, WRITES)
+    if isinstance(action, act.Elsewhere):
+        assert action.gateway_id == state.destination.gateway_id
+        assert not isinstance(action.step, act.Delete | act.Update | act.Synchronize)
+
+
+def _the_new_one_comes_first(state: State, action: act.Action) -> None:
+    """A live object's other target is deleted only while its own one is READY, and in status."""
+    if deleting(state) or not isinstance(action, act.Elsewhere):
+        return
+    if isinstance(action.step, act.Delete):
+        assert state.destination is None
+        assert state.memory.record is None
+        assert state.recorded is not None
+        assert state.recorded.ready
+        assert not is_foreign(state, state.recorded.marker)
+        assert not paused(state)
+
+
+def _forget_only_on_proof(state: State, action: act.Action) -> None:
+    if not isinstance(action, act.Forget):
+        return
+    (place,) = [
+        each
+        for each in (state.destination, *state.leftovers)
+        if each is not None and each.gateway_id == action.gateway_id
+    ]
+    policy = state.obj.spec.deletion_policy or state.settings.default_deletion_policy
+    if action.event == "Retained":
+        assert policy == "Retain"
+    elif action.event == "ForeignMarker":
+        assert place.recorded is not None
+        assert is_foreign(place, place.recorded.marker) or place.recorded.marker is None or place.shared
+    elif not _gateway_is_gone(place, place.gateway_id):
+        assert _recorded_is_gone(place) if place.record is not None else _nothing_is_left(_alone(place))
+
+
+def _alone(place: State) -> State:
+    """Return a place whose object names no other gateway."""
+    meta = msgspec.structs.replace(place.obj.metadata, annotations={})
+    return replace(place, obj=msgspec.structs.replace(place.obj, metadata=meta))
+
+
+def _release_only_when_nothing_is_left(state: State, action: act.Action) -> None:
+    if isinstance(action, act.Release) and action.event != "Retained":
+        assert not state.leftovers or state.obj.spec.management_policy == "Observe"
