@@ -422,8 +422,8 @@ def dying(*leftovers: State, **changes: Any) -> State:
     return deleted(moves=moves, leftovers=leftovers, **changes)
 
 
-GONE = {"recorded": None, "absences": (NOW - 8.0, NOW - 7.0)}
-ASKED = {"memory": {"delete_asked": NOW - 9.0}}
+GONE: dict[str, Any] = {"recorded": None, "absences": (NOW - 8.0, NOW - 7.0)}
+ASKED: dict[str, Any] = {"memory": {"delete_asked": NOW - 9.0}}
 
 ENDING = [
     ("its own target is deleted", [due()], {}, act.Delete(gateway_id=GATEWAY, target_id=TARGET)),

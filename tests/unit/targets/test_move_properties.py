@@ -79,7 +79,8 @@ def moving(draw: st.DrawFn) -> State:
     state.gateway_id = state.record.gateway_id
     others = [each for each in (GATEWAY, ELSEWHERE, THIRD_GATEWAY) if each != state.record.gateway_id]
     found = [draw(places(state, gateway_id)) for gateway_id in others[: draw(st.integers(0, 2))]]
-    if found and draw(st.booleans()) and not deleting(state):
+    on_its_way = draw(st.booleans())
+    if found and on_its_way and not deleting(state):
         state.destination = found.pop()
         noted = {**state.obj.metadata.annotations, names.GATEWAY_ANNOTATION: state.destination.gateway_id}
         if draw(st.booleans()):
