@@ -27,6 +27,8 @@ REFILL = 300.0
 """Seconds after which an object that used up its burst may have one more event."""
 BUFFER = 1000
 """Events waiting to be sent; the oldest give way."""
+SENDERS = 4
+"""Events under way at a time, each about another object: more would hold up the real work."""
 REMEMBERED = 4096
 """Events and objects remembered for counting and limiting."""
 TRIES = 4
@@ -97,6 +99,7 @@ class EventRecorder:
         self._wall = wall
         self._rng = rng or random.Random()  # noqa: S311  -- names of events, no secrets
         self._waiting: deque[_Event] = deque(maxlen=BUFFER)
+        self._sending: set[str] = set()
         self._changed = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -119,12 +122,30 @@ class EventRecorder:
 
     async def run(self) -> None:
         """Send what is recorded, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for number in range(SENDERS):
+                tasks.create_task(self._send_all(), name=f"events {number}")
+
+    async def _send_all(self) -> None:
         while True:
             await self._changed.wait()
-            while self._waiting:
-                await self._send(self._waiting.popleft())
+            while (event := self._next()) is not None:
+                self._sending.add(event.ref.uid)
+                try:
+                    await self._send(event)
+                finally:
+                    self._sending.discard(event.ref.uid)
             self._changed.clear()
-            self._idle.set()
+            if not self._waiting and not self._sending:
+                self._idle.set()
+
+    def _next(self) -> _Event | None:
+        """Take the oldest event about an object of which none is under way: they stay in order."""
+        for event in self._waiting:
+            if event.ref.uid not in self._sending:
+                self._waiting.remove(event)
+                return event
+        return None
 
     async def flush(self, timeout: float) -> None:  # noqa: ASYNC109  -- a limit, not an error, to the caller
         """Wait until everything recorded was sent, but no longer than `timeout` seconds."""

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from mcp_gateway_operator.runtime.cluster import EVENTS, ApiError
-from mcp_gateway_operator.runtime.events import BUFFER, EventRecorder, ObjectRef
-from tests.support.memory_cluster import Fault, MemoryApiServer
+from mcp_gateway_operator.runtime.events import BUFFER, SENDERS, EventRecorder, ObjectRef
+from tests.support.memory_cluster import Fault, MemoryApiServer, Request
 from tests.support.virtual_time import wall_clock
 
 if TYPE_CHECKING:
@@ -147,3 +147,26 @@ async def test_long_messages_are_cut_to_what_the_api_server_takes() -> None:
     world.recorder.record(REF, "Normal", "Any", "x" * 5000)
     await world.recorder.flush(5)
     assert len(world.stored()[0]["message"]) == 1024
+
+
+async def test_many_objects_are_told_of_at_a_time_and_each_in_order() -> None:
+    world = World()
+    sent: list[tuple[str, str]] = []
+
+    def faults(request: Request) -> Fault:
+        body: Any = request.body
+        sent.append((body["involvedObject"]["name"], body["message"]))
+        return Fault(delay=1.0)
+
+    world.cluster.faults = faults
+    for number in range(3):
+        for name in "abcdefgh":
+            ref = ObjectRef("test.example.com/v1", "Thing", "default", name, f"uid-{name}")
+            world.recorder.record(ref, "Normal", "Step", str(number))
+    began = asyncio.get_running_loop().time()
+
+    await world.recorder.flush(60)
+
+    assert asyncio.get_running_loop().time() - began == 24 / SENDERS
+    for name in "abcdefgh":
+        assert [message for about, message in sent if about == name] == ["0", "1", "2"]
