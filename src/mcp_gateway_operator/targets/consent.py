@@ -154,8 +154,9 @@ def wait(state: State, row: Row, advice: str, *, synced: bool = False, stalled: 
     memory, trouble = state.memory, state.memory.trouble
     moments: list[float] = []
     list_since = None
-    if memory.consent_since is not None and state.now < memory.consent_since + WINDOW.total_seconds():
-        due = (state.view(row.gateway_id).listed_at or 0.0) + LOOK_EVERY
+    due = (state.view(row.gateway_id).listed_at or 0.0) + LOOK_EVERY
+    since = memory.consent_since
+    if since is not None and due < since + WINDOW.total_seconds() + LOOK_EVERY:
         if state.now < due:
             moments.append(due)
         else:
