@@ -13,6 +13,7 @@ from hypothesis import given
 
 from mcp_gateway_operator.api.types import ApiKeySpec, MCPServerSpec, McpToolSchema, S3ToolSchema
 from mcp_gateway_operator.api.validation import validate
+from mcp_gateway_operator.simulator.validation import service_validator
 from mcp_gateway_operator.targets import desired
 from tests.unit.targets.builders import GATEWAY, NAME, OURS, TARGET, spec
 from tests.unit.targets.strategies import KEY_PROVIDER, specs
@@ -47,6 +48,23 @@ def test_aws_accepts_every_request(of: MCPServerSpec) -> None:
     ):
         report = ParamValidator().validate({**body, **ids}, shape(operation))
         assert not report.has_errors(), report.generate_report()
+
+
+@pytest.mark.parametrize(
+    ("operation", "ids"),
+    [
+        ("CreateGatewayTarget", {"gatewayIdentifier": GATEWAY}),
+        ("UpdateGatewayTarget", {"gatewayIdentifier": GATEWAY, "targetId": TARGET}),
+    ],
+)
+@given(of=specs())
+def test_every_request_keeps_to_the_whole_service_model(
+    operation: str, ids: dict[str, str], of: MCPServerSpec
+) -> None:
+    """Patterns, lengths and enumerations too, which botocore leaves to the service."""
+    body = desired.request(of, name=NAME, mark=OURS)
+    sent = {**body, **ids}
+    assert service_validator().validate(shape(operation).name, sent) == sent
 
 
 @given(specs())
