@@ -29,6 +29,7 @@ _OF_OBJECT = frozenset(
         "busy_on",
         "gateways",
         "synced_request",
+        "told",
         "waiting_since",
     }
 )
@@ -56,6 +57,7 @@ class Mover:
         view.fresh = True
         memory = state.memory
         memory.record = memory.moves = None
+        memory.wrote = view.obj.status
         memory.wrote = view.obj.status
         there.memory.protected_here = True
 
