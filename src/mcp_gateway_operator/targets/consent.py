@@ -116,17 +116,25 @@ def pending(state: State, row: Row) -> act.Action | None:
     """
     if row.summary.status not in PENDING_AUTH:
         return None
-    held = refused(state, row)
-    if state.edited and not held:
+    if not state.edited:
+        return unchanged(state, row)
+    if not refused(state, row):
+        return None
+    return read_details(state, row) or wait(
+        state, row, "The change is sent when the consent was given or has run out."
+    )
+
+
+def unchanged(state: State, row: Row) -> act.Action | None:
+    """Wait for a person for a configuration that AWS holds already."""
+    if row.summary.status not in PENDING_AUTH:
         return None
     if (action := read_details(state, row)) is not None:
         return action
-    if state.edited:
-        return wait(state, row, "The change is sent when the consent was given or has run out.")
     if state.memory.consent is None or state.now < state.memory.consent_ends:
         return wait(state, row, "Open the address in status.authorizationUrl.", synced=True)
     request = new_request(state)
-    if request and not held and not state.sync_denied:
+    if request and not refused(state, row) and not state.sync_denied:
         return attempt(state, _ask(row, request))
     return wait(
         state,

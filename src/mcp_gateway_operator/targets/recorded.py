@@ -8,7 +8,7 @@ from mcp_gateway_operator.api.names import Reason
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets import ownership
 from mcp_gateway_operator.targets.compare import compare
-from mcp_gateway_operator.targets.consent import pending
+from mcp_gateway_operator.targets.consent import pending, unchanged
 from mcp_gateway_operator.targets.duplicates import remove, twin_of
 from mcp_gateway_operator.targets.model import TRANSIENT
 from mcp_gateway_operator.targets.repair import failed
@@ -43,7 +43,7 @@ def plan_recorded(state: State, *, lost: Callable[[State], act.Action]) -> act.A
         return act.Blocked(reason=Reason.FOREIGN_MARKER, message=why, stalled=True)
     if status in TRANSIENT:
         return _in_progress(row)
-    for rule in (pending, compare, failed):
+    for rule in (pending, compare, unchanged, failed):
         if (action := rule(state, row)) is not None:
             return action
     return _settled(state, row)

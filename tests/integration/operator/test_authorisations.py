@@ -15,7 +15,7 @@ CODE: dict[str, Any] = {
     "oauthScopes": ["read"],
     "oauthGrantType": "AUTHORIZATION_CODE",
 }
-KEY = {"authType": "ApiKey", "apiKey": {"providerArn": f"{VAULT}/apikeycredentialprovider/key"}}
+KEY: dict[str, Any] = {"authType": "ApiKey", "apiKey": {"providerArn": f"{VAULT}/apikeycredentialprovider/key"}}
 
 
 def held(site: Site, name: str) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def test_what_aws_refuses_is_shown_and_the_old_target_stays(running: Site) -> No
     running.create("refused", **KEY)
     running.until_ready("refused")
     before = held(running, "refused")
-    foreign = KEY["apiKey"]["providerArn"].replace("us-east-1", "eu-west-1")  # type: ignore[index]  -- a dict
+    foreign = KEY["apiKey"]["providerArn"].replace("us-east-1", "eu-west-1")
     running.edit("refused", apiKey={"providerArn": foreign})
     told = running.until_reason("UpdateError", "refused")
     assert f"Credential provider {foreign} must be in the same account and Region" in told["message"]

@@ -58,6 +58,26 @@ async def test_an_edit_waits_for_the_consent_and_the_newest_one_is_sent(busy_err
         assert world.calls()["UpdateGatewayTarget"] == 3
 
 
+@pytest.mark.parametrize("edit", [{"deletionPolicy": "Retain"}, {"oauthScopes": ["read", "read"]}])
+async def test_an_edit_that_changes_nothing_at_aws_only_waits(edit: dict[str, Any]) -> None:
+    world = World()
+    async with world.operator():
+        await world.create(**CODE)
+        await world.until_reason("PendingAuthorization")
+        world.forget_calls()
+        await world.edit(spec=edit)
+        await world.pass_time(30)
+        obj = await world.get()
+        told = condition(obj)
+        assert (told.reason, told.observed_generation) == ("PendingAuthorization", obj.metadata.generation)
+        assert "Open the address" in told.message
+        assert condition(obj, "Synced").status == "True"
+        assert world.calls()["UpdateGatewayTarget"] == 0
+        assert world.writes() == ["patch status"]
+        world.aws.consent(target_id(world))
+        await world.until_ready(within=15)
+
+
 @BUSY
 async def test_an_edit_is_sent_when_the_consent_ran_out(busy_error: str) -> None:
     world = world_with(busy_error=busy_error)
