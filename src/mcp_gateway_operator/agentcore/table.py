@@ -343,9 +343,7 @@ def _not_older(text: str, reference: str) -> bool:
     """Compare two timestamps, in whole seconds when one has no more: Lists may cut what answers have."""
     try:
         one, other = instant(text), instant(reference)
-        if not one.microsecond:
-            other = other.replace(microsecond=0)
-        return one >= other
+        return one >= (other if one.microsecond else other.replace(microsecond=0))
     except (TypeError, ValueError):
         # Not a timestamp, or one with and one without an offset: proves nothing either way.
         return False

@@ -18,6 +18,7 @@ from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.durations import parse_duration
 from mcp_gateway_operator.api.types import AuthType, MCPServer
 from mcp_gateway_operator.api.validation import validate
+from mcp_gateway_operator.controller.episodes import follow_failures
 from mcp_gateway_operator.controller.gateways import Gateways
 from mcp_gateway_operator.controller.headers import allow_held
 from mcp_gateway_operator.controller.index import ObjectIndex, wanted_name
@@ -25,7 +26,8 @@ from mcp_gateway_operator.controller.rivals import Rivals
 from mcp_gateway_operator.controller.schema import keeps_moves
 from mcp_gateway_operator.targets import consent, desired, diff, naming
 from mcp_gateway_operator.targets import marker as markers
-from mcp_gateway_operator.targets.model import Target, instant
+from mcp_gateway_operator.targets.compare import configured_alike
+from mcp_gateway_operator.targets.model import FAILED, Target, instant
 from mcp_gateway_operator.targets.rivalry import Claim, deciding, holder_words, rank_of
 from mcp_gateway_operator.targets.state import (
     GatewayView,
@@ -65,7 +67,8 @@ class Loader:
         self._wall = wall
         self._rng = rng
         self._knows_all = knows_all
-        self.sync_denied = False
+        self.sync_denied: dict[str, float] = {}
+        """Until when AWS is taken to refuse Synchronize, by gateway."""
 
     def load(
         self, obj: MCPServer, memory: Memory, settings: Settings, *, fresh: bool, target: Target | None
@@ -93,7 +96,7 @@ class Loader:
             gateways={view.gateway_id: view for view in views},
             target=target,
             problems=tuple(str(problem) for problem in validate(obj.spec)),
-            sync_denied=self.sync_denied,
+            sync_denied=self._sync_denied(gateway_id),
             moves=moves,
             immovable=wanted if moving and not destination else "",
         )
@@ -124,11 +127,13 @@ class Loader:
             record=place if place.target_id else memory.record,
             gateway_id=place.gateway_id,
             gateways={place.gateway_id: _view(self._gateways.table(place.gateway_id))},
+            sync_denied=self._sync_denied(place.gateway_id),
             aside=True,
         )
         self._add_rows(there)
         self._add_desired(there)
         _note_gateways(there)
+        follow_failures(there, rng=self._rng, loop_time=self._loop_time)
         return there
 
     def _views(
@@ -262,10 +267,7 @@ class Loader:
             kept = {place.gateway_id for place in state.moves} | {state.obj.spec.gateway_id.strip()}
             memory.elsewhere = {each: it for each, it in memory.elsewhere.items() if each in kept}
         _note_gateways(state)
-        fresh = memory.failure_attempts == 0 and memory.failure_next is None and memory.record is None
-        if fresh and obj.status.failure is not None:
-            memory.failure_attempts = obj.status.failure.attempts
-            memory.failure_next = self._loop_time(obj.status.failure.next_attempt)
+        follow_failures(state, rng=self._rng, loop_time=self._loop_time)
         if memory.next_sweep is None:
             memory.next_sweep = state.now + self._rng.random() * state.settings.sweep_interval
         consent.follow(state, self._wall())
@@ -277,10 +279,20 @@ class Loader:
             memory.verified = Verified(
                 digest=state.want_digest, fingerprint=row.fingerprint, updated_at=row.summary.updated_at
             )
-        elif (proof := memory.verified) is not None and proof.fingerprint is None and row.fingerprint:
+        elif (
+            (proof := memory.verified) is not None
+            and proof.fingerprint is None
+            and row.fingerprint
+            # A write that failed may have left the old configuration, at the new `updatedAt`.
+            and row.summary.status not in FAILED
+        ):
             # Another `updatedAt` may be another writer's, and costs a full read.
             same = same_instant(proof.updated_at, row.summary.updated_at)
             memory.verified = msgspec.structs.replace(proof, fingerprint=row.fingerprint) if same else None
+        if (proof := memory.verified) is not None and not memory.verify_after_repair:
+            held = proof.digest == state.want_digest and configured_alike(proof.fingerprint, row.fingerprint)
+            # An edit that asks AWS for nothing is held already.
+            memory.applied = obj.metadata.generation if held else memory.applied
 
     def _tools_due(self, state: State, row: Row) -> float | None:
         """Return when the tools are to be indexed again; objects of one interval are spread by their uid."""
@@ -293,6 +305,9 @@ class Loader:
         ago = (self._wall() - instant(last)).total_seconds()
         asked = state.memory.synced_at
         return max(state.now - ago + interval, asked + interval if asked else 0.0)
+
+    def _sync_denied(self, gateway_id: str) -> bool:
+        return self._clock() < self.sync_denied.get(gateway_id, 0.0)
 
     def _loop_time(self, stamp: str) -> float | None:
         if not stamp:

@@ -18,8 +18,7 @@ from mcp_gateway_operator.controller.troubles import trouble_of
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets import diff
 from mcp_gateway_operator.targets.compare import differences, signature
-from mcp_gateway_operator.targets.failures import backoff
-from mcp_gateway_operator.targets.model import FAILED, PENDING_AUTH, Target
+from mcp_gateway_operator.targets.model import PENDING_AUTH, Target
 from mcp_gateway_operator.targets.state import Details, Record, State, Verified, stored_record
 
 REPORT_DELAY = 2.0
@@ -107,12 +106,18 @@ class Outcome:
         now = self._ports.clock()
         memory.verified = Verified(digest=digest, fingerprint=None, updated_at=target.summary.updated_at)
         memory.written = (target.summary.updated_at, now)
+        self.swept(state)
         memory.applied = state.obj.metadata.generation
         memory.defaults = {}
         memory.defaults = diff.defaults(differences(state, target), cleared=diffs)
         unkept = differences(state, target)
         memory.verify_after_repair = bool(unkept)
         memory.sent_diff = signature(unkept)
+
+    def swept(self, state: State) -> None:
+        """Date the next full comparison, after one or after a write that makes one needless."""
+        spread = 0.9 + self._ports.rng.random() / 5
+        state.memory.next_sweep = self._ports.clock() + state.settings.sweep_interval * spread
 
     def write_noted(self, gateway_id: str, target: Target, began: float) -> None:
         """Put a write's answer into the observer's table at once.
@@ -126,7 +131,7 @@ class Outcome:
                     self._ports.queue.add(key, urgent=False)
 
     def note_details(self, state: State, gateway_id: str, target: Target) -> None:
-        """Keep what only a Get tells; a failure gets its first repair time."""
+        """Keep what only a Get tells."""
         memory = state.memory
         table = self._ports.observer.table(gateway_id)
         row = table.row(target.summary.target_id) if table else None
@@ -136,9 +141,6 @@ class Outcome:
             authorization_url=target.authorization_url,
             read_at=self._ports.clock(),
         )
-        if target.summary.status in FAILED and memory.failure_next is None:
-            wait = backoff(memory.failure_attempts) * (1 + self._ports.rng.random() / 5)
-            memory.failure_next = self._ports.clock() + wait
 
     def repaired(self, state: State) -> None:
         """Count a repair that was sent; its result dates the next one."""

@@ -21,6 +21,7 @@ from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets import diff
 from mcp_gateway_operator.targets.compare import signature
 from mcp_gateway_operator.targets.failures import DRIFT_BASE, DRIFT_MAX, backoff
+from mcp_gateway_operator.targets.looks import charge
 from mcp_gateway_operator.targets.model import Target
 from mcp_gateway_operator.targets.state import State, Verified
 
@@ -53,7 +54,7 @@ class Performer:
     """Carries actions out and notes their outcome in the observer's tables and the object's memory."""
 
     def __init__(
-        self, ports: Ports, objects: ObjectWriter, outcome: Outcome, on_sync_denied: Callable[[], None]
+        self, ports: Ports, objects: ObjectWriter, outcome: Outcome, on_sync_denied: Callable[[str], None]
     ) -> None:
         self._ports = ports
         self._objects = objects
@@ -97,6 +98,8 @@ class Performer:
         """Get one target; a 404 goes into the observer's table and is no error here."""
         lane = Lane.INTERACTIVE if action.urgent else Lane.BACKGROUND
         with self._ticket(state, Op.GET, action.gateway_id, lane):
+            if action.look:
+                state.memory.look_debt = charge(state.memory.look_debt, state.now)
             try:
                 target = await self._ports.observer.read(action.gateway_id, action.target_id)
             except AgentCoreError as error:
@@ -154,7 +157,7 @@ class Performer:
         )
         memory.applied = state.obj.metadata.generation
         memory.verify_after_repair = False
-        memory.next_sweep = state.now + state.settings.sweep_interval * (0.9 + self._ports.rng.random() / 5)
+        self._outcome.swept(state)
 
     async def _update(self, view: Pass, state: State, action: act.Update) -> None:
         """Replace the target's configuration and say which fields changed."""
@@ -178,7 +181,6 @@ class Performer:
         text = diff.describe(action.diffs)
         match action.cause:
             case act.Cause.EDIT:
-                memory.failure_attempts, memory.failure_next = 0, None
                 self._objects.event(
                     state.obj, "Normal", "Updated", f"Updated target {action.target_id}: {text}"
                 )
@@ -210,7 +212,7 @@ class Performer:
                 )
             except AgentCoreError as error:
                 if error.kind is ErrorKind.ACCESS_DENIED:
-                    self._on_sync_denied()
+                    self._on_sync_denied(action.gateway_id)
                     return
                 raise
             self._outcome.write_noted(action.gateway_id, target, began)

@@ -41,6 +41,8 @@ MAX_STEPS = 12
 QUEUED_AFTER = 30.0
 """Seconds an object waits for its turn before its status says so."""
 
+DENIED_SECONDS = 3600.0
+"""Seconds for which AWS's refusal of Synchronize on a gateway is remembered: policies are mended, too."""
 MISSING_AGAIN = 10.0
 """Seconds after which an object is looked at again that the API server no longer has."""
 
@@ -227,9 +229,10 @@ class Reconciler:
         if isinstance(action, act.Await) and now < memory.report_after:
             return memory.report_after
         if isinstance(action, act.Settled):
-            memory.failure_attempts, memory.failure_next = 0, None
-            memory.details = None
             memory.trouble = memory.trouble if action.held else None
+            if memory.details is not None and memory.details.fingerprint is not None:
+                # What a later failure is due to is read anew, and told in these words until that is done.
+                memory.details = msgspec.structs.replace(memory.details, fingerprint=None)
         if isinstance(action, act.Settled) or (isinstance(action, act.Blocked) and action.synced):
             memory.applied = state.obj.metadata.generation
         if memory.record is not None and isinstance(action, act.Await):
@@ -290,14 +293,15 @@ class Reconciler:
         if memory is None:
             return
         memory.trouble = None
-        memory.drift_next = 0.0
+        memory.drift_next = memory.look_debt = 0.0
         memory.next_sweep = self._ports.clock()
         if memory.failure_next is not None:
             memory.failure_next = memory.next_sweep
 
-    def _deny_sync(self) -> None:
-        if not self._loader.sync_denied:
-            self._loader.sync_denied = True
+    def _deny_sync(self, gateway_id: str) -> None:
+        first = not self._loader.sync_denied
+        self._loader.sync_denied[gateway_id] = self._ports.clock() + DENIED_SECONDS
+        if first:
             log.warning(
                 "AWS denies SynchronizeGatewayTargets: failed targets are repaired by an update instead. "
                 "Add bedrock-agentcore:SynchronizeGatewayTargets to the operator's IAM policy."

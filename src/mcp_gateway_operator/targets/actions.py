@@ -106,11 +106,12 @@ class Fetch(Action, frozen=True, kw_only=True):
 
 
 class Read(Action, frozen=True, kw_only=True):
-    """Get one target."""
+    """Get one target; `look`: because it changed outside, so it counts against `looks`."""
 
     gateway_id: str
     target_id: str
     urgent: bool = True
+    look: bool = False
 
 
 class Create(Action, frozen=True, kw_only=True):

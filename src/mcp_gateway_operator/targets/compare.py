@@ -9,9 +9,10 @@ from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets import diff, naming, ownership
 from mcp_gateway_operator.targets import marker as markers
 from mcp_gateway_operator.targets.consent import asks_person
+from mcp_gateway_operator.targets.looks import next_look
 from mcp_gateway_operator.targets.model import FAILED, Target, instant
 from mcp_gateway_operator.targets.state import LIST_LAG, Row, State
-from mcp_gateway_operator.targets.waiting import attempt
+from mcp_gateway_operator.targets.waiting import attempt, was_ready
 
 OUTDATED_AGAIN = 5.0
 """Seconds after which a target is read again that AWS showed as it was before our last write."""
@@ -25,7 +26,7 @@ def compare(state: State, row: Row) -> act.Action | None:
     unchanged = (
         verified is not None
         and verified.digest == state.want_digest
-        and verified.fingerprint == row.fingerprint
+        and configured_alike(verified.fingerprint, row.fingerprint)
         # A read of this pass may be ahead of the Lists, and no List will tell of what it showed.
         and (target is None or target.summary.updated_at == verified.updated_at)
         and not memory.verify_after_repair
@@ -34,9 +35,7 @@ def compare(state: State, row: Row) -> act.Action | None:
     if unchanged and swept:
         return None
     if target is None:
-        urgent = state.edited or (verified is not None and not unchanged)
-        read = act.Read(gateway_id=row.gateway_id, target_id=row.summary.target_id, urgent=urgent)
-        return attempt(state, read)
+        return _look(state, row, changed=not unchanged)
     if (why := changed_hands(state, row, target)) is not None:
         return why
     diffs = differences(state, target)
@@ -46,6 +45,33 @@ def compare(state: State, row: Row) -> act.Action | None:
         # AWS may keep the old configuration when an update fails; the repair of the failure sends it again.
         return None
     return _outdated(state, target) or _update(state, row, diffs)
+
+
+def configured_alike(one: tuple[object, ...] | None, other: tuple[object, ...] | None) -> bool:
+    """Compare fingerprints but for the status: a target that fails and recovers keeps its configuration."""
+    return one == other or (one is not None and other is not None and one[1:] == other[1:])
+
+
+def _look(state: State, row: Row, *, changed: bool) -> act.Action | None:
+    """Read the target in full: at once for an edit or after a write of ours, else as `looks` allows."""
+    memory = state.memory
+    urgent = state.edited or (memory.verified is not None and changed)
+    read = act.Read(
+        gateway_id=row.gateway_id,
+        target_id=row.summary.target_id,
+        urgent=urgent,
+        look=changed and not state.edited,
+    )
+    ours = memory.written is not None and state.now < memory.written[1] + LIST_LAG
+    until = next_look(state)
+    if not read.look or ours or state.now >= until:
+        return attempt(state, read)
+    if row.summary.status in FAILED:
+        return None
+    message = "Changed outside again and again; what was changed is read within ten minutes."
+    if was_ready(state):
+        return act.Blocked(reason=Reason.DRIFTED, message=message, until=until)
+    return act.Await(reason=Reason.DRIFTED, message=message, until=until, quiet=True)
 
 
 def _outdated(state: State, target: Target) -> act.Action | None:

@@ -10,6 +10,8 @@ from typing import Final
 REPAIR_BASE: Final = 30.0
 REPAIR_MAX: Final = 3600.0
 """Seconds between two repairs of a failed target: doubling from the first to the second."""
+HEALED: Final = 3600.0
+"""Seconds for which a target must stay READY before its failures are forgotten."""
 DRIFT_BASE: Final = 60.0
 DRIFT_MAX: Final = 3600.0
 """Seconds between two repairs of a target that somebody else keeps changing."""

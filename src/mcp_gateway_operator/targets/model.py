@@ -46,10 +46,13 @@ class TargetSummary(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def fingerprint(self) -> tuple[object, ...]:
-        """What a List shows of a change: while it is the one verified before, no Get is needed."""
+        """What a List shows of a change, the status first.
+
+        While what follows the status is what was verified before, no Get is needed.
+        """
         return (
-            self.updated_at,
             self.status,
+            self.updated_at,
             self.name,
             self.description,
             self.listing_mode,

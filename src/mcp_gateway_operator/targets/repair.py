@@ -6,7 +6,8 @@ from mcp_gateway_operator.api.names import Reason
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets import failures
 from mcp_gateway_operator.targets.compare import changed_hands, differences, read_now
-from mcp_gateway_operator.targets.consent import asks_person, read_details, renew
+from mcp_gateway_operator.targets.consent import asks_person, renew
+from mcp_gateway_operator.targets.looks import next_look
 from mcp_gateway_operator.targets.model import FAILED, Target
 from mcp_gateway_operator.targets.state import Row, State
 from mcp_gateway_operator.targets.waiting import attempt
@@ -17,19 +18,23 @@ def failed(state: State, row: Row) -> act.Action | None:
     status = row.summary.status
     if status not in FAILED:
         return None
-    if (action := read_details(state, row)) is not None:
-        return action
-    if asks_person(state):
-        return renew(state, row)
+    look = act.Read(gateway_id=row.gateway_id, target_id=row.summary.target_id, look=True)
     memory = state.memory
     details = memory.details
+    told = details is not None and details.fingerprint == row.fingerprint
+    if not told and (details is None or state.now >= next_look(state)):
+        return attempt(state, look)
+    if asks_person(state):
+        return renew(state, row)
     due = memory.failure_next
     target = read_now(state, row)
-    if target is None and (due is None or state.now >= due):
-        # A repair rests on a read made after it fell due, and a failure not dated yet gets its date by one.
-        return attempt(state, act.Read(gateway_id=row.gateway_id, target_id=row.summary.target_id))
-    if target is not None and due is not None and state.now >= due:
-        return _repair(state, row, target)
+    if due is not None and target is None:
+        # A repair rests on a read made after it fell due.
+        due = max(due, next_look(state))
+    if due is not None and state.now >= due:
+        return attempt(state, look) if target is None else _repair(state, row, target)
+    if not told:
+        due = next_look(state) if due is None else min(due, next_look(state))
     words = "; ".join(details.reasons) if details and details.reasons else "AWS gave no reason"
     advice = failures.ADVICE[failures.classify(details.reasons if details else ())]
     return act.Blocked(

@@ -175,6 +175,11 @@ class Memory:
             one from AWS at that generation is drift.
         written: `updatedAt` in the answer of our last Create or Update, and the loop time of that answer.
         report_after: loop time before which a status in progress is not worth a write.
+        failure_of: generation whose failures are counted; 0 before the first look.
+        failure_attempts: repairs sent since the target was last healthy for long.
+        failure_next: loop time of the next repair, while the target is failed.
+        failure_ended: loop time since which the target is READY again.
+        look_debt: loop time until which the reads are paid for that changes outside have cost (`looks`).
         sent_diff: digest of the last drift that was repaired, to notice what does not converge.
         defaults: fields that the spec leaves out and AWS filled in, as the answer to our last write showed.
         gateway_gone: GetGateway answered 404 too, or may not be asked.
@@ -212,8 +217,11 @@ class Memory:
     verify_after_repair: bool = False
     trouble: Trouble | None = None
     details: Details | None = None
+    failure_of: int = 0
     failure_attempts: int = 0
     failure_next: float | None = None
+    failure_ended: float | None = None
+    look_debt: float = 0.0
     drift_attempts: int = 0
     drift_next: float = 0.0
     sent_diff: str = ""

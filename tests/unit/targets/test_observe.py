@@ -201,7 +201,7 @@ CASES: list[Case] = [
         "a failed target is read for its reasons",
         recorded,
         {"of": SPEC, "recorded": FAILED},
-        act.Read(gateway_id=GATEWAY, target_id=TARGET),
+        act.Read(gateway_id=GATEWAY, target_id=TARGET, look=True),
     ),
     (
         "a failed target would be synchronized, whenever its repair is due",

@@ -40,6 +40,8 @@ from tests.unit.targets.builders import (
 Case = tuple[str, dict[str, Any], act.Action]
 
 READ = act.Read(gateway_id=GATEWAY, target_id=TARGET)
+LOOK = act.Read(gateway_id=GATEWAY, target_id=TARGET, look=True)
+FIRST_LOOK = act.Read(gateway_id=GATEWAY, target_id=TARGET, urgent=False, look=True)
 SLOW_READ = act.Read(gateway_id=GATEWAY, target_id=TARGET, urgent=False)
 EVIL = FieldDiff("endpoint", SPEC.endpoint, "https://evil.example.com/mcp")
 SIGNATURE = diff.digest([("endpoint", SPEC.endpoint, "https://evil.example.com/mcp")])
@@ -178,18 +180,18 @@ QUIET: list[Case] = [
 ]
 
 COMPARED: list[Case] = [
-    ("after a start nothing is known", NOT_PROVEN, SLOW_READ),
+    ("after a start nothing is known", NOT_PROVEN, FIRST_LOOK),
     ("an edit", EDITED, READ),
     (
         "the List shows a change",
         {"memory": {"verified": Verified(digest="", fingerprint=("other",), updated_at="")}},
-        READ,
+        LOOK,
     ),
     ("the sweep is due", {"memory": {"next_sweep": NOW}}, SLOW_READ),
     (
         "another target was read",
         {**NOT_PROVEN, "target": target(target_id=TWIN)},
-        SLOW_READ,
+        FIRST_LOOK,
     ),
     (
         "no difference",
@@ -363,27 +365,26 @@ UNSETTLED: list[Case] = [
         {"recorded": PENDING, "memory": {"details": CONSENT}},
         WAITING,
     ),
-    ("a failure's reasons are read", {"recorded": BROKEN}, READ),
+    ("a failure's reasons are read", {"recorded": BROKEN}, LOOK),
     (
         "a failure's reasons are read again when the row changes",
         {
             "recorded": BROKEN,
             "memory": {"details": Details(fingerprint=None, reasons=(), authorization_url=None)},
         },
-        READ,
+        LOOK,
     ),
     (
         "a failure rests until its repair is due",
         broken(NOW + 30.0),
         act.Blocked(reason="TargetFailed", message=f"FAILED: {UNREACHABLE}", synced=True, until=NOW + 30.0),
     ),
-    ("a failure without a date gets one by a Get", broken(None), READ),
     (
-        "a Get that gave no date is not repeated at once",
-        {**broken(None), "target": target(status="READY")},
+        "a failure without a date is not repaired",
+        broken(None),
         act.Blocked(reason="TargetFailed", message=UNREACHABLE, synced=True),
     ),
-    ("a repair rests on a fresh Get", broken(NOW), READ),
+    ("a repair rests on a fresh Get", broken(NOW), LOOK),
     (
         "a repair connects again",
         {**broken(NOW), "target": target(status="FAILED")},
