@@ -26,6 +26,7 @@ from mcp_gateway_operator.controller.turns import ready_condition, turn
 from mcp_gateway_operator.controller.writers import OtherWriters
 from mcp_gateway_operator.runtime.cluster import ApiError
 from mcp_gateway_operator.targets import actions as act
+from mcp_gateway_operator.targets.model import TRANSIENT
 from mcp_gateway_operator.targets.plan import plan
 from mcp_gateway_operator.targets.state import (
     Memory,
@@ -109,9 +110,16 @@ class Reconciler:
 
         No rows at all mean that Lists of the gateway began to fail, or succeed again: that concerns all.
         """
+        over = [each for each in changes if each.after is None or each.after.status not in TRANSIENT]
+        done = self.index.concerned(over)
         for key in self.index.concerned(changes) if changes else self._gateways.users(gateway_id):
             memory = self._memories.get(key)
-            self._ports.queue.add(key, urgent=memory is not None and bool(memory.busy_on))
+            urgent = memory is not None and bool(memory.busy_on)
+            self._ports.queue.add(key, urgent=urgent)
+            if memory is not None and memory.busy_on == gateway_id and key in done:
+                # Its pass may be long in coming, and says so if it still waits for something.
+                self._ports.observer.idle(memory.busy_on, key)
+                memory.busy_on = ""
 
     # -- the pass -------------------------------------------------------------------------------------
 
