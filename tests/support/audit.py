@@ -56,6 +56,11 @@ class Audit:
                 verdicts.append(kstatus(obj))
         return dict(told)
 
+    def start_over(self) -> None:
+        """Take the next state of each object for its first: etcd was set back."""
+        self._last.clear()
+        self._revision = self._store.revision
+
     def _look(self) -> None:
         for change in self._store.history:
             if change.revision > self._revision and change.resource == MCPSERVERS:
