@@ -105,6 +105,8 @@ def _delete_recorded(state: State, record: Record) -> act.Action:
     if row.read_began < seen:
         return _reread(state, row, since=seen)
     if (why := ownership.objection(state, row)) is not None:
+        if state.marked:
+            return _take_up(state, list(state.marked))
         return act.Release(event=Reason.FOREIGN_MARKER, message=f"Released without a call to AWS. {why}")
     return _delete_row(state, row, seen=seen)
 

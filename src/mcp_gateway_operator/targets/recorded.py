@@ -40,6 +40,9 @@ def plan_recorded(state: State, *, lost: Callable[[State], act.Action]) -> act.A
         # As it was before our last write: whose it was then does not matter, for that write was allowed.
         return _in_progress(row)
     if (why := ownership.objection(state, row)) is not None:
+        if state.marked:
+            # A record that was put there by hand: the marker tells which target is this object's.
+            return lost(state)
         return act.Blocked(reason=Reason.FOREIGN_MARKER, message=why, stalled=True)
     if status in TRANSIENT:
         return _in_progress(row)

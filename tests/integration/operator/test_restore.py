@@ -26,7 +26,8 @@ def saved(site: Site, name: str) -> Json:
 def protected(obj: Json | None) -> bool:
     """Whether finalizer and annotation are on an object."""
     meta = (obj or {"metadata": {}})["metadata"]
-    return meta.get("finalizers") == [FINALIZER] and meta.get("annotations", {}).get(ANNOTATION) == GATEWAY
+    noted = meta.get("annotations", {}).get(ANNOTATION)
+    return (meta.get("finalizers"), noted) == ([FINALIZER], GATEWAY)
 
 
 @pytest.mark.parametrize("status", [True, False])
@@ -51,7 +52,7 @@ def test_lost_with_its_cluster_and_applied_again(site: Site, status: bool) -> No
 
         def recorded() -> bool:
             obj = site.get() or {}
-            return obj.get("status", {}).get("recordedFor") == obj["metadata"]["uid"]
+            return bool(obj["metadata"]["uid"] == obj.get("status", {}).get("recordedFor"))
 
         until(recorded, "the record is this object's")
         obj = site.until_ready()

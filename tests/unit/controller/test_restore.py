@@ -322,30 +322,39 @@ async def test_finalizer_taken_off_by_hand_while_deleting(running: bool) -> None
         await stays_quiet(world)
 
 
-async def test_forged_status_on_a_neighbours_target() -> None:
-    """The neighbour's marker beats the record: its target is neither changed nor deleted."""
+@pytest.mark.parametrize("deleted", [True, False])
+@pytest.mark.parametrize("running", [True, False])
+async def test_forged_status_on_a_neighbours_target(deleted: bool, running: bool) -> None:
+    """The neighbour's marker beats the record, and its own marker leads the forger back to its own target."""
     world = World()
     async with one_target(world) as victim:
         await world.create("thief", targetName="loot")
-        await world.until_ready("thief")
-        thief = await world.get("thief")
+        thief = await world.until_ready("thief")
         forged = {
             **msgspec.to_builtins(thief.status),
             "targetId": victim.status.target_id,
             "targetName": "weather",
         }
+        if running:
+            await world.set_status(forged, "thief")
+    if not running:
         await world.set_status(forged, "thief")
-        world.forget_calls()
+    async with world.operator(owner_ids=(A,), drift_interval=DRIFT):
         await world.edit("thief", spec={"endpoint": "https://evil.example.com/mcp"})
-        await world.pass_time(4 * DRIFT)
-        await world.delete("thief")
-        await world.until(lambda: not world.exists("thief"), within=120)
-        await world.pass_time(DRIFT)
+        if deleted:
+            await world.delete("thief")
+            await world.until(lambda: not world.exists("thief"), within=120)
+        else:
+            obj = await world.until_ready("thief")
+            assert obj.status.target_id == thief.status.target_id
+        await world.pass_time(2 * DRIFT)
         assert condition(await world.get()).status == "True"
         held = {target["targetId"]: target for target in world.targets()}
-        assert victim.status.target_id in held
+        assert set(held) == {victim.status.target_id, *([] if deleted else [thief.status.target_id])}
         server = held[victim.status.target_id]["targetConfiguration"]["mcp"]["mcpServer"]
         assert server["endpoint"] == manifest_spec()["endpoint"]
+        await world.pass_time(60)
+        await stays_quiet(world)
 
 
 async def test_forged_annotation_and_finalizer_prove_nothing() -> None:

@@ -234,7 +234,8 @@ def states(draw: st.DrawFn) -> State:
     record = draw(st.none() | RECORDS)
     memory = draw(MEMORIES)
     gateway_id = draw(st.sampled_from([*5 * [GATEWAY], ELSEWHERE, ""]))
-    if record is not None and draw(st.integers(0, 4)):
+    if record is not None:
+        # The gateway that the spec names, when it is another, is a state of its own: `destination`.
         gateway_id = record.gateway_id
     body = desired.request(obj.spec, name=NAME, mark=settings.marker_of(obj))
     want = diff.flatten(body)
@@ -326,6 +327,8 @@ def likely_states(draw: st.DrawFn) -> State:
         setattr(state.memory, name, getattr(other.memory, name))
     if state.record is None:
         state.recorded = None
+    else:
+        state.gateway_id = state.record.gateway_id
     if not state.settings.marks:
         state.marked = ()
         state.orphans = frozenset()
