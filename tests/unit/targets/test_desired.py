@@ -9,7 +9,7 @@ import botocore.session
 import pytest
 from botocore.model import Shape
 from botocore.validate import ParamValidator
-from hypothesis import given
+from hypothesis import given, settings
 
 from mcp_gateway_operator.api.types import ApiKeySpec, MCPServerSpec, McpToolSchema, S3ToolSchema
 from mcp_gateway_operator.api.validation import validate
@@ -39,6 +39,7 @@ def empty_parts(value: Any, path: str = "request") -> list[str]:
     return []
 
 
+@settings(deadline=None)
 @given(specs())
 def test_aws_accepts_every_request(of: MCPServerSpec) -> None:
     body = desired.request(of, name=NAME, mark=OURS)
@@ -57,6 +58,7 @@ def test_aws_accepts_every_request(of: MCPServerSpec) -> None:
         ("UpdateGatewayTarget", {"gatewayIdentifier": GATEWAY, "targetId": TARGET}),
     ],
 )
+@settings(deadline=None)
 @given(of=specs())
 def test_every_request_keeps_to_the_whole_service_model(
     operation: str, ids: dict[str, str], of: MCPServerSpec
@@ -67,12 +69,14 @@ def test_every_request_keeps_to_the_whole_service_model(
     assert service_validator().validate(shape(operation).name, sent) == sent
 
 
+@settings(deadline=None)
 @given(specs())
 def test_nothing_empty_is_sent(of: MCPServerSpec) -> None:
     parts = empty_parts(desired.request(of, name=NAME, mark=None))
     assert [path for path in parts if not path.endswith(".scopes")] == []
 
 
+@settings(deadline=None)
 @given(specs())
 def test_the_generated_specs_are_valid(of: MCPServerSpec) -> None:
     """Or the other tests would prove nothing; rules between fields and of texts are not generated."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mcp_gateway_operator.api.types import ApiKeySpec, IamSpec, MCPServerSpec, McpToolSchema, S3ToolSchema
@@ -33,6 +33,7 @@ def flat(of: MCPServerSpec, *, name: str = NAME) -> diff.Flat:
     return diff.flatten(desired.request(of, name=name, mark=OURS), region=REGION)
 
 
+@settings(deadline=None)
 @given(st.data(), specs())
 def test_what_aws_makes_of_a_request_is_no_difference(data: st.DataObject, of: MCPServerSpec) -> None:
     body = desired.request(of, name=NAME, mark=OURS)
@@ -40,6 +41,7 @@ def test_what_aws_makes_of_a_request_is_no_difference(data: st.DataObject, of: M
     assert diff.compare(flat(of), diff.flatten(held, region=REGION)) == ()
 
 
+@settings(deadline=None)
 @given(specs(), specs())
 def test_symmetry(one: MCPServerSpec, other: MCPServerSpec) -> None:
     there = diff.compare(flat(one), flat(other))
@@ -48,12 +50,14 @@ def test_symmetry(one: MCPServerSpec, other: MCPServerSpec) -> None:
     assert diff.compare(flat(one), flat(one)) == ()
 
 
+@settings(deadline=None)
 @given(specs(), specs())
 def test_digest_is_equal_when_there_is_no_difference(one: MCPServerSpec, other: MCPServerSpec) -> None:
     same = diff.digest(flat(one)) == diff.digest(flat(other))
     assert same == (flat(one) == flat(other)) == (not diff.compare(flat(one), flat(other)))
 
 
+@settings(deadline=None)
 @given(specs())
 def test_digest_does_not_depend_on_order(of: MCPServerSpec) -> None:
     form = flat(of)
