@@ -17,12 +17,14 @@ from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.controller.objects import ObjectWriter
 from mcp_gateway_operator.controller.outcome import REPORT_DELAY, Outcome
 from mcp_gateway_operator.controller.ports import Ports
+from mcp_gateway_operator.controller.schema import keeps_moves
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets import diff
 from mcp_gateway_operator.targets.compare import signature
 from mcp_gateway_operator.targets.failures import DRIFT_BASE, DRIFT_MAX, backoff
 from mcp_gateway_operator.targets.looks import charge
 from mcp_gateway_operator.targets.model import Target
+from mcp_gateway_operator.targets.move import beside
 from mcp_gateway_operator.targets.state import State, Verified
 
 log = structlog.get_logger(__name__)
@@ -141,6 +143,9 @@ class Performer:
         )
 
     async def _take_up(self, _view: Pass, state: State, action: act.TakeUp) -> None:
+        if state.record is None and not state.aside and keeps_moves(state.settings.status_fields):
+            # What a lost status may have named beside it is not looked for on other gateways any more.
+            state.memory.moves = beside(state, action.target) or None
         self._outcome.record(state, action.gateway_id, action.target)
         if action.adopted:
             message = f"Took over target {action.target.summary.target_id}, which this operator did not make."

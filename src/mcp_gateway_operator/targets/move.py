@@ -14,9 +14,10 @@ import msgspec
 
 from mcp_gateway_operator.api.names import Reason
 from mcp_gateway_operator.targets import actions as act
-from mcp_gateway_operator.targets import ownership
+from mcp_gateway_operator.targets import naming, ownership
 from mcp_gateway_operator.targets.compare import read_now
 from mcp_gateway_operator.targets.deletion import clear, retains, soonest, step_elsewhere
+from mcp_gateway_operator.targets.model import Target, instant
 from mcp_gateway_operator.targets.recorded import plan_absent
 from mcp_gateway_operator.targets.state import Record, State
 from mcp_gateway_operator.targets.waiting import attempt, unlisted
@@ -151,6 +152,25 @@ def _remove(state: State, place: State) -> act.Action:
             event="Retained", message=f"Left as it is, for deletionPolicy is Retain. {action.message}"
         )
     return action
+
+
+def beside(state: State, taken: Target) -> tuple[Record, ...]:
+    """Return what carries the marker and the name of a target that is taken up, on other gateways.
+
+    Only a move that nobody remembers can have left it there; one on each gateway, the oldest.
+    """
+    here = naming.gateway_of_arn(taken.gateway_arn)
+    found: dict[str, Record] = {}
+    for row in sorted(state.marked, key=lambda each: instant(each.summary.created_at)):
+        if row.gateway_id != here and row.summary.name == taken.summary.name:
+            record = Record(
+                gateway_id=row.gateway_id,
+                target_id=row.summary.target_id,
+                gateway_arn=f"{taken.gateway_arn.removesuffix(here)}{row.gateway_id}",
+                target_name=row.summary.name,
+            )
+            found.setdefault(row.gateway_id, record)
+    return tuple(found.values())
 
 
 def _refuse(state: State) -> act.Action:

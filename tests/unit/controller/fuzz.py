@@ -27,6 +27,8 @@ from tests.support.world import GATEWAY, OTHER_GATEWAY, World, condition
 
 OWNER = "cluster-a"
 NAMES = ("alpha", "beta", "gamma")
+THIRD_GATEWAY = "third-abcdefghij"
+GATEWAYS = (GATEWAY, OTHER_GATEWAY, THIRD_GATEWAY)
 DRIFT_INTERVAL = 30.0
 PEACE = 4 * 3600.0
 """Seconds within which everything has converged after the last fault: the longest backoff is an hour."""
@@ -50,6 +52,7 @@ class Story:
     def __init__(self, seed: int) -> None:
         self.rng = random.Random(seed)  # noqa: S311  -- repeatable, not secret
         self.world = World(simulator=self._settings(), seed=seed, latency=self.rng.choice((0.02, 0.3)))
+        self.world.aws.create_gateway(THIRD_GATEWAY)
         self.audit = Audit(self.world.api.store)
         self.log: list[str] = []
         self.lies: list[str] = []
@@ -205,7 +208,7 @@ class Story:
     async def move(self) -> None:
         """Name a gateway, perhaps the one where the target is."""
         if name := self._pick():
-            wanted = self.rng.choice((GATEWAY, OTHER_GATEWAY, OTHER_GATEWAY, None))
+            wanted = self.rng.choice((GATEWAY, OTHER_GATEWAY, OTHER_GATEWAY, THIRD_GATEWAY, None))
             self.say(f"move {name} -> {wanted}")
             await self.world.edit(name, spec={"gatewayId": wanted})
 
@@ -305,7 +308,7 @@ class Story:
         return self.rng.choice(found) if found else None
 
     def _targets(self) -> list[dict[str, Any]]:
-        return [*self.world.targets(GATEWAY), *self.world.targets(OTHER_GATEWAY)]
+        return [target for gateway_id in GATEWAYS for target in self.world.targets(gateway_id)]
 
     async def edit_outside(self) -> None:
         """Change a target in the console."""

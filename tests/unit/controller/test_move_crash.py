@@ -139,6 +139,35 @@ async def test_a_start_in_the_middle_of_a_move_does_what_is_due_and_no_more() ->
         assert asked(world, GATEWAY) == {"DeleteGatewayTarget": 1}
 
 
+@pytest.mark.parametrize("gateway_id", [OTHER_GATEWAY, GATEWAY])
+async def test_a_status_lost_half_way_is_found_again_on_both_gateways(gateway_id: str) -> None:
+    """The targets are known by their markers, whichever of them is taken up first."""
+    world = moving_world(creating=20.0)
+    async with world.operator(drift_interval=DRIFT):
+        await made(world)
+        await move(world)
+        await until_made(world)
+    await world.set_status({})
+    await move(world, gateway_id)
+    async with world.operator(drift_interval=DRIFT):
+        await at_rest(world, gateway_id, within=240)
+        assert asked(world, OTHER_GATEWAY)["CreateGatewayTarget"] == 1
+        assert not asked(world, GATEWAY)["CreateGatewayTarget"]
+
+
+async def test_a_status_lost_half_way_and_a_deletion_leave_nothing() -> None:
+    world = moving_world(creating=20.0)
+    async with world.operator(drift_interval=DRIFT):
+        await made(world)
+        await move(world)
+        await until_made(world)
+    await world.set_status({})
+    await world.delete()
+    async with world.operator(drift_interval=DRIFT):
+        await world.until(lambda: not world.exists(), within=300)
+        assert everything_gone(world)()
+
+
 # -- the object's own end ---------------------------------------------------------------------------------
 
 

@@ -338,3 +338,23 @@ async def test_an_old_crd_does_not_let_targets_move() -> None:
         await world.delete()
         await world.until(lambda: not world.exists())
         assert world.targets(GATEWAY) == []
+
+
+# -- other objects ----------------------------------------------------------------------------------------
+
+
+async def test_what_is_left_over_is_nobody_elses_to_adopt() -> None:
+    """Without markers the record alone says whose it is: that in the moves of another object counts, too."""
+    world = moving_world()
+    async with world.operator(drift_interval=DRIFT, owner_marker=False, allow_adoption=True):
+        old = await made(world)
+        deny(world, "DeleteGatewayTarget", GATEWAY)
+        await move(world)
+        await world.until(lambda: asked(world, GATEWAY))
+        await world.create("thief", targetName="weather", adoptionPolicy="IfExists")
+        thief = await world.until_reason("NameConflict", "thief")
+        assert not thief.status.target_id
+        world.aws.clear_faults()
+        thief = await world.until_ready("thief", within=1500)
+        assert thief.status.target_id != old.status.target_id
+        assert [target["targetId"] for target in world.targets(GATEWAY)] == [thief.status.target_id]
