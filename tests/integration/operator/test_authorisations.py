@@ -42,7 +42,7 @@ def test_an_authorisation_is_changed_in_place(running: Site) -> None:
 
 
 def test_clearing_a_field_clears_it_at_aws(running: Site) -> None:
-    fields = {"description": "Forecasts", "allowedRequestHeaders": ["X-A"], "resourcePriority": 5}
+    fields: dict[str, Any] = {"description": "Forecasts", "allowedRequestHeaders": ["X-A"], "resourcePriority": 5}
     running.create("clears", **fields)
     running.until_ready("clears")
     assert held(running, "clears")["metadataConfiguration"]
