@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from costs import MUTATIONS
+from targets import compared
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 PAGE: Final = ROOT / "docs" / "performance.md"
@@ -97,6 +98,8 @@ def load(result: Result) -> str:
 
 
 LIFE: Final = (
+    Row("B1", "machine", lambda result: result["machine"]),
+    Row("B1", "drift interval", lambda result: f"{result['drift_interval']:g} s"),
     Row("B1", "**B1 Created at once**: seconds until all are Ready", figure("seconds")),
     Row("B1", "of which the API server took to accept them", figure("seconds_until_all_were_accepted")),
     Row(
@@ -227,11 +230,9 @@ def growing(result: Result) -> str:
 
 def tables(results: list[Result]) -> str:
     """Return all tables as Markdown."""
-    parts = [lives(results)]
+    parts = [compared(results), lives(results)]
     for name, make in (("B6", quotas), ("B9", growing)):
         parts += [make(result) for result in results if result["benchmark"] == name]
-    machines = sorted({result["machine"] for result in results})
-    parts.append(f"Machine: {'; '.join(machines)}.")
     return "\n\n".join(parts) + "\n"
 
 
