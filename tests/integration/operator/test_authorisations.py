@@ -15,7 +15,10 @@ CODE: dict[str, Any] = {
     "oauthScopes": ["read"],
     "oauthGrantType": "AUTHORIZATION_CODE",
 }
-KEY: dict[str, Any] = {"authType": "ApiKey", "apiKey": {"providerArn": f"{VAULT}/apikeycredentialprovider/key"}}
+KEY: dict[str, Any] = {
+    "authType": "ApiKey",
+    "apiKey": {"providerArn": f"{VAULT}/apikeycredentialprovider/key"},
+}
 
 
 def held(site: Site, name: str) -> dict[str, Any]:
@@ -42,7 +45,11 @@ def test_an_authorisation_is_changed_in_place(running: Site) -> None:
 
 
 def test_clearing_a_field_clears_it_at_aws(running: Site) -> None:
-    fields: dict[str, Any] = {"description": "Forecasts", "allowedRequestHeaders": ["X-A"], "resourcePriority": 5}
+    fields: dict[str, Any] = {
+        "description": "Forecasts",
+        "allowedRequestHeaders": ["X-A"],
+        "resourcePriority": 5,
+    }
     running.create("clears", **fields)
     running.until_ready("clears")
     assert held(running, "clears")["metadataConfiguration"]

@@ -202,6 +202,45 @@ async def test_clearing_a_field_clears_it_at_aws_with_one_update(name: str) -> N
         assert len(world.writes()) <= 2
 
 
+LATTICE = {"selfManagedLatticeResource": {"resourceConfigurationIdentifier": "rcfg-0123456789abcdef0"}}
+SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:mcp-ca-AbCdEf"
+# One form of a field that has several, the other in a merge patch, and the other as AWS holds it.
+FORMS: dict[str, tuple[Config, Config, Callable[[Config], Any], Any]] = {
+    "mcpToolSchema": (
+        {"mcpToolSchema": {"inline": TOOLS}},
+        {"mcpToolSchema": {"inline": None, "s3": {"uri": "s3://my-bucket/tools.json"}}},
+        lambda target: server(target)["mcpToolSchema"],
+        {"s3": {"uri": "s3://my-bucket/tools.json"}},
+    ),
+    "privateEndpoint": (
+        managed(tags={"team": "a"}),
+        {"privateEndpoint": {"managedVpcResource": None, **LATTICE}},
+        lambda target: target["privateEndpoint"],
+        LATTICE,
+    ),
+    "certificateConfigurations": (
+        {"certificateConfigurations": [{"s3": {"uri": "s3://my-bucket/ca.pem"}}]},
+        {"certificateConfigurations": [{"secretsManager": {"secretArn": SECRET}}]},
+        lambda target: target["certificateConfigurations"],
+        [{"secretsManager": {"secretArn": SECRET}}],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+async def test_a_field_takes_its_other_form_with_one_update(name: str) -> None:
+    form, other, where, held = FORMS[name]
+    world = World()
+    async with world.operator(sweep_interval=600.0):
+        await world.create(**form)
+        await world.until_ready()
+        await world.edit(spec=other)
+        await world.until_ready(within=10)
+        assert where(world.targets()[0]) == held
+        await world.pass_time(1300)
+        assert world.calls()["UpdateGatewayTarget"] == 1
+
+
 WRITTEN_OTHERWISE: dict[str, tuple[Config, Config]] = {
     "order and case of headers": (
         {"allowedRequestHeaders": ["X-A", "X-B"], "allowedResponseHeaders": ["X-C", "X-D"]},
