@@ -124,7 +124,7 @@ class Loader:
             state,
             memory=memory,
             # One that was found by its marker is in no status: it is found again.
-            record=place if place.target_id else memory.record,
+            record=memory.record or (place if place.target_id else None),
             gateway_id=place.gateway_id,
             gateways={place.gateway_id: _view(self._gateways.table(place.gateway_id))},
             sync_denied=self._sync_denied(place.gateway_id),

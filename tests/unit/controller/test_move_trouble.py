@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from mcp_gateway_operator.controller.schema import PATH
+from mcp_gateway_operator.targets import marker
 from tests.support.world import GATEWAY, OTHER_GATEWAY, World, condition, record_of
 from tests.unit.controller.moving import (
     asked,
@@ -313,6 +314,29 @@ async def test_an_old_target_that_changed_hands_is_left_alone() -> None:
         await assert_quiet(world)
         assert [target["targetId"] for target in world.targets(GATEWAY)] == [old.status.target_id]
         assert "abcdef/abcdefghijkl" in events(world)
+
+
+async def test_a_record_put_in_by_hand_does_not_hide_what_the_marker_tells() -> None:
+    """The entry names somebody's target; the object's own one on that gateway is found and removed."""
+    world = moving_world(creating=5.0)
+    async with world.operator(drift_interval=DRIFT, owner_ids=("cluster-a",)):
+        old = await made(world)
+        await move(world)
+        await until_made(world)
+        world.aws.edit_target(old.status.target_id, name="theirs", description="[mcps abcdef/abcdefghijkl]")
+        config = {"mcp": {"mcpServer": {"endpoint": old.spec.endpoint}}}
+        mark = marker.marker("cluster-a", "team-a", "weather")
+        world.aws.create_target(
+            GATEWAY, name="weather", description=f"[mcps {mark}]", targetConfiguration=config
+        )
+
+        async def done() -> bool:
+            obj = await world.get()
+            return condition(obj).status == "True" and not obj.status.moves
+
+        await world.until(done, within=300)
+        assert [target["targetId"] for target in world.targets(GATEWAY)] == [old.status.target_id]
+        assert asked(world, GATEWAY) == {"DeleteGatewayTarget": 1}
 
 
 # -- an old CRD -------------------------------------------------------------------------------------------
