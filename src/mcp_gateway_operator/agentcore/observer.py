@@ -38,6 +38,8 @@ PARALLEL_LISTS: Final = 8
 PARALLEL_FAILING: Final = 2
 """Lists in flight over all gateways whose latest List failed. Each may hang until it times out, and the
 healthy gateways need the threads."""
+_MOVING: Final = TRANSIENT - {"SYNCHRONIZING"}
+"""States that the quota of operations on one gateway may count; it does not name Synchronize."""
 _QUIET_THROTTLES: Final = 3
 """Throttled Lists in a row that are the scheduler's business and not yet news of the gateway."""
 
@@ -317,7 +319,9 @@ class Observer:
 
     def _report(self, gateway_id: str, changes: Sequence[Change]) -> None:
         for change in changes:
-            if change.after is None or change.after.status not in TRANSIENT:
+            if change.after is not None and change.after.status in _MOVING:
+                self._scheduler.moving(gateway_id, change.target_id)
+            else:
                 self._scheduler.settled(gateway_id, change.target_id)
         if changes:
             self._on_change(gateway_id, changes)

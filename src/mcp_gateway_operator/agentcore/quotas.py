@@ -42,8 +42,6 @@ class Quotas:
 
     Attributes:
         gateway_writes: Creates, Updates and Deletes in flight on one gateway.
-        gateway_writes_until_settled: a write counts until its target has left its transient state, not only
-            until the call is answered. AWS does not say which of the two it counts.
     """
 
     create: float | None = 5
@@ -53,7 +51,6 @@ class Quotas:
     get: float | None = 10
     list: float | None = 10
     gateway_writes: int | None = 5
-    gateway_writes_until_settled: bool = False
 
     def rate(self, op: Op) -> float | None:
         """Return the calls per second allowed for an operation; None is unlimited."""

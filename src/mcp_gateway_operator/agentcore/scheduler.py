@@ -7,42 +7,29 @@ then kept for it for a few seconds, and what it does with it is planned on the n
 from __future__ import annotations
 
 from collections import Counter, deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from mcp_gateway_operator.agentcore.bucket import Bucket
+from mcp_gateway_operator.agentcore.errors import AgentCoreError, ErrorKind
 from mcp_gateway_operator.agentcore.lanes import Line, Waiter
 from mcp_gateway_operator.agentcore.quotas import GATEWAY_WRITES, Lane, Op, Quotas
+from mcp_gateway_operator.agentcore.slots import Slots, speaks_of_concurrency
 from mcp_gateway_operator.agentcore.ticket import Ticket
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
     from random import Random
 
-__all__ = ["HOLD_SECONDS", "RESERVED_SECONDS", "Lane", "Op", "QuotaScheduler", "Quotas", "Ticket"]
+__all__ = ["RESERVED_SECONDS", "Lane", "Op", "QuotaScheduler", "Quotas", "Ticket"]
 
 RESERVED_SECONDS: Final = 5.0
 """How long a granted ticket is kept for a waiter that does not come for it."""
-HOLD_SECONDS: Final = 300.0
-"""How long a slot is held for a target at most, should nobody ever see it settle."""
 FLOOR: Final = 10
 """One grant in so many is the background's while it waits: 10 %."""
 LONGEST_PAUSE: Final = 60.0
 """No Retry-After is honoured beyond this."""
-
-
-@dataclass(slots=True)
-class _Gateway:
-    """Slots of one gateway. `run` counts interactive grants in a row while the background waited for one."""
-
-    in_flight: int = 0
-    held: Counter[str] = field(default_factory=Counter)
-    run: int = 0
-
-    @property
-    def taken(self) -> int:
-        return self.in_flight + self.held.total()
 
 
 @dataclass(slots=True)
@@ -82,9 +69,12 @@ class QuotaScheduler:
         self._lines = {(op, lane): Line() for op in Op for lane in Lane}
         self._places: dict[Hashable, Waiter] = {}
         self._reserved: dict[Hashable, _Reservation] = {}
-        self._gateways: dict[str, _Gateway] = {}
+        self._slots = Slots(quotas.gateway_writes)
+        # Interactive grants in a row while the background waited: of an operation, of a gateway's slots.
         self._runs: Counter[Op] = Counter()
+        self._slot_runs: Counter[str] = Counter()
         self._timers: dict[Op, float] = {}
+        self._slot_timer = False
         # Operations that share the gateways' slots are served together, in turn.
         writes = deque(sorted(GATEWAY_WRITES))
         self._turns = {op: writes if op in GATEWAY_WRITES else deque([op]) for op in Op}
@@ -138,11 +128,14 @@ class QuotaScheduler:
         if reservation is not None:
             reservation.ticket.unused()
 
+    def moving(self, gateway_id: str, target_id: str) -> None:
+        """Note that a target is CREATING, UPDATING or DELETING: AWS may count it as an operation."""
+        self._slots.moving(gateway_id, target_id, self._clock())
+
     def settled(self, gateway_id: str, target_id: str) -> None:
-        """Note that a target left its transient state or is gone: slots held for it are free."""
-        gateway = self._gateways.get(gateway_id)
-        if gateway is not None and gateway.held.pop(target_id, 0):
-            self._slots_changed(gateway_id)
+        """Note that a target left these states or is gone."""
+        if self._slots.settled(gateway_id, target_id) and self.counts_targets():
+            self._serve(Op.CREATE)
 
     def close(self) -> None:
         """Grant nothing any more; tickets that are in use end as usual."""
@@ -167,44 +160,47 @@ class QuotaScheduler:
 
     def slots_taken(self, gateway_id: str) -> int:
         """Return how many Creates, Updates and Deletes of a gateway count as in flight."""
-        gateway = self._gateways.get(gateway_id)
-        return gateway.taken if gateway else 0
+        return self._slots.taken(gateway_id, self._clock())
+
+    def counts_targets(self) -> bool:
+        """Whether targets on the move count as writes in flight, as AWS's refusals have taught."""
+        return self._slots.counts_targets(self._clock())
 
     # What tickets report.
 
     def ticket_unused(self, ticket: Ticket) -> None:
         """Take back a ticket with which no call was made."""
         self._buckets[ticket.op].give_back()
-        self.ticket_done(ticket, held_for=None)
+        self.ticket_done(ticket, moved=None)
 
-    def ticket_done(self, ticket: Ticket, *, held_for: str | None) -> None:
-        """Free the slot of a call that has ended, or keep it until its target settles."""
-        if ticket.op not in GATEWAY_WRITES:
-            self._serve(ticket.op)
-            return
-        gateway = self._gateways[ticket.gateway_id]
-        gateway.in_flight -= 1
-        if held_for is not None and self.quotas.gateway_writes_until_settled:
-            gateway.held[held_for] += 1
-            gateway_id = ticket.gateway_id
-            self._call_at(self._clock() + HOLD_SECONDS, lambda: self.settled(gateway_id, held_for))
-        self._slots_changed(ticket.gateway_id)
+    def ticket_done(self, ticket: Ticket, *, moved: str | None) -> None:
+        """Free the slot of a call that has ended; `moved` is the target that it left on the move."""
+        if ticket.op in GATEWAY_WRITES:
+            if moved is not None:
+                self.moving(ticket.gateway_id, moved)
+            self._slots.give_back(ticket.gateway_id)
+        self._serve(ticket.op)
 
-    def throttled(self, op: Op, retry_after: float | None) -> None:
-        """Slow an operation down: pause it as AWS asks, a second by default, then go on at a lower rate."""
-        pause = min(retry_after if retry_after is not None else 1.0, LONGEST_PAUSE)
-        self._buckets[op].refused(self._clock(), pause * self._rng.uniform(1.0, 1.2))
+    def refused(self, ticket: Ticket, error: AgentCoreError) -> None:
+        """Learn from a refusal: slow the operation down, or let fewer writes run on the gateway at a time.
+
+        A throttled operation is paused as AWS asks, a second by default, and goes on at a lower rate. That a
+        gateway has too many operations at once says nothing of the rate.
+        """
+        now = self._clock()
+        if ticket.op in GATEWAY_WRITES:
+            self._slots.refused(ticket.gateway_id, ticket.op, error, now)
+            if speaks_of_concurrency(error):
+                return
+        if error.kind is ErrorKind.THROTTLED:
+            pause = min(error.retry_after if error.retry_after is not None else 1.0, LONGEST_PAUSE)
+            self._buckets[ticket.op].refused(now, pause * self._rng.uniform(1.0, 1.2))
 
     # Granting.
 
     def _leave(self, place: Waiter) -> None:
         del self._places[place.key]
         self._lines[place.op, place.lane].remove(place)
-
-    def _slots_changed(self, gateway_id: str) -> None:
-        if self._gateways[gateway_id].taken == 0:
-            del self._gateways[gateway_id]
-        self._serve(Op.CREATE)
 
     def _serve(self, op: Op, *, newcomer: Waiter | None = None) -> Ticket | None:
         """Grant what can be granted of the operations that share slots with `op`; return the newcomer's."""
@@ -221,6 +217,7 @@ class QuotaScheduler:
                 self._reserve(place, ticket, now)
         for each in turns:
             self._set_timer(each, now)
+        self._set_slot_timer(now)
         return mine
 
     def _next(self, turns: deque[Op], now: float) -> Waiter | None:
@@ -230,24 +227,22 @@ class QuotaScheduler:
         order = [(op, Lane.BACKGROUND) for op in overdue]
         order += [(op, lane) for lane in Lane for op in ready]
         for op, lane in order:
-            free = partial(self._free, op=op, lane=lane, ready=ready)
+            free = partial(self._free, op=op, lane=lane, ready=ready, now=now)
             if (place := self._lines[op, lane].next(free)) is not None:
                 turns.remove(op)
                 turns.append(op)
                 return place
         return None
 
-    def _free(self, gateway_id: str, *, op: Op, lane: Lane, ready: list[Op]) -> bool:
-        limit = self.quotas.gateway_writes
-        gateway = self._gateways.get(gateway_id)
-        if op not in GATEWAY_WRITES or limit is None or gateway is None:
+    def _free(self, gateway_id: str, *, op: Op, lane: Lane, ready: list[Op], now: float) -> bool:
+        if op not in GATEWAY_WRITES:
             return True
-        if gateway.taken >= limit:
+        if not self._slots.free(gateway_id, now):
             return False
         # The floor holds for slots too: one in ten is left to the background's writes that have a token.
         return not (
             lane is Lane.INTERACTIVE
-            and gateway.run >= FLOOR - 1
+            and self._slot_runs[gateway_id] >= FLOOR - 1
             and self._background_waits(gateway_id, ready)
         )
 
@@ -262,12 +257,12 @@ class QuotaScheduler:
         shared = lane is Lane.INTERACTIVE and len(self._lines[op, Lane.BACKGROUND]) > 0
         self._runs[op] = self._runs[op] + 1 if shared else 0
         if op in GATEWAY_WRITES:
-            gateway = self._gateways.setdefault(place.gateway_id, _Gateway())
-            gateway.in_flight += 1
-            shared = lane is Lane.INTERACTIVE and self._background_waits(
-                place.gateway_id, sorted(GATEWAY_WRITES)
-            )
-            gateway.run = gateway.run + 1 if shared else 0
+            gateway_id = place.gateway_id
+            self._slots.take(gateway_id)
+            if lane is Lane.INTERACTIVE and self._background_waits(gateway_id, sorted(GATEWAY_WRITES)):
+                self._slot_runs[gateway_id] += 1
+            else:
+                self._slot_runs.pop(gateway_id, None)
         return Ticket(self, op, place.gateway_id)
 
     def _reserve(self, place: Waiter, ticket: Ticket, now: float) -> None:
@@ -305,3 +300,19 @@ class QuotaScheduler:
             self._serve(op)
 
         self._call_at(due, fire)
+
+    def _set_slot_timer(self, now: float) -> None:
+        """Come back when slots become free that no call and no target's end tells of."""
+        due = self._slots.next_at(now)
+        if self._slot_timer or due is None or not any(self._lines[op, lane] for op, lane in _WRITE_LINES):
+            return
+        self._slot_timer = True
+
+        def fire() -> None:
+            self._slot_timer = False
+            self._serve(Op.CREATE)
+
+        self._call_at(due, fire)
+
+
+_WRITE_LINES: Final = [(op, lane) for op in GATEWAY_WRITES for lane in Lane]

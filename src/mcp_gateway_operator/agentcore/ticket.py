@@ -17,11 +17,11 @@ class Issuer(Protocol):
     def ticket_unused(self, ticket: Ticket) -> None:
         """The call was not made: token and slot are free again."""
 
-    def ticket_done(self, ticket: Ticket, *, held_for: str | None) -> None:
-        """The call has ended; `held_for` names the target for whose sake the slot stays taken."""
+    def ticket_done(self, ticket: Ticket, *, moved: str | None) -> None:
+        """The call has ended; `moved` names the target that is on the move since."""
 
-    def throttled(self, op: Op, retry_after: float | None) -> None:
-        """AWS refused a call for its rate."""
+    def refused(self, ticket: Ticket, error: AgentCoreError) -> None:
+        """The call failed; what its failure says of the quotas is to be learnt."""
 
 
 class Ticket:
@@ -39,13 +39,13 @@ class Ticket:
     ticket that is not used must be returned with `unused()`, or its slot stays taken.
     """
 
-    __slots__ = ("_held_for", "_issuer", "_spent", "gateway_id", "op")
+    __slots__ = ("_issuer", "_moved", "_spent", "gateway_id", "op")
 
     def __init__(self, issuer: Issuer, op: Op, gateway_id: str) -> None:
         self.op = op
         self.gateway_id = gateway_id
         self._issuer = issuer
-        self._held_for: str | None = None
+        self._moved: str | None = None
         self._spent = False
 
     def __enter__(self) -> Self:
@@ -62,16 +62,13 @@ class Ticket:
             self.unused()
             return
         self._spent = True
-        if isinstance(error, AgentCoreError) and error.kind is ErrorKind.THROTTLED:
-            self._issuer.throttled(self.op, error.retry_after)
-        self._issuer.ticket_done(self, held_for=self._held_for)
+        if isinstance(error, AgentCoreError):
+            self._issuer.refused(self, error)
+        self._issuer.ticket_done(self, moved=self._moved)
 
     def hold(self, target_id: str) -> None:
-        """Keep the gateway's slot until `QuotaScheduler.settled` is told of this target.
-
-        Does nothing unless the quotas say that AWS counts targets in transient states.
-        """
-        self._held_for = target_id
+        """Note that the call left this target CREATING, UPDATING or DELETING: AWS may count that, too."""
+        self._moved = target_id
 
     def unused(self) -> None:
         """Give the token and the slot back: no call was made. Harmless on a ticket that is spent."""

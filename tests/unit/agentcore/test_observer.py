@@ -415,29 +415,26 @@ def test_busy_lists_go_before_idle_ones() -> None:
     run_virtual(main())
 
 
-def test_changes_are_reported_and_held_slots_freed() -> None:
-    """Changes are reported and held slots freed."""
+def test_changes_are_reported_and_targets_on_the_move_counted() -> None:
+    """Changes are reported, and targets on the move counted where AWS counts them, whoever moved them."""
 
     async def main() -> None:
-        quotas = Quotas(gateway_writes=1, gateway_writes_until_settled=True)
-        async with at_work(quotas) as bench:
-            bench.port.gateways["g"] = [summary(status="CREATING")]
+        async with at_work(Quotas(gateway_writes=1)) as bench:
+            bench.port.gateways["g"] = [summary(status="CREATING"), summary("t2", status="SYNCHRONIZING")]
             bench.observer.busy("g", "w")
+            await asyncio.sleep(0.5)
+            refused = error(ErrorKind.THROTTLED, "Too many concurrent operations")
             ticket = bench.scheduler.take(
                 Op.CREATE, "g", waiter="w", lane=Lane.INTERACTIVE, namespace="n", on_grant=lambda: None
             )
             assert ticket is not None
-            with ticket:
-                ticket.hold("t1")
-            await asyncio.sleep(3)
+            with pytest.raises(AgentCoreError), ticket:
+                raise refused
             assert bench.scheduler.slots_taken("g") == 1
-            bench.port.gateways["g"] = [summary(updated=3)]
+            bench.port.gateways["g"] = [summary(updated=3), summary("t2", updated=3)]
             await asyncio.sleep(2)
             assert bench.scheduler.slots_taken("g") == 0
-            assert bench.changes[-1] == (
-                "g",
-                [Change("t1", summary(status="CREATING"), summary(updated=3))],
-            )
+            assert bench.changes[-1][1][0] == Change("t1", summary(status="CREATING"), summary(updated=3))
 
     run_virtual(main())
 

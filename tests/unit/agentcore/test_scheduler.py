@@ -7,13 +7,7 @@ from collections import Counter
 import pytest
 
 from mcp_gateway_operator.agentcore.errors import AgentCoreError, ErrorKind
-from mcp_gateway_operator.agentcore.scheduler import (
-    HOLD_SECONDS,
-    RESERVED_SECONDS,
-    Lane,
-    Op,
-    Quotas,
-)
+from mcp_gateway_operator.agentcore.scheduler import RESERVED_SECONDS, Lane, Op, Quotas
 from tests.unit.agentcore.virtual import Desk
 
 ONE = Quotas(create=1, update=1, delete=1, synchronize=1, get=1, list=1)
@@ -185,43 +179,6 @@ def test_a_full_gateway_holds_nobody_else_up() -> None:
         desk.call(("a", number), gateway="a")
     desk.call("b1", gateway="b")
     assert desk.callers() == ["a1", "b1"]
-
-
-def test_slots_are_held_until_targets_settle_when_the_quotas_say_so() -> None:
-    """Slots are held until targets settle when the quotas say so."""
-    desk = Desk(Quotas(gateway_writes=1, gateway_writes_until_settled=True))
-    ticket = desk.ask("a")
-    assert ticket is not None
-    with ticket:
-        ticket.hold("t1")
-    desk.call("b")
-    desk.timers.run_until(10)
-    assert desk.callers() == []
-    desk.scheduler.settled("g", "t1")
-    desk.timers.run_until(11)
-    assert desk.callers() == ["b"]
-
-
-def test_a_slot_is_not_held_for_ever() -> None:
-    """A slot is not held for ever."""
-    desk = Desk(Quotas(gateway_writes=1, gateway_writes_until_settled=True))
-    ticket = desk.ask("a")
-    assert ticket is not None
-    with ticket:
-        ticket.hold("t1")
-    desk.call("b")
-    desk.timers.run_until(HOLD_SECONDS + 1)
-    assert desk.callers() == ["b"]
-
-
-def test_a_hold_means_nothing_where_calls_are_counted() -> None:
-    """A hold means nothing where calls are counted."""
-    desk = Desk(Quotas(gateway_writes=1))
-    ticket = desk.ask("a")
-    assert ticket is not None
-    with ticket:
-        ticket.hold("t1")
-    assert desk.ask("b") is not None
 
 
 def test_interactive_goes_first_and_the_background_gets_a_tenth() -> None:
