@@ -29,6 +29,7 @@ class ObjectIndex:
         self._by_target: Keys = {}
         self._by_name: Keys = {}
         self._by_marker: dict[str, Key] = {}
+        self._legacy: set[Key] = set()
         self._alone: dict[Key, tuple[Key, ...]] = {}
         """By key, the one tuple that holds it alone."""
 
@@ -45,6 +46,7 @@ class ObjectIndex:
             self._discard(self._by_target, target_id, key)
         for key, target_id in _recorded(new):
             self._add(self._by_target, target_id, key)
+        self._note_legacy(old, new)
         before, after = (wanted_name(obj) if obj is not None else "" for obj in (old, new))
         if before != after:
             if old is not None:
@@ -57,28 +59,50 @@ class ObjectIndex:
         elif old is not None and new is None:
             self._forget(old)
 
+    def _note_legacy(self, old: MCPServer | None, new: MCPServer | None) -> None:
+        record = stored_record(new) if new is not None else None
+        if new is not None and record is not None and record.legacy:
+            self._legacy.add(self.kept(new.key))
+        elif old is not None:
+            self._legacy.discard(old.key)
+
     def rebuild(self, settings: Settings, objects: Iterable[MCPServer]) -> None:
         """Start over with other settings."""
         self._settings = settings
+        self._legacy.clear()
         for table in (self._by_target, self._by_name, self._by_marker):
             table.clear()
         for obj in objects:
             self.update(None, obj)
 
-    def recorders(self, target_id: str) -> frozenset[Key]:
-        """Return the objects whose valid record names this target."""
-        return frozenset(self._by_target.get(target_id, ()))
+    def recorders(self, target_id: str, *, proven: bool = False) -> frozenset[Key]:
+        """Return the objects whose valid record names this target.
+
+        Args:
+            target_id: of the target.
+            proven: leave out records of the Go operator, which do not say whose they are.
+        """
+        return frozenset(
+            key for key in self._by_target.get(target_id, ()) if not proven or key not in self._legacy
+        )
+
+    def freed(self, old: MCPServer | None, new: MCPServer | None) -> set[Key]:
+        """Return the objects that record a target which another one has just ceased to record."""
+        if old is None or (new is not None and new.status.target_id == old.status.target_id):
+            return set()
+        before = {target_id for _, target_id in _recorded(old)} - {each for _, each in _recorded(new)}
+        return {key for target_id in before for key in self._by_target.get(target_id, ())}
 
     def wanting(self, name: str) -> tuple[Key, ...]:
         """Return the objects that ask for this target name, on whatever gateway."""
         return self._by_name.get(name, ())
 
-    def holder(self, summary: TargetSummary) -> Key | None:
-        """Return the object whose target this is: as its marker says, else as a record does."""
+    def holder(self, summary: TargetSummary, *, besides: Key) -> Key | None:
+        """Return the other object whose target this is: as its marker says, else as a record does."""
         mark = markers.find(summary.description)
         if mark is not None:
             return self._by_marker.get(mark)
-        return min(self._by_target.get(summary.target_id, ()), default=None)
+        return min(self.recorders(summary.target_id) - {besides}, default=None)
 
     def markers(self) -> KeysView[str]:
         """Return the markers, as `OWNER/OBJECT`, of all objects there are; a live view."""

@@ -24,7 +24,7 @@ from mcp_gateway_operator.controller.headers import allow_held
 from mcp_gateway_operator.controller.index import ObjectIndex, wanted_name
 from mcp_gateway_operator.controller.rivals import Rivals
 from mcp_gateway_operator.controller.schema import keeps_moves
-from mcp_gateway_operator.targets import consent, desired, diff, naming
+from mcp_gateway_operator.targets import consent, desired, diff, naming, ownership
 from mcp_gateway_operator.targets import marker as markers
 from mcp_gateway_operator.targets.compare import configured_alike
 from mcp_gateway_operator.targets.model import FAILED, Target, instant
@@ -75,8 +75,10 @@ class Loader:
     ) -> State:
         """Return the state of one object now."""
         stored = stored_record(obj)
-        record = memory.record or stored
-        wanted = obj.spec.gateway_id.strip() or (record.gateway_id if record else settings.default_gateway)
+        home = memory.record or stored
+        why = self._doubt(obj, home, settings)
+        record = None if why else home
+        wanted = obj.spec.gateway_id.strip() or (home.gateway_id if home else settings.default_gateway)
         gateway_id = record.gateway_id if record else wanted
         moves = memory.moves if memory.moves is not None else stored_moves(obj)
         moving = gateway_id != wanted and not obj.metadata.deletion_timestamp
@@ -84,7 +86,8 @@ class Loader:
         places = {place.gateway_id: place for place in moves}
         if destination and destination not in places:
             places[destination] = Record(gateway_id=destination, target_id="")
-        views = self._views(obj, memory, settings, record=record, gateway_id=gateway_id, beside=tuple(places))
+        beside = (*places, home.gateway_id) if home else tuple(places)
+        views = self._views(obj, memory, settings, record=record, gateway_id=gateway_id, beside=beside)
         state = State(
             now=self._clock(),
             obj=obj,
@@ -92,6 +95,7 @@ class Loader:
             memory=memory,
             fresh=fresh,
             record=record,
+            disbelieved=(home.target_id, why) if home and why else None,
             gateway_id=gateway_id,
             gateways={view.gateway_id: view for view in views},
             target=target,
@@ -113,6 +117,17 @@ class Loader:
         state.destination = there.pop(destination, None)
         state.leftovers = tuple(there.values())
         return state
+
+    def _doubt(self, obj: MCPServer, record: Record | None, settings: Settings) -> str:
+        """Return why a record of the Go operator does not count, once its target has been seen."""
+        if record is None or not record.legacy:
+            return ""
+        table = self._observer.table(record.gateway_id)
+        row = table.row(record.target_id) if table is not None else None
+        if row is None or (settings.marks and markers.find(row.summary.description) is not None):
+            return ""
+        others = self._index.recorders(record.target_id) - {obj.key}
+        return ownership.doubt(obj, row.summary, other="/".join(min(others, default=())))
 
     def _elsewhere(self, state: State, place: Record, *, leaving: bool) -> State:
         """Return the same object at another gateway, with a memory of its own for what goes on there."""
@@ -174,7 +189,8 @@ class Loader:
             state.still_listed = row is not None
             if row is not None and state.absences is None:
                 state.recorded = _present(table, row)
-            state.shared = bool(self._index.recorders(record.target_id) - {key})
+            others = self._index.recorders(record.target_id, proven=not record.legacy) - {key}
+            state.shared = bool(others)
         marked: list[Row] = []
         for gateway_id in state.gateways:
             table = self._gateways.table(gateway_id)
@@ -196,9 +212,10 @@ class Loader:
         holders = self._holders(state, name)
         if row is None or row.summary.name != name:
             state.named = holders
-            state.name_recorded = any(self._index.recorders(held.summary.target_id) for held in holders)
+            recorders = [self._index.recorders(held.summary.target_id) - {obj.key} for held in holders]
+            state.name_recorded = any(recorders)
             state.orphans = self._orphans(state.settings, holders)
-            state.holder = self._holder(holders)
+            state.holder = self._holder(obj, holders)
             state.rival = self._rival(state, name)
             if row is not None and holders:
                 held = deciding(holders)
@@ -232,8 +249,8 @@ class Loader:
         # One by one: a difference from the live view would walk through the markers of all objects.
         return frozenset(mark for mark in marks if mark not in self._index.markers())
 
-    def _holder(self, holders: tuple[Row, ...]) -> str:
-        key = self._index.holder(deciding(holders).summary) if holders else None
+    def _holder(self, obj: MCPServer, holders: tuple[Row, ...]) -> str:
+        key = self._index.holder(deciding(holders).summary, besides=obj.key) if holders else None
         return "/".join(key) if key else ""
 
     def _rival(self, state: State, name: str) -> str:

@@ -26,6 +26,7 @@ from mcp_gateway_operator.controller.turns import ready_condition, turn
 from mcp_gateway_operator.controller.writers import OtherWriters
 from mcp_gateway_operator.runtime.cluster import ApiError
 from mcp_gateway_operator.targets import actions as act
+from mcp_gateway_operator.targets import duplicates, ownership
 from mcp_gateway_operator.targets.model import TRANSIENT
 from mcp_gateway_operator.targets.plan import plan
 from mcp_gateway_operator.targets.state import (
@@ -102,7 +103,8 @@ class Reconciler:
             self._ports.queue.add(self.index.kept(obj.key), urgent=True)
         elif old.status != new.status and obj.key not in self._objects.reporting:
             self._ports.queue.add(self.index.kept(obj.key), urgent=False)
-        for key in self._rivals.concerned(old, new, default_gateway=self.settings.default_gateway):
+        waiting = self._rivals.concerned(old, new, default_gateway=self.settings.default_gateway)
+        for key in waiting | self.index.freed(old, new):
             self._ports.queue.add(key, urgent=False)
 
     def on_targets(self, gateway_id: str, changes: Sequence[Change]) -> None:
@@ -258,7 +260,18 @@ class Reconciler:
         memory.record_failed = False
         memory.wrote = obj.status
         self._announce(state.obj, obj, memory)
+        if isinstance(action, act.Settled):
+            self._warn_of_strays(state)
         return None
+
+    def _warn_of_strays(self, state: State) -> None:
+        """Tell once of each other target with the object's marker: status speaks of it from then on."""
+        before = ready_condition(state.obj)
+        for row in ownership.strays(state):
+            target_id = row.summary.target_id
+            if before is None or target_id not in before.message:
+                self._objects.event(state.obj, "Warning", Reason.DUPLICATE_MARKER, duplicates.told(state))
+                return
 
     def _announce(self, before: MCPServer, after: MCPServer, memory: Memory) -> None:
         """Tell of a turn for the worse, or back to Ready, in one Event."""

@@ -227,6 +227,9 @@ def _delete_unrecorded(state: State) -> act.Action:
     if (action := _await_strays(state, tuple(living), since_start=True)) is not None:
         return action
     message = "No target carries this object's marker." if living else "No gateway holds a target of it."
+    if state.disbelieved is not None:
+        target_id, why = state.disbelieved
+        message = f"Target {target_id} is left alone, for it is not believed to be this object's: {why}."
     return act.Release(event="Released", message=message)
 
 

@@ -28,6 +28,14 @@ def twin_of(state: State, row: Row) -> Row | None:
     return None
 
 
+def told(state: State) -> str:
+    """Return the sentence about targets with our marker that have another name: they are left alone."""
+    ids = ", ".join(f"{row.summary.target_id} ({row.summary.name})" for row in ownership.strays(state))
+    if not ids:
+        return ""
+    return f"The marker of this object is on {ids}, too; that is left alone. Delete it if nothing needs it."
+
+
 def remove(state: State, twin: Row) -> act.Action:
     """Delete a superfluous target once this pass has read it and found it still ours and still the same.
 

@@ -36,7 +36,7 @@ def observe(state: State, *, pursue: Pursue) -> act.Action:
     action = pursue(replace(state, memory=memory, fresh=True))
     match action:
         case act.Settled():
-            return msgspec.structs.replace(action, note=_ONLY)
+            return msgspec.structs.replace(action, note=f"{_ONLY} {action.note}".rstrip())
         case act.Update(cause=act.Cause.FAILURE) | act.Synchronize() if _has_failed(state):
             return _failed(state, action)
         case act.Synchronize():

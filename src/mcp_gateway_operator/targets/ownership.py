@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import timedelta
 
+from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.targets import marker as markers
 from mcp_gateway_operator.targets.model import TargetSummary, instant
 from mcp_gateway_operator.targets.state import Row, State
+from mcp_gateway_operator.targets.waiting import doubted
 
 LEGACY_TOLERANCE = timedelta(minutes=5)
 """A target of the Go operator is created after its object; clocks may differ by this much."""
@@ -37,22 +39,44 @@ def objection(state: State, row: Row) -> str | None:
             f"Target {row.summary.target_id} is recorded by another MCPServer too and carries no marker; it "
             "is left alone. Delete one of the two objects."
         )
-    if state.record is not None and state.record.legacy and _too_old(state, row):
-        return (
-            f"Target {row.summary.target_id} is older than this object, so its recorded id is not believed; "
-            "it is left alone. If nothing else needs it, delete it at AWS: then a new one is made."
-        )
     return None
 
 
-def _too_old(state: State, row: Row) -> bool:
-    born = state.obj.metadata.creation_timestamp
-    return bool(born) and instant(row.summary.created_at) < instant(born) - LEGACY_TOLERANCE
+def doubt(obj: MCPServer, summary: TargetSummary, *, other: str) -> str:
+    """Return why a record of the Go operator is not believed, "" when it is; nothing else proves it.
+
+    Args:
+        obj: whose record it is.
+        summary: the recorded target, which carries no marker.
+        other: another MCPServer that records the same target, or "".
+    """
+    born = obj.metadata.creation_timestamp
+    if other:
+        return f"MCPServer {other} records it, too; one of the two has to go"
+    if born and instant(summary.created_at) < instant(born) - LEGACY_TOLERANCE:
+        return "it is older than this object"
+    return ""
 
 
 def carries_our_marker(state: State, summary: TargetSummary) -> bool:
     """Return whether a target carries this object's marker, under any owner id of ours."""
     return markers.find(summary.description) in state.settings.markers_of(state.obj)
+
+
+def strays(state: State) -> tuple[Row, ...]:
+    """Return targets of other names on the recorded one's gateway that carry this object's marker, too."""
+    kept = state.recorded
+    if kept is None:
+        return ()
+    return tuple(
+        row
+        for row in state.marked
+        if row.gateway_id == kept.gateway_id
+        and row.summary.name != kept.summary.name
+        and row.summary.target_id != kept.summary.target_id
+        and row.summary.status != "DELETING"
+        and not doubted(state, row)
+    )
 
 
 def choose(state: State, rows: Iterable[Row]) -> Row:

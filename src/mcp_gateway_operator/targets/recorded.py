@@ -9,7 +9,7 @@ from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets import ownership
 from mcp_gateway_operator.targets.compare import compare
 from mcp_gateway_operator.targets.consent import pending, unchanged
-from mcp_gateway_operator.targets.duplicates import remove, twin_of
+from mcp_gateway_operator.targets.duplicates import remove, told, twin_of
 from mcp_gateway_operator.targets.model import TRANSIENT
 from mcp_gateway_operator.targets.repair import failed
 from mcp_gateway_operator.targets.state import LIST_LAG, Record, Row, State
@@ -130,4 +130,4 @@ def _settled(state: State, row: Row) -> act.Action:
         return sync
     if state.rename_blocked:
         return act.Blocked(reason=Reason.NAME_CONFLICT, message=state.rename_blocked, stalled=True)
-    return act.Settled(until=min(filter(None, (due, next_sync(state))), default=None))
+    return act.Settled(until=min(filter(None, (due, next_sync(state))), default=None), note=told(state))

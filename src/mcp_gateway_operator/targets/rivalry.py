@@ -98,6 +98,8 @@ def deciding(rows: Iterable[Row]) -> Row:
 
 def holder_words(state: State, row: Row) -> str:
     """Return whose target holds the wanted name, as far as that can be known here."""
+    if state.disbelieved is not None and state.disbelieved[0] == row.summary.target_id:
+        return f"which is recorded here, but is not believed to be this object's: {state.disbelieved[1]}"
     if state.holder:
         return f"that of MCPServer {state.holder}"
     if row.marker is None:

@@ -259,6 +259,7 @@ class State:
         fresh: this pass wrote the object, or read it with a GET, and saw it live and protected.
         record: the valid record, stored or not yet stored.
         shared: another live object records the same target.
+        disbelieved: the target that status records without proof, and why it is not this object's.
         recorded: the row of the recorded target, if it is known and no Get has answered 404 since.
         still_listed: the last List still showed the recorded id although a Get answered 404.
         was_listed: a List of this process has shown the recorded id.
@@ -291,6 +292,7 @@ class State:
     fresh: bool = False
     record: Record | None = None
     shared: bool = False
+    disbelieved: tuple[str, str] | None = None
     gateway_id: str = ""
     gateways: dict[str, GatewayView] = field(default_factory=dict)
     recorded: Row | None = None

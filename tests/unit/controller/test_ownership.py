@@ -222,7 +222,9 @@ async def test_go_operators_object_with_a_real_difference_is_repaired_with_its_f
     await world.set_status({"targetId": target["targetId"], "gatewayArn": target["gatewayArn"]})
     async with world.operator(owner_ids=(A,), drift_interval=DRIFT):
         if created == "before":
-            await world.until_reason("ForeignMarker", within=20)
+            obj = await world.until_reason("NameConflict", within=20)
+            assert "older than this object" in condition(obj).message
+            assert "--allow-adoption" in condition(obj).message
             assert world.calls()["UpdateGatewayTarget"] == 0
             return
         await world.until_ready(within=20)

@@ -129,14 +129,6 @@ QUIET: list[Case] = [
         act.Settled(until=NOW + 3600.0),
     ),
     (
-        "a record of the Go operator for an older target",
-        {
-            "recorded": row(mark=None, created_at="2026-11-22T11:54:59Z"),
-            "record": msgspec.structs.replace(RECORD, legacy=True),
-        },
-        act.Blocked(reason="ForeignMarker", message="older than this object", stalled=True),
-    ),
-    (
         "a record of the Go operator, clocks five minutes apart",
         {
             "recorded": row(mark=None, created_at="2026-11-22T11:55:00Z"),
@@ -469,7 +461,15 @@ TWINS: list[Case] = [
         {"marked": TWO, "target": target(target_id=TWIN, description=f"[mcps {FOREIGN}]")},
         act.Await(reason="DuplicateMarker", message=TWIN, gateway_id=GATEWAY, list_since=NOW, quiet=True),
     ),
-    ("another name stays", {"marked": (row(), row(TWIN, name="copy"))}, act.Settled(until=NOW + 3600.0)),
+    (
+        "another name stays, and is told of",
+        {"marked": (row(), row(TWIN, name="copy"))},
+        act.Settled(
+            until=NOW + 3600.0,
+            note=f"The marker of this object is on {TWIN} (copy), too; that is left alone. Delete it if "
+            "nothing needs it.",
+        ),
+    ),
     (
         "another gateway stays",
         {"marked": (row(), row(TWIN, gateway_id=ELSEWHERE))},
