@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from mcp_gateway_operator.agentcore.quotas import Quotas
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.targets import marker
 from tests.support.world import GATEWAY, OTHER_GATEWAY, World, condition
@@ -280,3 +281,42 @@ async def test_two_objects_with_one_name_on_two_gateways_do_not_meet() -> None:
         await world.until_ready()
         assert sorted(target["name"] for target in world.targets(OTHER_GATEWAY)) == ["forecast", "weather"]
         await world.until(lambda: not world.targets(GATEWAY))
+
+
+async def test_observing_half_way_leaves_both_until_it_is_managed_again() -> None:
+    world = moving_world(creating=5.0)
+    async with world.operator(drift_interval=10.0):
+        await made(world)
+        await move(world)
+        await until_made(world)
+        await world.edit(spec={"managementPolicy": "Observe"})
+        await world.pass_time(60)
+        assert not asked(world, GATEWAY)
+        assert len(world.targets(GATEWAY)) == len(world.targets(OTHER_GATEWAY)) == 1
+        assert [entry.gateway_id for entry in (await world.get()).status.moves] == [GATEWAY]
+        await world.edit(spec={"managementPolicy": None})
+        await at_rest(world, OTHER_GATEWAY)
+        assert asked(world, GATEWAY) == {"DeleteGatewayTarget": 1}
+
+
+async def test_fifty_objects_move_at_aws_pace_without_a_doubled_call() -> None:
+    """Within the quotas of AWS: fifty Creates and fifty Deletes at five a second each."""
+    world = moving_world()
+    names_of_all = [f"server-{number}" for number in range(50)]
+    async with world.operator(quotas=Quotas()):
+        for name in names_of_all:
+            await world.create(name)
+        for name in names_of_all:
+            await world.until_ready(name, within=120)
+        await world.pass_time(10)
+        world.forget_calls()
+        for name in names_of_all:
+            await world.edit(name, spec={"gatewayId": OTHER_GATEWAY})
+        await world.until(lambda: not world.targets(GATEWAY), within=180)
+        for name in names_of_all:
+            await world.until_ready(name)
+        await world.pass_time(30)
+        assert asked(world, OTHER_GATEWAY) == {"CreateGatewayTarget": 50}
+        assert asked(world, GATEWAY) == {"DeleteGatewayTarget": 50}
+        assert status_writes(world) <= 4 * 50
+        await assert_quiet(world)
