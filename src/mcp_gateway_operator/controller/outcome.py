@@ -19,7 +19,8 @@ from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets import diff
 from mcp_gateway_operator.targets.compare import differences, signature
 from mcp_gateway_operator.targets.model import PENDING_AUTH, Target
-from mcp_gateway_operator.targets.state import Details, Record, State, Verified, stored_record
+from mcp_gateway_operator.targets.state import Details, Record, State, Verified
+from mcp_gateway_operator.targets.stored import stored_record
 
 REPORT_DELAY = 2.0
 """Seconds for which a record may wait for READY, so that both make one write: the marker covers a crash."""
@@ -107,7 +108,7 @@ class Outcome:
         memory.verified = Verified(digest=digest, fingerprint=None, updated_at=target.summary.updated_at)
         memory.written = (target.summary.updated_at, now)
         self.swept(state)
-        memory.applied = state.obj.metadata.generation
+        memory.applied = memory.indexed_for = state.obj.metadata.generation
         memory.defaults = {}
         memory.defaults = diff.defaults(differences(state, target), cleared=diffs)
         unkept = differences(state, target)

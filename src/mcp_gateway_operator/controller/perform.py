@@ -228,6 +228,7 @@ class Performer:
             return
         state.memory.synced_request = action.request or state.memory.synced_request
         state.memory.synced_at = ports.clock()
+        state.memory.indexed_for = state.obj.metadata.generation
         state.memory.report_after = ports.clock() + REPORT_DELAY
         message = f"AWS indexes the tools of target {action.target_id} again."
         self._objects.event(state.obj, "Normal", "ToolsSynchronized", message)

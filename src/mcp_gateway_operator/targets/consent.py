@@ -82,7 +82,8 @@ def renew(state: State, row: Row) -> act.Action:
     It is asked for again on the annotation, and for a spec that status does not speak of yet.
     """
     request = new_request(state)
-    anew = state.obj.status.observed_generation != state.obj.metadata.generation
+    generation = state.obj.metadata.generation
+    anew = generation not in (state.obj.status.observed_generation, state.memory.indexed_for)
     if (request or anew) and not state.sync_denied:
         return attempt(state, _ask(row, request))
     details = state.memory.details

@@ -11,10 +11,8 @@ from types import MappingProxyType
 import msgspec
 
 from mcp_gateway_operator.api import names
-from mcp_gateway_operator.api.names import ConditionType, Reason
 from mcp_gateway_operator.api.types import MCPServer, MCPServerStatus
 from mcp_gateway_operator.targets import marker as markers
-from mcp_gateway_operator.targets import naming
 from mcp_gateway_operator.targets.diff import Flat
 from mcp_gateway_operator.targets.model import Target, TargetSummary
 
@@ -198,6 +196,7 @@ class Memory:
         consent: the address that status shows while a person is waited for.
         consent_since: loop time at which this was first seen of the target's present state.
         consent_ends: loop time at which the address runs out.
+        indexed_for: generation for which this process last had AWS index tools, so that consent was asked for.
         rested_at: loop time at which the target was last seen settled and not waiting for a person.
         synced_at: loop time at which tools were last asked to be indexed, other than to repair.
         wrote: the status as we last wrote it; another in its place is another process's.
@@ -243,6 +242,7 @@ class Memory:
     consent_since: float | None = None
     consent_ends: float = 0.0
     rested_at: float | None = None
+    indexed_for: int = 0
     synced_at: float = 0.0
     wrote: MCPServerStatus | None = None
     quarrels: int = 0
@@ -338,75 +338,3 @@ class State:
     def edited(self) -> bool:
         """Whether AWS has never held this generation of the spec, so far as is known."""
         return self.memory.applied != self.obj.metadata.generation
-
-
-def applied_generation(obj: MCPServer) -> int:
-    """Return the generation of the spec if status says that AWS has held it, else 0.
-
-    The Go operator wrote Ready alone, and Ready said the same.
-    """
-    generation = obj.metadata.generation
-    told = {c.type: c for c in obj.status.conditions}
-    condition = told.get(ConditionType.SYNCED) or told.get(ConditionType.READY)
-    if condition is None or generation not in (condition.observed_generation, obj.status.observed_generation):
-        return 0
-    held = condition.status in {"True", "Unknown"}
-    held = held or condition.reason in {Reason.DRIFTED, Reason.NOT_CONVERGING}
-    return generation if held else 0
-
-
-def stored_defaults(obj: MCPServer) -> Flat:
-    """Return what status says AWS filled in where the spec says nothing."""
-    observed = obj.status.observed
-    return {} if observed is None else {name: _decoded(text) for name, text in observed.defaults.items()}
-
-
-def _decoded(text: str) -> object:
-    try:
-        return msgspec.json.decode(text)
-    except msgspec.DecodeError:
-        return None
-
-
-def stored_moves(obj: MCPServer) -> tuple[Record, ...]:
-    """Return the other places in an object's status: believed where the record beside them is."""
-    record = stored_record(obj)
-    if record is None:
-        return ()
-    return tuple(
-        Record(
-            gateway_id=entry.gateway_id,
-            target_id=entry.target_id,
-            gateway_arn=entry.gateway_arn,
-            target_name=entry.target_name,
-        )
-        for entry in obj.status.moves
-        if entry.gateway_id not in {"", record.gateway_id}
-    )
-
-
-def stored_record(obj: MCPServer) -> Record | None:
-    """Return the record in an object's status, if it is this very object's.
-
-    `recordedFor` names the uid it was written for, so that a status restored onto another object or
-    copied by hand proves nothing. The Go operator wrote none: its records count with our finalizer and
-    a gateway ARN beside them.
-    """
-    status = obj.status
-    if not status.target_id:
-        return None
-    legacy = (
-        not status.recorded_for and names.FINALIZER in obj.metadata.finalizers and bool(status.gateway_arn)
-    )
-    if status.recorded_for != obj.metadata.uid and not legacy:
-        return None
-    gateway_id = status.gateway_id or naming.gateway_of_arn(status.gateway_arn)
-    if not gateway_id:
-        return None
-    return Record(
-        gateway_id=gateway_id,
-        target_id=status.target_id,
-        gateway_arn=status.gateway_arn,
-        target_name=status.target_name,
-        legacy=legacy,
-    )

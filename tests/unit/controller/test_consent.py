@@ -178,6 +178,25 @@ async def test_a_new_generation_renews_it_once(edit: dict[str, Any]) -> None:
         assert calls["UpdateGatewayTarget"] + calls["SynchronizeGatewayTargets"] == 1
 
 
+async def test_a_new_generation_of_a_server_that_fails_at_once_is_tried_once() -> None:
+    world = World()
+    world.aws.add_scenario(endpoint="*broken*", outcome="failed", reasons=["Unable to connect"])
+    async with world.operator():
+        await world.create(**CODE)
+        await world.until_reason("PendingAuthorization")
+        world.aws.consent(target_id(world))
+        await world.until_ready(within=15)
+        world.forget_calls()
+        await world.edit(spec={"endpoint": "https://broken.example.com/mcp"})
+        obj = await world.until_reason("TargetFailed", within=10)
+        assert condition(obj, "Authorized").status == "True", "nobody said otherwise"
+        await world.edit(spec={"deletionPolicy": "Delete"})
+        await world.pass_time(3600)
+        calls = world.calls()
+        assert (calls["UpdateGatewayTarget"], calls["SynchronizeGatewayTargets"]) == (1, 1)
+        assert condition(await world.get()).observed_generation == 3
+
+
 async def test_the_expiry_of_a_renewed_consent_counts_from_the_request() -> None:
     """AWS need not move `updatedAt` when it indexes tools."""
     world = world_with(sync_bumps_updated_at=False)
