@@ -9,7 +9,8 @@ from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.targets import marker as markers
 from mcp_gateway_operator.targets.model import TargetSummary
 from mcp_gateway_operator.targets.naming import default_target_name
-from mcp_gateway_operator.targets.state import Settings, stored_moves, stored_record
+from mcp_gateway_operator.targets.state import Settings
+from mcp_gateway_operator.targets.stored import stored_moves, stored_record
 
 Key = tuple[str, str]
 Keys = dict[str, tuple[Key, ...]]

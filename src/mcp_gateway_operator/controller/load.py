@@ -37,9 +37,8 @@ from mcp_gateway_operator.targets.state import (
     Settings,
     State,
     Verified,
-    stored_moves,
-    stored_record,
 )
+from mcp_gateway_operator.targets.stored import stored_moves, stored_record
 
 _UNREACHABLE = frozenset({ErrorKind.NOT_FOUND, ErrorKind.ACCESS_DENIED})
 

@@ -29,13 +29,8 @@ from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets import duplicates, ownership
 from mcp_gateway_operator.targets.model import TRANSIENT
 from mcp_gateway_operator.targets.plan import plan
-from mcp_gateway_operator.targets.state import (
-    Memory,
-    Settings,
-    State,
-    applied_generation,
-    stored_defaults,
-)
+from mcp_gateway_operator.targets.state import Memory, Settings, State
+from mcp_gateway_operator.targets.stored import applied_generation, stored_defaults
 from mcp_gateway_operator.targets.waiting import was_ready
 
 MAX_STEPS = 12

@@ -16,7 +16,8 @@ from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.api.validation import validate
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets import marker as markers
-from mcp_gateway_operator.targets.state import Row, State, stored_record
+from mcp_gateway_operator.targets.state import Row, State
+from mcp_gateway_operator.targets.stored import stored_record
 
 Rank = tuple[bool, str, str]
 
