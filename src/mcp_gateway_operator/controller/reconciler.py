@@ -308,7 +308,8 @@ class Reconciler:
         memory = self._memories.get(key)
         if memory is None:
             return
-        memory.trouble = None
+        for each in (memory, *memory.elsewhere.values()):
+            each.trouble = None
         memory.drift_next = memory.look_debt = 0.0
         memory.next_sweep = self._ports.clock()
         if memory.failure_next is not None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from mcp_gateway_operator.api import names
 from mcp_gateway_operator.controller.schema import PATH
 from mcp_gateway_operator.targets import marker
 from tests.support.world import GATEWAY, OTHER_GATEWAY, World, condition, record_of
@@ -210,6 +211,19 @@ async def test_a_delete_that_is_denied_stays_and_says_so() -> None:
         assert status_writes(world) == writes
         world.aws.clear_faults()
         await at_rest(world, OTHER_GATEWAY, within=1200)
+
+
+async def test_a_delete_that_is_allowed_again_is_tried_at_once_when_asked_for() -> None:
+    world = moving_world()
+    async with world.operator(drift_interval=DRIFT):
+        await made(world)
+        deny(world, "DeleteGatewayTarget", GATEWAY)
+        await move(world)
+        await world.until(lambda: asked(world, GATEWAY))
+        await world.pass_time(5)
+        world.aws.clear_faults()
+        await world.edit(metadata={"annotations": {names.RECONCILE_ANNOTATION: "now"}})
+        await at_rest(world, OTHER_GATEWAY, within=30)
 
 
 async def test_retain_is_the_way_out_of_a_delete_that_is_denied() -> None:
