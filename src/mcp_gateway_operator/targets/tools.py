@@ -11,6 +11,8 @@ from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.state import Row, State
 from mcp_gateway_operator.targets.waiting import attempt
 
+DENIED_AGAIN = 3600.0
+"""Seconds after which a denied request is looked at again: somebody may have allowed it."""
 _DENIED = (
     "Its tools are not indexed again as the annotation asks: AWS denies SynchronizeGatewayTargets to the "
     "operator. Allow it in the operator's IAM policy."
@@ -27,7 +29,7 @@ def sync_tools(state: State, row: Row) -> act.Action | None:
     if request and (why := _needless(state)):
         return act.Decline(request=request, message=why)
     if request and state.sync_denied:
-        return act.Settled(until=state.memory.next_sweep, note=_DENIED)
+        return act.Settled(until=_soonest(state.memory.next_sweep, state.now + DENIED_AGAIN), note=_DENIED)
     if not _indexed(state) or (not request and (due is None or state.now < due)):
         return None
     action = attempt(
@@ -41,13 +43,20 @@ def sync_tools(state: State, row: Row) -> act.Action | None:
     )
     if not isinstance(action, act.Blocked):
         return action
-    until = min(filter(None, (state.memory.next_sweep, action.until)), default=None)
-    return act.Settled(until=until, note=f"Its tools are not indexed again yet: {action.message}", held=True)
+    return act.Settled(
+        until=_soonest(state.memory.next_sweep, action.until),
+        note=f"Its tools are not indexed again yet: {action.message}",
+        held=True,
+    )
 
 
 def next_sync(state: State) -> float | None:
     """Return when the schedule asks for the next indexing, None where there is no schedule or no indexing."""
     return state.tools_due if _indexed(state) else None
+
+
+def _soonest(*moments: float | None) -> float | None:
+    return min(filter(None, moments), default=None)
 
 
 def _indexed(state: State) -> bool:

@@ -82,6 +82,21 @@ async def test_a_wish_to_reconcile_ends_every_wait() -> None:
         assert condition(await world.get()).status == "True"
 
 
+async def test_a_wish_to_reconcile_repairs_a_failed_target_at_once() -> None:
+    world = World()
+    world.aws.add_scenario(outcome="failed")
+    async with world.operator():
+        await world.create()
+        await world.pass_time(3 * 3600)
+        obj = await world.until_reason("TargetFailed")
+        assert obj.status.failure is not None
+        world.aws.set_scenarios([])
+        world.forget_calls()
+        await ask(world, names.RECONCILE_ANNOTATION, "now")
+        assert world.calls()[SYNC] == 1
+        assert condition(await world.get()).status == "True"
+
+
 # -- sync-requested-at --------------------------------------------------------------------------------
 
 
@@ -171,9 +186,8 @@ async def test_a_denied_request_says_so_and_is_not_acknowledged() -> None:
         world.forget_calls()
         await world.pass_time(1200)
         assert world.writes() == []
-    world.aws.configure(denied_actions=[])
-    async with world.operator():
-        await world.pass_time(60)
+        world.aws.configure(denied_actions=[])
+        await world.pass_time(3700)
         assert (await world.until_ready()).status.last_sync_request == "v2"
 
 
