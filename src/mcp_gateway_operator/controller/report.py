@@ -20,6 +20,7 @@ from mcp_gateway_operator.controller.authorized import asks, authorized
 from mcp_gateway_operator.controller.schema import keep_served
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets import ownership
+from mcp_gateway_operator.targets.consent import asks_person
 from mcp_gateway_operator.targets.failures import classify
 from mcp_gateway_operator.targets.model import FAILED, PENDING_AUTH, instant
 from mcp_gateway_operator.targets.state import Record, State
@@ -154,7 +155,8 @@ def _target_fields(state: State, action: act.Action, wall: datetime) -> dict[str
     if summary.status in PENDING_AUTH and memory.consent is not None:
         fields["authorization_url"] = memory.consent.url
         fields["authorization_expires"] = stamp(memory.consent.expires)
-    if summary.status in FAILED and memory.failure_next is not None and not observed:
+    repaired = not observed and not asks_person(state)
+    if summary.status in FAILED and memory.failure_next is not None and repaired:
         # The stored moment stands while it lies ahead, so that re-computing it does not cost a write.
         stored = old.failure
         due = wall + timedelta(seconds=max(0.0, memory.failure_next - state.now))

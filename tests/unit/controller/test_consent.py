@@ -145,6 +145,7 @@ async def test_a_consent_that_ran_out_is_not_repaired() -> None:
         assert condition(obj, "Authorized").status == "False"
         assert condition(obj, "Stalled").status == "True"
         assert obj.status.authorization_url == ""
+        assert obj.status.failure is None, "no next attempt is promised"
         world.forget_calls()
         await world.pass_time(4 * 3600)
         assert set(world.calls()) == {"ListGatewayTargets"}

@@ -202,6 +202,7 @@ def test_a_state_in_progress_tells_nothing() -> None:
     [
         ({"observed_generation": 1}, {}, "TargetFailed"),
         ({"observed_generation": 0}, {}, "sync"),
+        ({"observed_generation": 0}, {"indexed_for": 1}, "TargetFailed"),
         ({"observed_generation": 1}, {"meta": ASKED}, "sync"),
         ({"observed_generation": 1, "last_sync_request": "again"}, {"meta": ASKED}, "TargetFailed"),
         ({"observed_generation": 0}, {"meta": ASKED, "sync_denied": True}, "TargetFailed"),
@@ -209,7 +210,10 @@ def test_a_state_in_progress_tells_nothing() -> None:
 )
 def test_renewal(status: dict[str, Any], changes: dict[str, Any], expected: str) -> None:
     expired = row(status="FAILED")
-    memory = {"details": details(expired, "The authorization was not completed.")}
+    memory = {
+        "details": details(expired, "The authorization was not completed."),
+        "indexed_for": changes.pop("indexed_for", 0),
+    }
     action = plan(recorded(of=CODE, recorded=expired, status=status, memory=memory, **changes))
     got = "sync" if isinstance(action, act.Synchronize) else getattr(action, "reason", action)
     assert got == expected
