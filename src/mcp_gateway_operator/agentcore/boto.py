@@ -7,12 +7,14 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from botocore.exceptions import NoCredentialsError
+from botocore.credentials import RefreshableCredentials
+from botocore.exceptions import ClientError, NoCredentialsError
 
 from mcp_gateway_operator.agentcore import answers, sdk
 from mcp_gateway_operator.agentcore.errors import AgentCoreError, ErrorKind
 from mcp_gateway_operator.agentcore.mapping import from_botocore
 from mcp_gateway_operator.agentcore.port import CallerIdentity, Fence, ListPage
+from mcp_gateway_operator.agentcore.skew import ClockSkew
 from mcp_gateway_operator.agentcore.threads import ThreadPool
 
 if TYPE_CHECKING:
@@ -32,6 +34,8 @@ CALL_SECONDS: Final = 15.0
 PAGE_SIZE: Final = 1000
 """The service's limit for maxResults."""
 
+_EXPIRED: Final = frozenset({"ExpiredToken", "ExpiredTokenException"})
+
 
 class _Flight:
     """What one call needs to know of itself while it is under way in a thread."""
@@ -39,6 +43,7 @@ class _Flight:
     def __init__(self, fence: Fence | None) -> None:
         self.fence = fence
         self.sent = False
+        self.client: BaseClient | None = None
 
 
 class Boto3AgentCore:
@@ -76,6 +81,8 @@ class Boto3AgentCore:
         self._lock = threading.Lock()
         self._client: BaseClient | None = None
         self._sts: BaseClient | None = None
+        self._renewable = False
+        self._skew = ClockSkew()
         self._flights = threading.local()
 
     async def close(self) -> None:
@@ -130,8 +137,8 @@ class Boto3AgentCore:
     async def caller_identity(self) -> CallerIdentity:
         """Return whose credentials are used."""
 
-        def call(_: _Flight) -> CallerIdentity:
-            client = self._clients()[1]
+        def call(flight: _Flight) -> CallerIdentity:
+            flight.client, client = self._clients()
             answer = client.get_caller_identity()
             return CallerIdentity(
                 account=str(answer["Account"]), arn=str(answer["Arn"]), region=client.meta.region_name
@@ -154,7 +161,7 @@ class Boto3AgentCore:
         self, operation: str, request: dict[str, Any], parse: Callable[[Any], T]
     ) -> Callable[[_Flight], T]:
         def call(flight: _Flight) -> T:
-            client = self._clients()[0]
+            client = flight.client = self._clients()[0]
             self._flights.current = flight
             try:
                 answer = getattr(client, operation)(**request)
@@ -189,12 +196,8 @@ class Boto3AgentCore:
         def attempt() -> T:
             try:
                 return call(flight)
-            except NoCredentialsError as error:
-                # The client has none for good; a metadata service that comes up later deserves a new chain.
-                self._forget_clients()
-                raise from_botocore(error, mutating=mutating, sent=flight.sent) from error
             except Exception as error:
-                raise from_botocore(error, mutating=mutating, sent=flight.sent) from error
+                raise self._understood(error, flight) from error
 
         job = pool.submit(attempt)
         try:
@@ -210,6 +213,21 @@ class Boto3AgentCore:
                 maybe_applied=mutating and flight.sent,
             ) from None
 
+    def _understood(self, error: Exception, flight: _Flight) -> AgentCoreError:
+        """Return what an error means, and see to it that the next call fares better where it can."""
+        understood = from_botocore(error, mutating=flight.fence is not None, sent=flight.sent)
+        if isinstance(error, NoCredentialsError):
+            # The client has none for good; a metadata service that comes up later deserves a new chain.
+            self._forget(flight.client)
+        elif isinstance(error, ClientError) and understood.code in _EXPIRED and self._renewable:
+            # They ended before their time, or by a clock of ours that is slow; or the token file that they
+            # are fetched with did, and is about to be replaced.
+            self._forget(flight.client)
+            return AgentCoreError(ErrorKind.TRANSIENT, understood.code, understood.message)
+        elif isinstance(error, ClientError):
+            return self._skew.learn(error) or understood
+        return understood
+
     def _clients(self) -> tuple[BaseClient, BaseClient]:
         """Return the AgentCore and STS clients; called in threads."""
         with self._lock:
@@ -218,11 +236,16 @@ class Boto3AgentCore:
                 self._client = sdk.new_client(aws, user_agent=self._user_agent, connections=self._connections)
                 self._client.meta.events.register("before-send", self._before_send)
                 self._sts = sdk.new_sts_client(aws, user_agent=self._user_agent)
+                for client in (self._client, self._sts):
+                    self._skew.attach(client)
+                self._renewable = isinstance(aws.get_credentials(), RefreshableCredentials)
             return self._client, self._sts
 
-    def _forget_clients(self) -> None:
+    def _forget(self, client: BaseClient | None) -> None:
+        """Walk the credential chain again at the next call, unless another thread has done so already."""
         with self._lock:
-            self._client = self._sts = None
+            if self._client is client:
+                self._client = self._sts = None
 
     def _before_send(self, **_: object) -> None:
         """Ask the fence in the last moment: credentials are there, the request is signed."""

@@ -115,7 +115,8 @@ def new_client(aws: session.Session, *, user_agent: str, connections: int) -> Ba
         return aws.create_client(
             SERVICE,
             config=Config(
-                retries={"total_max_attempts": 1},
+                # The mode, too: "adaptive" in the environment would hold calls back in their threads.
+                retries={"total_max_attempts": 1, "mode": "standard"},
                 max_pool_connections=connections,
                 user_agent_extra=user_agent,
             ),

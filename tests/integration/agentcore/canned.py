@@ -45,9 +45,12 @@ class Canned:
 
 
 @contextmanager
-def canned(status: str = "200 OK", body: str = "", *, answers: bool = True) -> Iterator[Canned]:
-    """Serve one answer for the length of a block."""
+def canned(
+    status: str = "200 OK", body: str = "", *, header: str = "", answers: bool = True
+) -> Iterator[Canned]:
+    """Serve one answer for the length of a block; `header` is a line of its head."""
     head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+    head += f"{header}\r\n" if header else ""
     server = Canned(f"{head}Connection: close\r\n\r\n{body}".encode() if answers else None)
     try:
         yield server

@@ -344,8 +344,74 @@ async def test_a_refused_role_is_no_access_and_nothing_was_sent(
         assert server.requests == []
 
 
-async def test_fips_endpoints_are_respected(aws: pytest.MonkeyPatch, port: Boto3AgentCore) -> None:
-    """Fips endpoints are respected."""
-    aws.setenv("AWS_USE_FIPS_ENDPOINT", "true")
+@pytest.mark.parametrize(
+    ("region", "fips", "dual_stack", "host"),
+    [
+        ("us-east-1", "false", "false", "bedrock-agentcore-control.us-east-1.amazonaws.com"),
+        ("us-east-1", "true", "false", "bedrock-agentcore-control-fips.us-east-1.amazonaws.com"),
+        ("eu-west-1", "false", "true", "bedrock-agentcore-control.eu-west-1.api.aws"),
+        ("us-west-2", "true", "true", "bedrock-agentcore-control-fips.us-west-2.api.aws"),
+        ("us-gov-west-1", "false", "false", "bedrock-agentcore-control.us-gov-west-1.amazonaws.com"),
+        ("cn-north-1", "false", "false", "bedrock-agentcore-control.cn-north-1.amazonaws.com.cn"),
+    ],
+)
+async def test_the_endpoint_is_the_regions_fips_and_dual_stack_as_set(
+    aws: pytest.MonkeyPatch, region: str, fips: str, dual_stack: str, host: str
+) -> None:
+    """As in every SDK: AWS_USE_FIPS_ENDPOINT and AWS_USE_DUALSTACK_ENDPOINT."""
+    aws.setenv("AWS_USE_FIPS_ENDPOINT", fips)
+    aws.setenv("AWS_USE_DUALSTACK_ENDPOINT", dual_stack)
+    port = Boto3AgentCore(region=region, user_agent="x/1")
     client = await asyncio.to_thread(lambda: port._clients()[0])
-    assert client.meta.endpoint_url == "https://bedrock-agentcore-control-fips.us-east-1.amazonaws.com"
+    assert client.meta.endpoint_url == f"https://{host}"
+    await port.close()
+
+
+async def test_retry_after_reaches_the_caller(aws: pytest.MonkeyPatch, port: Boto3AgentCore) -> None:
+    """The scheduler pauses for as long as AWS asks."""
+    with canned("429 Too Many Requests", '{"message": "slow"}', header="Retry-After: 17") as server:
+        aws.setenv("AWS_ENDPOINT_URL", server.url)
+        with pytest.raises(AgentCoreError) as refused:
+            await port.list_targets(GATEWAY)
+        assert (refused.value.kind, refused.value.retry_after) == (ErrorKind.THROTTLED, 17)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"code": "ThrottlingException"},
+        {"code": "InternalServerException"},
+        {"code": "ServiceUnavailableException"},
+        {"kind": "close"},
+        {"kind": "reset"},
+    ],
+    ids=lambda fault: fault.get("code") or fault["kind"],
+)
+async def test_each_call_is_one_request_whatever_the_environment_says_of_retries(
+    simulator: SimulatorServer, aws: pytest.MonkeyPatch, port: Boto3AgentCore, fault: dict[str, Any]
+) -> None:
+    """One ticket, one request: the SDK's own retries would go past the quota scheduler."""
+    aws.setenv("AWS_RETRY_MODE", "adaptive")
+    aws.setenv("AWS_MAX_ATTEMPTS", "5")
+    simulator.admin.add_fault(count=None, **fault)
+    calls = [
+        port.list_targets(GATEWAY),
+        port.get_target(GATEWAY, "abcdefghij"),
+        port.get_gateway(GATEWAY),
+        port.create_target(GATEWAY, spec(), client_token=TOKEN, fence=yes),
+        port.update_target(GATEWAY, "abcdefghij", spec(), fence=yes),
+        port.synchronize_target(GATEWAY, "abcdefghij", fence=yes),
+        port.delete_target(GATEWAY, "abcdefghij", fence=yes),
+    ]
+    results = await asyncio.gather(*calls, return_exceptions=True)
+    assert all(isinstance(result, AgentCoreError) for result in results)
+    operations = sorted(entry["operation"] for entry in simulator.admin.requests(limit=1000))
+    assert operations == [
+        "CreateGatewayTarget",
+        "DeleteGatewayTarget",
+        "GetGateway",
+        "GetGatewayTarget",
+        "ListGatewayTargets",
+        "SynchronizeGatewayTargets",
+        "UpdateGatewayTarget",
+    ]
