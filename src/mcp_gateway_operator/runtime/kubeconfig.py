@@ -20,6 +20,7 @@ from lightkube.config.kubeconfig import SERVICE_ACCOUNT, KubeConfig, SingleConfi
 from lightkube.config.models import User
 from lightkube.core.exceptions import ConfigError
 
+from mcp_gateway_operator.runtime.connections import StreamTransport
 from mcp_gateway_operator.runtime.credentials import CredentialsError, ExecAuth, TokenFileAuth
 
 _UNUSABLE = (ConfigError, OSError, KeyError, TypeError, AttributeError, msgspec.MsgspecError, yaml.YAMLError)
@@ -85,9 +86,14 @@ def open_client(config: SingleConfig, *, user_agent: str) -> httpx2.AsyncClient:
             f"The credentials of context {config.context_name!r} cannot be used: {_sentence(error)}."
         ) from error
     server = config.cluster.server
-    transport = httpx2.AsyncHTTPTransport(
-        verify=verify, limits=LIMITS, socket_options=_keepalive(), proxy=_proxy(server)
-    )
+    proxy = _proxy(server)
+    transport: httpx2.AsyncBaseTransport
+    if proxy is None:
+        transport = StreamTransport(tls=verify, options=_keepalive())
+    else:
+        transport = httpx2.AsyncHTTPTransport(
+            verify=verify, limits=LIMITS, socket_options=_keepalive(), proxy=proxy
+        )
     # Compressing lists costs the API server and us more CPU than a cluster's network saves.
     headers = {"User-Agent": user_agent, "Accept": "application/json", "Accept-Encoding": "identity"}
     return httpx2.AsyncClient(

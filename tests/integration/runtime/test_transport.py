@@ -121,6 +121,47 @@ async def test_no_answer_is_told_apart_from_a_refusal(tmp_path: Path) -> None:
     await nowhere.close()
 
 
+async def test_a_connection_is_used_again_until_the_server_ends_it(tmp_path: Path) -> None:
+    used: list[asyncio.StreamWriter] = []
+
+    async def answer(_line: str, _headers: dict[str, str], writer: asyncio.StreamWriter) -> None:
+        used.append(writer)
+        writer.write(http("200 OK", b"{}"))
+
+    async with connected(answer, tmp_path) as cluster:
+        for _ in range(2):
+            await cluster.get(THINGS, "default", "a")
+        used[-1].close()
+        await used[-1].wait_closed()
+        await cluster.get(THINGS, "default", "a")
+
+    assert used[0] is used[1]
+    assert used[2] is not used[1]
+
+
+async def test_an_answer_that_announces_another_is_passed_over(tmp_path: Path) -> None:
+    reply = b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + http("200 OK", b'{"a":1}')
+    async with connected(always(reply), tmp_path) as cluster:
+        assert await cluster.get(THINGS, "default", "a") == b'{"a":1}'
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"SMTP ready\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab",
+        b"HTTP/1.1 200 OK\r\nX: " + b"y" * 100_000,
+    ],
+)
+async def test_an_answer_that_is_not_http_or_not_whole_is_no_answer(tmp_path: Path, reply: bytes) -> None:
+    async with connected(always(reply, then_close=True), tmp_path) as cluster:
+        with pytest.raises(ApiError) as error:
+            await cluster.get(THINGS, "default", "a")
+    assert error.value.status == 0
+
+
 async def test_a_list_that_is_not_json_is_an_error(tmp_path: Path) -> None:
     async with connected(always(http("200 OK", b'{"items": [')), tmp_path) as cluster:
         with pytest.raises(ApiError, match="not readable"):
