@@ -88,6 +88,28 @@ async def test_a_record_that_is_stored_late_does_not_keep_the_ready_of_an_earlie
     assert conditions(new[0])["Ready"]["status"] == "False"
 
 
+async def test_a_record_is_stored_at_once_although_the_update_that_follows_has_to_wait() -> None:
+    """Both had lost their status and were edited meanwhile; the quota lets one update through."""
+    world = World()
+    audit = Audit(world.api.store)
+    pair = ("one", "two")
+    async with world.operator():
+        for name in pair:
+            await world.create(name)
+            await world.until_ready(name)
+    for name in pair:
+        await world.set_status({}, name)
+        await world.edit(name, spec={"description": "changed"})
+    async with world.operator(quotas=Quotas.parse("update=0.02")):
+        await world.pass_time(20)
+        for name in pair:
+            assert (await world.get(name)).status.target_id
+        assert {condition(await world.get(name)).reason for name in pair} == {"GatewayTargetReady", "Queued"}
+        for name in pair:
+            await world.until_ready(name, within=120)
+    assert not audit.complaints
+
+
 async def test_whoever_waits_for_a_turn_says_so_after_30_seconds_and_not_before() -> None:
     world = World()
     audit = Audit(world.api.store)
