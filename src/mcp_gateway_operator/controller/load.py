@@ -28,7 +28,7 @@ from mcp_gateway_operator.targets import consent, desired, diff, naming, ownersh
 from mcp_gateway_operator.targets import marker as markers
 from mcp_gateway_operator.targets.compare import configured_alike
 from mcp_gateway_operator.targets.model import FAILED, Target, instant
-from mcp_gateway_operator.targets.rivalry import Claim, deciding, holder_words, rank_of
+from mcp_gateway_operator.targets.rivalry import deciding, holder_words
 from mcp_gateway_operator.targets.state import (
     GatewayView,
     Memory,
@@ -214,8 +214,7 @@ class Loader:
             recorders = [self._index.recorders(held.summary.target_id) - {obj.key} for held in holders]
             state.name_recorded = any(recorders)
             state.orphans = self._orphans(state.settings, holders)
-            state.holder = self._holder(obj, holders)
-            state.rival = self._rival(state, name)
+            self._rivals.tell(state, name, holders)
             if row is not None and holders:
                 held = deciding(holders)
                 state.rename_blocked = (
@@ -247,25 +246,6 @@ class Loader:
         marks = {row.marker for row in rows if row.marker and row.marker.partition("/")[0] in owners}
         # One by one: a difference from the live view would walk through the markers of all objects.
         return frozenset(mark for mark in marks if mark not in self._index.markers())
-
-    def _holder(self, obj: MCPServer, holders: tuple[Row, ...]) -> str:
-        key = self._index.holder(deciding(holders).summary, besides=obj.key) if holders else None
-        return "/".join(key) if key else ""
-
-    def _rival(self, state: State, name: str) -> str:
-        record = state.record
-        held = (
-            record is not None
-            and record.gateway_id == state.gateway_id
-            and (record.target_name or name) == name
-        )
-        key = self._rivals.ahead(
-            state.obj.key,
-            name,
-            Claim(gateway_id=state.gateway_id, rank=rank_of(state.obj, held=held)),
-            default_gateway=state.settings.default_gateway,
-        )
-        return "/".join(key) if key else ""
 
     def _region(self, state: State) -> str:
         arn = state.record.gateway_arn if state.record else ""

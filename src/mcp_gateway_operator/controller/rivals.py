@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.controller.index import Key, ObjectIndex, wanted_name
-from mcp_gateway_operator.targets.rivalry import Claim, Rank, claim_of
+from mcp_gateway_operator.targets.rivalry import Claim, Rank, claim_of, deciding, rank_of
+from mcp_gateway_operator.targets.state import Row, State
 
 Objects = Callable[[Key], MCPServer | None]
 
@@ -18,7 +19,25 @@ class Rivals:
         self._index = index
         self._objects = objects
 
-    def ahead(self, key: Key, name: str, claim: Claim, *, default_gateway: str) -> Key | None:
+    def tell(self, state: State, name: str, holders: Collection[Row]) -> None:
+        """Enter into a state who else has, or makes, the target of the name that its object wants.
+
+        Args:
+            state: of the object.
+            name: the name it wants.
+            holders: the rows of other targets that have the name.
+        """
+        key, record = state.obj.key, state.record
+        if holders:
+            state.holder = _text(self._index.holder(deciding(holders).summary, besides=key))
+        held = record is not None and (record.gateway_id, record.target_name or name) == (
+            state.gateway_id,
+            name,
+        )
+        claim = Claim(gateway_id=state.gateway_id, rank=rank_of(state.obj, held=held))
+        state.rival = _text(self._ahead(key, name, claim, state.settings.default_gateway))
+
+    def _ahead(self, key: Key, name: str, claim: Claim, default_gateway: str) -> Key | None:
         """Return the object that makes the target that `key` claims; None when that is `key` itself."""
         first: tuple[Rank, Key] = (claim.rank, key)
         for other in self._others(key, name):
@@ -45,3 +64,7 @@ class Rivals:
     def _claim(self, key: Key, name: str, default_gateway: str) -> Claim | None:
         obj = self._objects(key)
         return claim_of(obj, name, default_gateway) if obj is not None else None
+
+
+def _text(key: Key | None) -> str:
+    return "/".join(key) if key is not None else ""

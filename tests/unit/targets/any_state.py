@@ -269,6 +269,7 @@ def states(draw: st.DrawFn) -> State:
         request=body,
         target=draw(st.none() | targets() | targets()),
         problems=draw(st.sampled_from([*9 * [()], ("wrong",)])),
+        disbelieved=draw(st.none() | st.tuples(IDS, st.just("it is older than this object"))),
         holder=draw(st.sampled_from(["", "team-b/other"])),
         rival=draw(st.sampled_from([*3 * [""], "team-b/other"])),
         rename_blocked=draw(st.sampled_from(["", "taken"])),
