@@ -92,12 +92,20 @@ def renew(state: State, row: Row) -> act.Action:
         reason=Reason.TARGET_FAILED,
         message=(
             f"{row.summary.status}: {words.rstrip('.')}. No consent was given in time, or the server "
-            f"refused. Set the annotation {names.SYNC_ANNOTATION} to a new value for a new address in "
-            "status.authorizationUrl."
+            f"refused. {_advice(state)}"
         ),
         stalled=True,
         synced=True,
     )
+
+
+def _advice(state: State) -> str:
+    """Return how a new address is to be had."""
+    annotate = f"et the annotation {names.SYNC_ANNOTATION} to a new value for a new address."
+    if not state.sync_denied:
+        return f"S{annotate}"
+    permission = "bedrock-agentcore:SynchronizeGatewayTargets"
+    return f"Allow {permission} in the operator's IAM policy, then s{annotate}"
 
 
 def _ask(row: Row, request: str) -> act.Synchronize:
@@ -140,8 +148,7 @@ def unchanged(state: State, row: Row) -> act.Action | None:
     return wait(
         state,
         row,
-        f"The address in status.authorizationUrl has run out. Set the annotation {names.SYNC_ANNOTATION} to "
-        "a new value for a new one.",
+        f"The address in status.authorizationUrl has run out. {_advice(state)}",
         synced=True,
         stalled=True,
     )

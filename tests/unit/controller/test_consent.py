@@ -198,6 +198,21 @@ async def test_a_new_generation_of_a_server_that_fails_at_once_is_tried_once() -
         assert condition(await world.get()).observed_generation == 3
 
 
+async def test_a_request_that_the_iam_policy_denies_names_the_permission() -> None:
+    world = World()
+    world.aws.configure(denied_actions=["SynchronizeGatewayTargets"])
+    async with world.operator():
+        await world.create(**CODE)
+        await world.until_reason("TargetFailed", within=700)
+        await world.edit(metadata={"annotations": {names.SYNC_ANNOTATION: "again"}})
+        await world.pass_time(60)
+        assert "bedrock-agentcore:SynchronizeGatewayTargets" in condition(await world.get()).message
+        assert world.calls()["SynchronizeGatewayTargets"] == 1
+        world.aws.configure(denied_actions=[])
+        await world.edit(spec={"endpoint": "https://weather.example.com/v2/mcp"})
+        await world.until_reason("PendingAuthorization", within=10)
+
+
 async def test_the_expiry_of_a_renewed_consent_counts_from_the_request() -> None:
     """AWS need not move `updatedAt` when it indexes tools."""
     world = world_with(sync_bumps_updated_at=False)
