@@ -27,20 +27,25 @@ def observe(state: State, *, pursue: Pursue) -> act.Action:
 
     Args:
         state: what is known.
-        pursue: the decision under Manage, once the spec is valid and the object protected.
+        pursue: the decision under Manage, once the spec is valid, the object protected and in its place.
     """
     if (action := _move(state)) is not None:
         return action
     # When to repair is Manage's business: here it is said at once, and does not change with the time.
     memory = replace(state.memory, protected_here=True, drift_next=0.0, failure_next=state.now)
-    action = pursue(replace(state, memory=memory, fresh=True))
+    action = pursue(replace(state, memory=memory, fresh=True, leftovers=()))
     match action:
         case act.Settled():
-            return msgspec.structs.replace(action, note=f"{_ONLY} {action.note}".rstrip())
+            left = ", ".join(place.gateway_id for place in state.leftovers)
+            also = f"Would remove what it still has on gateway {left}." if left else ""
+            note = " ".join(filter(None, (_ONLY, action.note, also)))
+            return msgspec.structs.replace(action, note=note)
         case act.Update(cause=act.Cause.FAILURE) | act.Synchronize() if _has_failed(state):
             return _failed(state, action)
         case act.Synchronize():
-            return _besides("have AWS index its tools again", replace(state, sync_denied=True), pursue)
+            done = replace(state.memory, synced_request=action.request or state.memory.synced_request)
+            rest = replace(state, memory=done, tools_due=None)
+            return _besides("have AWS index its tools again", rest, pursue)
         case act.Delete(target_id=target_id):
             marked = tuple(row for row in state.marked if row.summary.target_id != target_id)
             would = f"delete target {target_id}, a second one of the same name"

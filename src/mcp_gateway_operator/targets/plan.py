@@ -31,18 +31,16 @@ def plan(state: State) -> act.Action:
             return action
     if observes:
         return observe(state, pursue=_pursue)
-    if state.record is None:
-        return _plan_unrecorded(state)
-    if state.destination is not None:
+    if state.record is not None and state.destination is not None:
         return plan_move(state, state.destination, create=_plan_unrecorded)
-    return clear_up(state, plan_recorded(state, lost=_plan_unrecorded))
+    return _pursue(state)
 
 
 def _pursue(state: State) -> act.Action:
-    """Decide for a target on the gateway where it belongs."""
+    """Decide for a target that is not to move."""
     if state.record is None:
         return _plan_unrecorded(state)
-    return plan_recorded(state, lost=_plan_unrecorded)
+    return clear_up(state, plan_recorded(state, lost=_plan_unrecorded))
 
 
 def _paused(state: State) -> act.Action | None:

@@ -297,6 +297,21 @@ CASES: list[Case] = [
         act.Blocked(reason="ForeignMarker", message=FOREIGN, stalled=True),
     ),
     (
+        "what a move left on another gateway would be removed",
+        recorded,
+        {"of": SPEC, "leftovers": (recorded(of=SPEC, gateway_id=ELSEWHERE),)},
+        act.Settled(
+            until=NOW + 3600.0,
+            note=f"{SETTLED.note} Would remove what it still has on gateway {ELSEWHERE}.",
+        ),
+    ),
+    (
+        "an older CRD allows no move",
+        recorded,
+        {"of": SPEC, "immovable": ELSEWHERE},
+        act.Blocked(reason="Moving", message="crd | kubectl apply", stalled=True),
+    ),
+    (
         "a Get that AWS refused is not repeated at once",
         recorded,
         {"of": SPEC, "memory": {"verified": None, "trouble": trouble()}},
