@@ -6,6 +6,8 @@ import pytest
 
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.types import MCPServer
+from mcp_gateway_operator.simulator.settings import Durations
+from mcp_gateway_operator.simulator.settings import Settings as SimulatorSettings
 from tests.support.world import GATEWAY, OTHER_GATEWAY, World, condition
 
 DRIFT = 30.0
@@ -208,6 +210,25 @@ async def test_would_move() -> None:
         await until_says(world, "would move target")
         await quiet(world)
         assert world.targets(OTHER_GATEWAY) == []
+
+
+async def test_observed_in_the_middle_of_a_move() -> None:
+    """Both targets stay as they are; managed again, the move ends with one."""
+    world = World(simulator=SimulatorSettings(durations=Durations(creating=20.0)))
+    async with world.operator(owner_ids=OWNER, drift_interval=DRIFT):
+        await world.create()
+        await world.until_ready()
+        await world.edit(spec={"gatewayId": OTHER_GATEWAY})
+        await world.until(lambda: world.targets(OTHER_GATEWAY))
+        await world.edit(spec={"managementPolicy": "Observe"})
+        await world.pass_time(60)
+        await quiet(world)
+        assert len(world.targets()) == len(world.targets(OTHER_GATEWAY)) == 1
+        await world.edit(spec={"managementPolicy": "Manage"})
+        await world.until_ready()
+        await world.until(lambda: not world.targets())
+        assert len(world.targets(OTHER_GATEWAY)) == 1
+        assert "CreateGatewayTarget" not in world.calls()
 
 
 @pytest.mark.parametrize(
