@@ -235,7 +235,7 @@ class Observer:
     def _due(self, watch: Watch) -> float:
         """Return when the gateway is to be listed next; a List in flight is not looked at."""
         due = watch.started + max(self._drift() * watch.drift_factor, watch.backoff)
-        if watch.after:
+        if watch.after or watch.failures:
             due = min(due, watch.started + max(APART, watch.backoff))
         if watch.busy:
             due = min(due, watch.started + max(self.interval(watch.table.gateway_id), watch.backoff))
@@ -282,7 +282,7 @@ class Observer:
             recovered = table.error is not None
             watch.failures, watch.backoff = 0, 0.0
             changes = table.apply_list(listing.items, began=began, pages=listing.pages)
-            if recovered and not changes:
+            if recovered:
                 self._on_change(table.gateway_id, ())
             self._report(table.gateway_id, changes)
 

@@ -53,7 +53,7 @@ class Mover:
         entered = replace(state, moves=(*state.moves, Record(gateway_id=action.gateway_id, target_id="")))
         told = act.Await(reason=Reason.MOVING, message=action.message)
         status = status_of(entered, told, wall=self._ports.wall())
-        view.obj = await self._objects.write_status(state.obj, status, guarded=True)
+        view.obj = await self._objects.write_status(state.obj, status)
         view.fresh = True
         memory = state.memory
         memory.record = memory.moves = None

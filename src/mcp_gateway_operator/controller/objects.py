@@ -61,13 +61,17 @@ class ObjectWriter:
         )
         return self._ports.informer.remember(raw)
 
-    async def write_status(self, obj: MCPServer, status: object, *, guarded: bool) -> MCPServer:
-        """Write a whole status; the uid is tested, and the version too when the record changes."""
+    async def write_status(self, obj: MCPServer, status: object) -> MCPServer:
+        """Write a whole status, of the very object and version that it speaks of.
+
+        A process that lost the lease while it was stopped would else put an old record over a newer one.
+        """
         meta = obj.metadata
-        patch: list[dict[str, object]] = [{"op": "test", "path": "/metadata/uid", "value": meta.uid}]
-        if guarded:
-            patch.append({"op": "test", "path": "/metadata/resourceVersion", "value": meta.resource_version})
-        patch.append({"op": "add", "path": "/status", "value": status})
+        patch: list[dict[str, object]] = [
+            {"op": "test", "path": "/metadata/uid", "value": meta.uid},
+            {"op": "test", "path": "/metadata/resourceVersion", "value": meta.resource_version},
+            {"op": "add", "path": "/status", "value": status},
+        ]
         self.reporting.add(obj.key)
         try:
             written = await self._patch(obj, patch, PatchType.JSON, subresource="status")

@@ -22,6 +22,7 @@ from mcp_gateway_operator.controller.perform import NoTicketError, Pass, Perform
 from mcp_gateway_operator.controller.ports import Ports
 from mcp_gateway_operator.controller.report import status_of
 from mcp_gateway_operator.controller.rivals import Rivals
+from mcp_gateway_operator.controller.room import Room
 from mcp_gateway_operator.controller.turns import ready_condition, turn
 from mcp_gateway_operator.controller.writers import OtherWriters
 from mcp_gateway_operator.runtime.cluster import ApiError
@@ -71,6 +72,7 @@ class Reconciler:
         self._performer = Performer(ports, self._objects, self._outcome, self._deny_sync)
         self._mover = Mover(ports, self._objects)
         self._performer.handlers |= {act.Move: self._mover.move, act.Forget: self._mover.forget}
+        self._room = Room()
         self._memories: dict[Key, Memory] = {}
 
     def identify(self, settings: Settings) -> None:
@@ -107,6 +109,10 @@ class Reconciler:
 
         No rows at all mean that Lists of the gateway began to fail, or succeed again: that concerns all.
         """
+        for key in self._room.freed(gateway_id, changes):
+            if (waiting := self._memories.get(key)) is not None:
+                waiting.trouble = None
+            self._ports.queue.add(key)
         over = [each for each in changes if each.after is None or each.after.status not in TRANSIENT]
         done = self.index.concerned(over)
         for key in self.index.concerned(changes) if changes else self._gateways.users(gateway_id):
@@ -215,6 +221,7 @@ class Reconciler:
         if busy_on:
             observer.busy(busy_on, key)
         memory.busy_on = busy_on
+        self._room.follow(key, state.gateway_id, action)
         for wait in waits:
             if wait.list_since is not None and wait.gateway_id:
                 observer.after_list(
@@ -231,7 +238,9 @@ class Reconciler:
         """Write the status if it says something new; return when a held-back one is due."""
         memory = state.memory
         now = self._ports.clock()
-        if isinstance(action, act.Await) and now < memory.report_after:
+        # An object that is being deleted is not Ready any more, however soon its target is gone.
+        leaving = bool(state.obj.metadata.deletion_timestamp) and _shows_ready(state.obj)
+        if isinstance(action, act.Await) and now < memory.report_after and not leaving:
             return memory.report_after
         if isinstance(action, act.Settled):
             memory.trouble = memory.trouble if action.held else None
@@ -248,9 +257,8 @@ class Reconciler:
             return None
         if (held := self._others.held_until(state)) is not None:
             return held
-        guarded = memory.record is not None or memory.moves is not None
         memory.record_failed = memory.record is not None
-        obj = await self._objects.write_status(state.obj, status, guarded=guarded)
+        obj = await self._objects.write_status(state.obj, status)
         memory.record = memory.moves = None
         memory.record_failed = False
         memory.wrote = obj.status
@@ -300,6 +308,7 @@ class Reconciler:
 
     def _forget(self, key: Key) -> None:
         self._drop_memory(key)
+        self._room.follow(key, "", None)
         self._ports.scheduler.cancel(key)
         self._ports.queue.drop(key)
 
@@ -387,3 +396,8 @@ def _deadline(action: act.Action) -> float | None:
             return min((moment for moment in moments if moment is not None), default=None)
         case _:
             return None
+
+
+def _shows_ready(obj: MCPServer) -> bool:
+    found = ready_condition(obj)
+    return found is not None and found.status == "True"

@@ -139,7 +139,9 @@ def _target_fields(state: State, action: act.Action, wall: datetime) -> dict[str
     if record is not None and row is None and state.view(record.gateway_id).listed_at is None:
         # Nothing was read yet: what a predecessor of this process knew stands.
         return {}
-    fields: dict[str, object] = {"failure": None, "not_converging": "", "status_reasons": ()}
+    # What AWS did not keep is remembered for this generation, whatever else goes on, until it does keep it.
+    unkept = "" if isinstance(action, act.Settled) or not _told(state) else old.not_converging
+    fields: dict[str, object] = {"failure": None, "not_converging": unkept, "status_reasons": ()}
     fields |= {"authorization_url": "", "authorization_expires": ""}
     if row is None:
         return fields if record is None else fields | {"target_status": ""}
@@ -169,6 +171,11 @@ def _target_fields(state: State, action: act.Action, wall: datetime) -> dict[str
     if isinstance(action, act.Blocked) and action.signature:
         fields["not_converging"] = action.signature
     return fields
+
+
+def _told(state: State) -> bool:
+    """Whether status speaks of this generation."""
+    return state.obj.status.observed_generation == state.obj.metadata.generation
 
 
 _RESTING = frozenset({Reason.PAUSED, Reason.OBSERVED})

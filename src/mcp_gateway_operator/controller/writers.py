@@ -49,7 +49,7 @@ class OtherWriters:
             if record is not None and stored_record(obj) != record:
                 moves = stored_moves(obj) if memory.moves is None else memory.moves
                 status = with_record(obj, record, moves, wall=self._ports.wall())
-                obj = await self._objects.write_status(obj, status, guarded=True)
+                obj = await self._objects.write_status(obj, status)
                 memory.wrote = obj.status
         memory.record_failed = False
         return obj

@@ -116,6 +116,8 @@ def _settled(state: State, row: Row) -> act.Action:
             reason=Reason.TARGET_FAILED,
             message=f"AWS reports the state {summary.status}, which this version does not know.",
             synced=True,
+            gateway_id=row.gateway_id,
+            busy=True,
         )
     if not row.ready:
         return _in_progress(row)

@@ -24,6 +24,7 @@ def applied_generation(obj: MCPServer) -> int:
         return 0
     held = condition.status in {"True", "Unknown"}
     held = held or condition.reason in {Reason.DRIFTED, Reason.NOT_CONVERGING}
+    held = held or bool(obj.status.not_converging)
     return generation if held else 0
 
 

@@ -53,7 +53,10 @@ def was_ready(state: State) -> bool:
 
 
 def unlisted(state: State, gateway_id: str) -> act.Action | None:
-    """Return what to wait for while a gateway's targets are not known, None when they are."""
+    """Return what to wait for while a gateway's targets are not known, None when they are.
+
+    While its Lists fail nobody waits for the next one: all are woken when they fail otherwise or succeed.
+    """
     view = state.view(gateway_id)
     if view.error is None:
         if view.listed_at is not None:
@@ -75,7 +78,6 @@ def unlisted(state: State, gateway_id: str) -> act.Action | None:
             message=f"Gateway {gateway_id} does not exist{where}. Correct spec.gatewayId or --gateway-id.",
             stalled=True,
             gateway_id=gateway_id,
-            list_since=state.now,
         )
     if kind in STALLING:
         return act.Blocked(
@@ -83,21 +85,18 @@ def unlisted(state: State, gateway_id: str) -> act.Action | None:
             message=f"The targets of gateway {gateway_id} cannot be listed: {message}",
             stalled=True,
             gateway_id=gateway_id,
-            list_since=state.now,
         )
     if _stands(state, listed=view.listed_at is not None):
         return act.Await(
             reason=Reason.AWS_UNAVAILABLE,
             message=message,
             gateway_id=gateway_id,
-            list_since=state.now,
             quiet=True,
         )
     return act.Blocked(
         reason=Reason.AWS_UNAVAILABLE,
         message=f"The targets of gateway {gateway_id} cannot be listed: {message}",
         gateway_id=gateway_id,
-        list_since=state.now,
     )
 
 

@@ -121,14 +121,13 @@ ASKED: list[Case] = [
             message="not authorized",
             stalled=True,
             gateway_id=GATEWAY,
-            list_since=NOW,
         ),
     ),
     (
         "a row from before, and Lists fail",
         deleted,
         {"recorded": STALE, "gateways": views(view(error=("transient", "503")))},
-        act.Blocked(reason="AWSUnavailable", message="503", gateway_id=GATEWAY, list_since=NOW),
+        act.Blocked(reason="AWSUnavailable", message="503", gateway_id=GATEWAY),
     ),
     (
         "foreign",

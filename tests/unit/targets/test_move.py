@@ -42,7 +42,6 @@ TOWARDS = [
             message=f"Moving from gateway {GATEWAY} to {ELSEWHERE}: Gateway {ELSEWHERE} does not exist",
             stalled=True,
             gateway_id=ELSEWHERE,
-            list_since=NOW,
         ),
     ),
     (

@@ -81,7 +81,6 @@ CASES: list[Case] = [
             message=f"Gateway {GATEWAY} does not exist",
             stalled=True,
             gateway_id=GATEWAY,
-            list_since=NOW,
         ),
     ),
     (
