@@ -81,6 +81,8 @@ class Workers(Generic[K]):
             finally:
                 self._queue.done(key)
             self._on_pass(key, outcome, now() - started)
+            # A pass that had nothing to wait for must not keep the loop: ten thousand do after a restart.
+            await asyncio.sleep(0)
 
     async def _pass(self, key: K) -> Outcome:
         try:

@@ -135,3 +135,14 @@ async def test_no_more_passes_at_a_time_than_workers(count: int) -> None:
     assert peak == count
     queue.shut_down()
     await task
+
+
+async def test_passes_that_wait_for_nothing_leave_others_their_turn() -> None:
+    world = World([], count=4)
+    for number in range(1000):
+        world.queue.add(("default", str(number)))
+    turns = 0
+    while len(world.outcomes) < 1000:
+        await asyncio.sleep(0)
+        turns += 1
+    assert turns >= 1000 / 4
