@@ -308,3 +308,37 @@ async def test_target_that_is_not_ours_is_named_and_never_touched(whose: str) ->
         assert set(world.calls()) <= {"ListGatewayTargets"}
         world.aws.delete_target(human["targetId"])
         await world.until_ready(within=2 * DRIFT)
+
+
+@pytest.mark.parametrize("mover", ["older", "younger"])
+async def test_name_on_another_gateway_goes_by_age_too(mover: str) -> None:
+    """One moves to the gateway where the other is about to be made: one of them waits for the other.
+
+    Both were there before this process, so each first makes sure that nothing comes to light of it.
+    """
+    world = world_of()
+    other = "younger" if mover == "older" else "older"
+    async with world.operator(owner_ids=(OWNER,), drift_interval=DRIFT):
+        if mover == "younger":
+            await world.create(
+                other, targetName="forecasts", gatewayId=OTHER_GATEWAY, managementPolicy="Observe"
+            )
+            await world.pass_time(5)
+        await world.create(mover, targetName="forecasts")
+        await world.until_ready(mover)
+        await world.pass_time(5)
+    if mover == "older":
+        await world.create(other, targetName="forecasts", gatewayId=OTHER_GATEWAY)
+    await world.edit(mover, spec={"gatewayId": OTHER_GATEWAY})
+    await world.edit(other, spec={"managementPolicy": "Manage"})
+    async with world.operator(owner_ids=(OWNER,), drift_interval=DRIFT):
+        obj = await world.until_ready("older", within=120)
+        loser = await world.until_reason("NameConflict", "younger", within=120)
+        assert "team-a/older" in condition(loser).message
+        assert targets(world, OTHER_GATEWAY) == {obj.status.target_id: "forecasts"}
+        # The target of one that cannot move yet serves on.
+        assert len(targets(world)) == (mover == "younger")
+        await world.delete("older")
+        await world.until_ready("younger", within=200)
+        assert len(targets(world, OTHER_GATEWAY)) == 1
+        await world.until(lambda: not targets(world), within=2 * DRIFT)
