@@ -124,7 +124,7 @@ def test_the_graph_ends_in_a_target_and_shows_what_the_operator_reports(
     made = walk.make("mcpserver")
     assert made["spec"]["endpoint"] == "https://weather.mcp.example.com/mcp"
     assert made["spec"]["oauthScopes"] == ["weather.read"]
-    assert "status" not in made
+    assert made["status"] == {"observedGeneration": -1}, "nobody has seen it yet"
     walk.assert_ready_is(False, "mcpserver")
 
     site.start()
