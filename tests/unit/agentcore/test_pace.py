@@ -21,7 +21,7 @@ def windows(bench: Bench, since: float, until: float, seconds: float) -> list[in
     return [counts[number] for number in range(int((until - since) / seconds))]
 
 
-@pytest.mark.parametrize(("gateways", "interval"), [(300, 60), (900, 180)])
+@pytest.mark.parametrize(("gateways", "interval"), [(300, 60), (600, 120)])
 def test_hundreds_of_gateways_are_listed_evenly(gateways: int, interval: float) -> None:
     """Five Lists a second, half of the quota, from the second interval on and in no bursts."""
 

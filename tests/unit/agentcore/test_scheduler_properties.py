@@ -45,7 +45,7 @@ def test_throughput_is_95_percent_of_the_quota_while_work_waits(
 ) -> None:
     """Throughput is 95 percent of the quota while work waits."""
     desk = Desk(Quotas(get=rate), call_seconds=call_seconds)
-    seconds = 40
+    seconds = 20
     for number in range(int(rate * seconds * 2)):
         desk.call(number, Op.GET, namespace=str(number % namespaces))
     desk.timers.run_until(seconds)
