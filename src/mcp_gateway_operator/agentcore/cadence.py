@@ -39,8 +39,8 @@ def busy_interval(age: float, busy_gateways: int, quota: float | None) -> float:
 def failure_backoff(error: AgentCoreError, failures: int, drift: float) -> float:
     """Return the seconds to leave a gateway alone after its nth failed List in a row.
 
-    What only a person can change, or costs a hundred calls a look, is looked at again at the pace of drift, and
-    AWS's Retry-After is honoured.
+    What only a person can change, or costs a hundred calls a look, is looked at again at the pace of drift,
+    and AWS's Retry-After is honoured.
     """
     if error.kind in _SLOW_TO_CHANGE or error.code == "TooManyPages":
         return drift

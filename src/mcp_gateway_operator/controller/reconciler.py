@@ -23,7 +23,7 @@ from mcp_gateway_operator.controller.ports import Ports
 from mcp_gateway_operator.controller.report import status_of
 from mcp_gateway_operator.controller.rivals import Rivals
 from mcp_gateway_operator.controller.room import Room
-from mcp_gateway_operator.controller.turns import ready_condition, turn
+from mcp_gateway_operator.controller.turns import ready_condition, shows_ready, turn
 from mcp_gateway_operator.controller.writers import OtherWriters
 from mcp_gateway_operator.runtime.cluster import ApiError
 from mcp_gateway_operator.targets import actions as act
@@ -239,7 +239,7 @@ class Reconciler:
         memory = state.memory
         now = self._ports.clock()
         # An object that is being deleted is not Ready any more, however soon its target is gone.
-        leaving = bool(state.obj.metadata.deletion_timestamp) and _shows_ready(state.obj)
+        leaving = bool(state.obj.metadata.deletion_timestamp) and shows_ready(state.obj)
         if isinstance(action, act.Await) and now < memory.report_after and not leaving:
             return memory.report_after
         if isinstance(action, act.Settled):
@@ -396,8 +396,3 @@ def _deadline(action: act.Action) -> float | None:
             return min((moment for moment in moments if moment is not None), default=None)
         case _:
             return None
-
-
-def _shows_ready(obj: MCPServer) -> bool:
-    found = ready_condition(obj)
-    return found is not None and found.status == "True"

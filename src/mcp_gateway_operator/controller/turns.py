@@ -52,5 +52,11 @@ def ready_condition(obj: MCPServer) -> Condition | None:
     return next((each for each in obj.status.conditions if each.type == ConditionType.READY), None)
 
 
+def shows_ready(obj: MCPServer) -> bool:
+    """Whether status says Ready, of whatever generation."""
+    ready = ready_condition(obj)
+    return ready is not None and ready.status == "True"
+
+
 def _stalled(obj: MCPServer) -> bool:
     return any(c.type == ConditionType.STALLED and c.status == "True" for c in obj.status.conditions)
