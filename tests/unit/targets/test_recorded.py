@@ -161,9 +161,7 @@ QUIET: list[Case] = [
     (
         "a state of the future",
         {"recorded": row(status="HIBERNATING", ready=False)},
-        act.Blocked(
-            reason="TargetFailed", message="HIBERNATING", synced=True, gateway_id=GATEWAY, busy=True
-        ),
+        act.Blocked(reason="TargetFailed", message="HIBERNATING", synced=True, gateway_id=GATEWAY, busy=True),
     ),
     (
         "the new name is taken",
