@@ -50,8 +50,8 @@ class ObservedState(Camel, frozen=True, kw_only=True):
     defaults: Annotated[
         dict[str, str],
         Field(
-            doc="Fields that the spec leaves out and that AWS filled in when the target was written, with the "
-            "values as JSON. They are no drift.",
+            doc="Fields that the spec leaves out and that AWS filled in when the target was written, with "
+            "the values as JSON. They are no drift.",
             item=Field(doc=""),
         ),
     ] = msgspec.field(default_factory=dict)

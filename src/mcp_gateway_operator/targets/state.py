@@ -196,7 +196,7 @@ class Memory:
         consent: the address that status shows while a person is waited for.
         consent_since: loop time at which this was first seen of the target's present state.
         consent_ends: loop time at which the address runs out.
-        indexed_for: generation for which this process last had AWS index tools, so that consent was asked for.
+        indexed_for: generation for which this process last had AWS ask for consent by indexing tools.
         rested_at: loop time at which the target was last seen settled and not waiting for a person.
         synced_at: loop time at which tools were last asked to be indexed, other than to repair.
         wrote: the status as we last wrote it; another in its place is another process's.
