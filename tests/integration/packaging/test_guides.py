@@ -40,8 +40,10 @@ ELSEWHERE = (
     "make unit",
     "make integration",
     "make lint-fix",
-    "kubectl get mcps github -o jsonpath",  # these two speak of an object that the reader has
+    "kubectl get mcps github -o jsonpath",  # these speak of objects that the reader has
     "kubectl annotate mcps github",
+    "kubectl patch mcps weather",  # and the move itself is told with these lines among the operator's tests
+    "kubectl wait mcps weather",
 )
 
 Shell = Callable[[str], subprocess.CompletedProcess[str]]
