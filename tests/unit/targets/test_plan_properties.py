@@ -60,7 +60,13 @@ def is_foreign(state: State, mark: str | None) -> bool:
     return state.settings.marks and mark is not None and mark not in ours
 
 
-def a_wait_ends(_state: State, action: act.Action) -> None:
+def lists_fail(state: State, gateway_id: str) -> bool:
+    """Whether all who use a gateway are woken when its Lists fail otherwise than now, or succeed."""
+    places = (state, state.destination, *state.leftovers)
+    return any(place.view(gateway_id).error is not None for place in places if place is not None)
+
+
+def a_wait_ends(state: State, action: act.Action) -> None:
     """A deadline lies ahead, or the pass would begin anew at once; and who awaits will be woken."""
     until = getattr(action, "until", None)
     if until is not None and not isinstance(action, act.Settled):
@@ -68,7 +74,8 @@ def a_wait_ends(_state: State, action: act.Action) -> None:
     if isinstance(action, act.Settled):
         assert until is None or until > NOW
     if isinstance(action, act.Await):
-        assert until is not None or (action.gateway_id and (action.busy or action.list_since is not None))
+        woken = action.busy or action.list_since is not None or lists_fail(state, action.gateway_id)
+        assert until is not None or (action.gateway_id and woken)
 
 
 def no_write_without_the_finalizer(state: State, action: act.Action) -> None:
