@@ -114,6 +114,8 @@ def _share_status(status: MCPServerStatus) -> None:
     _share(status, _REPEATED_IN_STATUS)
     if status.observed is not None:
         _share(status.observed, ("updated_at",))
+        if not status.observed.defaults:
+            force_setattr(status.observed, "defaults", _NOTHING)
     for condition in status.conditions:
         _share(condition, _REPEATED_IN_CONDITION)
     # Most objects have most conditions in common.

@@ -109,7 +109,7 @@ class Outcome:
         memory.written = (target.summary.updated_at, now)
         self.swept(state)
         memory.applied = memory.indexed_for = state.obj.metadata.generation
-        memory.defaults = {}
+        memory.defaults = diff.NOTHING
         memory.defaults = diff.defaults(differences(state, target), cleared=diffs)
         unkept = differences(state, target)
         memory.verify_after_repair = bool(unkept)

@@ -176,7 +176,9 @@ class Informer(Generic[T]):
         obj = self._decode(answer) if isinstance(answer, bytes) else answer
         if self._cache.remember(obj) is Remembered.REGRESSED:
             self._suspect_rollback(obj.metadata.namespace)
-        return obj
+        held = self._cache.get((obj.metadata.namespace, obj.metadata.name))
+        # The event may have come before the answer: whoever keeps the object keeps the one that is here.
+        return held if held is not None and held == obj else obj
 
     def forget(self, key: Key, uid: str) -> None:
         """Drop an object whose end this process has just brought about (its last finalizer is gone)."""

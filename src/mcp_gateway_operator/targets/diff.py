@@ -23,6 +23,8 @@ POLICY_SESSION_HEADER: Final = "x-amzn-bedrock-agentcore-policy-session-id"
 _HTTPS: Final = 443
 
 Flat = dict[str, Any]
+NOTHING: Final[Flat] = {}
+"""No fields; never written to, for ten thousand objects share it."""
 
 
 class FieldDiff(msgspec.Struct, frozen=True):
@@ -120,6 +122,9 @@ def _credentials(providers: list[Mapping[str, Any]], region: str) -> Flat:
             }
         case "GATEWAY_IAM_ROLE":
             iam = provider.get("iamCredentialProvider") or {}
+            if not iam:
+                # An MCP server target cannot be made with it, so it is what AWS shows where there is nothing.
+                return {"authType": "NoAuth"}
             return {
                 "authType": "GatewayIamRole",
                 "iam.service": iam.get("service"),
@@ -161,7 +166,7 @@ def defaults(unkept: tuple[FieldDiff, ...], *, cleared: tuple[FieldDiff, ...]) -
     """
     before = {each.field: each.have for each in cleared}
     filled = all(each.want is None and before.get(each.field) != each.have for each in unkept)
-    return {each.field: each.have for each in unkept} if filled else {}
+    return {each.field: each.have for each in unkept} if unkept and filled else NOTHING
 
 
 def digest(value: object) -> str:

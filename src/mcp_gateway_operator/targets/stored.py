@@ -8,7 +8,7 @@ from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.names import ConditionType, Reason
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.targets import naming
-from mcp_gateway_operator.targets.diff import Flat
+from mcp_gateway_operator.targets.diff import NOTHING, Flat
 from mcp_gateway_operator.targets.state import Record
 
 
@@ -31,7 +31,9 @@ def applied_generation(obj: MCPServer) -> int:
 def stored_defaults(obj: MCPServer) -> Flat:
     """Return what status says AWS filled in where the spec says nothing."""
     observed = obj.status.observed
-    return {} if observed is None else {name: _decoded(text) for name, text in observed.defaults.items()}
+    if observed is None or not observed.defaults:
+        return NOTHING
+    return {name: _decoded(text) for name, text in observed.defaults.items()}
 
 
 def _decoded(text: str) -> object:
