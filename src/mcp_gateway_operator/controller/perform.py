@@ -26,6 +26,7 @@ from mcp_gateway_operator.targets.looks import charge
 from mcp_gateway_operator.targets.model import Target
 from mcp_gateway_operator.targets.move import beside
 from mcp_gateway_operator.targets.state import State, Verified
+from mcp_gateway_operator.targets.waiting import was_ready
 
 log = structlog.get_logger(__name__)
 
@@ -157,6 +158,8 @@ class Performer:
         row, target = state.recorded, view.target
         assert row is not None
         assert target is not None
+        again = memory.verified is not None and memory.verified.digest == action.digest
+        memory.idle_looks = memory.idle_looks + 1 if again and was_ready(state) else 0
         memory.verified = Verified(
             digest=action.digest, fingerprint=row.fingerprint, updated_at=target.summary.updated_at
         )
@@ -174,6 +177,7 @@ class Performer:
         with claim, self._ticket(state, Op.UPDATE, action.gateway_id, lane) as ticket:
             began = ports.clock()
             memory.verified = view.target = None
+            memory.idle_looks = 0
             target = await ports.agentcore.update_target(
                 action.gateway_id, action.target_id, action.request, fence=ports.fence
             )

@@ -9,7 +9,7 @@ from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets import diff, naming, ownership
 from mcp_gateway_operator.targets import marker as markers
 from mcp_gateway_operator.targets.consent import asks_person
-from mcp_gateway_operator.targets.looks import next_look
+from mcp_gateway_operator.targets.looks import idle, next_look
 from mcp_gateway_operator.targets.model import FAILED, Target, instant
 from mcp_gateway_operator.targets.state import LIST_LAG, Row, State
 from mcp_gateway_operator.targets.waiting import attempt, was_ready
@@ -66,7 +66,7 @@ def _look(state: State, row: Row, *, changed: bool) -> act.Action | None:
     until = next_look(state)
     if not read.look or ours or state.now >= until:
         return attempt(state, read)
-    if row.summary.status in FAILED:
+    if row.summary.status in FAILED or (idle(state, row) and was_ready(state)):
         return None
     message = "Changed outside again and again; what was changed is read within ten minutes."
     if was_ready(state):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from mcp_gateway_operator.targets.state import State
+from mcp_gateway_operator.targets.state import Row, State
 
 AT_ONCE: Final = 10
 EVERY: Final = 600.0
@@ -24,3 +24,13 @@ def next_look(state: State) -> float:
 def charge(debt: float, now: float) -> float:
     """Return the debt after one more read; it never grows beyond what some hours pay off."""
     return min(max(debt, now) + EVERY, now + 2 * AT_ONCE * EVERY)
+
+
+def idle(state: State, row: Row) -> bool:
+    """Whether `updatedAt` alone has moved, as it did so often for nothing that it is no sign of a change."""
+    verified = state.memory.verified
+    if state.memory.idle_looks < AT_ONCE or verified is None:
+        return False
+    if verified.fingerprint is None or row.fingerprint is None:
+        return False
+    return verified.fingerprint[1] != row.fingerprint[1] and verified.fingerprint[2:] == row.fingerprint[2:]

@@ -10,6 +10,7 @@ from mcp_gateway_operator.targets import ownership
 from mcp_gateway_operator.targets.compare import compare
 from mcp_gateway_operator.targets.consent import pending, unchanged
 from mcp_gateway_operator.targets.duplicates import remove, told, twin_of
+from mcp_gateway_operator.targets.looks import idle, next_look
 from mcp_gateway_operator.targets.model import TRANSIENT
 from mcp_gateway_operator.targets.repair import failed
 from mcp_gateway_operator.targets.state import LIST_LAG, Record, Row, State
@@ -122,6 +123,8 @@ def _settled(state: State, row: Row) -> act.Action:
     if not row.ready:
         return _in_progress(row)
     due = state.memory.next_sweep
+    if idle(state, row):
+        due = next_look(state) if due is None else min(due, next_look(state))
     if (twin := twin_of(state, row)) is not None:
         action = remove(state, twin)
         if not isinstance(action, act.Blocked):

@@ -178,6 +178,7 @@ class Memory:
         failure_next: loop time of the next repair, while the target is failed.
         failure_ended: loop time since which the target is READY again.
         look_debt: loop time until which the reads are paid for that changes outside have cost (`looks`).
+        idle_looks: reads in a row, since the last write, that found no difference behind a changed row.
         sent_diff: digest of the last drift that was repaired, to notice what does not converge.
         defaults: fields that the spec leaves out and AWS filled in, as the answer to our last write showed.
         gateway_gone: GetGateway answered 404 too, or may not be asked.
@@ -221,6 +222,7 @@ class Memory:
     failure_next: float | None = None
     failure_ended: float | None = None
     look_debt: float = 0.0
+    idle_looks: int = 0
     drift_attempts: int = 0
     drift_next: float = 0.0
     sent_diff: str = ""

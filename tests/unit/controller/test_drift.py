@@ -99,6 +99,23 @@ async def test_edit_outside_that_changes_nothing_of_the_spec_costs_one_get() -> 
         assert world.writes() == []
 
 
+async def test_change_time_that_never_rests_takes_nothing_from_ready() -> None:
+    """Where it tells of no change at all, it is looked at now and then; a real change is still found."""
+    world = World()
+    async with world.operator():
+        target_id = await settled(world)
+        for _ in range(120):
+            world.aws.edit_target(target_id)
+            await world.pass_time(DRIFT)
+        assert own_calls(world)["GetGatewayTarget"] <= 10 + 12 + 1
+        assert world.writes() == []
+        passes = world.passes.total()
+        await world.pass_time(HOUR)
+        assert world.passes.total() - passes <= 4
+        world.aws.edit_target(target_id, targetConfiguration=EVIL)
+        await world.until(lambda: world.calls()["UpdateGatewayTarget"] == 1, within=600 + 1.15 * DRIFT)
+
+
 async def test_deletion_outside_is_made_good_within_a_drift_interval() -> None:
     """Two Gets, two seconds apart, prove what one List says; the old id is recorded until then."""
     world = World()

@@ -208,6 +208,16 @@ def test_authorisation_that_this_version_does_not_write_differs(kind: str) -> No
     assert have["authType"] == kind
 
 
+def test_role_without_what_a_server_needs_of_it_is_no_authorisation() -> None:
+    """AWS refuses such a thing for an MCP server, so an answer that shows it has made it up."""
+    shown = {
+        "name": NAME,
+        "credentialProviderConfigurations": [{"credentialProviderType": "GATEWAY_IAM_ROLE"}],
+    }
+    assert diff.flatten(shown)["authType"] == "NoAuth"
+    assert "iam.region" not in diff.flatten(shown, region=REGION)
+
+
 def test_description_of_differences_is_bounded_and_readable() -> None:
     diffs = diff.compare(
         flat(spec(description="x" * 170, endpoint="https://new.example.com/mcp")), flat(SPEC)
