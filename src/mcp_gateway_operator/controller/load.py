@@ -223,6 +223,7 @@ class Loader:
                     "or delete that target."
                 )
                 name = row.summary.name
+        self._follow_rename(state)
         kept = row.marker if row is not None and not state.settings.marks else None
         mark = state.settings.marker_of(obj) or kept
         body = desired.request(obj.spec, name=name, mark=mark)
@@ -230,6 +231,16 @@ class Loader:
         iam = obj.spec.auth_type == AuthType.GATEWAY_IAM_ROLE
         state.want = diff.flatten(body, region=self._region(state) if iam else "")
         state.want_digest = diff.digest(state.want)
+
+    @staticmethod
+    def _follow_rename(state: State) -> None:
+        """A name that has become free makes an edit of what AWS has held but for the name: it is no drift."""
+        memory, generation = state.memory, state.obj.metadata.generation
+        if state.rename_blocked:
+            memory.rename_waits = generation
+        elif memory.rename_waits:
+            memory.applied = 0 if memory.rename_waits == generation else memory.applied
+            memory.rename_waits = 0
 
     def _holders(self, state: State, name: str) -> tuple[Row, ...]:
         table = self._observer.table(state.gateway_id)

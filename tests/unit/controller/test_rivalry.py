@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
+import msgspec
 import pytest
 
 from mcp_gateway_operator.api import names
-from mcp_gateway_operator.runtime.cluster import NAMESPACES
+from mcp_gateway_operator.runtime.cluster import EVENTS, NAMESPACES
 from mcp_gateway_operator.simulator.settings import Durations, Switches
 from mcp_gateway_operator.simulator.settings import Settings as SimulatorSettings
 from mcp_gateway_operator.targets import marker
@@ -244,6 +245,24 @@ async def test_rename_onto_a_taken_name_is_reported_and_holds_nothing_else_back(
         await world.until_ready("beta", within=DRIFT)
         assert targets(world) == {before.status.target_id: "alpha"}
         assert world.calls()["CreateGatewayTarget"] == 0
+
+
+@pytest.mark.parametrize("policy", ["Repair", "Report"])
+async def test_rename_that_had_to_wait_is_an_edit_and_no_drift(policy: str) -> None:
+    """Nobody changed anything outside: no Event says so, and no policy for that holds the rename back."""
+    world = world_of()
+    async with world.operator(owner_ids=(OWNER,), drift_interval=DRIFT):
+        for name in ("alpha", "beta"):
+            await world.create(name, driftPolicy=policy)
+            await world.until_ready(name)
+        await world.edit("beta", spec={"targetName": "alpha"})
+        await world.until_reason("NameConflict", "beta")
+        await quiet(world)
+        await world.delete("alpha")
+        await world.until_ready("beta", within=DRIFT)
+        reasons = [msgspec.json.decode(body)["reason"] for _, body in world.api.store.select(EVENTS, None)]
+        assert "Updated" in reasons
+        assert "DriftRepaired" not in reasons
 
 
 async def test_swap_of_two_names_stays_as_it_is_and_says_so() -> None:
