@@ -57,6 +57,7 @@ class Loader:
         wall: Callable[[], datetime],
         rng: random.Random,
         knows_all: Callable[[], bool],
+        heard: dict[str, str],
     ) -> None:
         self._observer = observer
         self._gateways = gateways
@@ -66,6 +67,7 @@ class Loader:
         self._wall = wall
         self._rng = rng
         self._knows_all = knows_all
+        self._heard = heard
         self.sync_denied: dict[str, float] = {}
         """Until when AWS is taken to refuse Synchronize, by gateway."""
 
@@ -97,6 +99,7 @@ class Loader:
             disbelieved=(home.target_id, why) if home and why else None,
             gateway_id=gateway_id,
             gateways={view.gateway_id: view for view in views},
+            heard=self._heard,
             target=target,
             problems=tuple(str(problem) for problem in validate(obj.spec)),
             sync_denied=self._sync_denied(gateway_id),

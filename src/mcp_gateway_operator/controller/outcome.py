@@ -37,6 +37,8 @@ class Outcome:
     def __init__(self, ports: Ports, index: ObjectIndex) -> None:
         self._ports = ports
         self._index = index
+        self.heard: dict[str, str] = {}
+        """ARNs of the gateways whose targets have answered, the latest last."""
 
     def record(self, state: State, gateway_id: str, target: Target) -> None:
         """Remember which target is the object's; the status says so at the end of the pass, or soon after."""
@@ -120,11 +122,17 @@ class Outcome:
         spread = 0.9 + self._ports.rng.random() / 5
         state.memory.next_sweep = self._ports.clock() + state.settings.sweep_interval * spread
 
+    def hear(self, gateway_id: str, target: Target) -> None:
+        """Keep the ARN of a gateway that answered: it tells the account and Region that calls go to."""
+        self.heard.pop(gateway_id, None)
+        self.heard[gateway_id] = target.gateway_arn
+
     def write_noted(self, gateway_id: str, target: Target, began: float) -> None:
         """Put a write's answer into the observer's table at once.
 
         Lists report what others did, so whoever waits for a name that this write freed is woken here.
         """
+        self.hear(gateway_id, target)
         table = self._ports.observer.track(gateway_id)
         for change in table.apply_write(target, began=began, ended=self._ports.clock()):
             if change.before is not None and change.before.name != target.summary.name:

@@ -110,6 +110,7 @@ class Performer:
                     return
                 raise
         view.target = target
+        self._outcome.hear(action.gateway_id, target)
         self._outcome.note_details(state, action.gateway_id, target)
 
     async def _create(self, _view: Pass, state: State, action: act.Create) -> None:

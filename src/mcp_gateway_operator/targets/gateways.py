@@ -53,8 +53,8 @@ def _elsewhere(state: State, gateway_id: str) -> act.Action | None:
         return None
     settings = state.settings
     made = naming.account_and_region(arn)
-    ours = (settings.account, settings.region)
-    if settings.account and made == ours:
+    ours = (settings.account, settings.region) if settings.account else _heard(state, gateway_id)
+    if ours[0] and made == ours:
         return None
     return act.Blocked(
         reason=Reason.WRONG_ACCOUNT_OR_REGION,
@@ -67,3 +67,9 @@ def _elsewhere(state: State, gateway_id: str) -> act.Action | None:
         gateway_id=gateway_id,
         list_since=state.now,
     )
+
+
+def _heard(state: State, gateway_id: str) -> tuple[str, str]:
+    """Return where AWS lets us act while STS does not say it: where another gateway is that answered last."""
+    arns = (arn for other, arn in reversed(state.heard.items()) if other != gateway_id)
+    return next(map(naming.account_and_region, arns), ("", state.settings.region))

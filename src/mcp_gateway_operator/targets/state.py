@@ -279,6 +279,7 @@ class State:
         rival: the MCPServer, as NAMESPACE/NAME, that wants the desired name too and comes first, or "".
         rename_blocked: why the target keeps its old name for now, or "".
         sync_denied: AWS refuses Synchronize to these credentials (an old IAM policy).
+        heard: ARNs of the gateways whose targets answered this process, the latest last.
         target: the target read in full by this pass, if it was.
         problems: what is wrong with the spec, as sentences.
         moves: the other gateways that hold, or may hold, a target of the object; one without a target id is
@@ -308,6 +309,7 @@ class State:
     want: Flat = field(default_factory=dict)
     want_digest: str = ""
     request: dict[str, object] = field(default_factory=dict)
+    heard: dict[str, str] = field(default_factory=dict)
     target: Target | None = None
     problems: tuple[str, ...] = ()
     tools_due: float | None = None

@@ -405,6 +405,22 @@ async def test_gone_gateway_is_believed_after_five_minutes(denied: list[str]) ->
         await world.until(lambda: not world.exists(), within=180)
 
 
+async def test_gone_gateway_is_believed_without_sts_on_the_word_of_another() -> None:
+    """Its ARN tells the account; with no other gateway nothing does, and nothing is forgotten."""
+    world = World()
+    world.aws.add_fault(operation="sts:GetCallerIdentity", code="InternalServerException", count=None)
+    async with world.operator(drift_interval=DRIFT):
+        await world.create()
+        await world.until_ready()
+        world.aws.delete_gateway(GATEWAY)
+        await world.delete()
+        await world.pass_time(1200)
+        assert condition(await world.get()).reason == "WrongAccountOrRegion"
+        await world.create("other", gatewayId=OTHER_GATEWAY)
+        await world.until_ready("other")
+        await world.until(lambda: not world.exists(), within=400)
+
+
 async def test_other_account_forgets_nothing() -> None:
     world = World()
     async with world.operator(drift_interval=DRIFT):
