@@ -57,7 +57,6 @@ class Loader:
         wall: Callable[[], datetime],
         rng: random.Random,
         knows_all: Callable[[], bool],
-        heard: dict[str, str],
     ) -> None:
         self._observer = observer
         self._gateways = gateways
@@ -67,9 +66,10 @@ class Loader:
         self._wall = wall
         self._rng = rng
         self._knows_all = knows_all
-        self._heard = heard
         self.sync_denied: dict[str, float] = {}
         """Until when AWS is taken to refuse Synchronize, by gateway."""
+        self.heard: dict[str, str] = {}
+        """ARNs of the gateways whose targets have answered, the latest last."""
 
     def load(
         self, obj: MCPServer, memory: Memory, settings: Settings, *, fresh: bool, target: Target | None
@@ -99,7 +99,7 @@ class Loader:
             disbelieved=(home.target_id, why) if home and why else None,
             gateway_id=gateway_id,
             gateways={view.gateway_id: view for view in views},
-            heard=self._heard,
+            heard=self.heard,
             target=target,
             problems=tuple(str(problem) for problem in validate(obj.spec)),
             sync_denied=self._sync_denied(gateway_id),

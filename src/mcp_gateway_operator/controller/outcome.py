@@ -34,11 +34,10 @@ log = structlog.get_logger(__name__)
 class Outcome:
     """Notes what calls brought, in the observer's tables and in the object's memory."""
 
-    def __init__(self, ports: Ports, index: ObjectIndex) -> None:
+    def __init__(self, ports: Ports, index: ObjectIndex, heard: dict[str, str]) -> None:
         self._ports = ports
         self._index = index
-        self.heard: dict[str, str] = {}
-        """ARNs of the gateways whose targets have answered, the latest last."""
+        self._heard = heard
 
     def record(self, state: State, gateway_id: str, target: Target) -> None:
         """Remember which target is the object's; the status says so at the end of the pass, or soon after."""
@@ -124,8 +123,8 @@ class Outcome:
 
     def hear(self, gateway_id: str, target: Target) -> None:
         """Keep the ARN of a gateway that answered: it tells the account and Region that calls go to."""
-        self.heard.pop(gateway_id, None)
-        self.heard[gateway_id] = target.gateway_arn
+        self._heard.pop(gateway_id, None)
+        self._heard[gateway_id] = target.gateway_arn
 
     def write_noted(self, gateway_id: str, target: Target, began: float) -> None:
         """Put a write's answer into the observer's table at once.

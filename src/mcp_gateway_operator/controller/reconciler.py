@@ -56,7 +56,6 @@ class Reconciler:
         self._ports = ports
         self._gateways = Gateways(ports.observer)
         self._rivals = Rivals(self.index, ports.informer.get)
-        self._outcome = Outcome(ports, self.index)
         self._loader = Loader(
             observer=ports.observer,
             gateways=self._gateways,
@@ -66,10 +65,10 @@ class Reconciler:
             wall=ports.wall,
             rng=ports.rng,
             knows_all=self._knows_all,
-            heard=self._outcome.heard,
         )
         self._objects = ObjectWriter(ports)
         self._others = OtherWriters(ports, self._objects, self.index)
+        self._outcome = Outcome(ports, self.index, self._loader.heard)
         self._performer = Performer(ports, self._objects, self._outcome, self._deny_sync)
         self._mover = Mover(ports, self._objects)
         self._performer.handlers |= {act.Move: self._mover.move, act.Forget: self._mover.forget}
