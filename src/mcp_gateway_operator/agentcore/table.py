@@ -17,14 +17,13 @@ from mcp_gateway_operator.agentcore.errors import ErrorKind
 from mcp_gateway_operator.agentcore.index import Index
 from mcp_gateway_operator.targets import marker as markers
 from mcp_gateway_operator.targets.model import TRANSIENT, Target, TargetSummary, instant
+from mcp_gateway_operator.targets.state import LIST_LAG
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, KeysView
 
     from mcp_gateway_operator.agentcore.errors import AgentCoreError
 
-LAG: Final = 60.0
-"""Seconds by which a List may lag behind a write. The service documents no bound; this one is ours."""
 APART: Final = 2.0
 """Two reads this far apart that agree are believed after a Delete, whose answer has no `updatedAt` (the
 Terraform provider asks for READY twice in a row for the same reason)."""
@@ -147,8 +146,8 @@ class GatewayTable:
         """Whether READY is credible.
 
         After a write of ours only a read begun after its answer counts, and of those only one whose
-        `updatedAt` is not older than the answer's, or one begun `LAG` seconds later: a lagging List agrees
-        with itself for as long as it lags.
+        `updatedAt` is not older than the answer's, or one begun `LIST_LAG` seconds later: a lagging List
+        agrees with itself for as long as it lags.
         """
         row = self._rows.get(target_id)
         return row is not None and row.summary.status == "READY" and self._credible(target_id, row)
@@ -164,8 +163,9 @@ class GatewayTable:
         """Take in a complete List and return what it changed.
 
         A row that the List lacks is removed, except one that a newer read or write gave, one of our own
-        Creates that no List has shown yet (for `LAG` seconds after the answer), and, in a List of several
-        pages, one that the List before still had: targets that come and go between two pages shift others.
+        Creates that no List has shown yet (for `LIST_LAG` seconds after the answer), and, in a List of
+        several pages, one that the List before still had: targets that come and go between two pages shift
+        others.
         """
         shown = {item.target_id: item for item in items}
         changes: list[Change] = []
@@ -238,7 +238,7 @@ class GatewayTable:
         if row.read_began <= write.ended:
             return False
         if write.updated_at is not None:
-            late = row.read_began > write.ended + LAG
+            late = row.read_began > write.ended + LIST_LAG
             return late or _not_older(row.summary.updated_at, write.updated_at)
         return (
             write.agreed_since is not None
@@ -291,7 +291,7 @@ class GatewayTable:
             return False
         if write is None:
             return True
-        return began > (write.ended if row.listed else write.ended + LAG)
+        return began > (write.ended if row.listed else write.ended + LIST_LAG)
 
     def _remove(self, target_id: str) -> Change:
         row = self._rows.pop(target_id)

@@ -158,3 +158,10 @@ class MCPServerStatus(Camel, frozen=True, kw_only=True):
             list_key="type",
         ),
     ] = ()
+
+    def condition(self, kind: str) -> Condition | None:
+        """Return the condition of this type, None while there is none."""
+        for condition in self.conditions:
+            if condition.type == kind:
+                return condition
+        return None

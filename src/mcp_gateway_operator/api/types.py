@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-from mcp_gateway_operator.api import rules
+from mcp_gateway_operator.api import names, rules
 from mcp_gateway_operator.api.authorization import ApiKeySpec, AuthType, IamSpec
 from mcp_gateway_operator.api.schema import Camel, Field
 from mcp_gateway_operator.api.spec import MCPServerSpec
@@ -72,3 +72,8 @@ class MCPServer(Camel, frozen=True, kw_only=True):
     def key(self) -> tuple[str, str]:
         """Namespace and name: the work queue's key."""
         return (self.metadata.namespace, self.metadata.name)
+
+    @property
+    def paused(self) -> bool:
+        """Whether nothing is to be written to AWS for now; no other value of the annotation pauses."""
+        return self.metadata.annotations.get(names.PAUSED_ANNOTATION) == "true"

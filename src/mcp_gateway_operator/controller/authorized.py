@@ -41,7 +41,5 @@ def authorized(state: State) -> tuple[bool, str, str] | None:
 
 
 def _was_waiting(state: State) -> bool:
-    return any(
-        condition.type == ConditionType.AUTHORIZED and condition.status == "False"
-        for condition in state.obj.status.conditions
-    )
+    before = state.obj.status.condition(ConditionType.AUTHORIZED)
+    return before is not None and before.status == "False"

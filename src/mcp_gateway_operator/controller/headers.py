@@ -22,9 +22,10 @@ def allow_held(state: State, *, proven: bool) -> None:
     asked = (*spec.allowed_request_headers, *spec.allowed_response_headers)
     if not state.problems or state.record is None or validate(spec, held_headers=asked):
         return
-    row, memory, target = state.recorded, state.memory, state.target
+    row, memory = state.recorded, state.memory
+    target = state.read_now(state.record.target_id)
     fingerprint = row.fingerprint if row is not None else None
-    if target is not None and target.summary.target_id == state.record.target_id:
+    if target is not None:
         memory.held_headers = (fingerprint, _headers(target))
     elif memory.held_headers is None and proven:
         memory.held_headers = (fingerprint, frozenset(name.lower() for name in asked))

@@ -35,8 +35,6 @@ MAX_CODES: Final = 64
 CALL_BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.5, 5.0, 10.0, 15.0)
 """Seconds; a call ends after 15."""
 
-_READY: Final = ConditionType.READY
-
 
 class OperatorMetrics:
     """Everything that one process measures.
@@ -223,11 +221,10 @@ class _Objects(Collector):
 
 def _ready(obj: MCPServer) -> str:
     """Return the status of Ready for the present generation: what was said of an older one is not known."""
-    for condition in obj.status.conditions:
-        if condition.type == _READY:
-            current = condition.observed_generation == obj.metadata.generation
-            return condition.status if current and condition.status in ("True", "False") else "Unknown"
-    return "Unknown"
+    ready = obj.status.condition(ConditionType.READY)
+    if ready is None or ready.observed_generation != obj.metadata.generation:
+        return "Unknown"
+    return ready.status if ready.status in ("True", "False") else "Unknown"
 
 
 def _bounded(tables: list[GatewayTable]) -> list[GatewayTable]:

@@ -11,6 +11,7 @@ from mcp_gateway_operator.controller.objects import ObjectWriter
 from mcp_gateway_operator.controller.perform import Pass
 from mcp_gateway_operator.controller.ports import Ports
 from mcp_gateway_operator.controller.report import status_of
+from mcp_gateway_operator.runtime.events import EventType
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets import ownership
 from mcp_gateway_operator.targets.state import Memory, Record, State
@@ -58,7 +59,6 @@ class Mover:
         memory = state.memory
         memory.record = memory.moves = None
         memory.wrote = view.obj.status
-        memory.wrote = view.obj.status
         there.memory.protected_here = True
 
     async def forget(self, _view: Pass, state: State, action: act.Forget) -> None:
@@ -70,7 +70,7 @@ class Mover:
             for gateway_id, each in memory.elsewhere.items()
             if gateway_id != action.gateway_id
         }
-        kind = "Warning" if action.event == Reason.FOREIGN_MARKER else "Normal"
+        kind: EventType = "Warning" if action.event == Reason.FOREIGN_MARKER else "Normal"
         message = f"Gateway {action.gateway_id}: {action.message}"
         self._objects.event(state.obj, kind, action.event, message)
         self._log(state, action.gateway_id, action.message)

@@ -9,7 +9,7 @@ from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.controller.index import Key
 from mcp_gateway_operator.controller.ports import MCPSERVERS, Ports
 from mcp_gateway_operator.runtime.cluster import ApiError, PatchType
-from mcp_gateway_operator.runtime.events import ObjectRef
+from mcp_gateway_operator.runtime.events import EventType, ObjectRef
 
 
 class ObjectWriter:
@@ -87,7 +87,7 @@ class ObjectWriter:
             self._ports.queue.add(obj.key)
         return written
 
-    def event(self, obj: MCPServer, kind: str, reason: str, message: str) -> None:
+    def event(self, obj: MCPServer, type_: EventType, reason: str, message: str) -> None:
         """Record an Event on the object; never blocks."""
         meta = obj.metadata
         ref = ObjectRef(
@@ -98,4 +98,4 @@ class ObjectWriter:
             uid=meta.uid,
             resource_version=meta.resource_version,
         )
-        self._ports.events.record(ref, "Warning" if kind == "Warning" else "Normal", reason, message)
+        self._ports.events.record(ref, type_, reason, message)

@@ -8,6 +8,7 @@ from typing import Final
 from mcp_gateway_operator.agentcore.errors import AgentCoreError, ErrorKind
 from mcp_gateway_operator.agentcore.quotas import Op
 from mcp_gateway_operator.api.names import Reason
+from mcp_gateway_operator.targets.failures import backoff
 from mcp_gateway_operator.targets.state import State, Trouble
 
 TARGETS_PER_GATEWAY: Final = 100
@@ -58,7 +59,7 @@ def trouble_of(error: AgentCoreError, op: Op, state: State, rng: random.Random) 
             wait=300.0 * (1 + rng.random() / 5),
         )
     first, longest = _BACKOFF[error.kind]
-    wait = min(first * 2.0 ** min(attempts - 1, 16), longest) * (1 + rng.random() / 5)
+    wait = backoff(attempts - 1, base=first, maximum=longest) * (1 + rng.random() / 5)
     reason = _BY_KIND.get(error.kind, _BY_OP[op])
     if error.kind is ErrorKind.NOT_FOUND and op is Op.CREATE:
         reason = Reason.GATEWAY_NOT_FOUND

@@ -8,7 +8,7 @@ from __future__ import annotations
 from mcp_gateway_operator.api.names import Reason
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets import marker as markers
-from mcp_gateway_operator.targets.compare import differences, read_now
+from mcp_gateway_operator.targets.compare import differences, update
 from mcp_gateway_operator.targets.model import TRANSIENT, Target
 from mcp_gateway_operator.targets.state import Row, State
 from mcp_gateway_operator.targets.waiting import attempt
@@ -31,7 +31,7 @@ def adopt(state: State, row: Row) -> act.Action | None:
             gateway_id=row.gateway_id,
             busy=True,
         )
-    target = read_now(state, row)
+    target = state.read_now(row.summary.target_id)
     if target is None:
         return attempt(state, act.Read(gateway_id=row.gateway_id, target_id=row.summary.target_id))
     mark = markers.find(target.summary.description)
@@ -39,17 +39,7 @@ def adopt(state: State, row: Row) -> act.Action | None:
         return None
     if mark is None:
         return act.TakeUp(gateway_id=row.gateway_id, target=target, adopted=True)
-    return attempt(
-        state,
-        act.Update(
-            gateway_id=row.gateway_id,
-            target_id=row.summary.target_id,
-            request=state.request,
-            digest=state.want_digest,
-            cause=act.Cause.ADOPTION,
-            diffs=differences(state, target),
-        ),
-    )
+    return update(state, row, act.Cause.ADOPTION, differences(state, target))
 
 
 def advice(state: State, row: Row) -> str:

@@ -22,7 +22,7 @@ def compare(state: State, row: Row) -> act.Action | None:
     """Read the target in full when it, or the spec, is not what was verified; update on a real diff."""
     memory = state.memory
     verified = memory.verified
-    target = read_now(state, row)
+    target = state.read_now(row.summary.target_id)
     unchanged = (
         verified is not None
         and verified.digest == state.want_digest
@@ -89,12 +89,6 @@ def _outdated(state: State, target: Target) -> act.Action | None:
     )
 
 
-def read_now(state: State, row: Row) -> Target | None:
-    """Return the row's target if this pass has read it in full."""
-    target = state.target
-    return target if target is not None and target.summary.target_id == row.summary.target_id else None
-
-
 def changed_hands(state: State, row: Row, target: Target) -> act.Action | None:
     """The target as read in full decides whose it is, whatever a List said before."""
     why = ownership.objection(state, msgspec.structs.replace(row, summary=target.summary))
@@ -148,6 +142,11 @@ def _update(state: State, row: Row, diffs: tuple[diff.FieldDiff, ...]) -> act.Ac
                 message=f"Changed outside again; waiting before the next repair: {text}",
                 until=memory.drift_next,
             )
+    return update(state, row, act.Cause.EDIT if state.edited else act.Cause.DRIFT, diffs)
+
+
+def update(state: State, row: Row, cause: act.Cause, diffs: tuple[diff.FieldDiff, ...]) -> act.Action:
+    """Return the Update that makes AWS hold what the spec says, or the wait that a failure asks for."""
     return attempt(
         state,
         act.Update(
@@ -155,7 +154,7 @@ def _update(state: State, row: Row, diffs: tuple[diff.FieldDiff, ...]) -> act.Ac
             target_id=row.summary.target_id,
             request=state.request,
             digest=state.want_digest,
-            cause=act.Cause.EDIT if state.edited else act.Cause.DRIFT,
+            cause=cause,
             diffs=diffs,
         ),
     )

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.names import Reason
 from mcp_gateway_operator.targets import actions as act
+from mcp_gateway_operator.targets.failures import quoted
 from mcp_gateway_operator.targets.model import PENDING_AUTH, instant
 from mcp_gateway_operator.targets.state import Consent, Row, State
 from mcp_gateway_operator.targets.tools import new_request
@@ -86,12 +87,11 @@ def renew(state: State, row: Row) -> act.Action:
     anew = generation not in (state.obj.status.observed_generation, state.memory.indexed_for)
     if (request or anew) and not state.sync_denied:
         return attempt(state, _ask(row, request))
-    details = state.memory.details
-    words = "; ".join(details.reasons) if details and details.reasons else "AWS gave no reason"
+    words = quoted(state.memory.reasons)
     return act.Blocked(
         reason=Reason.TARGET_FAILED,
         message=(
-            f"{row.summary.status}: {words.rstrip('.')}. No consent was given in time, or the server "
+            f"{row.summary.status}: {words}. No consent was given in time, or the server "
             f"refused. {_advice(state)}"
         ),
         stalled=True,

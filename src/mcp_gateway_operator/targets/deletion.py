@@ -26,7 +26,7 @@ def plan_deletion(state: State) -> act.Action:
     """Return the next action for an object with a deletionTimestamp."""
     if not state.protected:
         return act.Nothing()
-    if state.obj.metadata.annotations.get(names.PAUSED_ANNOTATION) == "true":
+    if state.obj.paused:
         return act.Blocked(
             reason=Reason.PAUSED,
             message=f"Paused: nothing is deleted until the annotation {names.PAUSED_ANNOTATION} is removed.",
@@ -238,8 +238,8 @@ def _take_up(state: State, rows: list[Row]) -> act.Action:
     row = ownership.choose(state, rows)
     if doubted(state, row):
         return await_doubted(row, reason=Reason.DELETING)
-    target = state.target
-    if target is None or target.summary.target_id != row.summary.target_id:
+    target = state.read_now(row.summary.target_id)
+    if target is None:
         return attempt(state, act.Read(gateway_id=row.gateway_id, target_id=row.summary.target_id))
     if not ownership.carries_our_marker(state, target.summary):
         return _reread(state, row, since=state.now)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from mcp_gateway_operator.api.names import Reason
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets import ownership
-from mcp_gateway_operator.targets.compare import read_now
 from mcp_gateway_operator.targets.model import TRANSIENT
 from mcp_gateway_operator.targets.state import Row, State
 from mcp_gateway_operator.targets.waiting import attempt, doubted
@@ -49,7 +48,7 @@ def remove(state: State, twin: Row) -> act.Action:
             message=f"Target {target_id}, a second one of this name, is deleted once status names the first.",
             until=state.now + RECORDED_AFTER,
         )
-    target = read_now(state, twin)
+    target = state.read_now(target_id)
     if target is None:
         return attempt(state, act.Read(gateway_id=twin.gateway_id, target_id=target_id, urgent=False))
     ours = ownership.carries_our_marker(state, target.summary)

@@ -67,6 +67,11 @@ def classify(reasons: Sequence[str]) -> FailureClass:
     return FailureClass.UNREACHABLE if bare else FailureClass.UNKNOWN
 
 
+def quoted(reasons: Sequence[str]) -> str:
+    """Return AWS's status reasons as one phrase that a sentence can go on from."""
+    return ("; ".join(reasons) or "AWS gave no reason").rstrip(".")
+
+
 ADVICE: Final = {
     FailureClass.UNREACHABLE: "Check that the endpoint can be reached from AWS and answers MCP.",
     FailureClass.UNAUTHORIZED: "Check the credential provider, its secret and its scopes.",

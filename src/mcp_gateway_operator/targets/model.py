@@ -3,30 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Any, Final
 
 import msgspec
 
-
-class TargetStatus(StrEnum):
-    """States of a gateway target (bedrock-agentcore-control service model, TargetStatus)."""
-
-    CREATING = "CREATING"
-    UPDATING = "UPDATING"
-    UPDATE_UNSUCCESSFUL = "UPDATE_UNSUCCESSFUL"
-    DELETING = "DELETING"
-    READY = "READY"
-    FAILED = "FAILED"
-    SYNCHRONIZING = "SYNCHRONIZING"
-    SYNCHRONIZE_UNSUCCESSFUL = "SYNCHRONIZE_UNSUCCESSFUL"
-    CREATE_PENDING_AUTH = "CREATE_PENDING_AUTH"
-    UPDATE_PENDING_AUTH = "UPDATE_PENDING_AUTH"
-    SYNCHRONIZE_PENDING_AUTH = "SYNCHRONIZE_PENDING_AUTH"
-
-
 TRANSIENT: Final = frozenset({"CREATING", "UPDATING", "SYNCHRONIZING", "DELETING"})
-"""States that end by themselves. A state this project does not know counts as settled and not READY."""
+"""States (bedrock-agentcore-control service model, TargetStatus) that end by themselves.
+
+READY is in none of these sets, and a state that this project does not know counts as settled and not READY.
+"""
 FAILED: Final = frozenset({"FAILED", "UPDATE_UNSUCCESSFUL", "SYNCHRONIZE_UNSUCCESSFUL"})
 PENDING_AUTH: Final = frozenset({"CREATE_PENDING_AUTH", "UPDATE_PENDING_AUTH", "SYNCHRONIZE_PENDING_AUTH"})
 

@@ -15,12 +15,11 @@ import msgspec
 from mcp_gateway_operator.api.names import Reason
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets import naming, ownership
-from mcp_gateway_operator.targets.compare import read_now
 from mcp_gateway_operator.targets.deletion import clear, retains, soonest, step_elsewhere
 from mcp_gateway_operator.targets.model import Target, instant
 from mcp_gateway_operator.targets.recorded import plan_absent
 from mcp_gateway_operator.targets.state import Record, State
-from mcp_gateway_operator.targets.waiting import attempt, unlisted
+from mcp_gateway_operator.targets.waiting import attempt, await_agreement, unlisted
 
 Create = Callable[[State], act.Action]
 
@@ -85,17 +84,12 @@ def _take_back(there: State, record: Record, *, create: Create) -> act.Action:
             gateway_id=there.gateway_id,
             busy=True,
         )
-    target = read_now(there, row)
+    target = there.read_now(record.target_id)
     if target is None:
         return attempt(there, act.Read(gateway_id=there.gateway_id, target_id=record.target_id))
     shown = msgspec.structs.replace(row, summary=target.summary)
     if target.summary.status == "DELETING" or ownership.objection(there, shown) is not None:
-        return act.Await(
-            reason=Reason.MOVING,
-            message=f"Reads of target {record.target_id} disagree; looking again.",
-            gateway_id=there.gateway_id,
-            list_since=there.now,
-        )
+        return await_agreement(row, reason=Reason.MOVING, since=there.now)
     return act.TakeUp(gateway_id=there.gateway_id, target=target)
 
 

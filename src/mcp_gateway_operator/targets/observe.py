@@ -11,6 +11,7 @@ from mcp_gateway_operator.api.names import Reason
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets import diff, ownership
 from mcp_gateway_operator.targets.compare import differences
+from mcp_gateway_operator.targets.failures import quoted
 from mcp_gateway_operator.targets.model import FAILED
 from mcp_gateway_operator.targets.state import State
 
@@ -86,13 +87,12 @@ def _has_failed(state: State) -> bool:
 def _failed(state: State, action: act.Update | act.Synchronize) -> act.Action:
     """A failed target: AWS's words, and what would be sent to repair it."""
     assert state.recorded is not None
-    details = state.memory.details
-    words = "; ".join(details.reasons) if details and details.reasons else "AWS gave no reason"
     diffs = action.diffs if isinstance(action, act.Update) else ()
     repair = f"update the target{_changes(diffs)}" if isinstance(action, act.Update) else "synchronize it"
+    words = f"{state.recorded.summary.status}: {quoted(state.memory.reasons)}"
     return act.Blocked(
         reason=Reason.TARGET_FAILED,
-        message=f"{state.recorded.summary.status}: {words.rstrip('.')}. Observed only: would {repair}.",
+        message=f"{words}. Observed only: would {repair}.",
         synced=not diffs,
     )
 

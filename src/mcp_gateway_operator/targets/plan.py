@@ -17,7 +17,7 @@ from mcp_gateway_operator.targets.observe import observe
 from mcp_gateway_operator.targets.recorded import plan_recorded
 from mcp_gateway_operator.targets.rivalry import deciding, holder_words, yield_name
 from mcp_gateway_operator.targets.state import CREATE_TIMEOUT, LIST_LAG, State
-from mcp_gateway_operator.targets.waiting import attempt, await_doubted, doubted, unlisted
+from mcp_gateway_operator.targets.waiting import attempt, await_agreement, await_doubted, doubted, unlisted
 
 
 def plan(state: State) -> act.Action:
@@ -44,7 +44,7 @@ def _pursue(state: State) -> act.Action:
 
 
 def _paused(state: State) -> act.Action | None:
-    if state.obj.metadata.annotations.get(names.PAUSED_ANNOTATION) != "true":
+    if not state.obj.paused:
         return None
     return act.Blocked(
         reason=Reason.PAUSED,
@@ -147,16 +147,11 @@ def _take_up(state: State) -> act.Action | None:
         )
     if doubted(state, row):
         return await_doubted(row, reason=Reason.CREATING)
-    target = state.target
-    if target is None or target.summary.target_id != target_id:
+    target = state.read_now(target_id)
+    if target is None:
         return attempt(state, act.Read(gateway_id=row.gateway_id, target_id=target_id))
     if target.summary.status == "DELETING" or not ownership.carries_our_marker(state, target.summary):
-        return act.Await(
-            reason=Reason.CREATING,
-            message=f"Reads of target {target_id} disagree; looking again.",
-            gateway_id=row.gateway_id,
-            list_since=state.now,
-        )
+        return await_agreement(row, reason=Reason.CREATING, since=state.now)
     return act.TakeUp(gateway_id=row.gateway_id, target=target)
 
 
@@ -206,8 +201,8 @@ def _name_taken(state: State) -> act.Action | None:
         )
     if doubted(state, row):
         return await_doubted(row, reason=Reason.CREATING)
-    read = state.target is not None and state.target.summary.target_id == summary.target_id
-    if not summary.description and state.settings.marks and not read:
+    unread = state.read_now(summary.target_id) is None
+    if not summary.description and state.settings.marks and unread:
         # A List need not show descriptions, and the marker decides whether the name is taken or ours.
         return attempt(state, act.Read(gateway_id=row.gateway_id, target_id=summary.target_id))
     if (action := adopt(state, row)) is not None:

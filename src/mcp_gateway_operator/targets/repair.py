@@ -5,7 +5,7 @@ from __future__ import annotations
 from mcp_gateway_operator.api.names import Reason
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets import failures
-from mcp_gateway_operator.targets.compare import changed_hands, differences, read_now
+from mcp_gateway_operator.targets.compare import changed_hands, differences, update
 from mcp_gateway_operator.targets.consent import asks_person, renew
 from mcp_gateway_operator.targets.looks import next_look
 from mcp_gateway_operator.targets.model import FAILED, Target
@@ -27,7 +27,7 @@ def failed(state: State, row: Row) -> act.Action | None:
     if asks_person(state):
         return renew(state, row)
     due = memory.failure_next
-    target = read_now(state, row)
+    target = state.read_now(row.summary.target_id)
     if due is not None and target is None:
         # A repair rests on a read made after it fell due.
         due = max(due, next_look(state))
@@ -35,11 +35,11 @@ def failed(state: State, row: Row) -> act.Action | None:
         return attempt(state, look) if target is None else _repair(state, row, target)
     if not told:
         due = next_look(state) if due is None else min(due, next_look(state))
-    words = "; ".join(details.reasons) if details and details.reasons else "AWS gave no reason"
-    advice = failures.ADVICE[failures.classify(details.reasons if details else ())]
+    words = failures.quoted(memory.reasons)
+    advice = failures.ADVICE[failures.classify(memory.reasons)]
     return act.Blocked(
         reason=Reason.TARGET_FAILED,
-        message=f"{status}: {words.rstrip('.')}. {advice} The operator tries again by itself.",
+        message=f"{status}: {words}. {advice} The operator tries again by itself.",
         synced=target is None or not differences(state, target),
         until=due,
     )
@@ -49,21 +49,11 @@ def _repair(state: State, row: Row, target: Target) -> act.Action:
     """Have AWS connect again: by Synchronize where that is possible and the configuration is right."""
     if (why := changed_hands(state, row, target)) is not None:
         return why
-    target_id = row.summary.target_id
     diffs = differences(state, target)
     static = "mcpToolSchema" in state.want or state.want.get("listingMode") == "DYNAMIC"
     if diffs or static or state.sync_denied:
-        return attempt(
-            state,
-            act.Update(
-                gateway_id=row.gateway_id,
-                target_id=target_id,
-                request=state.request,
-                digest=state.want_digest,
-                cause=act.Cause.FAILURE,
-                diffs=diffs,
-            ),
-        )
+        return update(state, row, act.Cause.FAILURE, diffs)
+    target_id = row.summary.target_id
     return attempt(
         state, act.Synchronize(gateway_id=row.gateway_id, target_id=target_id, cause=act.Cause.FAILURE)
     )

@@ -10,7 +10,6 @@ from collections.abc import Iterable
 
 import msgspec
 
-from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.names import ConditionType, Reason
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.api.validation import validate
@@ -53,12 +52,8 @@ def rank_of(obj: MCPServer, *, held: bool) -> Rank:
 
 
 def _rests(obj: MCPServer) -> bool:
-    meta = obj.metadata
-    return (
-        bool(meta.deletion_timestamp)
-        or meta.annotations.get(names.PAUSED_ANNOTATION) == "true"
-        or obj.spec.management_policy == "Observe"
-    )
+    observed = obj.spec.management_policy == "Observe"
+    return bool(obj.metadata.deletion_timestamp) or obj.paused or observed
 
 
 def _refused(obj: MCPServer, *, held: bool) -> bool:
@@ -66,11 +61,11 @@ def _refused(obj: MCPServer, *, held: bool) -> bool:
 
     For want of a free name, or of room on the gateway, it does as soon as there is some.
     """
-    for condition in obj.status.conditions:
-        if condition.type == ConditionType.STALLED and condition.status == "True":
-            waits = {Reason.GATEWAY_FULL} if held else {Reason.GATEWAY_FULL, Reason.NAME_CONFLICT}
-            return condition.observed_generation == obj.metadata.generation and condition.reason not in waits
-    return False
+    stalled = obj.status.condition(ConditionType.STALLED)
+    if stalled is None or stalled.status != "True":
+        return False
+    waits = {Reason.GATEWAY_FULL} if held else {Reason.GATEWAY_FULL, Reason.NAME_CONFLICT}
+    return stalled.observed_generation == obj.metadata.generation and stalled.reason not in waits
 
 
 def yield_name(state: State) -> act.Action | None:

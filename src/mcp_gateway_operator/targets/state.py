@@ -254,6 +254,11 @@ class Memory:
     waiting_since: float | None = None
     next_sweep: float | None = None
 
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """AWS's reasons for the target's state, as the last Get told them."""
+        return self.details.reasons if self.details is not None else ()
+
 
 @dataclass(slots=True, kw_only=True)
 class State:
@@ -339,6 +344,11 @@ class State:
     def protected(self) -> bool:
         """Whether our finalizer is on the object."""
         return names.FINALIZER in self.obj.metadata.finalizers
+
+    def read_now(self, target_id: str) -> Target | None:
+        """Return a target if this pass has read it in full."""
+        target = self.target
+        return target if target is not None and target.summary.target_id == target_id else None
 
     @property
     def edited(self) -> bool:

@@ -18,8 +18,7 @@ def applied_generation(obj: MCPServer) -> int:
     The Go operator wrote Ready alone, and Ready said the same.
     """
     generation = obj.metadata.generation
-    told = {c.type: c for c in obj.status.conditions}
-    condition = told.get(ConditionType.SYNCED) or told.get(ConditionType.READY)
+    condition = obj.status.condition(ConditionType.SYNCED) or obj.status.condition(ConditionType.READY)
     if condition is None or generation not in (condition.observed_generation, obj.status.observed_generation):
         return 0
     held = condition.status in {"True", "Unknown"}

@@ -42,13 +42,23 @@ def await_doubted(row: Row, *, reason: str) -> act.Action:
     )
 
 
+def await_agreement(row: Row, *, reason: str, since: float) -> act.Action:
+    """Return the wait for a List that settles it when a Get denied what the last List showed of a target."""
+    return act.Await(
+        reason=reason,
+        message=f"Reads of target {row.summary.target_id} disagree; looking again.",
+        gateway_id=row.gateway_id,
+        list_since=since,
+    )
+
+
 def was_ready(state: State) -> bool:
     """Return whether status says that this very generation is Ready."""
-    return any(
-        condition.type == ConditionType.READY
-        and condition.status == "True"
-        and condition.observed_generation == state.obj.metadata.generation
-        for condition in state.obj.status.conditions
+    ready = state.obj.status.condition(ConditionType.READY)
+    return (
+        ready is not None
+        and ready.status == "True"
+        and ready.observed_generation == state.obj.metadata.generation
     )
 
 

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mcp_gateway_operator.agentcore.errors import AgentCoreError, ErrorKind
-from mcp_gateway_operator.agentcore.table import LAG, Change, GatewayTable
+from mcp_gateway_operator.agentcore.table import Change, GatewayTable
+from mcp_gateway_operator.targets.state import LIST_LAG
 from tests.unit.agentcore.samples import summary, target
 
 MARK = "abcdef/abcdefghijkl"
@@ -87,9 +88,9 @@ def test_our_own_create_is_kept_while_lists_lag(table: GatewayTable) -> None:
     """Our own create is kept while lists lag."""
     table.apply_write(target(status="CREATING", updated=10), began=9, ended=10)
     assert table.apply_list([], began=11) == []
-    assert table.apply_list([], began=10 + LAG) == []
+    assert table.apply_list([], began=10 + LIST_LAG) == []
     assert not table.was_listed("t1")
-    assert table.apply_list([], began=10 + LAG + 1) == [
+    assert table.apply_list([], began=10 + LIST_LAG + 1) == [
         Change("t1", summary(status="CREATING", updated=10), None)
     ]
 
@@ -124,11 +125,11 @@ def test_ready_after_a_write_needs_a_read_begun_after_its_answer(table: GatewayT
 def test_lists_that_lag_are_not_believed_however_often_they_agree(table: GatewayTable) -> None:
     """Not believed before a minute after the write: a List that lags agrees with itself."""
     table.apply_write(target(status="UPDATING", updated=10), began=9, ended=10)
-    for began in (11, 13, 30, 10 + LAG):
+    for began in (11, 13, 30, 10 + LIST_LAG):
         assert len(table.apply_list([summary(updated=1)], began=began)) == (began == 11)
         assert not table.ready("t1")
         assert not table.settled("t1")
-    assert len(table.apply_list([summary(updated=1)], began=10 + LAG + 1)) == 1
+    assert len(table.apply_list([summary(updated=1)], began=10 + LIST_LAG + 1)) == 1
     assert table.ready("t1")
 
 
