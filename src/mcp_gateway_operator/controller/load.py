@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 import random
-import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-
-import msgspec
 
 from mcp_gateway_operator.agentcore.errors import ErrorKind
 from mcp_gateway_operator.agentcore.observer import Observer
 from mcp_gateway_operator.agentcore.table import GatewayTable
 from mcp_gateway_operator.agentcore.table import Row as TableRow
 from mcp_gateway_operator.api import names
-from mcp_gateway_operator.api.durations import parse_duration
 from mcp_gateway_operator.api.types import AuthType, MCPServer
 from mcp_gateway_operator.api.validation import validate
-from mcp_gateway_operator.controller.episodes import follow_failures
 from mcp_gateway_operator.controller.gateways import Gateways
 from mcp_gateway_operator.controller.headers import allow_held
 from mcp_gateway_operator.controller.index import ObjectIndex, wanted_name
 from mcp_gateway_operator.controller.rivals import Rivals
 from mcp_gateway_operator.controller.schema import keeps_moves
-from mcp_gateway_operator.targets import consent, desired, diff, naming, ownership
+from mcp_gateway_operator.controller.upkeep import Upkeep, status_proves
+from mcp_gateway_operator.targets import desired, diff, naming, ownership
 from mcp_gateway_operator.targets import marker as markers
-from mcp_gateway_operator.targets.compare import configured_alike
-from mcp_gateway_operator.targets.model import FAILED, Target, instant
+from mcp_gateway_operator.targets.model import Target
 from mcp_gateway_operator.targets.rivalry import deciding, holder_words
 from mcp_gateway_operator.targets.state import (
     GatewayView,
@@ -36,7 +31,6 @@ from mcp_gateway_operator.targets.state import (
     Row,
     Settings,
     State,
-    Verified,
 )
 from mcp_gateway_operator.targets.stored import stored_moves, stored_record
 
@@ -63,8 +57,7 @@ class Loader:
         self._index = index
         self._rivals = rivals
         self._clock = clock
-        self._wall = wall
-        self._rng = rng
+        self._upkeep = Upkeep(clock=clock, wall=wall, rng=rng)
         self._knows_all = knows_all
         self.sync_denied: dict[str, float] = {}
         """Until when AWS is taken to refuse Synchronize, by gateway."""
@@ -112,10 +105,10 @@ class Loader:
         }
         self._add_rows(state)
         if not destination:
-            proven = state.recorded is not None and _status_proves(obj, state.recorded)
+            proven = state.recorded is not None and status_proves(state, state.recorded)
             allow_held(state, proven=proven)
         self._add_desired(state)
-        self._remember(state, stored)
+        self._upkeep.keep(state, stored)
         state.destination = there.pop(destination, None)
         state.leftovers = tuple(there.values())
         return state
@@ -149,8 +142,7 @@ class Loader:
         )
         self._add_rows(there)
         self._add_desired(there)
-        _note_gateways(there)
-        follow_failures(there, rng=self._rng, loop_time=self._loop_time)
+        self._upkeep.keep_dates(there)
         return there
 
     def _views(
@@ -265,92 +257,8 @@ class Loader:
         arn = state.record.gateway_arn if state.record else ""
         return naming.account_and_region(arn)[1] or state.settings.region
 
-    def _remember(self, state: State, stored: Record | None) -> None:
-        """Bring the memory in step: what the status proves after a restart, what a settled row completes."""
-        memory = state.memory
-        obj = state.obj
-        if memory.record is not None and stored == memory.record:
-            memory.record = None
-        if memory.moves is not None and stored_moves(obj) == memory.moves:
-            memory.moves = None
-        if memory.elsewhere:
-            kept = {place.gateway_id for place in state.moves} | {state.obj.spec.gateway_id.strip()}
-            memory.elsewhere = {each: it for each, it in memory.elsewhere.items() if each in kept}
-        _note_gateways(state)
-        follow_failures(state, rng=self._rng, loop_time=self._loop_time)
-        if memory.next_sweep is None:
-            memory.next_sweep = state.now + self._rng.random() * state.settings.sweep_interval
-        consent.follow(state, self._wall())
-        row = state.recorded
-        if row is None or not row.settled:
-            return
-        state.tools_due = self._tools_due(state, row)
-        if memory.verified is None and _status_proves(obj, row):
-            memory.verified = Verified(
-                digest=state.want_digest, fingerprint=row.fingerprint, updated_at=row.summary.updated_at
-            )
-        elif (
-            (proof := memory.verified) is not None
-            and proof.fingerprint is None
-            and row.fingerprint
-            # A write that failed may have left the old configuration, at the new `updatedAt`.
-            and row.summary.status not in FAILED
-        ):
-            # Another `updatedAt` may be another writer's, and costs a full read.
-            same = same_instant(proof.updated_at, row.summary.updated_at)
-            memory.verified = msgspec.structs.replace(proof, fingerprint=row.fingerprint) if same else None
-        if (proof := memory.verified) is not None and not memory.verify_after_repair:
-            held = proof.digest == state.want_digest and configured_alike(proof.fingerprint, row.fingerprint)
-            # An edit that asks AWS for nothing is held already.
-            memory.applied = obj.metadata.generation if held else memory.applied
-
-    def _tools_due(self, state: State, row: Row) -> float | None:
-        """Return when the tools are to be indexed again; objects of one interval are spread by their uid."""
-        schedule = state.obj.spec.tool_sync
-        if schedule is None or not schedule.interval or state.problems:
-            return None
-        share = zlib.crc32(state.obj.metadata.uid.encode()) / 2**32
-        interval = parse_duration(schedule.interval) * (1 + share / 10)
-        last = row.summary.last_synchronized_at or row.summary.created_at
-        ago = (self._wall() - instant(last)).total_seconds()
-        asked = state.memory.synced_at
-        return max(state.now - ago + interval, asked + interval if asked else 0.0)
-
     def _sync_denied(self, gateway_id: str) -> bool:
         return self._clock() < self.sync_denied.get(gateway_id, 0.0)
-
-    def _loop_time(self, stamp: str) -> float | None:
-        if not stamp:
-            return None
-        return self._clock() + max(0.0, (instant(stamp) - self._wall()).total_seconds())
-
-
-def _note_gateways(state: State) -> None:
-    """Note since when a target may be deleted, and forget a gateway's absence with its end."""
-    memory = state.memory
-    if state.obj.metadata.deletion_timestamp and memory.deleting_since is None:
-        memory.deleting_since = state.now
-    if all(view.missing_since is None for view in state.gateways.values()):
-        memory.gateway_gone, memory.gateway_answered = False, None
-
-
-def same_instant(one: str, other: str) -> bool:
-    """Return whether two AWS timestamps name the same moment."""
-    return one == other or instant(one) == instant(other)
-
-
-def _status_proves(obj: MCPServer, row: Row) -> bool:
-    """Whether status says that this generation is what AWS held at the row's very `updatedAt`."""
-    observed = obj.status.observed
-    if observed is None or not observed.updated_at or row.summary.status != "READY":
-        return False
-    ready = any(
-        condition.type == names.ConditionType.READY
-        and condition.status == "True"
-        and condition.observed_generation == obj.metadata.generation
-        for condition in obj.status.conditions
-    )
-    return ready and same_instant(observed.updated_at, row.summary.updated_at)
 
 
 def _view(table: GatewayTable) -> GatewayView:

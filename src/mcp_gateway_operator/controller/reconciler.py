@@ -10,11 +10,12 @@ import structlog
 from mcp_gateway_operator.agentcore.errors import AgentCoreError, ErrorKind
 from mcp_gateway_operator.agentcore.table import Change
 from mcp_gateway_operator.api import names
-from mcp_gateway_operator.api.names import Reason
+from mcp_gateway_operator.api.names import ConditionType, Reason
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.controller.gateways import Gateways
 from mcp_gateway_operator.controller.index import Key, ObjectIndex
 from mcp_gateway_operator.controller.load import Loader
+from mcp_gateway_operator.controller.memories import Memories
 from mcp_gateway_operator.controller.moves import Mover
 from mcp_gateway_operator.controller.objects import ObjectWriter
 from mcp_gateway_operator.controller.outcome import Outcome
@@ -23,7 +24,8 @@ from mcp_gateway_operator.controller.ports import Ports
 from mcp_gateway_operator.controller.report import status_of
 from mcp_gateway_operator.controller.rivals import Rivals
 from mcp_gateway_operator.controller.room import Room
-from mcp_gateway_operator.controller.turns import ready_condition, shows_ready, turn
+from mcp_gateway_operator.controller.turns import shows_ready, turn
+from mcp_gateway_operator.controller.waits import deadline, patient, queued, waits_of
 from mcp_gateway_operator.controller.writers import OtherWriters
 from mcp_gateway_operator.runtime.cluster import ApiError
 from mcp_gateway_operator.targets import actions as act
@@ -31,14 +33,9 @@ from mcp_gateway_operator.targets import duplicates, ownership
 from mcp_gateway_operator.targets.model import TRANSIENT
 from mcp_gateway_operator.targets.plan import plan
 from mcp_gateway_operator.targets.state import Memory, Settings, State
-from mcp_gateway_operator.targets.stored import applied_generation, stored_defaults
-from mcp_gateway_operator.targets.waiting import was_ready
 
 MAX_STEPS = 12
 """Actions in one pass; a correct plan needs about six, so more is a loop and an error."""
-QUEUED_AFTER = 30.0
-"""Seconds an object waits for its turn before its status says so."""
-
 DENIED_SECONDS = 3600.0
 """Seconds for which AWS's refusal of Synchronize on a gateway is remembered: policies are mended, too."""
 MISSING_AGAIN = 10.0
@@ -73,7 +70,7 @@ class Reconciler:
         self._mover = Mover(ports, self._objects)
         self._performer.handlers |= {act.Move: self._mover.move, act.Forget: self._mover.forget}
         self._room = Room()
-        self._memories: dict[Key, Memory] = {}
+        self._memories = Memories(ports, self.index, self._gateways)
 
     def identify(self, settings: Settings) -> None:
         """Take settings that became known after the start: owner id, account, Region."""
@@ -93,9 +90,9 @@ class Reconciler:
         obj = new or old
         assert obj is not None
         if new is not None and old is None and self._ports.informer.synced.is_set():
-            self._begin(new).born_here = not new.metadata.finalizers
+            self._memories.begin(new).born_here = not new.metadata.finalizers
         if old is not None and new is not None and _asks(old, new):
-            self._look_again(new.key)
+            self._memories.look_again(new.key)
         if old is None or new is None or _differs(old, new):
             self._ports.queue.add(self.index.kept(obj.key), urgent=True)
         elif old.status != new.status and obj.key not in self._objects.reporting:
@@ -145,7 +142,7 @@ class Reconciler:
         if obj is None:
             self._forget(key)
             return None
-        memory = self._memory(obj)
+        memory = self._memories.of(obj)
         if memory.record_failed:
             obj = await self._others.store(obj, memory, self.settings)
         else:
@@ -153,9 +150,9 @@ class Reconciler:
         ended = await self._steps(obj, memory)
         if ended is None:
             return None
-        state, action = ended[0], self._patient(*ended)
+        state, action = ended[0], patient(*ended)
         self._follow(state, action)
-        due = [await self._report(state, action), _deadline(action)]
+        due = [await self._report(state, action), deadline(action)]
         if (moment := min((d for d in due if d is not None), default=None)) is None:
             return None
         return max(0.0, moment - self._ports.clock())
@@ -185,36 +182,18 @@ class Reconciler:
                     return state, act.Nothing()
                 self._outcome.note_trouble(at, step, error)
             except NoTicketError:
-                return state, _queued(state, step, leaving=at in state.leftovers)
+                return state, queued(state, step, leaving=at in state.leftovers)
             if at is state.destination and at.memory.record is not None:
                 self._mover.arrived(state)
             if isinstance(action, act.Release):
                 return None
         raise RuntimeError(f"{obj.key}: no end after {MAX_STEPS} steps, the last was {action!r}")
 
-    def _patient(self, state: State, action: act.Action) -> act.Action:
-        """Hold back a wait that says little, and let it be said once it has taken long.
-
-        One that says nothing new is never said while status speaks of this generation already.
-        """
-        memory = state.memory
-        slight = isinstance(action, act.Await) and (action.quiet or action.reason == Reason.QUEUED)
-        if not isinstance(action, act.Await) or not slight or (action.quiet and _told(state.obj)):
-            memory.waiting_since = None
-            return action
-        if memory.waiting_since is None:
-            memory.waiting_since = state.now
-        due = memory.waiting_since + QUEUED_AFTER
-        if state.now >= due:
-            return msgspec.structs.replace(action, quiet=False)
-        until = due if action.until is None else min(action.until, due)
-        return msgspec.structs.replace(action, quiet=True, until=until)
-
     def _follow(self, state: State, action: act.Action) -> None:
         """Tell the observer what this object waits for; stop what it no longer does."""
         observer, queue, key = self._ports.observer, self._ports.queue, state.obj.key
         memory = state.memory
-        waits = _waits(action)
+        waits = waits_of(action)
         busy_on = next((wait.gateway_id for wait in waits if wait.busy), "")
         if memory.busy_on and memory.busy_on != busy_on:
             observer.idle(memory.busy_on, key)
@@ -269,7 +248,7 @@ class Reconciler:
 
     def _warn_of_strays(self, state: State) -> None:
         """Tell once of each other target with the object's marker: status speaks of it from then on."""
-        before = ready_condition(state.obj)
+        before = state.obj.status.condition(ConditionType.READY)
         for row in ownership.strays(state):
             target_id = row.summary.target_id
             if before is None or target_id not in before.message:
@@ -282,47 +261,11 @@ class Reconciler:
             memory.told = "" if news.reason == Reason.READY else news.reason
             self._objects.event(after, *news)
 
-    # -- memory ---------------------------------------------------------------------------------------
-
-    def _memory(self, obj: MCPServer) -> Memory:
-        memory = self._memories.get(obj.key)
-        return self._begin(obj) if memory is None or memory.uid != obj.metadata.uid else memory
-
-    def _begin(self, obj: MCPServer) -> Memory:
-        """Begin to remember an object; one of the same name before it is forgotten."""
-        self._drop_memory(obj.key)
-        memory = Memory(uid=obj.metadata.uid, applied=applied_generation(obj), defaults=stored_defaults(obj))
-        self._memories[self.index.kept(obj.key)] = memory
-        return memory
-
-    def _drop_memory(self, key: Key) -> None:
-        memory = self._memories.pop(key, None)
-        if memory is None:
-            return
-        if memory.busy_on:
-            self._ports.observer.idle(memory.busy_on, key)
-        for each in (memory, *memory.elsewhere.values()):
-            if each.record is not None:
-                self.index.disclaim(each.record.target_id, key)
-        self._gateways.release(key, memory)
-
     def _forget(self, key: Key) -> None:
-        self._drop_memory(key)
+        self._memories.drop(key)
         self._room.follow(key, "", None)
         self._ports.scheduler.cancel(key)
         self._ports.queue.drop(key)
-
-    def _look_again(self, key: Key) -> None:
-        """Let the next pass wait for nothing and compare everything: a user asks for it."""
-        memory = self._memories.get(key)
-        if memory is None:
-            return
-        for each in (memory, *memory.elsewhere.values()):
-            each.trouble = None
-        memory.drift_next = memory.look_debt = 0.0
-        memory.next_sweep = self._ports.clock()
-        if memory.failure_next is not None:
-            memory.failure_next = memory.next_sweep
 
     def _deny_sync(self, gateway_id: str) -> None:
         first = not self._loader.sync_denied
@@ -352,47 +295,9 @@ def _asks(old: MCPServer, new: MCPServer) -> bool:
     return wish is not None and wish != old.metadata.annotations.get(names.RECONCILE_ANNOTATION)
 
 
-def _told(obj: MCPServer) -> bool:
-    """Whether status speaks of the newest generation."""
-    ready = ready_condition(obj)
-    return ready is not None and ready.observed_generation == obj.metadata.generation
-
-
 def _place(state: State, action: act.Action) -> tuple[State, act.Action]:
     """Return where an action is to be carried out, and what is to be done there."""
     if not isinstance(action, act.Elsewhere):
         return state, action
     places = (state.destination, *state.leftovers)
     return next(each for each in places if each and each.gateway_id == action.gateway_id), action.step
-
-
-def _waits(action: act.Action) -> tuple[act.Await | act.Blocked, ...]:
-    """Return what an action that has nothing to do now waits for."""
-    if isinstance(action, act.Await):
-        return (action,)
-    if not isinstance(action, act.Settled | act.Blocked):
-        return ()
-    rest = () if action.rest is None else (action.rest,)
-    return rest if isinstance(action, act.Settled) else (action, *rest)
-
-
-def _queued(state: State, action: act.Action, *, leaving: bool) -> act.Action:
-    """Return the wait for a quota ticket; a target that is merely to be looked at stays what it is.
-
-    So does one that another is to make room for, `leaving` its gateway.
-    """
-    looks = leaving or isinstance(action, act.Read | act.CheckGateway | act.Synchronize)
-    return act.Await(
-        reason=Reason.QUEUED,
-        message="Waiting for a turn within AWS's request quotas.",
-        quiet=looks or not was_ready(state),
-    )
-
-
-def _deadline(action: act.Action) -> float | None:
-    match action:
-        case act.Settled() | act.Await() | act.Blocked():
-            moments = [action.until, *(wait.until for wait in _waits(action))]
-            return min((moment for moment in moments if moment is not None), default=None)
-        case _:
-            return None

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 
-from mcp_gateway_operator.api.names import ConditionType, Reason
+from mcp_gateway_operator.api.names import Reason
 from mcp_gateway_operator.api.types import (
-    Condition,
     FailureState,
     MCPServer,
     MCPServerStatus,
     MoveEntry,
     ObservedState,
 )
-from mcp_gateway_operator.controller.authorized import asks, authorized
+from mcp_gateway_operator.controller.conditions import (
+    Verdict,
+    conditions_of,
+    stamp,
+    verdict_of,
+    with_authorized,
+)
 from mcp_gateway_operator.controller.schema import keep_served
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets import ownership
@@ -25,26 +30,20 @@ from mcp_gateway_operator.targets.failures import classify
 from mcp_gateway_operator.targets.model import FAILED, PENDING_AUTH, instant
 from mcp_gateway_operator.targets.state import Record, State
 
-MAX_REASONS = 10
-MAX_REASON = 512
-MAX_MESSAGE = 4096
-
-
-def stamp(moment: datetime) -> str:
-    """Return a Kubernetes timestamp: RFC 3339, whole seconds, UTC."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+MAX_REASONS, MAX_REASON = 10, 512
+"""Of AWS's reasons this many are shown, each with this many characters."""
 
 
 def status_of(state: State, action: act.Action, *, wall: datetime) -> MCPServerStatus | None:
     """Return the status to write after a pass that ended in `action`, None when it says nothing new."""
-    verdict = _verdict(state, action)
+    verdict = verdict_of(state, action)
     if verdict is None:
         return None
     old = state.obj.status
     new = msgspec.structs.replace(
         old,
         observed_generation=state.obj.metadata.generation,
-        conditions=_with_authorized(state, _conditions(state.obj, verdict, wall), wall),
+        conditions=with_authorized(state, conditions_of(state.obj, verdict, wall), wall),
         **_record_fields(state),
         **_target_fields(state, action, wall),
     )
@@ -74,7 +73,7 @@ def with_record(
     obj: MCPServer, record: Record, moves: Iterable[Record], *, wall: datetime
 ) -> MCPServerStatus:
     """Return an object's status with a record that is stored before anything is known of its target."""
-    verdict = _Verdict(
+    verdict = Verdict(
         ready=False,
         synced=False,
         reconciling=True,
@@ -90,7 +89,7 @@ def with_record(
         target_name=record.target_name,
         moves=entries_of(moves),
         observed_generation=obj.metadata.generation,
-        conditions=_conditions(obj, verdict, wall),
+        conditions=conditions_of(obj, verdict, wall),
     )
 
 
@@ -141,8 +140,8 @@ def _target_fields(state: State, action: act.Action, wall: datetime) -> dict[str
         return {}
     # What AWS did not keep is remembered for this generation, whatever else goes on, until it does keep it.
     unkept = "" if isinstance(action, act.Settled) or not _told(state) else old.not_converging
-    fields: dict[str, object] = {"failure": None, "not_converging": unkept, "status_reasons": ()}
-    fields |= {"authorization_url": "", "authorization_expires": ""}
+    fields: dict[str, object] = {"failure": _failure(state, wall), "not_converging": unkept}
+    fields |= {"status_reasons": (), "authorization_url": "", "authorization_expires": ""}
     if row is None:
         return fields if record is None else fields | {"target_status": ""}
     summary = row.summary
@@ -153,178 +152,30 @@ def _target_fields(state: State, action: act.Action, wall: datetime) -> dict[str
     details = memory.details
     if details is not None and details.fingerprint == row.fingerprint:
         fields["status_reasons"] = tuple(reason[:MAX_REASON] for reason in details.reasons[:MAX_REASONS])
-    observed = state.obj.spec.management_policy == "Observe"
     if summary.status in PENDING_AUTH and memory.consent is not None:
         fields["authorization_url"] = memory.consent.url
         fields["authorization_expires"] = stamp(memory.consent.expires)
-    repaired = not observed and not asks_person(state)
-    if summary.status in FAILED and memory.failure_next is not None and repaired:
-        # The stored moment stands while it lies ahead, so that re-computing it does not cost a write.
-        stored = old.failure
-        due = wall + timedelta(seconds=max(0.0, memory.failure_next - state.now))
-        same = stored is not None and stored.attempts == memory.failure_attempts and stored.next_attempt
-        fields["failure"] = FailureState(
-            class_=classify(details.reasons if details else ()),
-            attempts=memory.failure_attempts,
-            next_attempt=stored.next_attempt if stored is not None and same else stamp(due),
-        )
     if isinstance(action, act.Blocked) and action.signature:
         fields["not_converging"] = action.signature
     return fields
 
 
+def _failure(state: State, wall: datetime) -> FailureState | None:
+    """Return the failure that is being repaired, and when the next repair is due."""
+    memory, row, stored = state.memory, state.recorded, state.obj.status.failure
+    repaired = state.obj.spec.management_policy != "Observe" and not asks_person(state)
+    if row is None or row.summary.status not in FAILED or memory.failure_next is None or not repaired:
+        return None
+    # The stored moment stands while it is of the same repair: computed anew, it would cost a write.
+    same = stored is not None and stored.attempts == memory.failure_attempts and stored.next_attempt
+    due = wall + timedelta(seconds=max(0.0, memory.failure_next - state.now))
+    return FailureState(
+        class_=classify(memory.reasons),
+        attempts=memory.failure_attempts,
+        next_attempt=stored.next_attempt if stored is not None and same else stamp(due),
+    )
+
+
 def _told(state: State) -> bool:
     """Whether status speaks of this generation."""
     return state.obj.status.observed_generation == state.obj.metadata.generation
-
-
-_RESTING = frozenset({Reason.PAUSED, Reason.OBSERVED})
-"""What waits for a user by the user's own choice: nothing is in progress, and nothing is wrong."""
-_UNTOLD = frozenset(
-    {
-        Reason.PAUSED,
-        Reason.QUEUED,
-        Reason.AWS_UNAVAILABLE,
-        Reason.THROTTLED,
-        Reason.ACCESS_DENIED,
-    }
-)
-"""What keeps the operator from telling whether AWS still holds what it held."""
-
-
-class _Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """What the conditions say; `synced` is None when AWS held this generation and may not any more.
-
-    `progress` is the reason of Reconciling and Stalled where it is not that of Ready.
-    """
-
-    ready: bool = False
-    synced: bool | None = False
-    reconciling: bool = False
-    stalled: bool = False
-    reason: str
-    progress: str = ""
-    message: str
-
-
-def _verdict(state: State, action: act.Action) -> _Verdict | None:
-    match action:
-        case act.Settled():
-            row = state.recorded
-            where = (
-                f"Target {row.summary.target_id} is READY on gateway {row.gateway_id}." if row else "READY."
-            )
-            if state.request and len(state.obj.spec.description) > len(
-                str(state.want.get("description", ""))
-            ):
-                where += " Its description is shortened to leave room for the ownership marker."
-            where = f"{where} {action.note}".rstrip()
-            rest = action.rest
-            if rest is None:
-                return _Verdict(ready=True, synced=True, reason=Reason.READY, message=where)
-            stalled = isinstance(rest, act.Blocked) and rest.stalled
-            return _Verdict(
-                ready=True,
-                synced=True,
-                reconciling=not stalled,
-                stalled=stalled,
-                reason=Reason.READY,
-                progress=rest.reason if isinstance(rest, act.Blocked) else Reason.MOVING,
-                message=f"{where} {_leaving(state, rest)}",
-            )
-        case act.Await(quiet=False):
-            return _Verdict(
-                synced=_synced(state, action.reason),
-                reconciling=True,
-                reason=action.reason,
-                message=action.message,
-            )
-        case act.Blocked():
-            return _Verdict(
-                synced=action.synced or _synced(state, action.reason),
-                reconciling=not action.stalled and action.reason not in _RESTING,
-                stalled=action.stalled,
-                reason=action.reason,
-                message=f"{action.message} {_leaving(state, action.rest)}".rstrip(),
-            )
-        case act.Reject():
-            return _Verdict(stalled=True, reason=action.reason, message=action.message)
-        case _:
-            return None
-
-
-def _leaving(state: State, rest: act.Await | act.Blocked | None) -> str:
-    """Return the sentence on what a move has left behind; one for all its states, but for what stops it."""
-    if rest is None:
-        return ""
-    where = ", ".join(place.gateway_id for place in state.leftovers)
-    words = f"What it had on gateway {where} is being removed."
-    return f"{words} {rest.message}" if isinstance(rest, act.Blocked) else words
-
-
-def _synced(state: State, reason: str) -> bool | None:
-    """Return False when AWS does not hold this generation, None when it did and that is all we know."""
-    return None if reason in _UNTOLD and not state.edited else False
-
-
-_SYNCED = {
-    True: "AWS holds this generation's configuration.",
-    None: "AWS held this generation's configuration when it was last compared.",
-}
-
-
-def _conditions(obj: MCPServer, verdict: _Verdict, wall: datetime) -> tuple[Condition, ...]:
-    """Return the conditions; lastTransitionTime moves only when a status does, others' are kept."""
-    message = verdict.message[:MAX_MESSAGE]
-    synced = verdict.synced
-    rows = (
-        (ConditionType.READY, verdict.ready, verdict.reason, message),
-        (
-            ConditionType.SYNCED,
-            synced,
-            Reason.SYNCED if synced else verdict.reason,
-            _SYNCED.get(synced, message),
-        ),
-        (
-            ConditionType.RECONCILING,
-            verdict.reconciling,
-            (verdict.progress or verdict.reason) if verdict.reconciling else Reason.SETTLED,
-            message if verdict.reconciling else "Nothing is in progress.",
-        ),
-        (
-            ConditionType.STALLED,
-            verdict.stalled,
-            (verdict.progress or verdict.reason) if verdict.stalled else Reason.SETTLED,
-            message if verdict.stalled else "Nothing waits for a user.",
-        ),
-    )
-    old = {condition.type: condition for condition in obj.status.conditions}
-    made = {row[0]: _condition(obj, *row, wall) for row in rows}
-    return tuple({**old, **made}.values())
-
-
-def _condition(
-    obj: MCPServer, kind: str, holds: bool | None, reason: str, message: str, wall: datetime
-) -> Condition:
-    status = "Unknown" if holds is None else str(holds)
-    before = next((each for each in obj.status.conditions if each.type == kind), None)
-    kept = before is not None and before.status == status and before.last_transition_time
-    return Condition(
-        type=kind,
-        status=status,
-        observed_generation=obj.metadata.generation,
-        last_transition_time=before.last_transition_time if before is not None and kept else stamp(wall),
-        reason=reason,
-        message=message,
-    )
-
-
-def _with_authorized(
-    state: State, conditions: tuple[Condition, ...], wall: datetime
-) -> tuple[Condition, ...]:
-    """Add what is known of a person's consent; take it away where nobody has to consent."""
-    told = authorized(state) if asks(state.obj.spec) else None
-    if told is None and asks(state.obj.spec):
-        return conditions
-    others = tuple(each for each in conditions if each.type != ConditionType.AUTHORIZED)
-    return others if told is None else (*others, _condition(state.obj, ConditionType.AUTHORIZED, *told, wall))

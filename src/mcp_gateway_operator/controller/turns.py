@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from mcp_gateway_operator.api.names import ConditionType, Reason
-from mcp_gateway_operator.api.types import Condition, MCPServer
+from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.runtime.events import EventType
 
 _NOTEWORTHY = frozenset(
@@ -37,26 +37,21 @@ def turn(before: MCPServer, after: MCPServer, told: str) -> Turn | None:
         told: reason of the last turn for the worse that no Ready has followed, or "". A repair passes through
             other reasons and comes back to that one, again and again.
     """
-    old, new = ready_condition(before), ready_condition(after)
+    old, new = (obj.status.condition(ConditionType.READY) for obj in (before, after))
     if new is None or (old is not None and (old.status, old.reason) == (new.status, new.reason)):
         return None
     if new.status == "True":
         return Turn("Normal", new.reason, new.message) if old is None or old.status != "True" else None
-    if new.reason == told or not (_stalled(after) or new.reason in _NOTEWORTHY):
+    if new.reason == told or not (_holds(after, ConditionType.STALLED) or new.reason in _NOTEWORTHY):
         return None
     return Turn("Normal" if new.reason == Reason.PAUSED else "Warning", new.reason, new.message)
 
 
-def ready_condition(obj: MCPServer) -> Condition | None:
-    """Return the Ready condition, None before the first status."""
-    return next((each for each in obj.status.conditions if each.type == ConditionType.READY), None)
-
-
 def shows_ready(obj: MCPServer) -> bool:
     """Whether status says Ready, of whatever generation."""
-    ready = ready_condition(obj)
-    return ready is not None and ready.status == "True"
+    return _holds(obj, ConditionType.READY)
 
 
-def _stalled(obj: MCPServer) -> bool:
-    return any(c.type == ConditionType.STALLED and c.status == "True" for c in obj.status.conditions)
+def _holds(obj: MCPServer, kind: str) -> bool:
+    condition = obj.status.condition(kind)
+    return condition is not None and condition.status == "True"
