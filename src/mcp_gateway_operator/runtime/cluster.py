@@ -73,11 +73,6 @@ class ApiError(Exception):
         return self.status == HTTPStatus.CONFLICT
 
     @property
-    def already_exists(self) -> bool:
-        """A create found the name taken."""
-        return self.conflict and self.reason == "AlreadyExists"
-
-    @property
     def not_found(self) -> bool:
         """No such object, namespace or resource type."""
         return self.status == HTTPStatus.NOT_FOUND

@@ -137,14 +137,8 @@ class Informer(Generic[T]):
         self._log = log.bind(resource=str(resource))
         self.synced = asyncio.Event()
         """Set once every list was complete for the first time."""
-        self.last_contact: float | None = None
-        """The loop time of the last answer, event or bookmark."""
         self.last_sign: float | None = None
         """The loop time of the last attempt or contact: how `healthy` knows that the loop lives."""
-        self.lists = 0
-        """Full lists completed, for metrics."""
-        self.watches = 0
-        """Watches begun, for metrics."""
 
     def get(self, key: Key) -> T | None:
         """Return the object with this namespace and name, or None."""
@@ -245,7 +239,6 @@ class Informer(Generic[T]):
         scope.outage_since = scope.trouble = None
         scope.version = version
         scope.relist_at = self._now() + self._between(self._times.relist)
-        self.lists += 1
         if first:
             self._unsynced -= 1
             if not self._unsynced:
@@ -268,7 +261,6 @@ class Informer(Generic[T]):
         stream = self._cluster.watch(
             self._resource, namespace=scope.namespace, resource_version=scope.version, timeout=timeout
         )
-        self.watches += 1
         events = 0
         try:
             async with contextlib.aclosing(stream), asyncio.timeout(self._times.silence) as deadline:
@@ -378,7 +370,7 @@ class Informer(Generic[T]):
             )
 
     def _contact(self) -> None:
-        self.last_contact = self.last_sign = self._now()
+        self.last_sign = self._now()
 
     def _between(self, bounds: tuple[float, float]) -> float:
         low, high = bounds

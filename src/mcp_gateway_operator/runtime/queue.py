@@ -90,10 +90,6 @@ class _Lane(Generic[K]):
         self._size -= 1
         return since
 
-    def oldest(self) -> float | None:
-        """Return when the key that waits longest became due."""
-        return min((min(keys.values()) for keys in self._groups.values()), default=None)
-
 
 class WorkQueue(Generic[K]):
     """Deduplicating, fair queue with per-key timers and backoff.
@@ -216,11 +212,6 @@ class WorkQueue(Generic[K]):
     def depth(self, *, urgent: bool) -> int:
         """Return how many keys are due in one lane."""
         return len(self._urgent if urgent else self._background)
-
-    def oldest_age(self, *, urgent: bool) -> float:
-        """Return for how many seconds the oldest key of a lane has been due; 0 when the lane is empty."""
-        since = (self._urgent if urgent else self._background).oldest()
-        return 0.0 if since is None else _now() - since
 
     @property
     def unfinished(self) -> int:

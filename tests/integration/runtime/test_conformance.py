@@ -80,7 +80,7 @@ async def test_create_is_refused_for_a_taken_name_an_unknown_namespace_and_a_bad
     await create(kube)
     with pytest.raises(ApiError) as taken:
         await create(kube)
-    assert taken.value.already_exists
+    assert taken.value.reason == "AlreadyExists"
     with pytest.raises(ApiError) as nowhere:
         await kube.cluster.create(THINGS, "nowhere", thing("a"))
     assert nowhere.value.not_found
@@ -137,7 +137,7 @@ async def test_a_merge_patch_with_a_stale_version_conflicts(kube: Kube) -> None:
     with pytest.raises(ApiError) as error:
         await merge(kube, {"metadata": {"resourceVersion": version}, "spec": {"size": 3}})
     assert error.value.conflict
-    assert not error.value.already_exists
+    assert error.value.reason == "Conflict"
 
 
 async def test_a_merge_patch_with_a_wrong_uid_is_accepted(kube: Kube) -> None:

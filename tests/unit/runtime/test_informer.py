@@ -503,8 +503,6 @@ class TestHealth:
             world.server.break_watches()
             await asyncio.sleep(7200)
             assert world.informer.healthy(loop.time())
-            assert world.informer.last_contact is not None
-            assert loop.time() - world.informer.last_contact > 7000
 
     async def test_hanging_lists_are_given_up_and_tried_again(self) -> None:
         world = World()

@@ -180,13 +180,10 @@ async def test_the_figures_for_metrics() -> None:
     queue.add(("a", "x"))
     queue.add(("b", "y"), urgent=False)
     await asyncio.sleep(7)
-    assert queue.oldest_age(urgent=True) == pytest.approx(7)
-    assert queue.oldest_age(urgent=False) == pytest.approx(7)
     await queue.get()
     await asyncio.sleep(3)
     assert (len(queue), queue.working, queue.unfinished) == (1, 1, 2)
     assert queue.longest_running == pytest.approx(3)
-    assert queue.oldest_age(urgent=True) == 0
 
 
 async def test_superseded_timers_do_not_pile_up() -> None:
