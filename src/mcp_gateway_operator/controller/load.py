@@ -218,7 +218,7 @@ class Loader:
                     "or delete that target."
                 )
                 name = row.summary.name
-        self._follow_rename(state)
+        _follow_name(state)
         kept = row.marker if row is not None and not state.settings.marks else None
         mark = state.settings.marker_of(obj) or kept
         body = desired.request(obj.spec, name=name, mark=mark)
@@ -226,16 +226,6 @@ class Loader:
         iam = obj.spec.auth_type == AuthType.GATEWAY_IAM_ROLE
         state.want = diff.flatten(body, region=self._region(state) if iam else "")
         state.want_digest = diff.digest(state.want)
-
-    @staticmethod
-    def _follow_rename(state: State) -> None:
-        """A name that has become free makes an edit of what AWS has held but for the name: it is no drift."""
-        memory, generation = state.memory, state.obj.metadata.generation
-        if state.rename_blocked:
-            memory.rename_waits = generation
-        elif memory.rename_waits:
-            memory.applied = 0 if memory.rename_waits == generation else memory.applied
-            memory.rename_waits = 0
 
     def _holders(self, state: State, name: str) -> tuple[Row, ...]:
         table = self._observer.table(state.gateway_id)
@@ -259,6 +249,22 @@ class Loader:
 
     def _sync_denied(self, gateway_id: str) -> bool:
         return self._clock() < self.sync_denied.get(gateway_id, 0.0)
+
+
+def _follow_name(state: State) -> None:
+    """Judge anew when the wanted name is found to be taken, or free again.
+
+    AWS may have refused a write for the name alone. And a rename that had to wait is an edit still, though
+    AWS has held all the rest of this generation: it is no drift.
+    """
+    memory, generation = state.memory, state.obj.metadata.generation
+    before, memory.name_taken = memory.name_taken, generation if state.named else 0
+    if bool(before) == bool(state.named):
+        return
+    if memory.trouble is not None and memory.trouble.kind in {ErrorKind.VALIDATION, ErrorKind.CONFLICT}:
+        memory.trouble = None
+    if before == generation:
+        memory.applied = 0
 
 
 def _view(table: GatewayTable) -> GatewayView:

@@ -18,7 +18,7 @@ from mcp_gateway_operator.controller.troubles import trouble_of
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets import diff
 from mcp_gateway_operator.targets.compare import differences, signature
-from mcp_gateway_operator.targets.model import PENDING_AUTH, Target
+from mcp_gateway_operator.targets.model import PENDING_AUTH, TRANSIENT, Target
 from mcp_gateway_operator.targets.state import Details, Record, State, Verified
 from mcp_gateway_operator.targets.stored import stored_record
 
@@ -68,12 +68,16 @@ class Outcome:
     def note_trouble(self, state: State, action: act.Action, error: AgentCoreError) -> None:
         """Remember a failed call, so that it is not sent again at once."""
         op = _OPS[type(action)]
+        row = state.recorded
+        busy = isinstance(action, act.Delete) and row is not None and row.summary.status in TRANSIENT
+        if busy and error.kind is ErrorKind.VALIDATION:
+            # Nothing in a Delete can be invalid: AWS objects to the state, in words that nobody knew before.
+            error = AgentCoreError(ErrorKind.CONFLICT, error.code, error.message)
         trouble = trouble_of(error, op, state, self._ports.rng)
         if error.kind is ErrorKind.NOT_FOUND and isinstance(action, act.Update | act.Synchronize):
             table = self._ports.observer.track(action.gateway_id)
             table.apply_absent(action.target_id, began=self._ports.clock())
             return
-        row = state.recorded
         asks = row is not None and row.summary.status in PENDING_AUTH and _CONSENT.search(error.message)
         if asks and row is not None and error.kind is ErrorKind.CONFLICT:
             trouble = msgspec.structs.replace(

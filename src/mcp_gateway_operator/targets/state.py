@@ -171,7 +171,7 @@ class Memory:
         look_since: end of the last Create that was refused with a conflict (or None).
         applied: generation of the spec that AWS is known to have held; a difference from it is an edit, and
             one from AWS at that generation is drift.
-        rename_waits: generation whose new name was taken when it was last looked at, 0 for none.
+        name_taken: generation whose name another target held when it was last looked at, 0 for none.
         written: `updatedAt` in the answer of our last Create or Update, and the loop time of that answer.
         report_after: loop time before which a status in progress is not worth a write.
         failure_of: generation whose failures are counted; 0 before the first look.
@@ -213,7 +213,7 @@ class Memory:
     look_since: float | None = None
     unsure_since: float | None = None
     applied: int = 0
-    rename_waits: int = 0
+    name_taken: int = 0
     written: tuple[str, float] | None = None
     verified: Verified | None = None
     verify_after_repair: bool = False

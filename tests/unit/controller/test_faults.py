@@ -377,6 +377,21 @@ async def test_delete_is_tried_until_consent_has_run_out() -> None:
         assert world.calls()["DeleteGatewayTarget"] <= 40
 
 
+async def test_delete_that_aws_calls_invalid_while_creating_waits_for_that_to_end() -> None:
+    """A Delete has nothing in it that could be invalid, so it is the state that AWS objects to."""
+    world = World(simulator=SimulatorSettings(durations=Durations(creating=8.0)))
+    words = "The target cannot be deleted now."
+    async with world.operator(drift_interval=DRIFT):
+        await world.create()
+        await world.until(world.targets)
+        world.aws.add_fault(
+            operation="DeleteGatewayTarget", code="ValidationException", message=words, count=1
+        )
+        await world.delete()
+        await world.until(lambda: not world.exists(), within=30)
+        assert world.calls()["DeleteGatewayTarget"] == 2
+
+
 async def test_stale_ready_after_delete_is_not_asked_again() -> None:
     lag = Consistency(list_lag=4.0, get_lag_after_write=4.0)
     world = World(simulator=SimulatorSettings(consistency=lag, durations=Durations(deleting=6.0)))

@@ -265,6 +265,33 @@ async def test_rename_that_had_to_wait_is_an_edit_and_no_drift(policy: str) -> N
         assert "DriftRepaired" not in reasons
 
 
+@pytest.mark.parametrize("code", ["ConflictException", "ValidationException"])
+@pytest.mark.parametrize("renamed", [True, False])
+async def test_name_that_was_taken_since_the_last_list_is_had_as_soon_as_it_is_free(
+    code: str, *, renamed: bool
+) -> None:
+    """AWS refuses it before a List tells why; that refusal says nothing any more once the List did."""
+    world = world_of()
+    async with world.operator(owner_ids=(OWNER,), drift_interval=DRIFT):
+        await world.create("beta")
+        await world.until_ready("beta")
+        await world.pass_time(2 * DRIFT)
+        human = world.aws.create_target(GATEWAY, name="taken", targetConfiguration=CONFIG)["targetId"]
+        words = "Target with name taken already exists"
+        world.aws.add_fault(name="taken", code=code, message=words, count=1)
+        if renamed:
+            await world.edit("beta", spec={"targetName": "taken", "description": "edited"})
+        else:
+            await world.create("gamma", targetName="taken")
+        waiting = "beta" if renamed else "gamma"
+        await world.until_reason("NameConflict", waiting, within=2 * DRIFT)
+        if renamed:
+            (held,) = (target for target in world.targets() if target["name"] == "beta")
+            assert held["description"].startswith("edited")
+        world.aws.delete_target(human)
+        await world.until_ready(waiting, within=2 * DRIFT)
+
+
 async def test_swap_of_two_names_stays_as_it_is_and_says_so() -> None:
     world = world_of()
     async with world.operator(owner_ids=(OWNER,), drift_interval=DRIFT):
