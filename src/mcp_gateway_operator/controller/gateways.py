@@ -5,7 +5,7 @@ from __future__ import annotations
 from mcp_gateway_operator.agentcore.observer import Observer
 from mcp_gateway_operator.agentcore.table import GatewayTable
 from mcp_gateway_operator.controller.index import Key
-from mcp_gateway_operator.targets.state import Memory
+from mcp_gateway_operator.targets.memory import Memory
 
 
 class Gateways:

@@ -22,16 +22,10 @@ from mcp_gateway_operator.controller.schema import keeps_moves
 from mcp_gateway_operator.controller.upkeep import Upkeep, status_proves
 from mcp_gateway_operator.targets import desired, diff, naming, ownership
 from mcp_gateway_operator.targets import marker as markers
+from mcp_gateway_operator.targets.memory import Memory, Record
 from mcp_gateway_operator.targets.model import Target
 from mcp_gateway_operator.targets.rivalry import deciding, holder_words
-from mcp_gateway_operator.targets.state import (
-    GatewayView,
-    Memory,
-    Record,
-    Row,
-    Settings,
-    State,
-)
+from mcp_gateway_operator.targets.state import GatewayView, Row, Settings, State
 from mcp_gateway_operator.targets.stored import stored_moves, stored_record
 
 _UNREACHABLE = frozenset({ErrorKind.NOT_FOUND, ErrorKind.ACCESS_DENIED})

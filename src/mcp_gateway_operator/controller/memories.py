@@ -6,7 +6,7 @@ from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.controller.gateways import Gateways
 from mcp_gateway_operator.controller.index import Key, ObjectIndex
 from mcp_gateway_operator.controller.ports import Ports
-from mcp_gateway_operator.targets.state import Memory
+from mcp_gateway_operator.targets.memory import Memory
 from mcp_gateway_operator.targets.stored import applied_generation, stored_defaults
 
 

@@ -14,7 +14,8 @@ from mcp_gateway_operator.controller.report import status_of
 from mcp_gateway_operator.runtime.events import EventType
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets import ownership
-from mcp_gateway_operator.targets.state import Memory, Record, State
+from mcp_gateway_operator.targets.memory import Memory, Record
+from mcp_gateway_operator.targets.state import State
 
 _OF_OBJECT = frozenset(
     {

@@ -18,8 +18,9 @@ from mcp_gateway_operator.controller.troubles import trouble_of
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets import diff
 from mcp_gateway_operator.targets.compare import differences, signature
+from mcp_gateway_operator.targets.memory import Details, Record, Verified
 from mcp_gateway_operator.targets.model import PENDING_AUTH, TRANSIENT, Target
-from mcp_gateway_operator.targets.state import Details, Record, State, Verified
+from mcp_gateway_operator.targets.state import State
 from mcp_gateway_operator.targets.stored import stored_record
 
 REPORT_DELAY = 2.0

@@ -23,9 +23,10 @@ from mcp_gateway_operator.targets import diff
 from mcp_gateway_operator.targets.compare import signature
 from mcp_gateway_operator.targets.failures import DRIFT_BASE, DRIFT_MAX, backoff
 from mcp_gateway_operator.targets.looks import charge
+from mcp_gateway_operator.targets.memory import Verified
 from mcp_gateway_operator.targets.model import Target
 from mcp_gateway_operator.targets.move import beside
-from mcp_gateway_operator.targets.state import State, Verified
+from mcp_gateway_operator.targets.state import State
 from mcp_gateway_operator.targets.waiting import was_ready
 
 log = structlog.get_logger(__name__)

@@ -30,9 +30,10 @@ from mcp_gateway_operator.controller.writers import OtherWriters
 from mcp_gateway_operator.runtime.cluster import ApiError
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets import duplicates, ownership
+from mcp_gateway_operator.targets.memory import Memory
 from mcp_gateway_operator.targets.model import TRANSIENT
 from mcp_gateway_operator.targets.plan import plan
-from mcp_gateway_operator.targets.state import Memory, Settings, State
+from mcp_gateway_operator.targets.state import Settings, State
 
 MAX_STEPS = 12
 """Actions in one pass; a correct plan needs about six, so more is a loop and an error."""

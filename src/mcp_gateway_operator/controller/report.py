@@ -27,8 +27,9 @@ from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets import ownership
 from mcp_gateway_operator.targets.consent import asks_person
 from mcp_gateway_operator.targets.failures import classify
+from mcp_gateway_operator.targets.memory import Record
 from mcp_gateway_operator.targets.model import FAILED, PENDING_AUTH, instant
-from mcp_gateway_operator.targets.state import Record, State
+from mcp_gateway_operator.targets.state import State
 
 MAX_REASONS, MAX_REASON = 10, 512
 """Of AWS's reasons this many are shown, each with this many characters."""

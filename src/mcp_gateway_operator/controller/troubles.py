@@ -9,7 +9,8 @@ from mcp_gateway_operator.agentcore.errors import AgentCoreError, ErrorKind
 from mcp_gateway_operator.agentcore.quotas import Op
 from mcp_gateway_operator.api.names import Reason
 from mcp_gateway_operator.targets.failures import backoff
-from mcp_gateway_operator.targets.state import State, Trouble
+from mcp_gateway_operator.targets.memory import Trouble
+from mcp_gateway_operator.targets.state import State
 
 TARGETS_PER_GATEWAY: Final = 100
 """AWS's default quota; AWS may refuse a full gateway with an error that says no more than "conflict"."""

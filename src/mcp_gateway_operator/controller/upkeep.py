@@ -13,8 +13,9 @@ from mcp_gateway_operator.api.durations import parse_duration
 from mcp_gateway_operator.controller.episodes import follow_failures
 from mcp_gateway_operator.targets import consent
 from mcp_gateway_operator.targets.compare import configured_alike
+from mcp_gateway_operator.targets.memory import Record, Verified
 from mcp_gateway_operator.targets.model import FAILED, instant
-from mcp_gateway_operator.targets.state import Record, Row, State, Verified
+from mcp_gateway_operator.targets.state import Row, State
 from mcp_gateway_operator.targets.stored import stored_moves
 from mcp_gateway_operator.targets.waiting import was_ready
 

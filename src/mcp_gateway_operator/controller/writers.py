@@ -16,7 +16,8 @@ from mcp_gateway_operator.controller.ports import Ports
 from mcp_gateway_operator.controller.report import with_record
 from mcp_gateway_operator.targets import marker as markers
 from mcp_gateway_operator.targets.failures import backoff
-from mcp_gateway_operator.targets.state import Memory, Record, Settings, State
+from mcp_gateway_operator.targets.memory import Memory, Record
+from mcp_gateway_operator.targets.state import Settings, State
 from mcp_gateway_operator.targets.stored import applied_generation, stored_moves, stored_record
 
 HOLD_BASE, HOLD_MAX = 1.0, 300.0

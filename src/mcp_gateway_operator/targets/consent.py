@@ -8,8 +8,9 @@ from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.names import Reason
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.failures import quoted
+from mcp_gateway_operator.targets.memory import Consent
 from mcp_gateway_operator.targets.model import PENDING_AUTH, instant
-from mcp_gateway_operator.targets.state import Consent, Row, State
+from mcp_gateway_operator.targets.state import Row, State
 from mcp_gateway_operator.targets.tools import new_request
 from mcp_gateway_operator.targets.waiting import attempt
 

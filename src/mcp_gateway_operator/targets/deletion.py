@@ -11,8 +11,9 @@ from mcp_gateway_operator.api.names import Reason
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets import consent, ownership
 from mcp_gateway_operator.targets.gateways import gateway_missing
+from mcp_gateway_operator.targets.memory import Record
 from mcp_gateway_operator.targets.model import TRANSIENT
-from mcp_gateway_operator.targets.state import CREATE_TIMEOUT, LIST_LAG, Record, Row, State
+from mcp_gateway_operator.targets.state import CREATE_TIMEOUT, LIST_LAG, Row, State
 from mcp_gateway_operator.targets.waiting import attempt, await_doubted, doubted, unlisted
 
 STALE_AFTER_DELETE = 10.0

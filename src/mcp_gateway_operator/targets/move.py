@@ -16,9 +16,10 @@ from mcp_gateway_operator.api.names import Reason
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets import naming, ownership
 from mcp_gateway_operator.targets.deletion import clear, retains, soonest, step_elsewhere
+from mcp_gateway_operator.targets.memory import Record
 from mcp_gateway_operator.targets.model import Target, instant
 from mcp_gateway_operator.targets.recorded import plan_absent
-from mcp_gateway_operator.targets.state import Record, State
+from mcp_gateway_operator.targets.state import State
 from mcp_gateway_operator.targets.waiting import attempt, await_agreement, unlisted
 
 Create = Callable[[State], act.Action]

@@ -11,9 +11,10 @@ from mcp_gateway_operator.targets.compare import compare
 from mcp_gateway_operator.targets.consent import pending, unchanged
 from mcp_gateway_operator.targets.duplicates import remove, told, twin_of
 from mcp_gateway_operator.targets.looks import idle, next_look
+from mcp_gateway_operator.targets.memory import Record
 from mcp_gateway_operator.targets.model import TRANSIENT
 from mcp_gateway_operator.targets.repair import failed
-from mcp_gateway_operator.targets.state import LIST_LAG, Record, Row, State
+from mcp_gateway_operator.targets.state import LIST_LAG, Row, State
 from mcp_gateway_operator.targets.tools import next_sync, sync_tools
 from mcp_gateway_operator.targets.waiting import attempt, unlisted
 

@@ -9,7 +9,7 @@ from mcp_gateway_operator.api.names import ConditionType, Reason
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.targets import naming
 from mcp_gateway_operator.targets.diff import NOTHING, Flat
-from mcp_gateway_operator.targets.state import Record
+from mcp_gateway_operator.targets.memory import Record
 
 
 def applied_generation(obj: MCPServer) -> int:

@@ -11,18 +11,9 @@ from hypothesis import strategies as st
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.types import MCPServer, MCPServerStatus
 from mcp_gateway_operator.targets import desired, diff
+from mcp_gateway_operator.targets.memory import Details, Memory, Record, Trouble, Verified
 from mcp_gateway_operator.targets.model import Target
-from mcp_gateway_operator.targets.state import (
-    Details,
-    GatewayView,
-    Memory,
-    Record,
-    Row,
-    Settings,
-    State,
-    Trouble,
-    Verified,
-)
+from mcp_gateway_operator.targets.state import GatewayView, Row, Settings, State
 from tests.unit.targets.builders import (
     ACCOUNT,
     ARN,

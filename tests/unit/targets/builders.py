@@ -10,18 +10,9 @@ from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.types import Condition, MCPServer, MCPServerSpec, MCPServerStatus, ObjectMeta
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets import desired, diff, marker
+from mcp_gateway_operator.targets.memory import Details, Memory, Record, Trouble, Verified
 from mcp_gateway_operator.targets.model import Target, TargetSummary
-from mcp_gateway_operator.targets.state import (
-    Details,
-    GatewayView,
-    Memory,
-    Record,
-    Row,
-    Settings,
-    State,
-    Trouble,
-    Verified,
-)
+from mcp_gateway_operator.targets.state import GatewayView, Row, Settings, State
 
 NOW = 10_000.0
 OWNER = "cluster-a"

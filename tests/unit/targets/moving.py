@@ -6,7 +6,8 @@ from typing import Any
 
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.targets import actions as act
-from mcp_gateway_operator.targets.state import Record, Row, State
+from mcp_gateway_operator.targets.memory import Record
+from mcp_gateway_operator.targets.state import Row, State
 from tests.unit.targets.builders import (
     ARN,
     ELSEWHERE,

@@ -11,8 +11,9 @@ import pytest
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets import consent
+from mcp_gateway_operator.targets.memory import Consent
 from mcp_gateway_operator.targets.plan import plan
-from mcp_gateway_operator.targets.state import Consent, State
+from mcp_gateway_operator.targets.state import State
 from tests.unit.targets.builders import (
     BORN,
     GATEWAY,

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.targets import actions as act
+from mcp_gateway_operator.targets.memory import Record
 from mcp_gateway_operator.targets.plan import plan
-from mcp_gateway_operator.targets.state import Record, State
+from mcp_gateway_operator.targets.state import State
 from tests.unit.targets.any_state import likely_states, states
 from tests.unit.targets.builders import ARN, ELSEWHERE, GATEWAY, NAME, NOW, OURS, deleted, recorded, row
 from tests.unit.targets.test_plan_properties import (

@@ -11,8 +11,9 @@ from mcp_gateway_operator.api.types import McpToolSchema
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets import diff
 from mcp_gateway_operator.targets.diff import FieldDiff
+from mcp_gateway_operator.targets.memory import Details, Verified
 from mcp_gateway_operator.targets.plan import plan
-from mcp_gateway_operator.targets.state import Details, State, Verified
+from mcp_gateway_operator.targets.state import State
 from tests.unit.targets.builders import (
     ELSEWHERE,
     FOREIGN,
