@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
 
 from mcp_gateway_operator.agentcore.errors import ErrorKind
-from mcp_gateway_operator.agentcore.observer import Observer
 from mcp_gateway_operator.agentcore.table import GatewayTable
 from mcp_gateway_operator.agentcore.table import Row as TableRow
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.types import AuthType, MCPServer
 from mcp_gateway_operator.api.validation import validate
+from mcp_gateway_operator.controller.account import Account
 from mcp_gateway_operator.controller.gateways import Gateways
 from mcp_gateway_operator.controller.headers import allow_held
 from mcp_gateway_operator.controller.index import ObjectIndex, wanted_name
+from mcp_gateway_operator.controller.ports import Ports
 from mcp_gateway_operator.controller.rivals import Rivals
 from mcp_gateway_operator.controller.schema import keeps_moves
 from mcp_gateway_operator.controller.upkeep import Upkeep, status_proves
@@ -32,31 +31,26 @@ _UNREACHABLE = frozenset({ErrorKind.NOT_FOUND, ErrorKind.ACCESS_DENIED})
 
 
 class Loader:
-    """Builds the state that a decision rests on, and keeps the memory in step with what was observed."""
+    """Builds the state that a decision rests on."""
 
     def __init__(
         self,
+        ports: Ports,
         *,
-        observer: Observer,
         gateways: Gateways,
         index: ObjectIndex,
         rivals: Rivals,
-        clock: Callable[[], float],
-        wall: Callable[[], datetime],
-        rng: random.Random,
+        account: Account,
         knows_all: Callable[[], bool],
     ) -> None:
-        self._observer = observer
+        self._observer = ports.observer
         self._gateways = gateways
         self._index = index
         self._rivals = rivals
-        self._clock = clock
-        self._upkeep = Upkeep(clock=clock, wall=wall, rng=rng)
+        self._account = account
+        self._clock = ports.clock
+        self._upkeep = Upkeep(clock=ports.clock, wall=ports.wall, rng=ports.rng)
         self._knows_all = knows_all
-        self.sync_denied: dict[str, float] = {}
-        """Until when AWS is taken to refuse Synchronize, by gateway."""
-        self.heard: dict[str, str] = {}
-        """ARNs of the gateways whose targets have answered, the latest last."""
 
     def load(
         self, obj: MCPServer, memory: Memory, settings: Settings, *, fresh: bool, target: Target | None
@@ -86,10 +80,10 @@ class Loader:
             disbelieved=(home.target_id, why) if home and why else None,
             gateway_id=gateway_id,
             gateways={view.gateway_id: view for view in views},
-            heard=self.heard,
+            heard=self._account.heard,
             target=target,
             problems=tuple(str(problem) for problem in validate(obj.spec)),
-            sync_denied=self._sync_denied(gateway_id),
+            sync_denied=self._account.sync_denied(gateway_id),
             moves=moves,
             immovable=wanted if moving and not destination else "",
         )
@@ -131,7 +125,7 @@ class Loader:
             record=memory.record or (place if place.target_id else None),
             gateway_id=place.gateway_id,
             gateways={place.gateway_id: _view(self._gateways.table(place.gateway_id))},
-            sync_denied=self._sync_denied(place.gateway_id),
+            sync_denied=self._account.sync_denied(place.gateway_id),
             aside=True,
         )
         self._add_rows(there)
@@ -240,9 +234,6 @@ class Loader:
     def _region(self, state: State) -> str:
         arn = state.record.gateway_arn if state.record else ""
         return naming.account_and_region(arn)[1] or state.settings.region
-
-    def _sync_denied(self, gateway_id: str) -> bool:
-        return self._clock() < self.sync_denied.get(gateway_id, 0.0)
 
 
 def _follow_name(state: State) -> None:

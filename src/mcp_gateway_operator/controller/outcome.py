@@ -12,6 +12,7 @@ import structlog
 from mcp_gateway_operator.agentcore.errors import AgentCoreError, ErrorKind
 from mcp_gateway_operator.agentcore.quotas import Op
 from mcp_gateway_operator.api.names import Reason
+from mcp_gateway_operator.controller.account import Account
 from mcp_gateway_operator.controller.index import ObjectIndex
 from mcp_gateway_operator.controller.ports import Ports
 from mcp_gateway_operator.controller.troubles import trouble_of
@@ -35,10 +36,10 @@ log = structlog.get_logger(__name__)
 class Outcome:
     """Notes what calls brought, in the observer's tables and in the object's memory."""
 
-    def __init__(self, ports: Ports, index: ObjectIndex, heard: dict[str, str]) -> None:
+    def __init__(self, ports: Ports, index: ObjectIndex, account: Account) -> None:
         self._ports = ports
         self._index = index
-        self._heard = heard
+        self._account = account
 
     def record(self, state: State, gateway_id: str, target: Target) -> None:
         """Remember which target is the object's; the status says so at the end of the pass, or soon after."""
@@ -126,17 +127,12 @@ class Outcome:
         spread = 0.9 + self._ports.rng.random() / 5
         state.memory.next_sweep = self._ports.clock() + state.settings.sweep_interval * spread
 
-    def hear(self, gateway_id: str, target: Target) -> None:
-        """Keep the ARN of a gateway that answered: it tells the account and Region that calls go to."""
-        self._heard.pop(gateway_id, None)
-        self._heard[gateway_id] = target.gateway_arn
-
     def write_noted(self, gateway_id: str, target: Target, began: float) -> None:
         """Put a write's answer into the observer's table at once.
 
         Lists report what others did, so whoever waits for a name that this write freed is woken here.
         """
-        self.hear(gateway_id, target)
+        self._account.hear(gateway_id, target.gateway_arn)
         table = self._ports.observer.track(gateway_id)
         for change in table.apply_write(target, began=began, ended=self._ports.clock()):
             if change.before is not None and change.before.name != target.summary.name:

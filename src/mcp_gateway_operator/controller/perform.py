@@ -14,6 +14,7 @@ from mcp_gateway_operator.agentcore.quotas import Lane, Op
 from mcp_gateway_operator.agentcore.ticket import Ticket
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.types import MCPServer
+from mcp_gateway_operator.controller.account import Account
 from mcp_gateway_operator.controller.objects import ObjectWriter
 from mcp_gateway_operator.controller.outcome import REPORT_DELAY, Outcome
 from mcp_gateway_operator.controller.ports import Ports
@@ -57,13 +58,11 @@ Handler = Callable[[Pass, State, Any], Awaitable[None]]
 class Performer:
     """Carries actions out and notes their outcome in the observer's tables and the object's memory."""
 
-    def __init__(
-        self, ports: Ports, objects: ObjectWriter, outcome: Outcome, on_sync_denied: Callable[[str], None]
-    ) -> None:
+    def __init__(self, ports: Ports, objects: ObjectWriter, outcome: Outcome, account: Account) -> None:
         self._ports = ports
         self._objects = objects
         self._outcome = outcome
-        self._on_sync_denied = on_sync_denied
+        self._account = account
         self.handlers: dict[type[act.Action], Handler] = {
             act.Protect: self._protect,
             act.Fetch: self._fetch,
@@ -111,7 +110,7 @@ class Performer:
                     return
                 raise
         view.target = target
-        self._outcome.hear(action.gateway_id, target)
+        self._account.hear(action.gateway_id, target.gateway_arn)
         self._outcome.note_details(state, action.gateway_id, target)
 
     async def _create(self, _view: Pass, state: State, action: act.Create) -> None:
@@ -223,7 +222,7 @@ class Performer:
                 )
             except AgentCoreError as error:
                 if error.kind is ErrorKind.ACCESS_DENIED:
-                    self._on_sync_denied(action.gateway_id)
+                    self._account.deny_sync(action.gateway_id)
                     return
                 raise
             self._outcome.write_noted(action.gateway_id, target, began)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import msgspec
-import structlog
 
 from mcp_gateway_operator.agentcore.errors import AgentCoreError, ErrorKind
 from mcp_gateway_operator.agentcore.table import Change
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.names import ConditionType, Reason
 from mcp_gateway_operator.api.types import MCPServer
+from mcp_gateway_operator.controller.account import Account
 from mcp_gateway_operator.controller.gateways import Gateways
 from mcp_gateway_operator.controller.index import Key, ObjectIndex
 from mcp_gateway_operator.controller.load import Loader
@@ -37,12 +37,8 @@ from mcp_gateway_operator.targets.state import Settings, State
 
 MAX_STEPS = 12
 """Actions in one pass; a correct plan needs about six, so more is a loop and an error."""
-DENIED_SECONDS = 3600.0
-"""Seconds for which AWS's refusal of Synchronize on a gateway is remembered: policies are mended, too."""
 MISSING_AGAIN = 10.0
 """Seconds after which an object is looked at again that the API server no longer has."""
-
-log = structlog.get_logger(__name__)
 
 
 class Reconciler:
@@ -53,28 +49,27 @@ class Reconciler:
         self.index = ObjectIndex(settings)
         self._ports = ports
         self._gateways = Gateways(ports.observer)
+        account = Account(ports.clock)
         self._rivals = Rivals(self.index, ports.informer.get)
         self._loader = Loader(
-            observer=ports.observer,
+            ports,
             gateways=self._gateways,
             index=self.index,
             rivals=self._rivals,
-            clock=ports.clock,
-            wall=ports.wall,
-            rng=ports.rng,
+            account=account,
             knows_all=self._knows_all,
         )
         self._objects = ObjectWriter(ports)
         self._others = OtherWriters(ports, self._objects, self.index)
-        self._outcome = Outcome(ports, self.index, self._loader.heard)
-        self._performer = Performer(ports, self._objects, self._outcome, self._deny_sync)
+        self._outcome = Outcome(ports, self.index, account)
+        self._performer = Performer(ports, self._objects, self._outcome, account)
         self._mover = Mover(ports, self._objects)
         self._performer.handlers |= {act.Move: self._mover.move, act.Forget: self._mover.forget}
         self._room = Room()
         self._memories = Memories(ports, self.index, self._gateways)
 
     def identify(self, settings: Settings) -> None:
-        """Take settings that became known after the start: owner id, account, Region."""
+        """Take settings that are known only after the start, and find anew whose markers are whose."""
         self.settings = settings
         self.index.rebuild(settings, self._ports.informer.values())
 
@@ -267,15 +262,6 @@ class Reconciler:
         self._room.follow(key, "", None)
         self._ports.scheduler.cancel(key)
         self._ports.queue.drop(key)
-
-    def _deny_sync(self, gateway_id: str) -> None:
-        first = not self._loader.sync_denied
-        self._loader.sync_denied[gateway_id] = self._ports.clock() + DENIED_SECONDS
-        if first:
-            log.warning(
-                "AWS denies SynchronizeGatewayTargets: failed targets are repaired by an update instead. "
-                "Add bedrock-agentcore:SynchronizeGatewayTargets to the operator's IAM policy."
-            )
 
 
 def _differs(old: MCPServer, new: MCPServer) -> bool:

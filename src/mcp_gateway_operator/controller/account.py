@@ -1,0 +1,44 @@
+"""What AWS's answers have told of the account, whichever object they were for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import structlog
+
+DENIED_SECONDS = 3600.0
+"""Seconds for which AWS's refusal of Synchronize on a gateway is remembered: policies are mended, too."""
+
+log = structlog.get_logger(__name__)
+
+
+class Account:
+    """Remembered for the life of the process.
+
+    Attributes:
+        heard: by gateway, the ARNs of those whose targets have answered, the latest last: they tell the
+            account and Region that calls go to.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._denied_until: dict[str, float] = {}
+        self.heard: dict[str, str] = {}
+
+    def hear(self, gateway_id: str, arn: str) -> None:
+        """Note that a gateway answered."""
+        self.heard.pop(gateway_id, None)
+        self.heard[gateway_id] = arn
+
+    def deny_sync(self, gateway_id: str) -> None:
+        """Note that AWS refused Synchronize on a gateway; the log says so once."""
+        if not self._denied_until:
+            log.warning(
+                "AWS denies SynchronizeGatewayTargets: failed targets are repaired by an update instead. "
+                "Add bedrock-agentcore:SynchronizeGatewayTargets to the operator's IAM policy."
+            )
+        self._denied_until[gateway_id] = self._clock() + DENIED_SECONDS
+
+    def sync_denied(self, gateway_id: str) -> bool:
+        """Whether AWS is taken to refuse Synchronize on a gateway."""
+        return self._clock() < self._denied_until.get(gateway_id, 0.0)
