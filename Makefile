@@ -167,6 +167,7 @@ build-installer: $(RUNTIME) ## Write dist/install.yaml: CRD, permissions and Dep
 .PHONY: install
 install: $(RUNTIME) ## Install the CRD
 	$(KUBECTL) apply --server-side --force-conflicts -k config/crd
+	$(KUBECTL) wait --for=condition=Established --timeout=60s crd/mcpservers.mcpgateway.bedrock.aws
 
 .PHONY: uninstall
 uninstall: $(RUNTIME) ## Remove the CRD, and with it every MCPServer (ignore-not-found=true forgives absence)
