@@ -14,21 +14,16 @@ import msgspec
 from msgspec.structs import force_setattr
 
 from mcp_gateway_operator.agentcore.errors import ErrorKind
+from mcp_gateway_operator.agentcore.evidence import Evidence
 from mcp_gateway_operator.agentcore.index import Index
 from mcp_gateway_operator.targets import marker as markers
-from mcp_gateway_operator.targets.model import TRANSIENT, Target, TargetSummary, instant
-from mcp_gateway_operator.targets.state import LIST_LAG
+from mcp_gateway_operator.targets.model import TRANSIENT, Target, TargetSummary
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, KeysView
 
     from mcp_gateway_operator.agentcore.errors import AgentCoreError
 
-APART: Final = 2.0
-"""Two reads this far apart that agree are believed after a Delete, whose answer has no `updatedAt` (the
-Terraform provider asks for READY twice in a row for the same reason)."""
-_FORGET: Final = 600.0
-"""Seconds after which a write or a 404 no longer bears on any read that may still be under way."""
 _VANISHED: Final = 1_000
 """Ids of vanished targets remembered per gateway."""
 
@@ -58,22 +53,6 @@ class Change(NamedTuple):
     after: TargetSummary | None
 
 
-class _Write(msgspec.Struct):
-    """Our last write to a target. `agreed_since`: begin of the first of the reads since that agree."""
-
-    ended: float
-    updated_at: str | None
-    agreed_since: float | None = None
-    agreed_status: str | None = None
-
-
-class _Absence(msgspec.Struct):
-    """404s of one id: the first and latest of the unbroken run, if it is unbroken, and the latest of all."""
-
-    first: float | None
-    latest: float
-
-
 class GatewayTable:
     """The targets of one gateway.
 
@@ -92,8 +71,7 @@ class GatewayTable:
         self._rows: dict[str, Row] = {}
         self._names = Index()
         self._markers = Index()
-        self._writes: dict[str, _Write] = {}
-        self._absences: dict[str, _Absence] = {}
+        self._evidence = Evidence()
         self._vanished: dict[str, None] = {}
         self._passed_over: set[str] = set()
 
@@ -129,33 +107,24 @@ class GatewayTable:
 
     def absences(self, target_id: str) -> tuple[float, float] | None:
         """Return when the first and the latest of an unbroken run of 404s for this id began."""
-        absence = self._absences.get(target_id)
-        if absence is None or absence.first is None:
-            return None
-        return absence.first, absence.latest
+        return self._evidence.absences(target_id)
 
     def last_absent(self, target_id: str) -> float | None:
         """Return when the latest Get that answered 404 began, also if the target was seen since.
 
         Remembered for ten minutes.
         """
-        absence = self._absences.get(target_id)
-        return absence.latest if absence is not None else None
+        return self._evidence.last_absent(target_id)
 
     def ready(self, target_id: str) -> bool:
-        """Whether READY is credible.
-
-        After a write of ours only a read begun after its answer counts, and of those only one whose
-        `updatedAt` is not older than the answer's, or one begun `LIST_LAG` seconds later: a lagging List
-        agrees with itself for as long as it lags.
-        """
+        """Whether the target is READY, and credibly so after a write of ours."""
         row = self._rows.get(target_id)
-        return row is not None and row.summary.status == "READY" and self._credible(target_id, row)
+        return row is not None and row.summary.status == "READY" and self._credible(row)
 
     def settled(self, target_id: str) -> bool:
         """Whether the target is credibly (see `ready`) in a state that does not end by itself."""
         row = self._rows.get(target_id)
-        return row is not None and row.summary.status not in TRANSIENT and self._credible(target_id, row)
+        return row is not None and row.summary.status not in TRANSIENT and self._credible(row)
 
     # What becomes known.
 
@@ -170,7 +139,7 @@ class GatewayTable:
         shown = {item.target_id: item for item in items}
         changes: list[Change] = []
         for target_id, item in shown.items():
-            self._seen(target_id, began)
+            self._evidence.seen(target_id, began=began)
             changes += self._read(item, began=began, listed=True)
         missing = {target_id for target_id, row in self._rows.items() if target_id not in shown}
         gone = {target_id for target_id in missing if self._may_vanish(target_id, began)}
@@ -181,7 +150,9 @@ class GatewayTable:
         self.listed_at = began
         self.error = None
         self.missing_since = None
-        self._forget(began)
+        self._evidence.forget(began)
+        for target_id in list(self._vanished)[: max(0, len(self._vanished) - _VANISHED)]:
+            del self._vanished[target_id]
         return changes
 
     def apply_failed_list(self, error: AgentCoreError, *, began: float) -> bool:
@@ -199,13 +170,13 @@ class GatewayTable:
     def apply_write(self, target: Target, *, began: float, ended: float) -> list[Change]:
         """Take in the answer of our Create, Update or Synchronize."""
         summary = self._complete(target.summary)
-        self._note_write(summary.target_id, ended=ended, updated_at=summary.updated_at)
-        self._seen(summary.target_id, began)
+        self._evidence.wrote(summary.target_id, ended=ended, updated_at=summary.updated_at)
+        self._evidence.seen(summary.target_id, began=began)
         return self._put(summary, began=began, listed=False)
 
     def apply_deleted(self, target_id: str, status: str, *, began: float, ended: float) -> list[Change]:
         """Take in the answer of our Delete: the row shows the status that AWS answered."""
-        self._note_write(target_id, ended=ended, updated_at=None)
+        self._evidence.wrote(target_id, ended=ended, updated_at=None)
         row = self._rows.get(target_id)
         if row is None:
             return []
@@ -214,48 +185,27 @@ class GatewayTable:
     def apply_get(self, target: Target, *, began: float) -> list[Change]:
         """Take in the answer of a Get."""
         summary = self._complete(target.summary)
-        self._seen(summary.target_id, began)
+        self._evidence.seen(summary.target_id, began=began)
         return self._read(summary, began=began, listed=False)
 
     def apply_absent(self, target_id: str, *, began: float) -> None:
         """Note that a Get answered 404. The row goes when a List lacks it, not before."""
-        write = self._writes.get(target_id)
-        if write is not None and began <= write.ended:
-            return
-        absence = self._absences.get(target_id)
-        if absence is None:
-            self._absences[target_id] = _Absence(began, began)
-            return
-        absence.first = began if absence.first is None else min(absence.first, began)
-        absence.latest = max(absence.latest, began)
+        self._evidence.absent(target_id, began=began)
 
     # How.
 
-    def _credible(self, target_id: str, row: Row) -> bool:
-        write = self._writes.get(target_id)
-        if write is None:
-            return True
-        if row.read_began <= write.ended:
-            return False
-        if write.updated_at is not None:
-            late = row.read_began > write.ended + LIST_LAG
-            return late or _not_older(row.summary.updated_at, write.updated_at)
-        return (
-            write.agreed_since is not None
-            and write.agreed_status == row.summary.status
-            and row.read_began - write.agreed_since >= APART
-        )
+    def _credible(self, row: Row) -> bool:
+        return self._evidence.credible(row.summary, began=row.read_began)
 
     def _read(self, summary: TargetSummary, *, began: float, listed: bool) -> list[Change]:
         row = self._rows.get(summary.target_id)
-        write = self._writes.get(summary.target_id)
-        if (write is not None and began <= write.ended) or (row is not None and began < row.read_began):
+        outdated = self._evidence.outdated(summary.target_id, began=began)
+        if outdated or (row is not None and began < row.read_began):
             if listed and row is not None and not row.listed:
                 self._rows[summary.target_id] = msgspec.structs.replace(row, listed=True)
             return []
         believed = self.settled(summary.target_id)
-        if write is not None and write.agreed_status != summary.status:
-            write.agreed_since, write.agreed_status = began, summary.status
+        self._evidence.agree(summary.target_id, summary.status, began=began)
         changes = self._put(summary, began=began, listed=listed)
         if not changes and not believed and self.settled(summary.target_id):
             return [Change(summary.target_id, summary, summary)]
@@ -286,12 +236,8 @@ class GatewayTable:
 
     def _may_vanish(self, target_id: str, began: float) -> bool:
         row = self._rows[target_id]
-        write = self._writes.get(target_id)
-        if row.read_began > began:
-            return False
-        if write is None:
-            return True
-        return began > (write.ended if row.listed else write.ended + LIST_LAG)
+        newer = row.read_began > began
+        return not newer and self._evidence.may_vanish(target_id, listed=row.listed, began=began)
 
     def _remove(self, target_id: str) -> Change:
         row = self._rows.pop(target_id)
@@ -300,14 +246,6 @@ class GatewayTable:
         if row.listed:
             self._vanished[target_id] = None
         return Change(target_id, row.summary, None)
-
-    def _note_write(self, target_id: str, *, ended: float, updated_at: str | None) -> None:
-        self._writes[target_id] = _Write(ended, updated_at)
-
-    def _seen(self, target_id: str, began: float) -> None:
-        absence = self._absences.get(target_id)
-        if absence is not None and began > absence.latest:
-            absence.first = None
 
     def _complete(self, summary: TargetSummary) -> TargetSummary:
         """Fill in what only Lists are sure to show: a full answer may leave defaulted fields out."""
@@ -324,29 +262,11 @@ class GatewayTable:
             ),
         )
 
-    def _forget(self, now: float) -> None:
-        for target_id in [key for key, write in self._writes.items() if write.ended < now - _FORGET]:
-            del self._writes[target_id]
-        for target_id in [key for key, absence in self._absences.items() if absence.latest < now - _FORGET]:
-            del self._absences[target_id]
-        for target_id in list(self._vanished)[: max(0, len(self._vanished) - _VANISHED)]:
-            del self._vanished[target_id]
-
 
 def _share(summary: TargetSummary) -> None:
     """Hold once what the object's status holds, too. Nobody has hashed or stored these texts yet."""
     for name in ("target_id", "name", "updated_at"):
         force_setattr(summary, name, sys.intern(getattr(summary, name)))
-
-
-def _not_older(text: str, reference: str) -> bool:
-    """Compare two timestamps, in whole seconds when one has no more: Lists may cut what answers have."""
-    try:
-        one, other = instant(text), instant(reference)
-        return one >= (other if one.microsecond else other.replace(microsecond=0))
-    except (TypeError, ValueError):
-        # Not a timestamp, or one with and one without an offset: proves nothing either way.
-        return False
 
 
 def _text(error: AgentCoreError) -> tuple[ErrorKind, str, str]:
