@@ -7,11 +7,8 @@ from typing import Final
 import msgspec
 
 from mcp_gateway_operator.targets.model import TargetSummary, instant
-from mcp_gateway_operator.targets.state import LIST_LAG
+from mcp_gateway_operator.targets.state import LIST_LAG, TWO_READS
 
-APART: Final = 2.0
-"""Two reads this far apart that agree are believed after a Delete, whose answer has no `updatedAt` (the
-Terraform provider asks for READY twice in a row for the same reason)."""
 _FORGET: Final = 600.0
 """Seconds after which a write or a 404 no longer bears on any read that may still be under way."""
 
@@ -59,7 +56,8 @@ class Evidence:
 
         After a write of ours only a read begun after its answer counts, and of those only one whose
         `updatedAt` is not older than the answer's, or one begun `LIST_LAG` seconds later: a lagging List
-        agrees with itself for as long as it lags.
+        agrees with itself for as long as it lags. The answer of a Delete has no `updatedAt`: then two reads
+        that agree are believed.
         """
         write = self._writes.get(summary.target_id)
         if write is None:
@@ -71,7 +69,7 @@ class Evidence:
         return (
             write.agreed_since is not None
             and write.agreed_status == summary.status
-            and began - write.agreed_since >= APART
+            and began - write.agreed_since >= TWO_READS
         )
 
     def may_vanish(self, target_id: str, *, listed: bool, began: float) -> bool:

@@ -14,12 +14,9 @@ from mcp_gateway_operator.targets.looks import idle, next_look
 from mcp_gateway_operator.targets.memory import Record
 from mcp_gateway_operator.targets.model import TRANSIENT
 from mcp_gateway_operator.targets.repair import failed
-from mcp_gateway_operator.targets.state import LIST_LAG, Row, State
+from mcp_gateway_operator.targets.state import LIST_LAG, TWO_READS, Row, State
 from mcp_gateway_operator.targets.tools import next_sync, sync_tools
 from mcp_gateway_operator.targets.waiting import attempt, unlisted
-
-TWO_READS = 2.0
-"""Seconds between two reads that together are believed (AWS reads may be stale for one poll)."""
 
 _IN_PROGRESS = {
     "CREATING": Reason.CREATING,

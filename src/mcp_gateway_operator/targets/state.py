@@ -15,6 +15,9 @@ from mcp_gateway_operator.targets.model import Target, TargetSummary
 
 LIST_LAG = 60.0
 """Seconds for which a List may not show what a write did; AWS promises no bound, this is ours."""
+TWO_READS = 2.0
+"""Seconds between two reads that are believed where they agree: a single one may be stale (the Terraform
+provider asks for READY twice in a row for the same reason)."""
 CREATE_TIMEOUT = 15.0
 """Seconds after which a Create that was sent can no longer arrive (connect, send and answer together)."""
 
