@@ -6,6 +6,7 @@ import asyncio
 import heapq
 import math
 from contextlib import suppress
+from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from mcp_gateway_operator.agentcore.cadence import (
@@ -78,7 +79,8 @@ class Observer:
         self._rng = rng
         self._on_change = on_change
         self._watches: dict[str, Watch] = {}
-        self._heap: list[tuple[float, str]] = []
+        self._heap: list[tuple[float, int, str]] = []
+        self._entries = count()
         self._busy_gateways = 0
         self._running = 0
         self._failing = 0
@@ -195,7 +197,7 @@ class Observer:
     def _start_due(self, tasks: asyncio.TaskGroup) -> None:
         now = self._clock()
         while self._heap and self._heap[0][0] <= now and self._running < PARALLEL_LISTS:
-            moment, gateway_id = heapq.heappop(self._heap)
+            moment, _, gateway_id = heapq.heappop(self._heap)
             watch = self._watches.get(gateway_id)
             if watch is None or watch.scheduled != moment:
                 continue
@@ -252,7 +254,8 @@ class Observer:
             moment = max(moment, watch.asked_until)
         if moment < watch.scheduled:
             watch.scheduled = moment
-            heapq.heappush(self._heap, (moment, gateway_id))
+            # Of those due at one moment, as after a start, the one that somebody asked for first comes first.
+            heapq.heappush(self._heap, (moment, next(self._entries), gateway_id))
             self._wake.set()
 
     # One List.

@@ -128,6 +128,21 @@ def test_a_gateway_is_listed_at_once_and_then_every_drift_interval() -> None:
     run_virtual(main())
 
 
+def test_after_a_start_gateways_are_listed_in_the_order_in_which_they_were_asked_for() -> None:
+    """After a start gateways are listed in the order in which they were asked for."""
+
+    async def main() -> None:
+        asked_for = [f"g{number:02d}" for number in range(30, 0, -1)]
+        async with at_work(Quotas.parse("unlimited")) as bench:
+            for gateway_id in asked_for:
+                bench.observer.track(gateway_id)
+                bench.observer.after_list(gateway_id, since=0.0, waiter=gateway_id, wake=lambda: None)
+            await asyncio.sleep(0.9)
+            assert [gateway_id for _, gateway_id in bench.port.lists] == asked_for
+
+    run_virtual(main())
+
+
 def test_a_hundred_idle_gateways_cost_one_list_each_and_interval() -> None:
     """A hundred idle gateways cost one list each and interval."""
 
