@@ -19,6 +19,7 @@ from mcp_gateway_operator.controller.troubles import trouble_of
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets import diff
 from mcp_gateway_operator.targets.compare import differences, signature
+from mcp_gateway_operator.targets.failures import DRIFT_BASE, DRIFT_MAX, backoff
 from mcp_gateway_operator.targets.memory import Details, Record, Verified
 from mcp_gateway_operator.targets.model import PENDING_AUTH, TRANSIENT, Target
 from mcp_gateway_operator.targets.state import State
@@ -150,6 +151,16 @@ class Outcome:
             authorization_url=target.authorization_url,
             read_at=self._ports.clock(),
         )
+
+    def drift_repaired(self, state: State, diffs: tuple[diff.FieldDiff, ...]) -> None:
+        """Date the next repair of drift: later each time, while somebody keeps changing the target."""
+        memory, now = state.memory, self._ports.clock()
+        if now > memory.drift_next + DRIFT_MAX:
+            memory.drift_attempts = 0
+        memory.drift_next = now + backoff(memory.drift_attempts, base=DRIFT_BASE, maximum=DRIFT_MAX)
+        memory.drift_attempts += 1
+        memory.sent_diff = signature(diffs)
+        memory.verify_after_repair = True
 
     def repaired(self, state: State) -> None:
         """Count a repair that was sent; its result dates the next one."""

@@ -21,8 +21,6 @@ from mcp_gateway_operator.controller.ports import Ports
 from mcp_gateway_operator.controller.schema import keeps_moves
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets import diff
-from mcp_gateway_operator.targets.compare import signature
-from mcp_gateway_operator.targets.failures import DRIFT_BASE, DRIFT_MAX, backoff
 from mcp_gateway_operator.targets.looks import charge
 from mcp_gateway_operator.targets.memory import Verified
 from mcp_gateway_operator.targets.model import Target
@@ -184,10 +182,9 @@ class Performer:
             )
             ticket.hold(action.target_id)
             self._outcome.write_noted(action.gateway_id, target, began)
-        now = ports.clock()
         self._outcome.applied(state, action.digest, target, action.diffs)
         memory.trouble = None
-        memory.report_after = now + REPORT_DELAY
+        memory.report_after = ports.clock() + REPORT_DELAY
         text = diff.describe(action.diffs)
         match action.cause:
             case act.Cause.EDIT:
@@ -195,12 +192,7 @@ class Performer:
                     state.obj, "Normal", "Updated", f"Updated target {action.target_id}: {text}"
                 )
             case act.Cause.DRIFT:
-                if now > memory.drift_next + DRIFT_MAX:
-                    memory.drift_attempts = 0
-                memory.drift_next = now + backoff(memory.drift_attempts, base=DRIFT_BASE, maximum=DRIFT_MAX)
-                memory.drift_attempts += 1
-                memory.sent_diff = signature(action.diffs)
-                memory.verify_after_repair = True
+                self._outcome.drift_repaired(state, action.diffs)
                 message = f"Target {action.target_id} was changed outside and is repaired: {text}"
                 self._objects.event(state.obj, "Warning", "DriftRepaired", message)
             case act.Cause.FAILURE:
