@@ -73,8 +73,9 @@ class Switches(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """A name that another target of the gateway has. "allow" takes the guarantee away."""
     missing_name: Literal["generate", "refuse"] = "generate"
     """Create without a name. An Update without one keeps it, or is refused."""
-    no_auth_shape: Literal["empty", "absent"] = "empty"
-    """credentialProviderConfigurations in the answers for a target without credentials: [] or no member."""
+    no_auth_shape: Literal["empty", "absent", "role"] = "empty"
+    """credentialProviderConfigurations in the answers for a target without credentials: [], no member, or the
+    gateway's role without a provider."""
     shows_defaults: bool = False
     """Get shows what was not sent: listing mode, resourcePriority, grant type."""
     list_order: Literal["kept", "reversed"] = "kept"

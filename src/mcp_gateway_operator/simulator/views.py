@@ -15,7 +15,11 @@ if TYPE_CHECKING:
     from .settings import Switches
     from .state import Gateway, Target
 
-_NO_CREDENTIALS = b',"credentialProviderConfigurations":[]'
+_NO_CREDENTIALS = {
+    "empty": b',"credentialProviderConfigurations":[]',
+    "absent": b"",
+    "role": b',"credentialProviderConfigurations":[{"credentialProviderType":"GATEWAY_IAM_ROLE"}]',
+}
 
 
 @functools.lru_cache(maxsize=16_384)
@@ -44,7 +48,7 @@ def full_target(target: Target, switches: Switches) -> bytes:
     config = shown_config(target, switches)
     head = msgspec.json.encode(members)
     no_credentials = b'"credentialProviderConfigurations"' not in config
-    tail = _NO_CREDENTIALS if no_credentials and switches.no_auth_shape == "empty" else b""
+    tail = _NO_CREDENTIALS[switches.no_auth_shape] if no_credentials else b""
     return b"".join((head[:-1], b",", config[1:-1], tail, b"}"))
 
 

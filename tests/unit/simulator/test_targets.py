@@ -310,11 +310,14 @@ def test_a_full_gateway_takes_no_more_targets(sim: Simulation) -> None:
         sim.create("three")
 
 
-def test_no_credentials_are_an_empty_list_or_absent(sim: Simulation) -> None:
+def test_no_credentials_are_an_empty_list_absent_or_a_bare_role(sim: Simulation) -> None:
     target = sim.ready()
     assert sim.get(target)["credentialProviderConfigurations"] == []
     sim.configure(switches={"no_auth_shape": "absent"})
     assert "credentialProviderConfigurations" not in sim.get(target)
+    sim.configure(switches={"no_auth_shape": "role"})
+    role = [{"credentialProviderType": "GATEWAY_IAM_ROLE"}]
+    assert sim.get(target)["credentialProviderConfigurations"] == role
 
 
 @pytest.mark.parametrize("digits", [0, 3, 9])
