@@ -216,8 +216,12 @@ def test_no_slot_leaks_and_all_who_stay_are_served(
     callers = Callers(limit, counts_targets=counts_targets, seed=seed)
     scheduler = callers.desk.scheduler
     for step, number in steps:
+        before, taught = scheduler.slots_taken("g"), scheduler.counts_targets()
         getattr(callers, step)(number)
-        assert scheduler.slots_taken("g") <= max(limit, len(callers.on_the_move))
+        # A refusal that teaches finds tickets that were given out before; time may bring one, too.
+        learnt = scheduler.counts_targets() and (not taught or step == "rest")
+        allowed = limit + len(callers.on_the_move) if learnt else max(limit, before)
+        assert scheduler.slots_taken("g") <= allowed
     for _ in range(60):
         for number in list(callers.on_the_move):
             callers.settle(number)
