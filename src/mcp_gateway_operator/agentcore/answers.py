@@ -163,27 +163,31 @@ def _checked(answer: object, shape: type[T]) -> T:
 
 def _summary(checked: _Summary) -> TargetSummary:
     mode = checked.listing_mode
-    for moment in (checked.created_at, checked.updated_at, checked.last_synchronized_at):
-        if moment is not None:
-            _check_instant(moment)
+    synchronized_at = checked.last_synchronized_at
     return TargetSummary(
         target_id=checked.target_id,
         name=checked.name,
         # A fleet has few different words here: each is kept once.
         status=sys.intern(checked.status),
-        created_at=checked.created_at,
-        updated_at=checked.updated_at,
+        created_at=_moment(checked.created_at),
+        updated_at=_moment(checked.updated_at),
         description=checked.description,
         resource_priority=checked.resource_priority,
         listing_mode=sys.intern(mode) if mode else None,
-        last_synchronized_at=checked.last_synchronized_at,
+        last_synchronized_at=None if synchronized_at is None else _moment(synchronized_at),
     )
 
 
-def _check_instant(text: str) -> None:
+def _moment(text: str) -> str:
+    """Return a timestamp as it came, in UTC where it names no zone.
+
+    Raises:
+        AnswerError: it is none.
+    """
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         moment = None
-    if moment is None or moment.tzinfo is None or moment.year not in YEARS:
+    if moment is None or moment.year not in YEARS:
         raise AnswerError("a timestamp that is no moment in time")
+    return text if moment.tzinfo is not None else f"{text}+00:00"

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from mcp_gateway_operator.targets.model import TargetSummary, instant
+from mcp_gateway_operator.targets.model import TRANSIENT, TargetSummary, instant
 from mcp_gateway_operator.targets.state import LIST_LAG, TWO_READS
 
 _FORGET: Final = 600.0
@@ -14,12 +14,22 @@ _FORGET: Final = 600.0
 
 
 class _Write(msgspec.Struct):
-    """Our last write to a target. `agreed_since`: begin of the first of the reads since that agree."""
+    """Our last write to a target.
+
+    Attributes:
+        ended: when it was answered.
+        updated_at: what the answer said, None where that tells a read after the write from one before.
+        before: the target as it was known before an Update or Synchronize.
+        agreed_since: begin of the first of the reads since that agree on `agreed_status`.
+        moved: a read since has shown a state in which the write is under way.
+    """
 
     ended: float
     updated_at: str | None
+    before: TargetSummary | None
     agreed_since: float | None = None
     agreed_status: str | None = None
+    moved: bool = False
 
 
 class _Absence(msgspec.Struct):
@@ -36,9 +46,16 @@ class Evidence:
         self._writes: dict[str, _Write] = {}
         self._absences: dict[str, _Absence] = {}
 
-    def wrote(self, target_id: str, *, ended: float, updated_at: str | None) -> None:
-        """Note the answer of a write; `updated_at` is None where it has none."""
-        self._writes[target_id] = _Write(ended, updated_at)
+    def wrote(
+        self, target_id: str, *, ended: float, updated_at: str | None, before: TargetSummary | None
+    ) -> None:
+        """Note the answer of a write; `updated_at` is None where it has none.
+
+        Whether a Synchronize moves `updatedAt` is not documented, and two writes in one second need not show
+        either: then it proves nothing.
+        """
+        same = before is not None and before.updated_at == updated_at
+        self._writes[target_id] = _Write(ended, None if same else updated_at, before)
 
     def outdated(self, target_id: str, *, began: float) -> bool:
         """Whether a read began before our last write was answered."""
@@ -48,7 +65,10 @@ class Evidence:
     def agree(self, target_id: str, status: str, *, began: float) -> None:
         """Note the status that a read shows after our last write."""
         write = self._writes.get(target_id)
-        if write is not None and write.agreed_status != status:
+        if write is None:
+            return
+        write.moved = write.moved or status in TRANSIENT
+        if write.agreed_status != status:
             write.agreed_since, write.agreed_status = began, status
 
     def credible(self, summary: TargetSummary, *, began: float) -> bool:
@@ -56,8 +76,8 @@ class Evidence:
 
         After a write of ours only a read begun after its answer counts, and of those only one whose
         `updatedAt` is not older than the answer's, or one begun `LIST_LAG` seconds later: a lagging List
-        agrees with itself for as long as it lags. The answer of a Delete has no `updatedAt`: then two reads
-        that agree are believed.
+        agrees with itself for as long as it lags. Where `updatedAt` proves nothing, a read counts that shows
+        what the write brought about, or that came after one which did; else two reads that agree.
         """
         write = self._writes.get(summary.target_id)
         if write is None:
@@ -66,6 +86,8 @@ class Evidence:
             return False
         if write.updated_at is not None:
             return began > write.ended + LIST_LAG or _not_older(summary.updated_at, write.updated_at)
+        if write.before is not None and (write.moved or _differs(summary, write.before)):
+            return True
         return (
             write.agreed_since is not None
             and write.agreed_status == summary.status
@@ -112,6 +134,11 @@ class Evidence:
             del self._writes[target_id]
         for target_id in [key for key, absence in self._absences.items() if absence.latest < now - _FORGET]:
             del self._absences[target_id]
+
+
+def _differs(summary: TargetSummary, before: TargetSummary) -> bool:
+    """Whether a target is in another state than before a write, or its tools were indexed since."""
+    return summary.status != before.status or summary.last_synchronized_at != before.last_synchronized_at
 
 
 def _not_older(text: str, reference: str) -> bool:

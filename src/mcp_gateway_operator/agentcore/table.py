@@ -170,14 +170,16 @@ class GatewayTable:
     def apply_write(self, target: Target, *, began: float, ended: float) -> list[Change]:
         """Take in the answer of our Create, Update or Synchronize."""
         summary = self._complete(target.summary)
-        self._evidence.wrote(summary.target_id, ended=ended, updated_at=summary.updated_at)
+        row = self._rows.get(summary.target_id)
+        before = row.summary if row is not None else None
+        self._evidence.wrote(summary.target_id, ended=ended, updated_at=summary.updated_at, before=before)
         self._evidence.seen(summary.target_id, began=began)
         return self._put(summary, began=began, listed=False)
 
     def apply_deleted(self, target_id: str, status: str, *, began: float, ended: float) -> list[Change]:
         """Take in the answer of our Delete: the row shows the status that AWS answered."""
-        self._evidence.wrote(target_id, ended=ended, updated_at=None)
         row = self._rows.get(target_id)
+        self._evidence.wrote(target_id, ended=ended, updated_at=None, before=None)
         if row is None:
             return []
         return self._put(msgspec.structs.replace(row.summary, status=status), began=began, listed=False)

@@ -149,7 +149,6 @@ def test_a_full_target_is_read() -> None:
         {"status": ["READY"]},
         {"createdAt": None},
         {"updatedAt": "yesterday"},
-        {"updatedAt": "2026-01-01T12:00:00"},
         {"updatedAt": "0001-01-01T00:00:00+14:00"},
         {"updatedAt": "9999-12-31T23:59:59-14:00"},
         {"updatedAt": {}},
@@ -226,6 +225,13 @@ def test_whatever_a_get_answers_can_be_compared_or_is_an_error(way: tuple[Any, .
     have = diff.flatten_target(target, region="us-east-1")
     diff.describe(diff.compare(diff.flatten_target(wire().get(json.dumps(FULL).encode())), have))
     diff.digest(have)
+
+
+def test_a_timestamp_without_a_zone_is_in_utc() -> None:
+    """A timestamp without a zone is in UTC, as all of AWS's are."""
+    page = read(wire().list, json.dumps({"items": [{**ROW, "updatedAt": "2026-01-01T12:00:00"}]}).encode())
+    assert not isinstance(page, AgentCoreError)
+    assert instant(page.items[0].updated_at) == instant("2026-01-01T12:00:00Z")
 
 
 @settings(deadline=None, max_examples=400)

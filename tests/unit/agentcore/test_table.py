@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from mcp_gateway_operator.agentcore.errors import AgentCoreError, ErrorKind
 from mcp_gateway_operator.agentcore.table import Change, GatewayTable
+from mcp_gateway_operator.targets.model import TargetSummary
 from mcp_gateway_operator.targets.state import LIST_LAG
 from tests.unit.agentcore.samples import summary, target
 
@@ -130,6 +131,44 @@ def test_lists_that_lag_are_not_believed_however_often_they_agree(table: Gateway
         assert not table.ready("t1")
         assert not table.settled("t1")
     assert len(table.apply_list([summary(updated=1)], began=10 + LIST_LAG + 1)) == 1
+    assert table.ready("t1")
+
+
+def synchronizing(table: GatewayTable) -> GatewayTable:
+    """Have AWS index the tools of a READY target, in an answer whose `updatedAt` is the old one."""
+    table.apply_list([summary(updated=1)], began=5)
+    table.apply_write(target(status="SYNCHRONIZING", updated=1), began=9, ended=10)
+    return table
+
+
+def test_a_list_that_lags_behind_a_synchronize_is_not_believed(table: GatewayTable) -> None:
+    """What moves no `updatedAt` cannot be told from what was before: two seconds must agree."""
+    synchronizing(table).apply_list([summary(updated=1)], began=11)
+    assert not table.ready("t1")
+    table.apply_list([summary(updated=1)], began=13)
+    assert table.ready("t1")
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        summary(updated=1, last_synchronized_at="2026-01-01T12:00:11Z"),
+        summary(updated=1, status="SYNCHRONIZE_UNSUCCESSFUL"),
+    ],
+)
+def test_what_a_synchronize_brought_about_is_believed_at_once(
+    table: GatewayTable, after: TargetSummary
+) -> None:
+    """Another state, or another time of indexing, cannot be from before."""
+    synchronizing(table).apply_list([after], began=11)
+    assert table.settled("t1")
+
+
+def test_the_end_of_a_synchronize_that_was_seen_is_believed_at_once(table: GatewayTable) -> None:
+    """What comes after SYNCHRONIZING in Lists comes after the Synchronize."""
+    synchronizing(table).apply_list([summary(updated=1, status="SYNCHRONIZING")], began=11)
+    assert not table.settled("t1")
+    table.apply_list([summary(updated=1)], began=12)
     assert table.ready("t1")
 
 
