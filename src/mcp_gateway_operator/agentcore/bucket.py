@@ -8,9 +8,10 @@ from typing import Final
 PACE: Final = 0.98
 """Share of the quota that is used. The rest absorbs two clocks that do not run alike."""
 
-BURST: Final = 0.8
-"""Burst in seconds of the quota. A service bucket of one second's worth stays ahead of ours by the other
-fifth: calls that the network delays unevenly, by up to 200 ms, still find their token there."""
+BURST: Final = 0.4
+"""Burst in seconds of the quota. A service bucket of one second's worth stays ahead of ours by the rest: calls
+still find their token there that are delayed unevenly, by up to 600 ms, by the network or by the read of the
+object between a grant and the Create. A grant keeps its token for the call, so a small burst costs no pace."""
 
 DECREASE: Final = 0.7
 """What a refusal leaves of the rate."""

@@ -249,7 +249,7 @@ def test_the_rate_comes_back_slowly() -> None:
 def test_one_burst_of_refusals_is_one_lesson() -> None:
     """One burst of refusals is one lesson."""
     desk = Desk()
-    tickets = [desk.ask(number, Op.GET) for number in range(8)]
+    tickets = [desk.ask(number, Op.GET) for number in range(4)]
     for ticket in tickets:
         assert ticket is not None
         with pytest.raises(AgentCoreError), ticket:
