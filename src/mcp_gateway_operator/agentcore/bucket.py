@@ -9,9 +9,10 @@ PACE: Final = 0.98
 """Share of the quota that is used. The rest absorbs two clocks that do not run alike."""
 
 BURST: Final = 0.4
-"""Burst in seconds of the quota. A service bucket of one second's worth stays ahead of ours by the rest: calls
-still find their token there that are delayed unevenly, by up to 600 ms, by the network or by the read of the
-object between a grant and the Create. A grant keeps its token for the call, so a small burst costs no pace."""
+"""Burst in seconds of the quota. A service bucket of one second's worth stays ahead of ours by the rest:
+calls still find their token there that are delayed unevenly, by up to 600 ms, by the network or by the read
+of the object between a grant and its Create. A grant keeps its token, so a small burst costs no pace.
+"""
 
 DECREASE: Final = 0.7
 """What a refusal leaves of the rate."""
