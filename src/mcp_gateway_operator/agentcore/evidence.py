@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from mcp_gateway_operator.targets.model import TRANSIENT, TargetSummary, instant
+from mcp_gateway_operator.targets.model import FAILED, TRANSIENT, TargetSummary, instant
 from mcp_gateway_operator.targets.state import LIST_LAG, TWO_READS
 
 _FORGET: Final = 600.0
@@ -77,7 +77,7 @@ class Evidence:
         After a write of ours only a read begun after its answer counts, and of those only one whose
         `updatedAt` is not older than the answer's, or one begun `LIST_LAG` seconds later: a lagging List
         agrees with itself for as long as it lags. Where `updatedAt` proves nothing, a read counts that shows
-        what the write brought about, or that came after one which did; else two reads that agree.
+        what the write brought about, or that came after one which did, or a failure; else two that agree.
         """
         write = self._writes.get(summary.target_id)
         if write is None:
@@ -86,7 +86,7 @@ class Evidence:
             return False
         if write.updated_at is not None:
             return began > write.ended + LIST_LAG or _not_older(summary.updated_at, write.updated_at)
-        if write.before is not None and (write.moved or _differs(summary, write.before)):
+        if write.before is not None and (write.moved or _speaks(summary, write.before)):
             return True
         return (
             write.agreed_since is not None
@@ -136,9 +136,10 @@ class Evidence:
             del self._absences[target_id]
 
 
-def _differs(summary: TargetSummary, before: TargetSummary) -> bool:
-    """Whether a target is in another state than before a write, or its tools were indexed since."""
-    return summary.status != before.status or summary.last_synchronized_at != before.last_synchronized_at
+def _speaks(summary: TargetSummary, before: TargetSummary) -> bool:
+    """Whether a read can be of no moment before a write, or claims nothing that a user would rely on."""
+    indexed = summary.last_synchronized_at != before.last_synchronized_at
+    return indexed or summary.status not in ("READY", before.status) or summary.status in FAILED
 
 
 def _not_older(text: str, reference: str) -> bool:
