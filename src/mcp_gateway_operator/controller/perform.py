@@ -280,7 +280,8 @@ class Performer:
             waiter=key,
             lane=lane,
             namespace=key[0],
-            on_grant=lambda: queue.add(key, urgent=lane is Lane.INTERACTIVE),
+            # A ticket is kept for it: behind a fleet that waits, tickets would be used late and all at once.
+            on_grant=lambda: queue.add(key, first=True),
         )
         if ticket is None:
             raise NoTicketError

@@ -81,6 +81,11 @@ class _Lane(Generic[K]):
         self._size -= 1
         return key, since
 
+    def move_to_front(self, key: K) -> None:
+        group = self._group_of(key)
+        self._groups[group].move_to_end(key, last=False)
+        self._groups.move_to_end(group, last=False)
+
     def remove(self, key: K) -> float:
         group = self._group_of(key)
         keys = self._groups[group]
@@ -119,6 +124,7 @@ class WorkQueue(Generic[K]):
         self._lane_of: dict[K, _Lane[K]] = {}
         self._working: dict[K, float] = {}
         self._again: dict[K, bool] = {}
+        self._ahead: set[K] = set()
         self._timers: dict[K, _Timer[K]] = {}
         self._heap: list[_Timer[K]] = []
         self._sequence = itertools.count()
@@ -128,14 +134,19 @@ class WorkQueue(Generic[K]):
         self._given = 0
         self._shut_down = False
 
-    def add(self, key: K, *, urgent: bool = True, after: float = 0.0) -> None:
+    def add(self, key: K, *, urgent: bool = True, first: bool = False, after: float = 0.0) -> None:
         """Make `key` due now, or at the latest `after` seconds from now.
 
         A key already due moves to the urgent lane if it is now urgent. A key being worked on is given again
         after `done`. An earlier timer is kept; a later one is replaced.
+
+        `first` puts it before all others: for what cannot wait because something is kept for it, and comes so
+        seldom that it takes nothing from the fairness.
         """
         if self._shut_down:
             return
+        if first:
+            self._ahead.add(key)
         if after > 0:
             self._set_timer(key, after, urgent=urgent)
         elif key in self._working:
@@ -166,6 +177,7 @@ class WorkQueue(Generic[K]):
             raise QueueShutDown
         key, since = self._next_lane().pop()
         del self._lane_of[key]
+        self._ahead.discard(key)
         now = _now()
         self._working[key] = now
         self.metrics.given(now - since)
@@ -195,6 +207,7 @@ class WorkQueue(Generic[K]):
         """Forget timer and backoff of `key`: the object is gone."""
         self._backoff.reset(key)
         self._timers.pop(key, None)
+        self._ahead.discard(key)
 
     def shut_down(self) -> None:
         """Hand out no more keys and release the workers that wait; work in progress may still be `done`."""
@@ -258,6 +271,8 @@ class WorkQueue(Generic[K]):
         elif urgent and lane is self._background:
             self._urgent.push(key, lane.remove(key))
             self._lane_of[key] = self._urgent
+        if key in self._ahead:
+            self._lane_of[key].move_to_front(key)
 
     def _next_lane(self) -> _Lane[K]:
         turn_of_background = self._given % BACKGROUND_SHARE == BACKGROUND_SHARE - 1

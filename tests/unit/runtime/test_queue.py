@@ -63,6 +63,30 @@ async def test_a_waiting_periodic_key_becomes_urgent_when_its_user_changes_it() 
     assert await take_all(queue) == [("a", "second"), ("a", "first")]
 
 
+async def test_a_key_for_which_something_is_kept_goes_before_all_others() -> None:
+    queue = make_queue()
+    for number in range(5):
+        queue.add(("a", str(number)))
+        queue.add(("b", str(number)))
+    queue.add(("b", "kept"), urgent=False)
+    queue.add(("b", "kept"), first=True)
+    queue.add(("c", "new"), first=True)
+    assert (await take_all(queue))[:3] == [("c", "new"), ("b", "kept"), ("a", "0")]
+
+
+async def test_a_key_that_is_worked_on_goes_first_when_that_ends() -> None:
+    queue = make_queue()
+    queue.add(("a", "kept"))
+    key = await queue.get()
+    queue.add(("a", "other"))
+    queue.add(key, first=True)
+    queue.done(key)
+    assert await take_all(queue) == [key, ("a", "other")]
+    queue.add(("a", "other"))
+    queue.add(key)
+    assert await take_all(queue) == [("a", "other"), key], "it went first once"
+
+
 async def test_a_namespace_with_many_keys_does_not_hold_up_another() -> None:
     queue = make_queue()
     for number in range(100):
