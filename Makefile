@@ -41,7 +41,7 @@ demo: $(RUNTIME) ## Show the whole job on this machine: real API server, simulat
 	$(BIN)/mcp-gateway-operator demo $(if $(filter-out 0 false no,$(KEEP)),--keep)
 
 .PHONY: test
-test: $(DEV) ## Run every check: lint, types, layers, generated files, unit and integration tests
+test: $(DEV) ## Run every check: lint, types, layers, generated files, all tests, and what a hundred objects cost
 	@$(call stage,Lint)
 	@$(MAKE) --no-print-directory lint
 	@$(call stage,Types and import layers)
@@ -52,6 +52,8 @@ test: $(DEV) ## Run every check: lint, types, layers, generated files, unit and 
 	@$(MAKE) --no-print-directory programs
 	@$(call stage,Unit and integration tests)
 	$(PYTEST) tests/unit tests/integration
+	@$(call stage,Calls and writes of a hundred objects)
+	@$(MAKE) --no-print-directory bench-smoke
 
 ##@ Development
 
