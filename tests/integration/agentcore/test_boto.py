@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -213,13 +212,12 @@ async def test_a_call_ends_in_time_although_no_answer_comes(
     aws: pytest.MonkeyPatch, port: Boto3AgentCore
 ) -> None:
     """A call ends in time although no answer comes."""
-    aws.setattr(boto, "CALL_SECONDS", 0.5)
+    aws.setattr(boto, "CALL_SECONDS", 3.0)
     with canned(answers=False) as server:
         aws.setenv("AWS_ENDPOINT_URL", server.url)
-        began = time.monotonic()
-        with pytest.raises(AgentCoreError) as failed:
-            await port.delete_target(GATEWAY, "abcdefghij", fence=yes)
-        assert time.monotonic() - began < 5
+        async with asyncio.timeout(30):
+            with pytest.raises(AgentCoreError) as failed:
+                await port.delete_target(GATEWAY, "abcdefghij", fence=yes)
         assert (failed.value.kind, failed.value.code) == (ErrorKind.TRANSIENT, "Timeout")
         assert failed.value.maybe_applied
 
@@ -228,7 +226,7 @@ async def test_a_call_that_found_no_thread_was_not_applied(
     aws: pytest.MonkeyPatch, port: Boto3AgentCore
 ) -> None:
     """A call that found no thread was not applied."""
-    aws.setattr(boto, "CALL_SECONDS", 1.0)
+    aws.setattr(boto, "CALL_SECONDS", 3.0)
     with canned(answers=False) as server:
         aws.setenv("AWS_ENDPOINT_URL", server.url)
         deletes = (port.delete_target(GATEWAY, f"abcdefghi{n}", fence=yes) for n in range(3))
