@@ -34,6 +34,7 @@ from mcp_gateway_operator.targets.memory import Memory
 from mcp_gateway_operator.targets.model import TRANSIENT
 from mcp_gateway_operator.targets.plan import plan
 from mcp_gateway_operator.targets.state import Settings, State
+from mcp_gateway_operator.targets.waiting import earliest
 
 MAX_STEPS = 12
 """Actions in one pass; a correct plan needs about six, so more is a loop and an error."""
@@ -148,8 +149,7 @@ class Reconciler:
             return None
         state, action = ended[0], patient(*ended)
         self._follow(state, action)
-        due = [await self._report(state, action), deadline(action)]
-        if (moment := min((d for d in due if d is not None), default=None)) is None:
+        if (moment := earliest(await self._report(state, action), deadline(action))) is None:
             return None
         return max(0.0, moment - self._ports.clock())
 

@@ -8,7 +8,7 @@ from mcp_gateway_operator.api.names import ConditionType, Reason
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.state import State
-from mcp_gateway_operator.targets.waiting import was_ready
+from mcp_gateway_operator.targets.waiting import earliest, was_ready
 
 QUEUED_AFTER = 30.0
 """Seconds an object waits for its turn before its status says so."""
@@ -41,8 +41,7 @@ def deadline(action: act.Action) -> float | None:
     """Return the loop time of the next look at an object, None when something else wakes it."""
     match action:
         case act.Settled() | act.Await() | act.Blocked():
-            moments = [action.until, *(wait.until for wait in waits_of(action))]
-            return min((moment for moment in moments if moment is not None), default=None)
+            return earliest(action.until, *(wait.until for wait in waits_of(action)))
         case _:
             return None
 
@@ -62,8 +61,7 @@ def patient(state: State, action: act.Action) -> act.Action:
     due = memory.waiting_since + QUEUED_AFTER
     if state.now >= due:
         return msgspec.structs.replace(action, quiet=False)
-    until = due if action.until is None else min(action.until, due)
-    return msgspec.structs.replace(action, quiet=True, until=until)
+    return msgspec.structs.replace(action, quiet=True, until=earliest(action.until, due))
 
 
 def _told(obj: MCPServer) -> bool:

@@ -11,7 +11,7 @@ from mcp_gateway_operator.targets import marker as markers
 from mcp_gateway_operator.targets.compare import differences, update
 from mcp_gateway_operator.targets.model import TRANSIENT, Target
 from mcp_gateway_operator.targets.state import Row, State
-from mcp_gateway_operator.targets.waiting import attempt
+from mcp_gateway_operator.targets.waiting import read
 
 
 def adopt(state: State, row: Row) -> act.Action | None:
@@ -33,7 +33,7 @@ def adopt(state: State, row: Row) -> act.Action | None:
         )
     target = state.read_now(row.summary.target_id)
     if target is None:
-        return attempt(state, act.Read(gateway_id=row.gateway_id, target_id=row.summary.target_id))
+        return read(state, row)
     mark = markers.find(target.summary.description)
     if not _is_server(target) or not _free(state, mark):
         return None

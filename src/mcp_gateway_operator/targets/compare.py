@@ -12,7 +12,7 @@ from mcp_gateway_operator.targets.consent import asks_person
 from mcp_gateway_operator.targets.looks import idle, next_look
 from mcp_gateway_operator.targets.model import FAILED, Target, instant
 from mcp_gateway_operator.targets.state import LIST_LAG, Row, State
-from mcp_gateway_operator.targets.waiting import attempt, was_ready
+from mcp_gateway_operator.targets.waiting import attempt, read, was_ready
 
 OUTDATED_AGAIN = 5.0
 """Seconds after which a target is read again that AWS showed as it was before our last write."""
@@ -56,16 +56,11 @@ def _look(state: State, row: Row, *, changed: bool) -> act.Action | None:
     """Read the target in full: at once for an edit or after a write of ours, else as `looks` allows."""
     memory = state.memory
     urgent = state.edited or (memory.verified is not None and changed)
-    read = act.Read(
-        gateway_id=row.gateway_id,
-        target_id=row.summary.target_id,
-        urgent=urgent,
-        look=changed and not state.edited,
-    )
+    look = changed and not state.edited
     ours = memory.written is not None and state.now < memory.written[1] + LIST_LAG
     until = next_look(state)
-    if not read.look or ours or state.now >= until:
-        return attempt(state, read)
+    if not look or ours or state.now >= until:
+        return read(state, row, urgent=urgent, look=look)
     if row.summary.status in FAILED or (idle(state, row) and was_ready(state)):
         return None
     message = "Changed outside again and again; what was changed is read within ten minutes."

@@ -12,7 +12,7 @@ from mcp_gateway_operator.targets.memory import Consent
 from mcp_gateway_operator.targets.model import PENDING_AUTH, instant
 from mcp_gateway_operator.targets.state import Row, State
 from mcp_gateway_operator.targets.tools import new_request
-from mcp_gateway_operator.targets.waiting import attempt
+from mcp_gateway_operator.targets.waiting import attempt, read
 
 WINDOW = timedelta(minutes=10)
 """How long AWS keeps an authorization URL open (AgentCore gateway guide)."""
@@ -200,4 +200,4 @@ def read_details(state: State, row: Row) -> act.Action | None:
     details = state.memory.details
     if details is not None and details.fingerprint == row.fingerprint:
         return None
-    return attempt(state, act.Read(gateway_id=row.gateway_id, target_id=row.summary.target_id))
+    return read(state, row)

@@ -14,7 +14,7 @@ from mcp_gateway_operator.targets.gateways import gateway_missing
 from mcp_gateway_operator.targets.memory import Record
 from mcp_gateway_operator.targets.model import TRANSIENT
 from mcp_gateway_operator.targets.state import CREATE_TIMEOUT, LIST_LAG, Row, State
-from mcp_gateway_operator.targets.waiting import attempt, await_doubted, doubted, unlisted
+from mcp_gateway_operator.targets.waiting import attempt, await_doubted, doubted, earliest, read, unlisted
 
 STALE_AFTER_DELETE = 10.0
 """Seconds for which a target may still look undeleted after AWS accepted the Delete, as Terraform allows.
@@ -82,7 +82,7 @@ def soonest(waits: Sequence[act.Await | act.Blocked]) -> act.Await | act.Blocked
     """Return the wait of several that will go on by itself, until the first of all their deadlines."""
     if not waits:
         return None
-    until = min((wait.until for wait in waits if wait.until is not None), default=None)
+    until = earliest(*(wait.until for wait in waits))
     first = min(waits, key=lambda wait: isinstance(wait, act.Blocked))
     return msgspec.structs.replace(first, until=until)
 
@@ -241,7 +241,7 @@ def _take_up(state: State, rows: list[Row]) -> act.Action:
         return await_doubted(row, reason=Reason.DELETING)
     target = state.read_now(row.summary.target_id)
     if target is None:
-        return attempt(state, act.Read(gateway_id=row.gateway_id, target_id=row.summary.target_id))
+        return read(state, row)
     if not ownership.carries_our_marker(state, target.summary):
         return _reread(state, row, since=state.now)
     return act.TakeUp(gateway_id=row.gateway_id, target=target)

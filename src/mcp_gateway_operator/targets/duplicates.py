@@ -7,7 +7,7 @@ from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets import ownership
 from mcp_gateway_operator.targets.model import TRANSIENT
 from mcp_gateway_operator.targets.state import Row, State
-from mcp_gateway_operator.targets.waiting import attempt, doubted
+from mcp_gateway_operator.targets.waiting import attempt, doubted, read
 
 RECORDED_AFTER = 1.0
 """Seconds within which the status with a new record is written."""
@@ -50,7 +50,7 @@ def remove(state: State, twin: Row) -> act.Action:
         )
     target = state.read_now(target_id)
     if target is None:
-        return attempt(state, act.Read(gateway_id=twin.gateway_id, target_id=target_id, urgent=False))
+        return read(state, twin, urgent=False)
     ours = ownership.carries_our_marker(state, target.summary)
     if not ours or target.summary.name != twin.summary.name:
         return act.Await(

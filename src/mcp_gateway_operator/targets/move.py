@@ -20,7 +20,7 @@ from mcp_gateway_operator.targets.memory import Record
 from mcp_gateway_operator.targets.model import Target, instant
 from mcp_gateway_operator.targets.recorded import plan_absent
 from mcp_gateway_operator.targets.state import State
-from mcp_gateway_operator.targets.waiting import attempt, await_agreement, unlisted
+from mcp_gateway_operator.targets.waiting import await_agreement, read, unlisted
 
 Create = Callable[[State], act.Action]
 
@@ -87,7 +87,7 @@ def _take_back(there: State, record: Record, *, create: Create) -> act.Action:
         )
     target = there.read_now(record.target_id)
     if target is None:
-        return attempt(there, act.Read(gateway_id=there.gateway_id, target_id=record.target_id))
+        return read(there, row)
     shown = msgspec.structs.replace(row, summary=target.summary)
     if target.summary.status == "DELETING" or ownership.objection(there, shown) is not None:
         return await_agreement(row, reason=Reason.MOVING, since=there.now)

@@ -17,7 +17,14 @@ from mcp_gateway_operator.targets.observe import observe
 from mcp_gateway_operator.targets.recorded import plan_recorded
 from mcp_gateway_operator.targets.rivalry import deciding, holder_words, yield_name
 from mcp_gateway_operator.targets.state import CREATE_TIMEOUT, LIST_LAG, State
-from mcp_gateway_operator.targets.waiting import attempt, await_agreement, await_doubted, doubted, unlisted
+from mcp_gateway_operator.targets.waiting import (
+    attempt,
+    await_agreement,
+    await_doubted,
+    doubted,
+    read,
+    unlisted,
+)
 
 
 def plan(state: State) -> act.Action:
@@ -65,8 +72,7 @@ def _held_headers(state: State) -> act.Action | None:
         return None
     if state.recorded is None:
         return unlisted(state, state.record.gateway_id)
-    target_id = state.recorded.summary.target_id
-    return attempt(state, act.Read(gateway_id=state.recorded.gateway_id, target_id=target_id, urgent=False))
+    return read(state, state.recorded, urgent=False)
 
 
 def _reject(state: State) -> act.Action | None:
@@ -149,7 +155,7 @@ def _take_up(state: State) -> act.Action | None:
         return await_doubted(row, reason=Reason.CREATING)
     target = state.read_now(target_id)
     if target is None:
-        return attempt(state, act.Read(gateway_id=row.gateway_id, target_id=target_id))
+        return read(state, row)
     if target.summary.status == "DELETING" or not ownership.carries_our_marker(state, target.summary):
         return await_agreement(row, reason=Reason.CREATING, since=state.now)
     return act.TakeUp(gateway_id=row.gateway_id, target=target)
@@ -204,7 +210,7 @@ def _name_taken(state: State) -> act.Action | None:
     unread = state.read_now(summary.target_id) is None
     if not summary.description and state.settings.marks and unread:
         # A List need not show descriptions, and the marker decides whether the name is taken or ours.
-        return attempt(state, act.Read(gateway_id=row.gateway_id, target_id=summary.target_id))
+        return read(state, row)
     if (action := adopt(state, row)) is not None:
         return action
     return act.Blocked(

@@ -16,7 +16,7 @@ from mcp_gateway_operator.targets.model import TRANSIENT
 from mcp_gateway_operator.targets.repair import failed
 from mcp_gateway_operator.targets.state import LIST_LAG, TWO_READS, Row, State
 from mcp_gateway_operator.targets.tools import next_sync, sync_tools
-from mcp_gateway_operator.targets.waiting import attempt, unlisted
+from mcp_gateway_operator.targets.waiting import attempt, earliest, unlisted
 
 _IN_PROGRESS = {
     "CREATING": Reason.CREATING,
@@ -122,7 +122,7 @@ def _settled(state: State, row: Row) -> act.Action:
         return _in_progress(row)
     due = state.memory.next_sweep
     if idle(state, row):
-        due = next_look(state) if due is None else min(due, next_look(state))
+        due = earliest(due, next_look(state))
     if (twin := twin_of(state, row)) is not None:
         action = remove(state, twin)
         if not isinstance(action, act.Blocked):
@@ -133,4 +133,4 @@ def _settled(state: State, row: Row) -> act.Action:
         return sync
     if state.rename_blocked:
         return act.Blocked(reason=Reason.NAME_CONFLICT, message=state.rename_blocked, stalled=True)
-    return act.Settled(until=min(filter(None, (due, next_sync(state))), default=None), note=told(state))
+    return act.Settled(until=earliest(due, next_sync(state)), note=told(state))

@@ -10,7 +10,8 @@ from mcp_gateway_operator.targets.consent import asks_person, renew
 from mcp_gateway_operator.targets.looks import next_look
 from mcp_gateway_operator.targets.model import FAILED, Target
 from mcp_gateway_operator.targets.state import Row, State
-from mcp_gateway_operator.targets.waiting import attempt
+from mcp_gateway_operator.targets.tools import indexed
+from mcp_gateway_operator.targets.waiting import attempt, earliest, read
 
 
 def failed(state: State, row: Row) -> act.Action | None:
@@ -18,12 +19,11 @@ def failed(state: State, row: Row) -> act.Action | None:
     status = row.summary.status
     if status not in FAILED:
         return None
-    look = act.Read(gateway_id=row.gateway_id, target_id=row.summary.target_id, look=True)
     memory = state.memory
     details = memory.details
     told = details is not None and details.fingerprint == row.fingerprint
     if not told and (details is None or state.now >= next_look(state)):
-        return attempt(state, look)
+        return read(state, row, look=True)
     if asks_person(state):
         return renew(state, row)
     due = memory.failure_next
@@ -32,9 +32,9 @@ def failed(state: State, row: Row) -> act.Action | None:
         # A repair rests on a read made after it fell due.
         due = max(due, next_look(state))
     if due is not None and state.now >= due:
-        return attempt(state, look) if target is None else _repair(state, row, target)
+        return read(state, row, look=True) if target is None else _repair(state, row, target)
     if not told:
-        due = next_look(state) if due is None else min(due, next_look(state))
+        due = earliest(due, next_look(state))
     words = failures.quoted(memory.reasons)
     advice = failures.ADVICE[failures.classify(memory.reasons)]
     return act.Blocked(
@@ -50,8 +50,7 @@ def _repair(state: State, row: Row, target: Target) -> act.Action:
     if (why := changed_hands(state, row, target)) is not None:
         return why
     diffs = differences(state, target)
-    static = "mcpToolSchema" in state.want or state.want.get("listingMode") == "DYNAMIC"
-    if diffs or static or state.sync_denied:
+    if diffs or not indexed(state):
         return update(state, row, act.Cause.FAILURE, diffs)
     target_id = row.summary.target_id
     return attempt(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.state import Row, State
-from mcp_gateway_operator.targets.waiting import attempt
+from mcp_gateway_operator.targets.waiting import attempt, earliest
 
 DENIED_AGAIN = 3600.0
 """Seconds after which a denied request is looked at again: somebody may have allowed it."""
@@ -29,8 +29,8 @@ def sync_tools(state: State, row: Row) -> act.Action | None:
     if request and (why := _needless(state)):
         return act.Decline(request=request, message=why)
     if request and state.sync_denied:
-        return act.Settled(until=_soonest(state.memory.next_sweep, state.now + DENIED_AGAIN), note=_DENIED)
-    if not _indexed(state) or (not request and (due is None or state.now < due)):
+        return act.Settled(until=earliest(state.memory.next_sweep, state.now + DENIED_AGAIN), note=_DENIED)
+    if not indexed(state) or (not request and (due is None or state.now < due)):
         return None
     action = attempt(
         state,
@@ -44,7 +44,7 @@ def sync_tools(state: State, row: Row) -> act.Action | None:
     if not isinstance(action, act.Blocked):
         return action
     return act.Settled(
-        until=_soonest(state.memory.next_sweep, action.until),
+        until=earliest(state.memory.next_sweep, action.until),
         note=f"Its tools are not indexed again yet: {action.message}",
         held=True,
     )
@@ -52,14 +52,11 @@ def sync_tools(state: State, row: Row) -> act.Action | None:
 
 def next_sync(state: State) -> float | None:
     """Return when the schedule asks for the next indexing, None where there is no schedule or no indexing."""
-    return state.tools_due if _indexed(state) else None
+    return state.tools_due if indexed(state) else None
 
 
-def _soonest(*moments: float | None) -> float | None:
-    return min(filter(None, moments), default=None)
-
-
-def _indexed(state: State) -> bool:
+def indexed(state: State) -> bool:
+    """Return whether AWS indexes this target's tools, and lets us ask for it."""
     return not _needless(state) and not state.sync_denied
 
 

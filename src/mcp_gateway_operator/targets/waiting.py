@@ -25,6 +25,17 @@ def attempt(state: State, action: act.Action) -> act.Action:
     )
 
 
+def read(state: State, row: Row, *, urgent: bool = True, look: bool = False) -> act.Action:
+    """Return the Get of a target, or the wait that an earlier failure asks for; options as of `act.Read`."""
+    target_id = row.summary.target_id
+    return attempt(state, act.Read(gateway_id=row.gateway_id, target_id=target_id, urgent=urgent, look=look))
+
+
+def earliest(*moments: float | None) -> float | None:
+    """Return the first of some moments, None where there are none."""
+    return min((moment for moment in moments if moment is not None), default=None)
+
+
 def doubted(state: State, row: Row) -> bool:
     """Return whether a Get answered 404 so recently that a List may show the target for lag alone."""
     return row.absent_at is not None and state.now < row.absent_at + LIST_LAG
