@@ -85,7 +85,7 @@ class ProcessMetrics:
             files = PairFiles(
                 Path(directory, options.metrics_cert_name), Path(directory, options.metrics_cert_key)
             )
-            certificate = open_certificate(files if directory else None, http2=options.enable_http2)
+            certificate = open_certificate(files if directory else None)
             metrics.watch_certificate(certificate)
         log.info("metrics", address=options.metrics_bind_address, secure=options.metrics_secure)
         return (
@@ -93,6 +93,5 @@ class ProcessMetrics:
                 MetricsEndpoint(metrics.controller, metrics.process, guard),
                 self._address,
                 certificate=certificate,
-                http2=options.enable_http2,
             ),
         )

@@ -310,6 +310,8 @@ def _say_hello(options: ProcessOptions, region: str) -> None:
     )
     if options.webhook_cert_path:
         log.info("the --webhook-cert flags are accepted and ignored: nothing here needs a webhook")
+    if options.enable_http2:
+        log.info("--enable-http2 is accepted and does nothing: metrics are served over HTTP/1.1")
 
 
 def _now() -> datetime:

@@ -26,7 +26,6 @@ from mcp_gateway_operator.runtime.http import ServerError
 
 CHECK_SECONDS: Final = 10.0
 """Between two looks at the files; controller-runtime's certificate watcher polls as often."""
-HTTP1: Final = ("http/1.1",)
 
 log = structlog.get_logger(__name__)
 
@@ -71,7 +70,6 @@ class Certificate:
     Args:
         pair: the first pair.
         files: where newer ones appear; None for a pair that is never replaced.
-        alpn: the protocols to offer.
 
     Attributes:
         context: what to serve with; it stays the same when the pair changes.
@@ -82,16 +80,15 @@ class Certificate:
         ServerError: the pair does not work.
     """
 
-    def __init__(self, pair: Pair, *, files: PairFiles | None = None, alpn: Sequence[str] = HTTP1) -> None:
+    def __init__(self, pair: Pair, *, files: PairFiles | None = None) -> None:
         self._files = files
-        self._alpn = alpn
         self._pair = pair
         self._refused: Pair | str | None = None
         self.reads = int(files is not None)
         self.failures = 0
         try:
-            self.context = _context(pair, alpn)
-            self._current = _context(pair, alpn)
+            self.context = _context(pair)
+            self._current = _context(pair)
         except (ssl.SSLError, ValueError) as error:
             raise ServerError(f"The certificate cannot be used: {_reason(error)}.") from None
         # A loaded pair cannot be taken out of a context, and one of another kind would be kept beside it. So
@@ -100,7 +97,7 @@ class Certificate:
         self.context.sni_callback = self._choose
 
     @classmethod
-    def from_files(cls, files: PairFiles, *, alpn: Sequence[str] = HTTP1) -> Certificate:
+    def from_files(cls, files: PairFiles) -> Certificate:
         """Load a pair from files.
 
         Raises:
@@ -112,16 +109,16 @@ class Certificate:
             raise ServerError(
                 f"The certificate cannot be read: {error.filename}: {error.strerror}."
             ) from None
-        return cls(pair, files=files, alpn=alpn)
+        return cls(pair, files=files)
 
     @classmethod
-    def self_signed(cls, *, alpn: Sequence[str] = HTTP1) -> Certificate:
+    def self_signed(cls) -> Certificate:
         """Make a pair that lives in this process only.
 
         Raises:
             ServerError: it could not be made.
         """
-        return cls(self_signed_pair([socket.gethostname()]), alpn=alpn)
+        return cls(self_signed_pair([socket.gethostname()]))
 
     async def watch(self, *, interval: float = CHECK_SECONDS) -> None:
         """Take in new pairs until cancelled; return at once when there are no files."""
@@ -141,7 +138,7 @@ class Certificate:
             self._refused = None
             return
         try:
-            context = _context(pair, self._alpn)
+            context = _context(pair)
         except (ssl.SSLError, ValueError) as error:
             self._keep_old(pair, _reason(error))
             return
@@ -182,10 +179,10 @@ def self_signed_pair(names: Sequence[str]) -> Pair:
     return Pair(chain=done.stdout, key=b"")
 
 
-def _context(pair: Pair, alpn: Sequence[str]) -> ssl.SSLContext:
+def _context(pair: Pair) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(list(alpn))
+    context.set_alpn_protocols(["http/1.1"])
     # A resumed session would go on with the certificate it began with.
     context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION
     context.num_tickets = 0

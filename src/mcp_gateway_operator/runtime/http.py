@@ -95,17 +95,9 @@ class HttpServer:
         app: the application.
         address: where to listen.
         tls: the certificate to serve with; None for plain HTTP.
-        protocol: speaks HTTP; None for the bounded HTTP/1.1.
     """
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        address: BindAddress,
-        *,
-        tls: ssl.SSLContext | None = None,
-        protocol: type[asyncio.Protocol] | None = None,
-    ) -> None:
+    def __init__(self, app: ASGIApp, address: BindAddress, *, tls: ssl.SSLContext | None = None) -> None:
         import uvicorn  # noqa: PLC0415  -- 16 MB that only a serving process needs
 
         from mcp_gateway_operator.runtime.http1 import BoundedProtocol  # noqa: PLC0415  -- it is uvicorn's
@@ -127,7 +119,7 @@ class HttpServer:
             server_header=False,
             timeout_graceful_shutdown=STOP_TIMEOUT,
             ssl_context_factory=(lambda _config, _default: tls) if tls else None,
-            http=protocol or BoundedProtocol,
+            http=BoundedProtocol,
             ws="none",
             limit_concurrency=MAX_CONNECTIONS,
             h11_max_incomplete_event_size=MAX_HEAD,

@@ -14,7 +14,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from mcp_gateway_operator.runtime.access import AccessGuard
-from mcp_gateway_operator.runtime.certificates import HTTP1, Certificate, PairFiles
+from mcp_gateway_operator.runtime.certificates import Certificate, PairFiles
 from mcp_gateway_operator.runtime.http import ASGIApp, BindAddress, HttpServer
 
 PATH: Final = "/metrics"
@@ -103,29 +103,11 @@ class MetricsServer:
         app: the application, usually a `MetricsEndpoint`.
         address: where to listen.
         certificate: None for plain HTTP.
-        http2: offer HTTP/2 by ALPN beside HTTP/1.1. Over TLS only; `certificate` must offer it as well.
     """
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        address: BindAddress,
-        *,
-        certificate: Certificate | None = None,
-        http2: bool = False,
-    ) -> None:
+    def __init__(self, app: ASGIApp, address: BindAddress, *, certificate: Certificate | None = None) -> None:
         self._certificate = certificate
-        protocol: type[asyncio.Protocol] | None = None
-        if http2 and certificate is not None:
-            from mcp_gateway_operator.runtime.http2 import NegotiatedProtocol  # noqa: PLC0415  -- rarely wanted
-
-            protocol = NegotiatedProtocol
-        self.server = HttpServer(
-            app,
-            address,
-            tls=certificate.context if certificate else None,
-            protocol=protocol,
-        )
+        self.server = HttpServer(app, address, tls=certificate.context if certificate else None)
 
     async def run(self) -> None:
         """Serve until `close` or cancellation.
@@ -147,14 +129,13 @@ class MetricsServer:
         self.server.close()
 
 
-def open_certificate(files: PairFiles | None, *, http2: bool) -> Certificate:
-    """Return the certificate of files, or a self-signed one, that offers what the server will speak.
+def open_certificate(files: PairFiles | None) -> Certificate:
+    """Return the certificate of files, or a self-signed one.
 
     Raises:
         ServerError: the files cannot be used.
     """
-    alpn = ("h2", *HTTP1) if http2 else HTTP1
-    return Certificate.from_files(files, alpn=alpn) if files else Certificate.self_signed(alpn=alpn)
+    return Certificate.from_files(files) if files else Certificate.self_signed()
 
 
 class _Collected(Collector):
