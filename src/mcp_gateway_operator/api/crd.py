@@ -60,7 +60,7 @@ def custom_resource_definition(*, legacy: bool = False) -> dict[str, Any]:
                 "listKind": f"{names.KIND}List",
                 "plural": names.PLURAL,
                 "singular": names.SINGULAR,
-                "shortNames": [names.SHORT_NAME],
+                "shortNames": list(names.SHORT_NAMES),
             },
             "scope": "Namespaced",
             "versions": [

@@ -9,7 +9,8 @@ VERSION: Final = "v1alpha1"
 KIND: Final = "MCPServer"
 PLURAL: Final = "mcpservers"
 SINGULAR: Final = "mcpserver"
-SHORT_NAME: Final = "mcps"
+SHORT_NAMES: Final = ("mcps", "bmcps")
+"""kmcp has `mcpservers` and `mcps` as well, in the group kagent.dev: the second name is ours alone."""
 
 FINALIZER: Final = "bedrock.aws/gateway-target-finalizer"
 LEASE_NAME: Final = "b89ac0a6.bedrock.aws"

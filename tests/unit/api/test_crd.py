@@ -50,7 +50,7 @@ def test_names_that_users_rely_on() -> None:
         "listKind": "MCPServerList",
         "plural": "mcpservers",
         "singular": "mcpserver",
-        "shortNames": ["mcps"],
+        "shortNames": ["mcps", "bmcps"],
     }
     assert spec["scope"] == "Namespaced"
     assert spec["versions"][0]["name"] == "v1alpha1"
