@@ -25,6 +25,7 @@ from mcp_gateway_operator.runtime.cluster import (
     PatchType,
     Resource,
     WatchEvent,
+    refuse_null,
 )
 from tests.support.memory_store import Change, Kind, Store
 
@@ -224,6 +225,7 @@ class MemoryCluster:
         subresource: str = "",
     ) -> bytes:
         """Patch an object or its status."""
+        refuse_null(body, kind)
         store = self.server.store
         return await self._perform(
             "patch",

@@ -5,11 +5,12 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from mcp_gateway_operator.api import names
-from mcp_gateway_operator.api.types import MCPServer
+from mcp_gateway_operator.api.types import MCPServer, MCPServerStatus
 from mcp_gateway_operator.controller.index import Key
 from mcp_gateway_operator.controller.ports import MCPSERVERS, Ports
 from mcp_gateway_operator.runtime.cluster import ApiError, PatchType
 from mcp_gateway_operator.runtime.events import EventType, ObjectRef
+from mcp_gateway_operator.targets.memory import Memory
 
 
 class ObjectWriter:
@@ -61,7 +62,20 @@ class ObjectWriter:
         )
         return self._ports.informer.remember(raw)
 
-    async def write_status(self, obj: MCPServer, status: object) -> MCPServer:
+    async def write_status(self, obj: MCPServer, status: MCPServerStatus, memory: Memory) -> MCPServer:
+        """Write a status that holds all that is remembered of the object's targets, which is kept till then.
+
+        Raises:
+            ApiError: it was refused, or its answer lost: what the status holds is to be read first.
+        """
+        memory.record_failed = memory.record is not None
+        obj = await self._write_status(obj, status)
+        memory.record = memory.moves = None
+        memory.record_failed = False
+        memory.wrote = obj.status
+        return obj
+
+    async def _write_status(self, obj: MCPServer, status: MCPServerStatus) -> MCPServer:
         """Write a whole status, of the very object and version that it speaks of.
 
         A process that lost the lease while it was stopped would else put an old record over a newer one.

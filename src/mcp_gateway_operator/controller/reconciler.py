@@ -232,11 +232,7 @@ class Reconciler:
             return None
         if (held := self._others.held_until(state)) is not None:
             return held
-        memory.record_failed = memory.record is not None
-        obj = await self._objects.write_status(state.obj, status)
-        memory.record = memory.moves = None
-        memory.record_failed = False
-        memory.wrote = obj.status
+        obj = await self._objects.write_status(state.obj, status, memory)
         self._announce(state.obj, obj, memory)
         if isinstance(action, act.Settled):
             self._warn_of_strays(state)

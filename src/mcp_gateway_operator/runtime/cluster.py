@@ -7,7 +7,7 @@ it reads.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPStatus
@@ -107,6 +107,30 @@ class PatchType(StrEnum):
     MERGE = "application/merge-patch+json"
     JSON = "application/json-patch+json"
     APPLY = "application/apply-patch+yaml"
+
+
+def refuse_null(patch: object, kind: PatchType) -> None:
+    """Refuse a patch that would empty a whole part of an object, which no caller means.
+
+    An API server takes a null for a status, and all that it held is lost.
+
+    Raises:
+        ValueError: a merge patch has a null for the object or one of its parts, or a JSON patch writes a null
+            or removes a part.
+    """
+    if kind is PatchType.JSON and isinstance(patch, list):
+        nulls = any(
+            step.get("value") is None if step["op"] in {"add", "replace"} else _removes_part(step)
+            for step in patch
+        )
+    else:
+        nulls = patch is None or (isinstance(patch, dict) and None in patch.values())
+    if nulls:
+        raise ValueError("A patch would empty a whole part of the object, so it was not sent.")
+
+
+def _removes_part(step: Mapping[str, object]) -> bool:
+    return step["op"] == "remove" and str(step["path"]).count("/") <= 1
 
 
 @dataclass(slots=True)

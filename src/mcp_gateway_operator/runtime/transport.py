@@ -14,7 +14,14 @@ import httpx2
 import msgspec
 import structlog
 
-from mcp_gateway_operator.runtime.cluster import ApiError, Page, PatchType, Resource, WatchEvent
+from mcp_gateway_operator.runtime.cluster import (
+    ApiError,
+    Page,
+    PatchType,
+    Resource,
+    WatchEvent,
+    refuse_null,
+)
 from mcp_gateway_operator.runtime.credentials import CredentialsError
 from mcp_gateway_operator.runtime.kubeconfig import ClusterConfigError, find, open_client
 
@@ -174,6 +181,7 @@ class KubeCluster:
         subresource: str = "",
     ) -> bytes:
         """Patch an object or its subresource."""
+        refuse_null(body, kind)
         params = {**self._manager, "force": "true"} if kind is PatchType.APPLY else self._manager
         path = resource.path(namespace, name, subresource)
         return await self._request("PATCH", path, params=params, body=body, content_type=kind)

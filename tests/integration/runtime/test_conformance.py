@@ -176,6 +176,17 @@ async def test_a_json_patch_adds_inside_what_exists_only(kube: Kube) -> None:
     assert "example.com/x" not in removed["metadata"].get("annotations", {})
 
 
+async def test_a_patch_that_would_empty_the_status_is_not_sent(kube: Kube) -> None:
+    await create(kube, size=1)
+    write = {"op": "add", "path": "/status", "value": {"ok": True}}
+    obj = await json_patch(kube, write, subresource="status")
+    with pytest.raises(ValueError, match="was not sent"):
+        await json_patch(kube, {**write, "value": None}, subresource="status")
+    with pytest.raises(ValueError, match="was not sent"):
+        await merge(kube, {"status": None}, subresource="status")
+    assert decoded(await kube.cluster.get(THINGS, kube.namespace, "a")) == obj
+
+
 async def test_a_replacement_with_a_stale_version_or_another_uid_conflicts(kube: Kube) -> None:
     obj = await create(kube, size=1)
     await merge(kube, {"spec": {"size": 2}})

@@ -10,7 +10,7 @@ import pytest
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.controller.ports import MCPSERVERS
 from mcp_gateway_operator.runtime.cluster import ApiError
-from tests.support.memory_cluster import LOST, Fault, Request
+from tests.support.memory_cluster import LOST, Fault, Faults, Request
 from tests.support.world import GATEWAY, OTHER_GATEWAY, World
 from tests.unit.controller.moving import (
     THIRD_GATEWAY,
@@ -283,3 +283,63 @@ async def test_what_is_kept_at_the_end_is_kept_on_both_gateways(spec: dict[str, 
         assert len(world.targets(GATEWAY)) == len(world.targets(OTHER_GATEWAY)) == 1
         assert not asked(world, GATEWAY)
         assert words in events(world)
+
+
+# -- second and third edits, crossed with lost answers ----------------------------------------------------
+
+
+def lost_answers() -> tuple[Faults, Callable[[int], None]]:
+    """Return faults that apply the next status writes and lose their answers, and what sets how many."""
+    left = 0
+
+    def fault(request: Request) -> Fault | None:
+        nonlocal left
+        if request.subresource != "status" or not left:
+            return None
+        left -= 1
+        return Fault(lose=LOST)
+
+    def arm(number: int) -> None:
+        nonlocal left
+        left = number
+
+    return fault, arm
+
+
+@pytest.mark.parametrize("lost", [1, 2, 3])
+@pytest.mark.parametrize("moment", [0.1, 1.0])
+async def test_a_third_gateway_and_lost_answers_lose_no_record(moment: float, lost: int) -> None:
+    """The record on the second gateway is not stored yet when the third, the default one, is entered.
+
+    Nothing but the record names the first gateway, so whoever loses it looks there no more.
+    """
+    world = moving_world(creating=4.0, deleting=4.0)
+    fault, arm = lost_answers()
+    async with world.operator(drift_interval=DRIFT, faults=fault):
+        await made(world, gatewayId=OTHER_GATEWAY)
+        await move(world, THIRD_GATEWAY)
+        await world.until(lambda: world.targets(THIRD_GATEWAY))
+        await world.pass_time(moment)
+        arm(lost)
+        await move(world, GATEWAY)
+        await at_rest(world, GATEWAY, within=240)
+        assert asked(world, THIRD_GATEWAY)["CreateGatewayTarget"] == 1
+        assert asked(world, GATEWAY) == {"CreateGatewayTarget": 1}
+        assert asked(world, OTHER_GATEWAY) == {"DeleteGatewayTarget": 1}
+        await world.delete()
+        await world.until(lambda: not world.exists(), within=240)
+        assert everything_gone(world)()
+
+
+@pytest.mark.parametrize("creating", [0.1, 4.0])
+@pytest.mark.parametrize("lost", [1, 2, 3, 4])
+async def test_lost_answers_in_a_row_neither_stop_a_move_nor_double_it(creating: float, lost: int) -> None:
+    world = moving_world(creating=creating)
+    fault, arm = lost_answers()
+    async with world.operator(drift_interval=DRIFT, faults=fault):
+        await made(world)
+        arm(lost)
+        await move(world)
+        await at_rest(world, OTHER_GATEWAY, within=240)
+        assert asked(world, OTHER_GATEWAY) == {"CreateGatewayTarget": 1}
+        assert asked(world, GATEWAY) == {"DeleteGatewayTarget": 1}
