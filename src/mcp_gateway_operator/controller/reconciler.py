@@ -38,6 +38,8 @@ from mcp_gateway_operator.targets.waiting import earliest
 
 MAX_STEPS = 12
 """Actions in one pass; a correct plan needs about six, so more is a loop and an error."""
+FENCED_AGAIN = 5.0
+"""Seconds after which an object is looked at again for which the fence was shut."""
 MISSING_AGAIN = 10.0
 """Seconds after which an object is looked at again that the API server no longer has."""
 
@@ -174,8 +176,8 @@ class Reconciler:
                 await perform(view, at, step)
             except AgentCoreError as error:
                 if error.kind is ErrorKind.FENCED:
-                    # Whoever writes now reports, too.
-                    return state, act.Nothing()
+                    # Whoever writes now reports, too; should it be this process again, it goes on.
+                    return state, act.Nothing(until=self._ports.clock() + FENCED_AGAIN)
                 self._outcome.note_trouble(at, step, error)
             except NoTicketError:
                 return state, queued(state, step, leaving=at in state.leftovers)

@@ -25,7 +25,6 @@ _BACKOFF: Final = {
     ErrorKind.THROTTLED: (1.0, 30.0),
     ErrorKind.QUOTA: (1.0, 30.0),
     ErrorKind.TRANSIENT: (1.0, 300.0),
-    ErrorKind.FENCED: (5.0, 5.0),
 }
 _BY_OP: Final = {
     Op.CREATE: Reason.CREATION_ERROR,

@@ -42,6 +42,8 @@ def deadline(action: act.Action) -> float | None:
     match action:
         case act.Settled() | act.Await() | act.Blocked():
             return earliest(action.until, *(wait.until for wait in waits_of(action)))
+        case act.Nothing():
+            return action.until
         case _:
             return None
 

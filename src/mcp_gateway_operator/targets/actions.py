@@ -27,7 +27,13 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Nothing(Action, frozen=True, kw_only=True):
-    """Not our object, or nothing left to do; nothing is reported."""
+    """Not our object, or nothing left to do; nothing is reported.
+
+    Attributes:
+        until: when to look again all the same, in loop seconds.
+    """
+
+    until: float | None = None
 
 
 class Settled(Action, frozen=True, kw_only=True):
