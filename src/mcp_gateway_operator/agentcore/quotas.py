@@ -26,6 +26,8 @@ class Lane(StrEnum):
     BACKGROUND = "background"
 
 
+LEAST_RATE: Final = 1 / 3600
+"""Calls per second: who gives less mistakes the unit, or wants the operator stopped."""
 GATEWAY_WRITES: Final = frozenset({Op.CREATE, Op.UPDATE, Op.DELETE})
 """The operations that one gateway runs only a few of at a time."""
 
@@ -104,6 +106,11 @@ def _rate(name: str, value: str) -> float | None:
     if not 0 < number < math.inf:
         raise ValueError(
             f"the quota {name}={value} is not a number of calls per second above 0, or 'unlimited'"
+        )
+    if number < LEAST_RATE:
+        raise ValueError(
+            f"the quota {name}={value} is less than one call an hour, so next to nothing would ever be done: "
+            "give calls per second, as AWS does"
         )
     return number
 

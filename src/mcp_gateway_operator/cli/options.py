@@ -13,6 +13,7 @@ from mcp_gateway_operator.api.durations import parse_duration
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _GATEWAY_ID: Final = re.compile(r"[0-9a-zA-Z][0-9a-zA-Z-]{0,127}")
 
 
@@ -79,6 +80,35 @@ class CommaList(click.ParamType[Any]):
         if isinstance(value, tuple):
             return value
         return tuple(filter(None, (part.strip() for part in str(value).split(","))))
+
+
+class Namespace(click.ParamType[Any]):
+    """The name of a namespace; one that none can have is refused, for nothing would ever be found there."""
+
+    name = "namespace"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name, trimmed; "" stays what it is."""
+        text = str(value).strip()
+        if text and not is_namespace(text):
+            self.fail(f"{text!r} is not the name of a namespace such as team-a", param, ctx)
+        return text
+
+
+class Namespaces(CommaList):
+    """Comma-separated names of namespaces."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        """Return the names, each once."""
+        names = dict.fromkeys(super().convert(value, param, ctx))
+        return tuple(Namespace().convert(name, param, ctx) for name in names)
+
+
+def is_namespace(text: str) -> bool:
+    """Whether a namespace can have this name (an RFC 1123 label)."""
+    return _LABEL.fullmatch(text) is not None
 
 
 def env_of(flag: str) -> str:

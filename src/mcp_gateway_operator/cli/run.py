@@ -9,7 +9,16 @@ import click
 import structlog
 
 from mcp_gateway_operator.agentcore.quotas import Quotas
-from mcp_gateway_operator.cli.options import CommaList, Duration, GatewayId, QuotaList, option, switch
+from mcp_gateway_operator.cli.options import (
+    CommaList,
+    Duration,
+    GatewayId,
+    Namespace,
+    Namespaces,
+    QuotaList,
+    option,
+    switch,
+)
 from mcp_gateway_operator.cli.process import ProcessOptions, StartupError, run_operator
 
 _EXAMPLE: Final = """
@@ -43,7 +52,7 @@ log = structlog.get_logger(__name__)
     default="Delete",
     help="For objects that name no deletionPolicy.",
 )
-@option("--watch-namespaces", type=CommaList(), default="", help="Only these, comma-separated; else all.")
+@option("--watch-namespaces", type=Namespaces(), default="", help="Only these, comma-separated; else all.")
 @option(
     "--kubeconfig", default="", help="Kubeconfig file; else KUBECONFIG, the pod's account, ~/.kube/config."
 )
@@ -56,7 +65,12 @@ log = structlog.get_logger(__name__)
     "--leader-elect-renew-deadline", type=Duration(), default="40s", help="After which this process gives up."
 )
 @option("--leader-elect-retry-period", type=Duration(), default="5s", help="Between two renewals.")
-@option("--leader-election-namespace", default="", help="Of the Lease; else the pod's or the context's.")
+@option(
+    "--leader-election-namespace",
+    type=Namespace(),
+    default="",
+    help="Of the Lease; else the pod's or the context's.",
+)
 @option("--health-probe-bind-address", default=":8081", help="Of /healthz and /readyz; 0 turns them off.")
 @option("--metrics-bind-address", default="0", help="Of /metrics, such as :8443; 0 turns it off.")
 @switch("--metrics-secure", default=True, help="TLS, and callers that Kubernetes knows and allows.")

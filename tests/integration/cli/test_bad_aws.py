@@ -25,6 +25,14 @@ def test_no_region_is_known(kubeconfig: Path) -> None:
     assert "AWS_REGION" in lines[-1]["msg"]
 
 
+@pytest.mark.parametrize("region", ["us east 1", "us-east-1/", "*"])
+def test_a_region_that_cannot_be_one_is_refused(kubeconfig: Path, region: str) -> None:
+    status, lines, _ = run(f"--kubeconfig={kubeconfig}", AWS_REGION=region)
+    assert status == 1
+    assert repr(region) in lines[-1]["msg"]
+    assert "us-east-1" in lines[-1]["msg"]
+
+
 def test_a_profile_that_does_not_exist_is_named(kubeconfig: Path, tmp_path: Path) -> None:
     status, lines, _ = run(
         f"--kubeconfig={kubeconfig}",

@@ -53,6 +53,28 @@ def test_no_cluster_is_configured(tmp_path: Path) -> None:
     assert "KUBECONFIG" in line["msg"]
 
 
+def test_a_namespace_for_the_lease_that_cannot_exist(kubeconfig: Path) -> None:
+    status, lines, _ = run(f"--kubeconfig={kubeconfig}", POD_NAMESPACE="Ops_Team")
+    assert status == 1
+    assert "'Ops_Team'" in lines[-1]["msg"]
+    assert "--leader-election-namespace" in lines[-1]["msg"]
+
+
+def test_a_namespace_for_the_lease_that_does_not_exist_is_told_at_readyz(site: Site) -> None:
+    process = site.start(
+        "--leader-election-namespace=nowhere", ready=False, kubeconfig=site.cluster.kubeconfig
+    )
+    until(lambda: said(process, "the lease could not be read or taken"), "the log says so")
+    status, body = ask(process, "/readyz?verbose")
+    assert status == 500
+    assert "[-]lease failed: the lease cannot be taken" in body
+    assert "nowhere" in body
+    site.cluster.apply("apiVersion: v1\nkind: Namespace\nmetadata: {name: nowhere}\n")
+    process.wait_ready()
+    site.create()
+    site.until_ready()
+
+
 def test_the_kubeconfig_does_not_exist(tmp_path: Path) -> None:
     status, (line,), _ = run(f"--kubeconfig={tmp_path}/nowhere")
     assert status == 1
