@@ -45,8 +45,6 @@ GATEWAY = "demo-abcdefghij"
 OTHER_GATEWAY = "other-abcdefghij"
 PROVIDER = "arn:aws:bedrock-agentcore:us-east-1:123456789012:token-vault/default/oauth2credentialprovider/idp"
 WORKERS = 8
-READ_TIMEOUT = 10.0
-"""Seconds that a call hangs of which no answer comes."""
 
 _engine: list[Engine] = []
 
@@ -67,8 +65,9 @@ def clients() -> tuple[Any, Any]:
 class EngineAgentCore(Boto3AgentCore):
     """The boto3 adapter over an engine of this process: each call takes `latency` virtual seconds."""
 
-    def __init__(self, engine: Engine, *, latency: float) -> None:
+    def __init__(self, engine: Engine, *, latency: float, call_seconds: float) -> None:
         super().__init__(region="us-east-1", user_agent="test/0", read_threads=1, write_threads=1)
+        self._read_timeout = call_seconds * sdk.READ_SHARE
         _engine[:] = [engine]
         self._latency = latency
 
@@ -89,7 +88,7 @@ class EngineAgentCore(Boto3AgentCore):
         try:
             answer = call(flight)
         except ReadTimeoutError as error:
-            await asyncio.sleep(READ_TIMEOUT)
+            await asyncio.sleep(self._read_timeout)
             raise from_botocore(error, mutating=flight.fence is not None, sent=True) from error
         except Exception as error:
             raise from_botocore(error, mutating=flight.fence is not None, sent=True) from error
@@ -161,10 +160,11 @@ class World:
             return EPOCH + timedelta(seconds=loop.time())
 
         events = self._recorder(cluster, wall)
+        settings = OperatorConfig(**{**defaults, **config})
         operator = Operator(
-            OperatorConfig(**{**defaults, **config}),
+            settings,
             cluster=cluster,
-            agentcore=EngineAgentCore(self.engine, latency=self.latency),
+            agentcore=EngineAgentCore(self.engine, latency=self.latency, call_seconds=settings.call_seconds),
             events=events,
             wall=wall,
             rng=rng,

@@ -16,6 +16,7 @@ from mcp_gateway_operator.agentcore.mapping import from_botocore
 from mcp_gateway_operator.agentcore.port import CallerIdentity, Fence, ListPage
 from mcp_gateway_operator.agentcore.skew import ClockSkew
 from mcp_gateway_operator.agentcore.threads import ThreadPool
+from mcp_gateway_operator.targets.state import CALL_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,8 +30,6 @@ T = TypeVar("T")
 OnCall = Callable[[str, str, float], None]
 """Is told of each call: the client method's name, AWS's error code or OK, and the seconds it took."""
 
-CALL_SECONDS: Final = 15.0
-"""The longest a call takes for its caller, credentials and all."""
 PAGE_SIZE: Final = 1000
 """The service's limit for maxResults."""
 
@@ -43,6 +42,7 @@ class _Flight:
     def __init__(self, fence: Fence | None) -> None:
         self.fence = fence
         self.sent = False
+        self.given_up = False
         self.client: BaseClient | None = None
 
 
@@ -51,12 +51,14 @@ class Boto3AgentCore:
 
     Endpoint, credentials, proxies, certificates, FIPS and dual-stack are what the environment and the shared
     configuration say, as in every SDK (`AWS_ENDPOINT_URL` included). Nothing is read before the first call.
-    There are no retries: the quota scheduler counts every request. A call ends after `CALL_SECONDS` at the
-    latest; the thread of a cancelled call finishes by itself and its answer is dropped.
+    There are no retries: the quota scheduler counts every request. A call ends after `call_seconds` at the
+    latest. The thread of a call that nobody waits for any more sends nothing from then on; what it has sent
+    already it finishes by itself, and the answer is dropped.
 
     Args:
         region: the AWS Region, None for the SDK's own choice (`AWS_REGION`, the profile).
         user_agent: `name/version`, added to the SDK's.
+        call_seconds: the longest a call takes for its caller, credentials and all.
         read_threads: Gets and Lists at a time.
         write_threads: Creates, Updates, Deletes and Synchronizes at a time. Apart from the reads, so that
             neither ever waits for threads that hang in the other.
@@ -68,12 +70,14 @@ class Boto3AgentCore:
         *,
         region: str | None,
         user_agent: str,
+        call_seconds: float = CALL_SECONDS,
         read_threads: int = 8,
         write_threads: int = 8,
         on_call: OnCall = lambda _operation, _code, _seconds: None,
     ) -> None:
         self._region = region
         self._user_agent = user_agent
+        self._call_seconds = call_seconds
         self._on_call = on_call
         self._connections = read_threads + write_threads
         self._reads = ThreadPool(read_threads, "aws-read")
@@ -200,18 +204,24 @@ class Boto3AgentCore:
                 raise self._understood(error, flight) from error
 
         job = pool.submit(attempt)
+        bound = self._call_seconds
         try:
-            async with asyncio.timeout(CALL_SECONDS):
+            async with asyncio.timeout(bound):
                 return await job.future
         except TimeoutError:
+            # Before `sent` is read: whichever of the two threads comes second sees what the other has set.
+            flight.given_up = True
             raise AgentCoreError(
                 ErrorKind.TRANSIENT,
                 "Timeout",
-                f"{operation} did not end within {CALL_SECONDS:.0f} s"
+                f"{operation} did not end within {bound:g} s"
                 if job.started
-                else f"{operation} waited {CALL_SECONDS:.0f} s for calls that do not end",
+                else f"{operation} waited {bound:g} s for calls that do not end",
                 maybe_applied=mutating and flight.sent,
             ) from None
+        finally:
+            # A cancelled call, too.
+            flight.given_up = True
 
     def _understood(self, error: Exception, flight: _Flight) -> AgentCoreError:
         """Return what an error means, and see to it that the next call fares better where it can."""
@@ -232,7 +242,7 @@ class Boto3AgentCore:
         """Return the AgentCore and STS clients; called in threads."""
         with self._lock:
             if self._client is None or self._sts is None:
-                aws = sdk.new_session(self._region)
+                aws = sdk.new_session(self._region, call_seconds=self._call_seconds)
                 self._client = sdk.new_client(aws, user_agent=self._user_agent, connections=self._connections)
                 self._client.meta.events.register("before-send", self._before_send)
                 self._sts = sdk.new_sts_client(aws, user_agent=self._user_agent)
@@ -255,3 +265,5 @@ class Boto3AgentCore:
                 ErrorKind.FENCED, "Fenced", "not sent: this process does not hold the lease any more"
             )
         flight.sent = True
+        if flight.given_up:
+            raise AgentCoreError(ErrorKind.TRANSIENT, "Timeout", "not sent: nobody waits for it any more")

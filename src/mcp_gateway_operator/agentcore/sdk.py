@@ -16,6 +16,8 @@ import msgspec
 from botocore import loaders, parsers, session
 from botocore.config import Config
 
+from mcp_gateway_operator.targets.state import CALL_SECONDS
+
 if TYPE_CHECKING:
     from botocore.client import BaseClient
     from botocore.model import Shape
@@ -32,8 +34,10 @@ OPERATIONS: Final = frozenset(
         "UpdateGatewayTarget",
     }
 )
-CONNECT_SECONDS: Final = 3
-READ_SECONDS: Final = 10
+CONNECT_SHARE: Final = 0.2
+"""Of the time that a call may take: until the connection is there."""
+READ_SHARE: Final = 2 / 3
+"""Of the time that a call may take: until the answer comes. The rest is for credentials and the signature."""
 
 _ENDPOINT_SERVICES: Final = frozenset({"oidc", "portal.sso", "signin", "sts", SERVICE})
 
@@ -79,10 +83,12 @@ class SlimFileLoader(loaders.JSONFileLoader):  # type: ignore[misc]  # botocore 
         return super().load_file(file_path)
 
 
-def new_session(region: str | None) -> session.Session:
+def new_session(region: str | None, *, call_seconds: float = CALL_SECONDS) -> session.Session:
     """Return a session with the default credential chain and slim data files.
 
-    Without a Region the SDK's own places are looked at: AWS_REGION, AWS_DEFAULT_REGION, the profile.
+    Args:
+        region: the Region; None for the SDK's own places: AWS_REGION, AWS_DEFAULT_REGION, the profile.
+        call_seconds: what the time-outs of its clients, connect and read together, stay inside.
     """
     created = session.Session()
     # botocore alone knows only AWS_DEFAULT_REGION; pods on EKS and Lambda, and every other SDK, have this.
@@ -94,7 +100,11 @@ def new_session(region: str | None) -> session.Session:
     created.register_component("data_loader", loader)
     # Clients that the credential chain makes for itself (STS, SSO) get the same bounds.
     created.set_default_client_config(
-        Config(connect_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS, retries={"total_max_attempts": 2})
+        Config(
+            connect_timeout=call_seconds * CONNECT_SHARE,
+            read_timeout=call_seconds * READ_SHARE,
+            retries={"total_max_attempts": 2},
+        )
     )
     return created
 

@@ -10,6 +10,7 @@ import structlog
 
 from mcp_gateway_operator.runtime.cluster import ApiError
 from mcp_gateway_operator.runtime.informer import Informer
+from mcp_gateway_operator.runtime.lease import Lease
 
 LOOK_AGAIN: Final = 1.0
 """Seconds between two looks at the informer's trouble, which is in memory."""
@@ -45,6 +46,23 @@ def why_not_ready(informer: Informer[Any]) -> str | None:
     if informer.synced.is_set() or informer.trouble is None:
         return None
     return advice(informer.trouble)
+
+
+def why_no_lease(lease: Lease) -> str | None:
+    """Return why the lease cannot be taken, None while it is held, by whomever."""
+    if lease.trouble is None:
+        return None
+    return f"the lease cannot be taken, and without it nothing is written: {lease.trouble}"
+
+
+def why_shut(lease: Lease, call_seconds: float) -> str | None:
+    """Return why nothing is written although the lease is held, or None."""
+    if not (seconds := lease.shut_for):
+        return None
+    return (
+        f"nothing has been written for {seconds:.1f} s: the lease is held, but renewals fail or take so long "
+        f"that it may end before a call to AWS does, which may take {call_seconds:g} s"
+    )
 
 
 async def explain_troubles(informer: Informer[Any]) -> None:

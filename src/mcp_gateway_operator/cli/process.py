@@ -14,17 +14,26 @@ from typing import Literal
 
 import msgspec
 import structlog
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, InvalidRegionError
+from botocore.utils import validate_region_name
 from lightkube.config.kubeconfig import SingleConfig
 
 from mcp_gateway_operator import __version__
 from mcp_gateway_operator.agentcore import sdk
-from mcp_gateway_operator.agentcore.boto import CALL_SECONDS, Boto3AgentCore
+from mcp_gateway_operator.agentcore.boto import Boto3AgentCore
 from mcp_gateway_operator.agentcore.errors import AgentCoreError
 from mcp_gateway_operator.agentcore.quotas import Quotas
 from mcp_gateway_operator.api import names
-from mcp_gateway_operator.cli.explain import advice, explain_troubles, why_not_ready
+from mcp_gateway_operator.cli import lease_times
+from mcp_gateway_operator.cli.explain import (
+    advice,
+    explain_troubles,
+    why_no_lease,
+    why_not_ready,
+    why_shut,
+)
 from mcp_gateway_operator.cli.metrics import ProcessMetrics
+from mcp_gateway_operator.cli.options import is_namespace
 from mcp_gateway_operator.controller.operator import Operator, OperatorConfig
 from mcp_gateway_operator.runtime import kubeconfig as kubeconfigs
 from mcp_gateway_operator.runtime import logs
@@ -94,16 +103,16 @@ class ProcessOptions(msgspec.Struct, frozen=True, kw_only=True):
             BindAddress.parse(address)
         for level in filter(None, (self.zap_log_level, self.zap_stacktrace_level)):
             logs.parse_level(level)
-        times = (
-            self.leader_elect_retry_period,
-            self.leader_elect_renew_deadline,
-            self.leader_elect_lease_duration,
+        assert self.call_seconds
+
+    @property
+    def call_seconds(self) -> float:
+        """The longest that a call to AWS may take, in seconds: the lease has to outlive it."""
+        return lease_times.call_seconds(
+            duration=self.leader_elect_lease_duration,
+            renew_deadline=self.leader_elect_renew_deadline,
+            retry_period=self.leader_elect_retry_period,
         )
-        if not times[0] < times[1] < times[2]:
-            raise ValueError(
-                "The lease times must grow: --leader-elect-retry-period < --leader-elect-renew-deadline "
-                "< --leader-elect-lease-duration."
-            )
 
     def configure_logs(self) -> None:
         """Set the logs up as the zap flags say."""
@@ -128,7 +137,12 @@ async def run_operator(options: ProcessOptions) -> int:
         stack.push_async_callback(cluster.close)
         stack.push_async_callback(lease_connection.close)
         await _reach(cluster)
-        agentcore = Boto3AgentCore(region=region, user_agent=USER_AGENT, on_call=metrics.on_call)
+        agentcore = Boto3AgentCore(
+            region=region,
+            user_agent=USER_AGENT,
+            call_seconds=options.call_seconds,
+            on_call=metrics.on_call,
+        )
         stack.push_async_callback(agentcore.close)
         lease = _lease(options, lease_connection, config)
         rng = random.Random()  # noqa: S311  -- spreads load and makes tokens unique, guards nothing
@@ -142,8 +156,7 @@ async def run_operator(options: ProcessOptions) -> int:
             events=events,
             wall=_now,
             rng=rng,
-            # A call that begins must end while the lease still holds.
-            fence=lambda: lease.valid_for(CALL_SECONDS),
+            fence=lease.may_begin,
         )
         servers = _metrics_servers(metrics, operator, cluster, lease)
         manager = Manager(_parts(options, operator, lease, events, servers, metrics))
@@ -159,7 +172,7 @@ def _metrics_servers(
     metrics: ProcessMetrics, operator: Operator, cluster: KubeCluster, lease: Lease
 ) -> tuple[Server, ...]:
     try:
-        return metrics.servers(operator, cluster, workers=WORKERS, leads=lambda: lease.held)
+        return metrics.servers(operator, cluster, workers=WORKERS, lease=lease)
     except ServerError as error:
         raise StartupError(f"The metrics cannot be served: {error}") from error
 
@@ -174,6 +187,8 @@ def _parts(
 ) -> Parts[tuple[str, str]]:
     health = Health()
     health.add_readiness("mcpservers", lambda: why_not_ready(operator.informer))
+    health.add_readiness("lease", lambda: why_no_lease(lease))
+    health.add_readiness("fence", lambda: why_shut(lease, options.call_seconds))
     address = BindAddress.parse(options.health_probe_bind_address)
 
     async def stopping() -> None:
@@ -209,6 +224,7 @@ def _operator_config(options: ProcessOptions) -> OperatorConfig:
         default_deletion_policy=options.default_deletion_policy,
         drift_interval=options.drift_interval,
         sweep_interval=options.sweep_interval,
+        call_seconds=options.call_seconds,
         quotas=options.aws_quotas,
         namespaces=options.watch_namespaces,
     )
@@ -219,11 +235,19 @@ def _region(options: ProcessOptions) -> str:
         region = options.aws_region or sdk.new_session(None).get_config_variable("region")
     except BotoCoreError as error:
         raise StartupError(f"The AWS configuration cannot be used: {error}.") from error
+    region = str(region or "").strip()
     if not region:
         raise StartupError(
             "No AWS Region is known: set --aws-region or AWS_REGION to the Region of the gateways."
         )
-    return str(region)
+    try:
+        validate_region_name(region)
+    except InvalidRegionError as error:
+        raise StartupError(
+            f"{region!r} cannot be an AWS Region, so no call would reach AWS: set --aws-region or AWS_REGION "
+            "to one such as us-east-1."
+        ) from error
+    return region
 
 
 def _connect(
@@ -270,6 +294,11 @@ async def _reach(cluster: KubeCluster) -> None:
 
 def _lease(options: ProcessOptions, connection: KubeCluster, config: SingleConfig) -> Lease:
     namespace = options.leader_election_namespace or _namespace(config)
+    if not is_namespace(namespace):
+        raise StartupError(
+            f"No namespace can have the name {namespace!r}, which POD_NAMESPACE or the kubeconfig's context "
+            "gives for the Lease: set --leader-election-namespace."
+        )
     identity = Identity(os.environ, _lock_file(f"{config.cluster.server} {namespace}/{names.LEASE_NAME}"))
     return Lease(
         connection,
@@ -279,6 +308,7 @@ def _lease(options: ProcessOptions, connection: KubeCluster, config: SingleConfi
         duration=options.leader_elect_lease_duration,
         renew_deadline=options.leader_elect_renew_deadline,
         retry_period=options.leader_elect_retry_period,
+        call_seconds=options.call_seconds,
         wall=_now,
         predecessor_dead=identity.is_dead,
     )

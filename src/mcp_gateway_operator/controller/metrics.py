@@ -25,6 +25,7 @@ from mcp_gateway_operator.api.names import ConditionType
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.controller.operator import Operator
 from mcp_gateway_operator.runtime.certificates import Certificate
+from mcp_gateway_operator.runtime.lease import Lease
 from mcp_gateway_operator.runtime.metrics import ControllerMetrics
 from mcp_gateway_operator.targets.marker import owner_code
 
@@ -67,19 +68,18 @@ class OperatorMetrics:
         self._codes: set[str] = set()
         self.controller.register(_BuildInfo(version))
 
-    def watch(
-        self, operator: Operator, *, workers: int, leads: Callable[[], bool], all_namespaces: bool
-    ) -> None:
+    def watch(self, operator: Operator, *, workers: int, lease: Lease, all_namespaces: bool) -> None:
         """Read these parts at every scrape from now on.
 
         Args:
             operator: whose queue, scheduler, observer and objects.
             workers: passes at a time.
-            leads: whether this process holds the Lease.
+            lease: whether this process leads, and may write.
             all_namespaces: all objects are watched, so a target without one is an orphan.
         """
         self.runtime.watch_queue(operator.queue, workers=workers)
-        self.runtime.watch_leader(names.LEASE_NAME, leads)
+        self.runtime.watch_leader(names.LEASE_NAME, lambda: lease.held)
+        self.controller.register(_Fence(lease))
         self.controller.register(_Quotas(operator.scheduler))
         self.controller.register(_Gateways(operator, all_namespaces=all_namespaces))
         self.controller.register(_Objects(operator.informer.values))
@@ -109,6 +109,15 @@ class _BuildInfo(Collector):
         )
         family.add_metric(self._labels, 1)
         return [family]
+
+
+class _Fence(Collector):
+    def __init__(self, lease: Lease) -> None:
+        self._lease = lease
+
+    def collect(self) -> Iterable[Metric]:
+        text = "Seconds for which AWS has not been written to although the Lease is held; 0 when all is well."
+        yield GaugeMetricFamily("mcps_fence_shut_seconds", text, value=self._lease.shut_for)
 
 
 class _CertificateReads(Collector):

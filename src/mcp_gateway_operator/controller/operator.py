@@ -25,7 +25,7 @@ from mcp_gateway_operator.runtime.cluster import NAMESPACES, ApiError, Cluster
 from mcp_gateway_operator.runtime.events import EventRecorder
 from mcp_gateway_operator.runtime.informer import Informer
 from mcp_gateway_operator.runtime.queue import WorkQueue
-from mcp_gateway_operator.targets.state import Settings
+from mcp_gateway_operator.targets.state import CALL_SECONDS, Settings
 
 OWNER_NAMESPACE = "kube-system"
 """Its uid is the cluster's usual identity: it is made with the cluster and cannot be deleted."""
@@ -39,7 +39,11 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorConfig:
-    """What the command line decides; intervals in seconds."""
+    """What the command line decides; intervals in seconds.
+
+    Attributes:
+        call_seconds: the longest that a call to AWS takes; what `agentcore` was made with.
+    """
 
     gateway_id: str = ""
     owner_ids: tuple[str, ...] = ()
@@ -48,6 +52,7 @@ class OperatorConfig:
     default_deletion_policy: str = "Delete"
     drift_interval: float = 60.0
     sweep_interval: float = 6 * 3600.0
+    call_seconds: float = CALL_SECONDS
     quotas: Quotas = field(default_factory=Quotas)
     namespaces: tuple[str, ...] = ()
 
@@ -115,6 +120,7 @@ class Operator:
                 default_deletion_policy=config.default_deletion_policy,
                 allow_adoption=config.allow_adoption,
                 sweep_interval=config.sweep_interval,
+                call_seconds=config.call_seconds,
                 all_namespaces=not config.namespaces,
             ),
         )

@@ -143,6 +143,8 @@ class Manager(Generic[K]):
         end = asyncio.get_running_loop().time() + self._grace
         crew.stopping = True
         parts.queue.shut_down()
+        # Passes may finish but begin nothing, so that the last call ends, and the lease is free, in time.
+        parts.lease.retire()
         await crew.cancel("leader", "informer")
         if drain:
             # The lease is renewed meanwhile; should it be lost now, its fence stops the writes.

@@ -13,7 +13,7 @@ from mcp_gateway_operator.targets import consent, ownership
 from mcp_gateway_operator.targets.gateways import gateway_missing
 from mcp_gateway_operator.targets.memory import Record
 from mcp_gateway_operator.targets.model import TRANSIENT
-from mcp_gateway_operator.targets.state import CREATE_TIMEOUT, LIST_LAG, Row, State
+from mcp_gateway_operator.targets.state import LIST_LAG, Row, State
 from mcp_gateway_operator.targets.waiting import attempt, await_doubted, doubted, earliest, read, unlisted
 
 STALE_AFTER_DELETE = 10.0
@@ -254,7 +254,7 @@ def _await_strays(state: State, gateways: tuple[str, ...], *, since_start: bool)
         ends.append(state.memory.unsure_since)
     if not ends:
         return None
-    bound = max(ends) + LIST_LAG + CREATE_TIMEOUT
+    bound = max(ends) + LIST_LAG + state.settings.call_seconds
     for gateway_id in gateways:
         listed_at = state.view(gateway_id).listed_at
         if listed_at is None or listed_at < bound:

@@ -16,7 +16,7 @@ from mcp_gateway_operator.targets.move import clear_up, plan_move
 from mcp_gateway_operator.targets.observe import observe
 from mcp_gateway_operator.targets.recorded import plan_recorded
 from mcp_gateway_operator.targets.rivalry import deciding, holder_words, yield_name
-from mcp_gateway_operator.targets.state import CREATE_TIMEOUT, LIST_LAG, State
+from mcp_gateway_operator.targets.state import LIST_LAG, State
 from mcp_gateway_operator.targets.waiting import (
     attempt,
     await_agreement,
@@ -126,7 +126,8 @@ def _note(state: State) -> act.Action | None:
         return None
     view = state.gateways.get(noted)
     only_writer = memory.protected_here and memory.unsure_since is None
-    bound = max(state.settings.started_at, memory.unsure_since or 0.0) + LIST_LAG + CREATE_TIMEOUT
+    settings = state.settings
+    bound = max(settings.started_at, memory.unsure_since or 0.0) + LIST_LAG + settings.call_seconds
     if view is not None and not only_writer and (view.listed_at is None or view.listed_at < bound):
         return act.Await(
             reason=Reason.CREATING,

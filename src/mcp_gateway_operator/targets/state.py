@@ -18,8 +18,8 @@ LIST_LAG = 60.0
 TWO_READS = 2.0
 """Seconds between two reads that are believed where they agree: a single one may be stale (the Terraform
 provider asks for READY twice in a row for the same reason)."""
-CREATE_TIMEOUT = 15.0
-"""Seconds after which a Create that was sent can no longer arrive (connect, send and answer together)."""
+CALL_SECONDS = 15.0
+"""Seconds that a call to AWS may take, credentials, connect and answer together; less with a short lease."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +29,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         owner_ids: installation ids; the first is written, all are recognised; empty = not known.
         sweep_interval: seconds between two full comparisons of a target.
         started_at: loop time since which this process is the only writer.
+        call_seconds: after which a Create that was sent can no longer arrive.
         account: AWS account of the credentials, "" when not known.
         region: AWS Region that calls go to.
         allow_adoption: objects may take over targets that others made.
@@ -42,6 +43,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     default_deletion_policy: str = "Delete"
     sweep_interval: float = 6 * 3600.0
     started_at: float = 0.0
+    call_seconds: float = CALL_SECONDS
     account: str = ""
     region: str = ""
     allow_adoption: bool = False

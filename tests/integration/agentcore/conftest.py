@@ -9,6 +9,7 @@ import pytest
 
 from mcp_gateway_operator.agentcore.boto import Boto3AgentCore
 from mcp_gateway_operator.simulator.server import SimulatorServer
+from mcp_gateway_operator.targets.state import CALL_SECONDS
 
 GATEWAY = "demo-abcdefghij"
 USER_AGENT = "mcp-gateway-operator/1.2.3"
@@ -36,9 +37,21 @@ def simulator(aws: pytest.MonkeyPatch) -> Iterator[SimulatorServer]:
 
 
 @pytest.fixture
-async def port(aws: pytest.MonkeyPatch) -> AsyncIterator[Boto3AgentCore]:
+def call_seconds() -> float:
+    """How long a call of `port` may take; to be overridden."""
+    return CALL_SECONDS
+
+
+@pytest.fixture
+async def port(aws: pytest.MonkeyPatch, call_seconds: float) -> AsyncIterator[Boto3AgentCore]:
     """An adapter in us-east-1."""
     del aws
-    adapter = Boto3AgentCore(region="us-east-1", user_agent=USER_AGENT, read_threads=2, write_threads=2)
+    adapter = Boto3AgentCore(
+        region="us-east-1",
+        user_agent=USER_AGENT,
+        call_seconds=call_seconds,
+        read_threads=2,
+        write_threads=2,
+    )
     yield adapter
     await adapter.close()

@@ -192,6 +192,64 @@ def test_two_processes_without_leader_election_do_not_both_write(site: Site) -> 
     assert second.returncode is None
 
 
+SHORT = (
+    "--leader-elect",
+    "--leader-elect-lease-duration=15s",
+    "--leader-elect-renew-deadline=10s",
+    "--leader-elect-retry-period=2s",
+)
+"""What every user of controller-runtime types: its own defaults."""
+
+
+def test_with_the_times_of_controller_runtime_it_writes_and_a_killed_leader_is_succeeded(site: Site) -> None:
+    """From another host, whose lock file proves nothing: then the lease itself must run out."""
+    first = site.start(*SHORT)
+    second = site.start(*SHORT, environment={"XDG_RUNTIME_DIR": str(_elsewhere(site))})
+    site.create()
+    site.until_ready()
+    assert ask(first, "/readyz") == (200, "ok")
+    assert ask(second, "/readyz") == (200, "ok")
+    assert "[+]fence ok" in ask(first, "/readyz?verbose")[1]
+    kill(first)
+    killed = time.monotonic()
+    with site.bill() as bill:
+        site.create("next")
+        until(lambda: len(site.targets()) == 2, "the second one writes", 15 + 5)
+    assert time.monotonic() - killed > 10, "nothing proves that the first one is dead"
+    site.until_ready("next")
+    assert _holder(site) == _identity(second)
+    assert bill.aws_writes == {"CreateGatewayTarget": 1}
+
+
+def test_with_a_short_lease_a_killed_leader_on_the_same_host_is_succeeded_at_once(site: Site) -> None:
+    first = site.start(*SHORT)
+    second = site.start(*SHORT)
+    until(lambda: said(second, "waiting for the lease"), "the second one is a standby")
+    kill(first)
+    killed = time.monotonic()
+    until(lambda: _holder(site) == _identity(second), "the lock file proves the death", 5.0)
+    assert time.monotonic() - killed < 5
+    site.create()
+    site.until_ready()
+
+
+def test_a_successor_writes_within_a_retry_period_of_the_last_call_after_sigterm(site: Site) -> None:
+    """The call takes 5 s, and the lease is kept until it has ended."""
+    first = site.start(*SHORT)
+    second = site.start(*SHORT, environment={"XDG_RUNTIME_DIR": str(_elsewhere(site))})
+    site.simulator.admin.add_fault(operation="CreateGatewayTarget", kind="delay", delay=5.0)
+    site.create()
+    until(site.targets, "the request has reached AWS")
+    site.simulator.admin.clear_faults()
+    os.kill(first.pid, signal.SIGTERM)
+    until(lambda: _holder(site) == "", "the first gives the lease up, but not before the call's end", 8.0)
+    free = time.monotonic()
+    until(lambda: _holder(site) == _identity(second), "the second leads", 2.5)
+    assert time.monotonic() - free < 2.5
+    site.until_ready()
+    assert len(site.targets()) == 1
+
+
 def test_a_lost_lease_ends_the_process_before_it_writes_again(site: Site) -> None:
     process = site.start("--leader-elect-retry-period=1s")
     site.create()

@@ -64,3 +64,17 @@ def test_one_attempt_a_call_within_the_time_limits(aws: session.Session) -> None
     assert config.retries["total_max_attempts"] == 1
     assert (config.connect_timeout, config.read_timeout) == (3, 10)
     assert config.max_pool_connections == 16
+
+
+@pytest.mark.parametrize("call_seconds", [5.0, 10.0, 15.0])
+def test_connect_and_read_together_stay_inside_a_call(call_seconds: float) -> None:
+    """For every client of the session: the credential chain's own, too."""
+    aws = sdk.new_session("eu-west-1", call_seconds=call_seconds)
+    aws.set_credentials("test", "test")
+    for client in (
+        sdk.new_client(aws, user_agent="x/1", connections=1),
+        sdk.new_sts_client(aws, user_agent="x/1"),
+        aws.create_client("sts"),
+    ):
+        config = client.meta.config
+        assert config.connect_timeout + config.read_timeout < call_seconds

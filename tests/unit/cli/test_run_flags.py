@@ -68,11 +68,23 @@ WRONG: list[tuple[str, str]] = [
     ("--aws-quotas=creates=5", "creates"),
     ("--aws-quotas=create=fast", "fast"),
     ("--aws-quotas=create=-1", "-1"),
+    ("--aws-quotas=create=0", "create=0"),
+    ("--aws-quotas=delete=nan", "delete=nan"),
+    ("--aws-quotas=create=5,gateway-writes=0", "gateway-writes=0"),
+    ("--aws-quotas=update=0.0001", "less than one call an hour"),
+    ("--watch-namespaces=team-a,Team_B", "'Team_B' is not the name of a namespace"),
+    ("--watch-namespaces=*", "'*' is not the name of a namespace"),
+    ("--leader-election-namespace=kube-system/x", "is not the name of a namespace"),
     ("--health-probe-bind-address=8081", "is not an address to listen on"),
     ("--health-probe-bind-address=:99999", "is not an address to listen on"),
     ("--metrics-bind-address=here", "is not an address to listen on"),
     ("--leader-elect-lease-duration=30s", "The lease times must grow"),
     ("--leader-elect-retry-period=40s", "The lease times must grow"),
+    ("--leader-elect-renew-deadline=60s", "The lease times must grow"),
+    ("--leader-elect-retry-period=50s", "The lease times must grow"),
+    ("--leader-elect-retry-period=0s", "not above zero"),
+    ("--leader-elect-renew-deadline=-40s", "-40s"),
+    ("--leader-elect-lease-duration=600000h", "--leader-elect-lease-duration to 2147483647s at most"),
     ("--leader-elect=perhaps", "perhaps"),
     ("--default-deletion-policy=Forget", "Forget"),
     ("--zap-log-level=loud", "loud"),
@@ -170,6 +182,51 @@ def test_a_wrong_flag_is_a_usage_error_that_names_it(call_run: CallRun, argument
     assert words in outcome.result.stderr
     assert "--help" in outcome.result.stderr
     assert outcome.result.stdout == ""
+
+
+TIMES = ("lease-duration", "renew-deadline", "retry-period")
+
+
+@pytest.mark.parametrize(
+    ("times", "bound"),
+    [
+        ("60s 40s 5s", 15.0),
+        ("15s 10s 2s", 10.0),
+        ("137s 107s 26s", 15.0),
+        ("23s 10s 5s", 15.0),
+        ("22s 10s 5s", 14.0),
+        ("10s 5s 2s", 5.0),
+    ],
+)
+@pytest.mark.parametrize("leader_elect", [True, False])
+def test_a_call_is_as_long_as_the_lease_allows(
+    call_run: CallRun, times: str, bound: float, *, leader_elect: bool
+) -> None:
+    flags = [f"--leader-elect-{name}={each}" for name, each in zip(TIMES, times.split(), strict=True)]
+    assert call_run(f"--leader-elect={leader_elect}", *flags).parsed.call_seconds == bound
+
+
+@pytest.mark.parametrize(
+    ("times", "enough"),
+    [("9s 5s 2s", "10s"), ("9.9s 5s 2s", "10s"), ("30s 28s 26s", "34s"), ("3s 2s 1s", "9s")],
+)
+@pytest.mark.parametrize("leader_elect", [True, False])
+@pytest.mark.parametrize("style", ["flags", "environment"])
+def test_a_lease_too_short_for_any_call_is_refused_with_what_to_set(
+    call_run: CallRun, times: str, enough: str, style: str, *, leader_elect: bool
+) -> None:
+    given = dict(zip(TIMES, times.split(), strict=True))
+    if style == "flags":
+        flags = [f"--leader-elect-{name}={each}" for name, each in given.items()]
+        outcome = call_run(f"--leader-elect={leader_elect}", *flags)
+    else:
+        env = {f"MCPS_LEADER_ELECT_{_field(name).upper()}": each for name, each in given.items()}
+        outcome = call_run(env={"MCPS_LEADER_ELECT": str(leader_elect), **env})
+    assert outcome.options is None
+    assert outcome.result.exit_code == 2
+    words = " ".join(outcome.result.stderr.split())
+    assert "nothing could ever be written" in words
+    assert f"set --leader-elect-lease-duration to {enough} or more" in words
 
 
 def test_a_wrong_variable_is_named(call_run: CallRun) -> None:

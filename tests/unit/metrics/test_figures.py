@@ -18,8 +18,12 @@ from prometheus_client.registry import Collector
 from mcp_gateway_operator.agentcore.boto import Boto3AgentCore
 from mcp_gateway_operator.agentcore.quotas import Lane, Op, Quotas
 from mcp_gateway_operator.agentcore.table import GatewayTable
+from mcp_gateway_operator.api import names
 from mcp_gateway_operator.controller.metrics import MAX_CODES, MAX_GATEWAYS, OperatorMetrics, _bounded, _ready
 from mcp_gateway_operator.controller.operator import Operator
+from mcp_gateway_operator.runtime.lease import Lease
+from tests.support.memory_cluster import MemoryApiServer
+from tests.support.virtual_time import wall_clock
 from tests.support.world import GATEWAY, World
 
 
@@ -40,14 +44,43 @@ class Measured:
 
 
 @asynccontextmanager
-async def measured(world: World, *, all_namespaces: bool = True, **config: Any) -> AsyncIterator[Measured]:
+async def measured(
+    world: World, *, all_namespaces: bool = True, lease: Lease | None = None, **config: Any
+) -> AsyncIterator[Measured]:
     async with world.operator(**config) as operator:
         metrics = OperatorMetrics(version="1.2.3")
-        metrics.watch(operator, workers=8, leads=lambda: True, all_namespaces=all_namespaces)
+        metrics.watch(operator, workers=8, lease=lease or a_lease(waived=True), all_namespaces=all_namespaces)
         agentcore = operator._agentcore
         assert isinstance(agentcore, Boto3AgentCore)
         agentcore._on_call = metrics.on_call
         yield Measured(operator, metrics)
+
+
+def a_lease(*, waived: bool = False) -> Lease:
+    """A lease that nobody has taken, for calls of 10 s; or none that is needed."""
+    lease = Lease(
+        MemoryApiServer().connect(),
+        namespace="default",
+        name="operator",
+        identity="one",
+        wall=wall_clock(),
+        call_seconds=10.0,
+    )
+    if waived:
+        lease.waive()
+    return lease
+
+
+async def test_a_shut_fence_has_a_figure() -> None:
+    world = World()
+    lease = a_lease()
+    async with measured(world, lease=lease) as figure:
+        assert figure("leader_election_master_status", name=names.LEASE_NAME) == 0
+        assert figure("mcps_fence_shut_seconds") == 0
+        await lease.acquire()
+        assert figure("leader_election_master_status", name=names.LEASE_NAME) == 1
+        await world.pass_time(59.5)
+        assert figure("mcps_fence_shut_seconds") == 9.5
 
 
 async def test_one_object_from_nothing_to_ready() -> None:

@@ -8,17 +8,23 @@ import msgspec
 import pytest
 
 from mcp_gateway_operator.runtime.cluster import LEASES, ApiError, PatchType
-from mcp_gateway_operator.runtime.lease import Lease, LeaseForbidden, LeaseLost
+from mcp_gateway_operator.runtime.lease import Lease, LeaseForbidden, LeaseLost, spare
 from tests.support.memory_cluster import LOST, Fault, MemoryApiServer, Request
 from tests.support.virtual_time import wall_clock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, MutableMapping
 
 NO_ANSWER = ApiError(0, "ConnectError", "refused")
 
 
-def make(server: MemoryApiServer, identity: str, *, dead: Callable[[str], bool] = lambda _: False) -> Lease:
+SHORT: dict[str, Any] = {"duration": 15.0, "renew_deadline": 10.0, "retry_period": 2.0, "call_seconds": 10.0}
+"""controller-runtime's own times."""
+
+
+def make(
+    server: MemoryApiServer, identity: str, *, dead: Callable[[str], bool] = lambda _: False, **times: Any
+) -> Lease:
     return Lease(
         server.connect(identity),
         namespace="default",
@@ -27,6 +33,7 @@ def make(server: MemoryApiServer, identity: str, *, dead: Callable[[str], bool] 
         wall=wall_clock(),
         jitter=lambda: 0.5,
         predecessor_dead=dead,
+        **times,
     )
 
 
@@ -71,6 +78,134 @@ async def test_a_released_lease_is_taken_at_the_next_look() -> None:
     assert not first.held
     assert await waiting <= 20
     assert stored(server)["leaseTransitions"] == 1
+
+
+@pytest.mark.parametrize("phase", range(10))
+@pytest.mark.parametrize("retry", [1.0, 2.0, 5.0])
+async def test_a_released_lease_is_taken_within_one_retry_period(retry: float, phase: int) -> None:
+    server = MemoryApiServer()
+    first, second = make(server, "one"), make(server, "two", retry_period=retry)
+    await first.acquire()
+    waiting = asyncio.create_task(second.acquire())
+    await asyncio.sleep(10 + phase / 10)
+    await first.release()
+    await asyncio.wait_for(waiting, retry)
+
+
+@pytest.mark.parametrize("phase", range(10))
+@pytest.mark.parametrize("times", [{}, SHORT], ids=["default", "short"])
+async def test_a_lease_whose_holder_was_killed_is_taken_within_its_duration_and_five_seconds(
+    times: dict[str, Any], phase: int
+) -> None:
+    server = MemoryApiServer()
+    first, second = make(server, "one", **times), make(server, "two", **times)
+    await first.acquire()
+    renewing = asyncio.create_task(first.renew())
+    waiting = asyncio.create_task(second.acquire())
+    await asyncio.sleep(100 + phase / 2)
+    renewing.cancel()
+    killed = asyncio.get_running_loop().time()
+    await waiting
+    assert not first.held
+    assert asyncio.get_running_loop().time() - killed <= times.get("duration", 60.0) + 5
+
+
+@pytest.mark.parametrize(("retry", "slow"), [(2.0, 2.49), (3.0, 2.99), (4.0, 2.99)])
+async def test_a_call_may_begin_at_every_moment_while_renewals_are_slow(retry: float, slow: float) -> None:
+    server = MemoryApiServer()
+    lease = make(server, "one", **{**SHORT, "retry_period": retry, "call_seconds": spare(15.0, retry)})
+    await lease.acquire()
+    lease._cluster.latency = lambda _: slow  # type: ignore[attr-defined]  # a MemoryCluster
+    renewing = asyncio.create_task(lease.renew())
+    for _ in range(1000):
+        await asyncio.sleep(0.1)
+        assert lease.may_begin()
+        assert lease.shut_for == 0
+    renewing.cancel()
+
+
+async def test_a_fence_that_stays_shut_while_the_lease_is_held_is_told_once(
+    logs: list[MutableMapping[str, Any]],
+) -> None:
+    """Each renewal comes so late that no call fits in before the next one."""
+    server = MemoryApiServer()
+    lease = make(server, "one", **SHORT)
+    await lease.acquire()
+    lease._cluster.latency = lambda _: 4.99  # type: ignore[attr-defined]  # a MemoryCluster
+    renewing = asyncio.create_task(lease.renew())
+    await asyncio.sleep(100)
+    told = [entry for entry in logs if "nothing is written" in entry["event"]]
+    assert [entry["log_level"] for entry in told] == ["warning"]
+    await asyncio.sleep(1.5)
+    assert lease.held
+    assert not lease.may_begin()
+    assert lease.shut_for > 0
+    lease._cluster.latency = lambda _: 0.0  # type: ignore[attr-defined]  # a MemoryCluster
+    await asyncio.sleep(10)
+    assert lease.may_begin()
+    assert lease.shut_for == 0
+    renewing.cancel()
+
+
+async def test_the_fence_shuts_when_renewals_fail_and_says_since_when(
+    logs: list[MutableMapping[str, Any]],
+) -> None:
+    server = MemoryApiServer()
+    lease = make(server, "one", **SHORT)
+    await lease.acquire()
+    renewing = asyncio.create_task(lease.renew())
+    cut(lease)
+    await asyncio.sleep(4.9)
+    assert lease.may_begin()
+    await asyncio.sleep(3.1)
+    assert lease.held
+    assert lease.shut_for == pytest.approx(3.0)
+    assert sum("nothing is written" in entry["event"] for entry in logs) == 1
+    with pytest.raises(LeaseLost):
+        await renewing
+    assert lease.shut_for == 0, "it is not held any more"
+
+
+async def test_nothing_begins_once_the_holder_is_about_to_end() -> None:
+    server = MemoryApiServer()
+    for waived in (False, True):
+        lease = make(server, "one")
+        if waived:
+            lease.waive()
+        else:
+            await lease.acquire()
+        lease.retire()
+        assert lease.held, "what has begun can end"
+        assert not lease.may_begin()
+        assert lease.shut_for == 0
+
+
+async def test_the_stated_duration_is_never_less_than_what_the_holder_counts_on() -> None:
+    server = MemoryApiServer()
+    await make(server, "one", duration=60.4).acquire()
+    assert stored(server)["leaseDurationSeconds"] == 61
+
+
+async def test_a_lease_that_cannot_be_taken_says_why() -> None:
+    server = MemoryApiServer()
+    lease = make(server, "one")
+    cut(lease, ApiError(404, "NotFound", 'namespaces "nowhere" not found'))
+    acquiring = asyncio.create_task(lease.acquire())
+    await asyncio.sleep(1)
+    assert "nowhere" in str(lease.trouble)
+    lease._cluster.faults = None  # type: ignore[attr-defined]  # a MemoryCluster
+    await acquiring
+    assert lease.trouble is None
+
+
+async def test_a_standby_has_no_trouble() -> None:
+    server = MemoryApiServer()
+    first, second = make(server, "one"), make(server, "two")
+    await first.acquire()
+    waiting = asyncio.create_task(second.acquire())
+    await asyncio.sleep(30)
+    assert second.trouble is None
+    waiting.cancel()
 
 
 async def test_a_lease_that_is_renewed_is_never_taken() -> None:
@@ -257,6 +392,8 @@ def test_times_that_do_not_fit_together_are_refused() -> None:
         Lease(
             MemoryApiServer().connect(), namespace="x", name="y", identity="z", wall=wall_clock(), duration=30
         )
+    with pytest.raises(ValueError, match="does not fit"):
+        make(MemoryApiServer(), "one", **{**SHORT, "call_seconds": 15.0})
 
 
 async def test_no_two_ever_hold_it_while_requests_are_slow_and_fail() -> None:

@@ -8,7 +8,7 @@ from mcp_gateway_operator.api import names
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets import marker
 from mcp_gateway_operator.targets.plan import plan
-from mcp_gateway_operator.targets.state import CREATE_TIMEOUT, LIST_LAG, Row, State
+from mcp_gateway_operator.targets.state import CALL_SECONDS, LIST_LAG, Row, State
 from tests.unit.targets.any_state import likely_states, states
 from tests.unit.targets.builders import ARN, NOW, deleted, deleted_unrecorded, recorded, unrecorded
 
@@ -244,7 +244,7 @@ def _recorded_is_gone(state: State) -> bool:
     ]
     ends = [] if state.memory.delete_asked is not None else [state.settings.started_at]
     ends += [state.memory.unsure_since] if state.memory.unsure_since is not None else []
-    clear = all(view.listed_at >= end + LIST_LAG + CREATE_TIMEOUT for end in ends)
+    clear = all(view.listed_at >= end + LIST_LAG + CALL_SECONDS for end in ends)
     return confirmed and clear and not state.still_listed and not successors and view.error is None
 
 
@@ -275,7 +275,7 @@ def _nothing_is_left(state: State) -> bool:
         return True
     places = {*state.gateways, state.noted_gateway} - {""}
     living = [place for place in places if not _gateway_is_gone(state, place)]
-    end = max(state.settings.started_at, memory.unsure_since or 0.0) + LIST_LAG + CREATE_TIMEOUT
+    end = max(state.settings.started_at, memory.unsure_since or 0.0) + LIST_LAG + CALL_SECONDS
     for place in living:
         view = state.gateways[place]
         if view.error is not None or view.listed_at is None or view.listed_at < end:
