@@ -32,6 +32,10 @@ _SPOKEN: Final = {
 }
 
 
+_TYPED: Final = 64
+"""Characters that are looked at, and shown, of what was typed where only a few words are known."""
+
+
 def check(value: Any, node: Node, path: str, *, closed: bool = False) -> Iterator[Problem]:
     """Yield what is wrong with `value`: its fields in their order, then the rules across them.
 
@@ -45,6 +49,10 @@ def check(value: Any, node: Node, path: str, *, closed: bool = False) -> Iterato
     if not isinstance(value, expected) or isinstance(value, bool):
         hint = ": write it in quotes" if node.kind == "string" and isinstance(value, (int, float)) else ""
         yield Problem(path=path, message=f"must be {_SPOKEN[node.kind]}{hint}")
+        return
+    if too_long := list(_length(value, node, path)):
+        # The rules are for texts of a legal length; a CRD without limits admits 600 KB.
+        yield from too_long
         return
     for one in _CHAIN:
         yield from one(value, node, path)
@@ -60,7 +68,7 @@ def _enumeration(value: Any, node: Node, path: str) -> Iterator[Problem]:
     if allowed and value not in allowed:
         same = [each for each in allowed if each.lower() == str(value).lower()]
         choice = f"write {same[0]}" if same else f"write one of {', '.join(allowed)}"
-        yield Problem(path=path, message=f"unsupported value {value!r}: {choice}")
+        yield Problem(path=path, message=f"unsupported value {shown(value)}: {choice}")
 
 
 def _length(value: Any, node: Node, path: str) -> Iterator[Problem]:
@@ -98,7 +106,6 @@ def _range(value: Any, node: Node, path: str) -> Iterator[Problem]:
 
 _CHAIN: Final[tuple[Callable[[Any, Node, str], Iterator[Problem]], ...]] = (
     _enumeration,
-    _length,
     _count,
     _range,
 )
@@ -132,8 +139,14 @@ def _fields(value: dict[str, Any], node: Node, path: str, *, closed: bool) -> It
 def unknown(name: str, known: list[str]) -> str:
     """Return the sentence about a field that does not exist, with the nearest one that does."""
     by_lower = {each.lower(): each for each in known}
-    near = difflib.get_close_matches(name.lower(), by_lower, n=1)
+    near = difflib.get_close_matches(name[:_TYPED].lower(), by_lower, n=1)
     return f"unknown field: did you mean {by_lower[near[0]]}?" if near else "unknown field: remove it"
+
+
+def shown(value: object) -> str:
+    """Return a value as a message quotes it: in quotes, cut where it is long."""
+    text = str(value)
+    return repr(value if len(text) <= _TYPED else f"{text[:_TYPED]}...")
 
 
 def _for_example(node: Node) -> str:

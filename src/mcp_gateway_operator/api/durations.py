@@ -15,7 +15,7 @@ _SECONDS: Final = {
     "m": 60.0,
     "h": 3600.0,
 }
-_TERM = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)")
+_TERM = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)")
 _LONGEST: Final = (2**63 - 1) * 1e-9
 """Seconds: Go counts durations in nanoseconds in 64 bits, and so does the API server's CEL."""
 
@@ -30,9 +30,7 @@ def parse_duration(text: str) -> float:
     if unsigned == "0":
         return 0.0
     total, position = 0.0, 0
-    for term in _TERM.finditer(unsigned):
-        if term.start() != position:
-            break
+    while (term := _TERM.match(unsigned, position)) is not None:
         total += float(term[1]) * _SECONDS[term[2]]
         position = term.end()
     if not unsigned or position != len(unsigned) or total > _LONGEST:

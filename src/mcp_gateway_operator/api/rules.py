@@ -106,7 +106,7 @@ TARGET_NAME = (
 
 DESCRIPTION = (
     lacks(
-        r"\[mcps [^\]]*\]",
+        r"\[mcps [^\[\]]*\]",
         "description must not contain text like '[mcps ...]': the operator marks its own targets so; remove"
         " that part",
     ),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from mcp_gateway_operator.api.checker import check
+from mcp_gateway_operator.api.checker import check, shown
 from mcp_gateway_operator.api.headers import forbidden_headers
 from mcp_gateway_operator.api.problem import Problem
 from mcp_gateway_operator.api.schema import describe
@@ -58,8 +58,8 @@ def _gateway_id(spec: dict[str, Any], _held: frozenset[str]) -> Iterator[Problem
     if gateway and not gateway.startswith("arn:") and _GATEWAY_ID.fullmatch(gateway) is None:
         yield Problem(
             path="spec.gatewayId",
-            message=f"{gateway!r} is not the id of a gateway: write its name in lower case, a dash and ten"
-            " characters, as the console shows them, for example tools-abcdefghij",
+            message=f"{shown(gateway)} is not the id of a gateway: write its name in lower case, a dash and"
+            " ten characters, as the console shows them, for example tools-abcdefghij",
         )
 
 

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 ETCD_PACKAGE = "go.etcd.io/etcd/server/v3"
 API_SERVER_PACKAGE = "k8s.io/kubernetes/cmd/kube-apiserver"
 
+_GO = re.compile(r"^go (\S+)$", re.MULTILINE)
+_KUBERNETES = re.compile(r"^[ \t]*k8s\.io/kubernetes (v\S+)", re.MULTILINE)
+_ETCD = re.compile(r"^[ \t]*go\.etcd\.io/etcd/server/v3 (v\S+)", re.MULTILINE)
+_RELEASE = re.compile(r"(?<!\d)(\d+)\.(\d+)(?:\.(\d+))?")
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Version:
@@ -26,7 +31,7 @@ class Version:
     @classmethod
     def parse(cls, text: str) -> Version | None:
         """Read the first `x.y` or `x.y.z` in `text` (`go1.26.8`, `v1.37.2`, `1.32.4-rc.1`), else None."""
-        found = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", text)
+        found = _RELEASE.search(text)
         if found is None:
             return None
         return cls(int(found[1]), int(found[2]), int(found[3] or 0))
@@ -55,16 +60,16 @@ def wrapper_module() -> GoModule:
     directory = project_dir("hack/kubernetes")
     text = (directory / "go.mod").read_text(encoding="utf-8")
 
-    def pinned(pattern: str) -> Version:
-        found = re.search(pattern, text, re.MULTILINE)
+    def pinned(pattern: re.Pattern[str]) -> Version:
+        found = pattern.search(text)
         version = Version.parse(found[1]) if found else None
         if version is None:
-            raise ValueError(f"{directory / 'go.mod'} has no line that matches {pattern!r}")
+            raise ValueError(f"{directory / 'go.mod'} has no line that matches {pattern.pattern!r}")
         return version
 
     return GoModule(
         directory=directory,
-        go=pinned(r"^go (\S+)$"),
-        kubernetes=pinned(r"^\s*k8s\.io/kubernetes (v\S+)"),
-        etcd=pinned(r"^\s*go\.etcd\.io/etcd/server/v3 (v\S+)"),
+        go=pinned(_GO),
+        kubernetes=pinned(_KUBERNETES),
+        etcd=pinned(_ETCD),
     )

@@ -15,7 +15,8 @@ from typing import Final
 MAX_DESCRIPTION: Final = 200
 """Characters of a target's description (service model, TargetDescription)."""
 
-_MARKER: Final = re.compile(r"\s*\[mcps ([a-z2-7]{6})/([a-z2-7]{12})\]")
+# From the beginning of white space only: tried from each blank of a long run, it would be quadratic.
+_MARKER: Final = re.compile(r"(?<!\s)\s*\[mcps ([a-z2-7]{6})/([a-z2-7]{12})\]")
 
 
 def _code(text: str, length: int) -> str:
