@@ -40,12 +40,19 @@ def expected() -> dict[Path, str]:
     _, _, after = rest.partition(END)
     manager = ROOT / "config" / "manager" / "kustomization.yaml"
     return {
+        CHART / "files" / "defaults.yaml": _defaults(),
         CHART / "files" / "crd.yaml": (ROOT / "config/crd/bases" / _CRD).read_text(),
         CHART / "files" / "crd-legacy.yaml": (ROOT / "config/crd/legacy" / _CRD).read_text(),
         CHART / "Chart.yaml": _substitute(chart, r"^appVersion: .*$", f'appVersion: "{version}"'),
         CHART / "README.md": f"{before}{BEGIN}\n\n{_table()}\n{END}{after}",
         manager: _substitute(manager.read_text(), r"^    newTag: .*$", f"    newTag: {version}"),
     }
+
+
+def _defaults() -> str:
+    """Return the values for the templates, which cannot read `values.yaml` themselves."""
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    return f"# Written by hack/chart.py from values.yaml.\n{yaml.safe_dump(values, sort_keys=False)}"
 
 
 def documented_values(text: str) -> Iterator[tuple[str, str, object]]:

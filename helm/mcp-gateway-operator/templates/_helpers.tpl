@@ -1,7 +1,61 @@
 {{/*
-Values that chart 0.1 did not have are read with a default here and in the templates: `helm upgrade --reuse-values`
-takes the old release's values as they were, without the new ones.
+Puts the default in the place of every value that is missing: Helm removes a key that is null or has nothing below
+it, a whole section too, and `helm upgrade --reuse-values` lacks what the old release did not have. Each template
+begins with this and then reads .Values as values.yaml has them.
 */}}
+{{- define "mcp-gateway-operator.defaults" -}}
+{{- if eq (toString .Values.enabled) "false" -}}
+{{- fail "enabled is false, and no parent chart reads it: give the dependency `condition: mcp-gateway-operator.enabled`, with true or false and not a text, or leave the chart out." -}}
+{{- end -}}
+{{- include "mcp-gateway-operator.fill" (list .Values (.Files.Get "files/defaults.yaml" | fromYaml)) -}}
+{{- end }}
+
+{{/*
+The argument: values, their defaults. What Kubernetes defines is taken as it is, so that a key of it can be
+removed: `podSecurityContext.runAsUser: null` is what OpenShift needs.
+*/}}
+{{- define "mcp-gateway-operator.fill" -}}
+{{- $values := first . -}}
+{{- range $key, $default := last . -}}
+{{- $value := index $values $key -}}
+{{- if kindIs "invalid" $value -}}
+{{- $_ := set $values $key $default -}}
+{{- else if and (kindIs "map" $default) (not (has $key (list "podSecurityContext" "securityContext" "resources"))) -}}
+{{- include "mcp-gateway-operator.fill" (list $value $default) -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{/* A text, also of a number: Helm reads 20261126 as a float and would print it as 2.0261126e+07. */}}
+{{- define "mcp-gateway-operator.text" -}}
+{{- if kindIs "string" . }}{{ . }}{{ else }}{{ toJson . }}{{ end -}}
+{{- end }}
+
+{{/* One map of texts (labels, annotations) of a list of maps. The first that has a key decides; null is absent. */}}
+{{- define "mcp-gateway-operator.merged" -}}
+{{- $all := dict -}}
+{{- range . -}}
+{{- range $key, $value := . -}}
+{{- if not (or (hasKey $all $key) (kindIs "invalid" $value)) -}}
+{{- $_ := set $all $key (include "mcp-gateway-operator.text" $value) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $all -}}
+{{- end }}
+
+{{/* One list of (the chart's entries, the user's, the key that tells them apart): the user's come in place of ours. */}}
+{{- define "mcp-gateway-operator.joined" -}}
+{{- $theirs := index . 1 -}}
+{{- $key := index . 2 -}}
+{{- $taken := list -}}
+{{- range $theirs }}{{ $taken = append $taken (get . $key) }}{{ end -}}
+{{- $all := list -}}
+{{- range index . 0 -}}
+{{- if not (has (get . $key) $taken) }}{{ $all = append $all . }}{{ end -}}
+{{- end -}}
+{{- concat $all $theirs | toYaml -}}
+{{- end }}
 
 {{/* The chart's name: the label app.kubernetes.io/name. */}}
 {{- define "mcp-gateway-operator.name" -}}
@@ -65,7 +119,7 @@ true
 
 {{/* The image: a tag that is a digest joins without a colon. */}}
 {{- define "mcp-gateway-operator.image" -}}
-{{- $tag := .Values.image.tag | default .Chart.AppVersion | toString -}}
+{{- $tag := include "mcp-gateway-operator.text" (.Values.image.tag | default .Chart.AppVersion) -}}
 {{- if hasPrefix "@" $tag -}}
 {{- printf "%s%s" .Values.image.repository $tag }}
 {{- else -}}
@@ -73,28 +127,72 @@ true
 {{- end -}}
 {{- end }}
 
-{{/* "true" when the chart installs the CRD. */}}
-{{- define "mcp-gateway-operator.installsCrd" -}}
-{{- dig "install" true (.Values.crds | default dict) }}
-{{- end }}
-
 {{- define "mcp-gateway-operator.crdName" -}}
 mcpservers.mcpgateway.bedrock.aws
 {{- end }}
 
+{{- define "mcp-gateway-operator.crdFile" -}}
+{{- ternary "files/crd-legacy.yaml" "files/crd.yaml" (semverCompare "<1.30.0-0" .Capabilities.KubeVersion.Version) -}}
+{{- end }}
+
 {{/*
-Who installed the CRD, as far as Helm may touch it: "absent", "ours" (this release's) or "foreign" (kubectl,
-another release). `helm template` sees no cluster and takes it for absent.
+The fields of an object that Helm holds by a server-side apply, as `fields`; empty when it holds none so. Its entry is
+known by Helm's own annotation: Flux goes by another name.
+*/}}
+{{- define "mcp-gateway-operator.appliedByHelm" -}}
+{{- $applied := dict -}}
+{{- range .metadata.managedFields -}}
+{{- if and (eq .operation "Apply") (hasKey (dig "f:metadata" "f:annotations" dict .fieldsV1) "f:meta.helm.sh/release-name") -}}
+{{- $applied = dict "fields" .fieldsV1 -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $applied -}}
+{{- end }}
+
+{{/*
+Not empty when this release may write the CRD: (context, as found, as it should be). It carries the release's name;
+and where Helm applies server-side, as Helm 4 does, nobody else has set another text of what is to be written, which
+would be refused as a conflict and fail the whole upgrade.
+*/}}
+{{- define "mcp-gateway-operator.crdIsOurs" -}}
+{{- $release := (index . 0).Release -}}
+{{- $found := index . 1 -}}
+{{- $new := index . 2 -}}
+{{- $label := dig "labels" "app.kubernetes.io/managed-by" "" $found.metadata -}}
+{{- $annotations := $found.metadata.annotations | default dict -}}
+{{- if and (eq $label "Helm") (eq (get $annotations "meta.helm.sh/release-name") $release.Name) (eq (get $annotations "meta.helm.sh/release-namespace") $release.Namespace) -}}
+{{- $shared := false -}}
+{{- if include "mcp-gateway-operator.appliedByHelm" $found | fromYaml -}}
+{{- range $found.metadata.managedFields -}}
+{{- if and (hasKey .fieldsV1 "f:spec") (not (hasKey (dig "f:metadata" "f:annotations" dict .fieldsV1) "f:meta.helm.sh/release-name")) -}}
+{{- $shared = true -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- $same := and (eq (toJson $found.spec.names) (toJson $new.spec.names)) (eq (toJson $found.spec.versions) (toJson $new.spec.versions)) -}}
+{{- if or $same (not $shared) -}}
+true
+{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{/*
+What the chart does with the CRD: nothing when it is "off" (crds.install is false), "foreign" (kubectl's or another
+release's) or "current" (the same, with nothing missing in its schema); it is written when it is "absent" or "ours". A
+`helm template` sees no cluster and takes it for absent.
 */}}
 {{- define "mcp-gateway-operator.crdState" -}}
-{{- $crd := lookup "apiextensions.k8s.io/v1" "CustomResourceDefinition" "" (include "mcp-gateway-operator.crdName" .) -}}
-{{- if not $crd -}}
-absent
+{{- if ne (toString .Values.crds.install) "true" -}}
+off
 {{- else -}}
-{{- $labels := $crd.metadata.labels | default dict -}}
-{{- $annotations := $crd.metadata.annotations | default dict -}}
-{{- if and (eq (get $labels "app.kubernetes.io/managed-by") "Helm") (eq (get $annotations "meta.helm.sh/release-name") .Release.Name) (eq (get $annotations "meta.helm.sh/release-namespace") .Release.Namespace) -}}
+{{- $found := lookup "apiextensions.k8s.io/v1" "CustomResourceDefinition" "" (include "mcp-gateway-operator.crdName" .) -}}
+{{- $new := .Files.Get (include "mcp-gateway-operator.crdFile" .) | fromYaml -}}
+{{- if not $found -}}
+absent
+{{- else if include "mcp-gateway-operator.crdIsOurs" (list . $found $new) -}}
 ours
+{{- else if eq (toJson (first $found.spec.versions).schema) (toJson (first $new.spec.versions).schema) -}}
+current
 {{- else -}}
 foreign
 {{- end -}}
@@ -109,18 +207,11 @@ refused beside Recreate. Such a Deployment gets a RollingUpdate that owns these 
 first; the next upgrade can drop them.
 */}}
 {{- define "mcp-gateway-operator.strategy" -}}
-{{- $live := lookup "apps/v1" "Deployment" .Release.Namespace (include "mcp-gateway-operator.fullname" .) -}}
-{{- $applied := false -}}
-{{- $owned := false -}}
-{{- range (($live | default dict).metadata | default dict).managedFields -}}
-{{- if and (eq .manager "helm") (eq .operation "Apply") -}}
-{{- $applied = true -}}
-{{- if dig "f:spec" "f:strategy" "f:rollingUpdate" false .fieldsV1 -}}
-{{- $owned = true -}}
+{{- $filledIn := false -}}
+{{- with lookup "apps/v1" "Deployment" .Release.Namespace (include "mcp-gateway-operator.fullname" .) -}}
+{{- $applied := include "mcp-gateway-operator.appliedByHelm" . | fromYaml -}}
+{{- $filledIn = and $applied (not (dig "fields" "f:spec" "f:strategy" "f:rollingUpdate" false $applied)) (dig "spec" "strategy" "rollingUpdate" false .) -}}
 {{- end -}}
-{{- end -}}
-{{- end -}}
-{{- $filledIn := and $applied (not $owned) (dig "spec" "strategy" "rollingUpdate" false ($live | default dict)) -}}
 {{- if eq (toString .Values.operator.leaderElection) "true" -}}
 type: RollingUpdate
 rollingUpdate:

@@ -99,13 +99,20 @@ def test_install_brings_the_crd_and_uninstall_keeps_it(install: Install) -> None
     assert install.get("deployment", RELEASE)["spec"]["strategy"] == {"type": "Recreate"}
 
 
+def _older_crd() -> dict[str, Any]:
+    """Return the CRD as a version that lacks a field would have it."""
+    crd = yaml.safe_load((CHART / "files" / "crd.yaml").read_text())
+    assert isinstance(crd, dict)
+    del crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"][
+        "deletionPolicy"
+    ]
+    return crd
+
+
 def test_upgrade_updates_a_crd_of_its_own(install: Install, tmp_path: Path) -> None:
     older = tmp_path / "older"
     shutil.copytree(CHART, older)
-    crd = yaml.safe_load((older / "files" / "crd.yaml").read_text())
-    properties = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]
-    del properties["spec"]["properties"]["deletionPolicy"]
-    (older / "files" / "crd.yaml").write_text(yaml.safe_dump(crd))
+    (older / "files" / "crd.yaml").write_text(yaml.safe_dump(_older_crd()))
     install.run("install", chart=str(older))
     assert not _new_schema(install.get("crd", CRD_NAME))
     before = install.publish()
@@ -114,6 +121,22 @@ def test_upgrade_updates_a_crd_of_its_own(install: Install, tmp_path: Path) -> N
 
     assert _new_schema(install.get("crd", CRD_NAME))
     assert install.get("mcps", "weather") == before
+
+
+def test_a_crd_that_kubectl_changed_since_never_fails_the_upgrade(install: Install) -> None:
+    """Helm 3 changes it back; Helm 4 would meet a conflict of field managers, so the notes say what to do."""
+    install.run("install")
+    apply = ("apply", "--server-side", "--force-conflicts", "-f", "-")
+    install.cluster.kubectl(*apply, input=yaml.safe_dump(_older_crd()))
+
+    notes = install.run("upgrade")
+
+    if install.helm.major > 3:
+        assert not _new_schema(install.get("crd", CRD_NAME))
+        command = _update_command(notes)
+        install.cluster.kubectl(*command[:-1], str(ROOT / command[-1]))
+    assert _new_schema(install.get("crd", CRD_NAME))
+    assert "kubectl apply --server-side" not in install.run("upgrade")
 
 
 def test_upgrade_from_the_go_operators_chart(install: Install) -> None:
@@ -137,7 +160,8 @@ def test_upgrade_from_the_go_operators_chart(install: Install) -> None:
     assert _new_schema(install.get("crd", CRD_NAME))
     assert install.get("mcps", "weather") == before
 
-    assert "kubectl apply --server-side" in install.run("upgrade", *values)  # still not Helm's
+    # Still not Helm's, and nothing is left to do.
+    assert "kubectl apply --server-side" not in install.run("upgrade", *values)
     install.uninstall()
     assert install.get("mcps", "weather") == before
 
@@ -159,17 +183,27 @@ def test_the_old_and_the_new_pod_never_run_together(install: Install) -> None:
 
 
 def test_a_crd_of_another_release_is_left_alone(install: Install) -> None:
+    """The notes speak of it only when its schema is another one: a missing short name is no reason."""
+    same = yaml.safe_load((CHART / "files" / "crd.yaml").read_text())
+    same["spec"]["names"]["shortNames"] = ["mcps"]
+    second = ("second", str(CHART), "--namespace", install.namespace)
     install.run("install")
+    install.cluster.apply(yaml.safe_dump(same))
+    assert "kubectl apply --server-side" not in install.helm("install", *second).stdout
+    install.cluster.apply(yaml.safe_dump(_older_crd()))
 
-    notes = install.helm("install", "second", str(CHART), "--namespace", install.namespace).stdout
+    notes = install.helm("upgrade", *second).stdout
 
-    assert "was not installed by this release" in notes
-    annotations = install.get("crd", CRD_NAME)["metadata"]["annotations"]
-    assert annotations["meta.helm.sh/release-name"] == RELEASE
+    assert "by something else than this" in notes
+    assert _update_command(notes)
+    crd = install.get("crd", CRD_NAME)
+    assert not _new_schema(crd)
+    assert crd["metadata"]["annotations"]["meta.helm.sh/release-name"] == RELEASE
 
 
 def test_notes_say_what_is_missing(install: Install) -> None:
-    notes = install.run("install", "--set", "crds.install=false", "--set", "rbac.create=false")
+    settings = "crds.install=false,rbac.create=false,aws=null,serviceAccount=null,operator=null"
+    notes = install.run("install", "--set", settings)
 
     assert "aws.gatewayId is empty: every MCPServer must name its gateway" in notes
     assert "carries no IAM role" in notes

@@ -51,8 +51,8 @@ def _names(values: dict[str, Any], schema: dict[str, Any], prefix: str = "") -> 
 
 
 def test_the_schema_knows_every_value_and_no_other() -> None:
-    """`global` belongs to parent charts; `resources.claims` has no default."""
-    allowed = _closed_names(SCHEMA) - {"global", "resources.claims"}
+    """`global` and `enabled` belong to parent charts; `resources.claims` has no default."""
+    allowed = _closed_names(SCHEMA) - {"global", "enabled", "resources.claims"}
 
     assert _names(VALUES, SCHEMA) == allowed
 

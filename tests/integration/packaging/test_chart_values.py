@@ -1,0 +1,256 @@
+"""Values with holes: what is null, removed or set twice gives the default, never a broken manifest."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from mcp_gateway_operator import __version__
+from tests.integration.packaging.conftest import CHART, Helm, only
+
+VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
+# What Kubernetes defines: in there null removes a key, as in every chart.
+KUBERNETES = ("podSecurityContext", "securityContext", "resources")
+CHART_NAME = "mcp-gateway-operator"
+
+
+def _paths(values: dict[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Yield the path of every section and every key of the chart's own."""
+    for key, value in values.items():
+        yield (*above, key)
+        if isinstance(value, dict) and key not in KUBERNETES:
+            yield from _paths(value, (*above, key))
+
+
+PATHS = list(_paths(VALUES))
+
+
+def _nulls(*paths: tuple[str, ...]) -> dict[str, Any]:
+    """Return values that are null at each of the paths."""
+    found: dict[str, Any] = {}
+    for path in paths:
+        section = found
+        for key in path[:-1]:
+            section = section.setdefault(key, {})
+        section[path[-1]] = None
+    return found
+
+
+@pytest.fixture(params=[3, 4], ids=["helm3", "helm4"])
+def offline(request: pytest.FixtureRequest, helm_programs: dict[int, Path], tmp_path: Path) -> Helm:
+    """One helm, for what needs no cluster."""
+    return Helm(request.param, helm_programs[request.param], tmp_path, tmp_path / "no-cluster")
+
+
+def _render(helm: Helm, chart: Path, values: dict[str, Any]) -> str:
+    file = helm.home / "values.yaml"
+    file.write_text(yaml.safe_dump(values))
+    return helm("template", "x", str(chart), "--values", str(file)).stdout
+
+
+def _parent(directory: Path, *aliases: str) -> Path:
+    """Make a chart that depends on this one under each of the names, as a platform's own chart does."""
+    parent = directory / "parent"
+    shutil.copytree(CHART, parent / "charts" / CHART_NAME)
+    dependency = {"name": CHART_NAME, "version": "*"}
+    conditions = [
+        {**dependency, "condition": f"{alias}.enabled", **({"alias": alias} if alias != CHART_NAME else {})}
+        for alias in aliases
+    ]
+    described = {"apiVersion": "v2", "name": "parent", "version": "1.0.0", "dependencies": conditions}
+    (parent / "Chart.yaml").write_text(yaml.safe_dump(described))
+    return parent
+
+
+def _by_alias(rendered: str) -> dict[str, list[str]]:
+    """Return the text of each subchart's manifests, in order and without its alias."""
+    found: dict[str, list[str]] = {}
+    for document in rendered.split("\n---\n"):
+        source = re.search(r"^# Source: parent/charts/([a-z0-9-]+)/", document, re.MULTILINE)
+        assert source is not None
+        name = re.escape(source[1])
+        found.setdefault(source[1], []).append(re.sub(rf"\b{name}\b", "ALIAS", document).strip("\n-"))
+    return {alias: sorted(documents) for alias, documents in found.items()}
+
+
+@pytest.mark.parametrize("place", ["of the user", "of the parent chart"])
+def test_any_key_or_section_that_is_null_has_its_default(offline: Helm, tmp_path: Path, place: str) -> None:
+    """One subchart for each, all in one run."""
+    values = {f"n{number}": _nulls(path) for number, path in enumerate(PATHS)}
+    chart = _parent(tmp_path, *values, "untouched")
+    if place == "of the parent chart":
+        (chart / "values.yaml").write_text(yaml.safe_dump(values))
+        values = {}
+
+    rendered = _by_alias(_render(offline, chart, values))
+
+    differing = [
+        ".".join(path) for number, path in enumerate(PATHS) if rendered[f"n{number}"] != rendered["untouched"]
+    ]
+    assert differing == []
+
+
+def test_all_of_them_together_have_their_defaults(offline: Helm) -> None:
+    """The chart on its own: Helm treats its values in another way than a subchart's."""
+    leaves = [path for path in PATHS if not any(other[: len(path)] == path != other for other in PATHS)]
+    sections = [path for path in PATHS if len(path) == 1]
+    default = _render(offline, CHART, {})
+
+    for paths in (leaves, sections, [("global",), ("enabled",)]):
+        assert _render(offline, CHART, _nulls(*paths)) == default
+
+
+def test_values_without_any_key_have_the_defaults(offline: Helm, tmp_path: Path) -> None:
+    """As after `--reuse-values` over a release that knew none of them."""
+    bare = tmp_path / CHART_NAME
+    shutil.copytree(CHART, bare)
+    (bare / "values.yaml").write_text("{}\n")
+
+    assert _render(offline, bare, {}) == _render(offline, CHART, {})
+
+
+def test_a_key_of_kubernetes_is_removed_by_null(offline: Helm) -> None:
+    """OpenShift gives out the user ids itself; many want no CPU limit."""
+    values = {
+        "podSecurityContext": {"runAsUser": None, "fsGroup": None},
+        "securityContext": {"capabilities": None},
+        "resources": {"limits": {"cpu": None}, "claims": None},
+    }
+    pod = only(_load(_render(offline, CHART, values)), "Deployment")["spec"]["template"]["spec"]
+
+    (container,) = pod["containers"]
+    assert pod["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    assert container["securityContext"] == {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True}
+    assert container["resources"]["limits"] == {"memory": "128Mi"}
+
+
+@pytest.mark.parametrize(("enabled", "made"), [(True, True), (False, False), (None, True)])
+def test_a_parent_chart_switches_it_on_and_off(
+    offline: Helm, tmp_path: Path, enabled: bool | None, made: bool
+) -> None:
+    values = {
+        "global": {"team": "a"},
+        CHART_NAME: {"enabled": enabled, "aws": {"gatewayId": "team-abcdefghij"}},
+    }
+
+    rendered = _render(offline, _parent(tmp_path, CHART_NAME), values)
+
+    assert ("kind: Deployment" in rendered) is made
+    assert ("--gateway-id=team-abcdefghij" in rendered) is made
+
+
+def test_switching_off_what_no_parent_reads_is_refused(offline: Helm) -> None:
+    done = offline("template", "x", str(CHART), "--set", "enabled=false", check=False)
+
+    assert done.returncode != 0
+    assert "give the dependency `condition: mcp-gateway-operator.enabled`" in done.stderr
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """Refuses a key that a map has twice, which helm lets pass."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = Counter(key.value for key, _ in node.value)
+        assert max(keys.values(), default=0) <= 1, f"{node.start_mark}: {keys.most_common(1)}"
+        return super().construct_mapping(node, deep=deep)
+
+
+def _load(rendered: str) -> list[dict[str, Any]]:
+    return [found for found in yaml.load_all(rendered, _StrictLoader) if found]
+
+
+def test_labels_and_annotations_of_the_user_join_those_of_the_chart(offline: Helm) -> None:
+    """Where both have one the user's counts, except what the Deployment selects its pods by."""
+    overlapping = {
+        "app.kubernetes.io/name": "mine",
+        "app.kubernetes.io/instance": "mine",
+        "app.kubernetes.io/version": "mine",
+        "helm.sh/chart": None,
+        "revision": 20261126,
+        "canary": True,
+    }
+    values = {
+        "podLabels": overlapping,
+        "podAnnotations": {"kubectl.kubernetes.io/default-container": "sidecar", "sampled": 0.5},
+        "serviceAccount": {"annotations": {"number": 123456789012, "none": None}},
+        "nodeSelector": {"gpu": False},
+        "operator": {
+            "metrics": {"bindAddress": ":8443", "serviceMonitor": {"enabled": True, "labels": overlapping}}
+        },
+    }
+
+    objects = _load(_render(offline, CHART, values))
+
+    deployment = only(objects, "Deployment")["spec"]
+    assert deployment["template"]["metadata"] == {
+        "labels": {
+            "app.kubernetes.io/name": "mcp-gateway-operator",
+            "app.kubernetes.io/instance": "x",
+            "app.kubernetes.io/version": "mine",
+            "app.kubernetes.io/managed-by": "Helm",
+            "helm.sh/chart": f"mcp-gateway-operator-{__version__}",
+            "revision": "20261126",
+            "canary": "true",
+        },
+        "annotations": {"kubectl.kubernetes.io/default-container": "sidecar", "sampled": "0.5"},
+    }
+    assert (
+        deployment["selector"]["matchLabels"].items() <= deployment["template"]["metadata"]["labels"].items()
+    )
+    assert deployment["template"]["spec"]["nodeSelector"] == {"gpu": "false"}
+    assert only(objects, "ServiceAccount")["metadata"]["annotations"] == {"number": "123456789012"}
+    monitor = only(objects, "ServiceMonitor")["metadata"]["labels"]
+    assert monitor["app.kubernetes.io/instance"] == "mine"
+    assert monitor["revision"] == "20261126"
+
+
+def test_entries_of_the_user_come_in_place_of_the_charts(offline: Helm) -> None:
+    """A pod with two volumes, mounts or variables of one name is refused, or the last one counts."""
+    values = {
+        "extraEnv": [{"name": "POD_NAME", "value": "fixed"}, {"name": "HTTPS_PROXY", "value": "http://p:1"}],
+        "extraVolumes": [{"name": "tmp", "emptyDir": {"medium": "Memory"}}],
+        "extraVolumeMounts": [{"name": "tmp", "mountPath": "/tmp", "subPath": "x"}],
+        "operator": {"metrics": {"bindAddress": ":8443", "certSecretName": "metrics-tls"}},
+    }
+
+    pod = only(_load(_render(offline, CHART, values)), "Deployment")["spec"]["template"]["spec"]
+
+    (container,) = pod["containers"]
+    assert container["env"] == values["extraEnv"]
+    assert [each["name"] for each in pod["volumes"]] == ["metrics-certs", "tmp"]
+    assert pod["volumes"][1] == {"name": "tmp", "emptyDir": {"medium": "Memory"}}
+    assert [each["mountPath"] for each in container["volumeMounts"]] == [
+        "/etc/mcp-gateway-operator/metrics-certs",
+        "/tmp",
+    ]
+
+
+def test_a_tag_that_yaml_reads_as_a_number_stays_as_it_is_written(offline: Helm) -> None:
+    rendered = _render(offline, CHART, {"image": {"tag": 20261126}})
+
+    assert 'image: "mcp-gateway-operator:20261126"' in rendered
+
+
+@pytest.mark.parametrize("address", ["0", ":8443"])
+def test_the_network_policy_closes_what_is_not_asked_for(offline: Helm, address: str) -> None:
+    values = {"networkPolicy": {"enabled": True}, "operator": {"metrics": {"bindAddress": address}}}
+
+    objects = _load(_render(offline, CHART, values))
+
+    policy = only(objects, "NetworkPolicy")["spec"]
+    assert policy["policyTypes"] == ["Ingress"]
+    assert policy["podSelector"] == only(objects, "Deployment")["spec"]["selector"]
+    allowed = [
+        {
+            "from": [{"namespaceSelector": {"matchLabels": {"metrics": "enabled"}}}],
+            "ports": [{"port": 8443, "protocol": "TCP"}],
+        }
+    ]
+    assert policy["ingress"] == ([] if address == "0" else allowed)
