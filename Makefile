@@ -21,9 +21,14 @@ ignore-not-found ?= false
 
 BIN := .venv/bin
 RUNTIME := .venv/runtime.stamp
+LOCAL := .venv/local.stamp
 DEV := .venv/dev.stamp
+SIMULATOR := packages/agentcore-simulator
+DEMO := packages/mcp-gateway-operator-demo
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
-SOURCES := $(wildcard src tests hack bench)
+SOURCES := $(wildcard conftest.py src tests hack bench packages)
+UNIT := tests/unit $(wildcard packages/*/tests/*/unit)
+INTEGRATION := tests/integration $(wildcard packages/*/tests/*/integration)
 PYTEST := $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 stage = printf '\n==> %s\n' "$(1)"
@@ -37,7 +42,7 @@ help: ## Show this list
 	  /^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: $(RUNTIME) ## Show the whole job on this machine: real API server, simulated AWS (KEEP=1 leaves it running)
+demo: $(LOCAL) ## Show the whole job on this machine: real API server, simulated AWS (KEEP=1 leaves it running)
 	$(BIN)/mcp-gateway-operator demo $(if $(filter-out 0 false no,$(KEEP)),--keep)
 
 .PHONY: test
@@ -51,7 +56,7 @@ test: $(DEV) ## Run every check: lint, types, layers, generated files, all tests
 	@$(call stage,Programs for the integration tests: API server and helm)
 	@$(MAKE) --no-print-directory programs
 	@$(call stage,Unit and integration tests)
-	$(PYTEST) tests/unit tests/integration
+	$(PYTEST) $(UNIT) $(INTEGRATION)
 	@$(call stage,Calls and writes of a hundred objects)
 	@$(MAKE) --no-print-directory bench-smoke
 
@@ -62,11 +67,11 @@ venv: $(DEV) ## Make the virtual environment .venv with all development tools
 
 .PHONY: unit
 unit: $(DEV) ## Run the unit tests
-	$(PYTEST) tests/unit
+	$(PYTEST) $(UNIT)
 
 .PHONY: integration
 integration: $(DEV) programs ## Run the integration tests: real kube-apiserver, HTTP simulator
-	$(PYTEST) tests/integration
+	$(PYTEST) $(INTEGRATION)
 
 .PHONY: fmt
 fmt: $(DEV) ## Format the code
@@ -131,8 +136,10 @@ clean: ## Remove what make made in this tree (the cache of your account stays)
 ##@ Build
 
 .PHONY: build
-build: $(DEV) ## Build the wheel and the source archive in dist/
+build: $(DEV) ## Build the three wheels and the operator's source archive in dist/
 	$(BIN)/python -m hatchling build
+	cd $(SIMULATOR) && $(CURDIR)/$(BIN)/python -m hatchling build -t wheel -d $(CURDIR)/dist
+	cd $(DEMO) && $(CURDIR)/$(BIN)/python -m hatchling build -t wheel -d $(CURDIR)/dist
 
 .PHONY: run
 run: $(RUNTIME) ## Run the operator here against the current kubeconfig context (ARGS="--gateway-id=...")
@@ -157,7 +164,7 @@ image-proof: $(DEV) ## Run the image's contents without a container engine (root
 	$(BIN)/python hack/image_proof.py
 
 .PHONY: build-installer
-build-installer: $(RUNTIME) ## Write dist/install.yaml: CRD, permissions and Deployment of IMG in one file
+build-installer: $(LOCAL) ## Write dist/install.yaml: CRD, permissions and Deployment of IMG in one file
 	@mkdir -p dist
 	@new=$$(mktemp dist/.install.XXXXXX) && trap 'rm -f "$$new" "$$new.yaml"' EXIT && \
 	  $(KUBECTL) kustomize config/default >"$$new" && \
@@ -167,12 +174,12 @@ build-installer: $(RUNTIME) ## Write dist/install.yaml: CRD, permissions and Dep
 ##@ Cluster (the current kubeconfig context)
 
 .PHONY: install
-install: $(RUNTIME) ## Install the CRD
+install: $(LOCAL) ## Install the CRD
 	$(KUBECTL) apply --server-side --force-conflicts -k config/crd
 	$(KUBECTL) wait --for=condition=Established --timeout=60s crd/mcpservers.mcpgateway.bedrock.aws
 
 .PHONY: uninstall
-uninstall: $(RUNTIME) ## Remove the CRD, and with it every MCPServer (ignore-not-found=true forgives absence)
+uninstall: $(LOCAL) ## Remove the CRD, and with it every MCPServer (ignore-not-found=true forgives absence)
 	$(KUBECTL) delete --ignore-not-found=$(ignore-not-found) -k config/crd
 
 .PHONY: deploy
@@ -195,7 +202,13 @@ $(RUNTIME): requirements.txt requirements-build.txt pyproject.toml
 	$(PIP_INSTALL) --no-deps --no-build-isolation -e .
 	@touch $@
 
-$(DEV): $(RUNTIME) requirements-dev.txt
+# The simulator, the local cluster and the demo: from this tree, whatever an index may have under their names.
+$(LOCAL): $(RUNTIME) requirements-local.txt $(SIMULATOR)/pyproject.toml $(DEMO)/pyproject.toml
+	$(PIP_INSTALL) --require-hashes -r requirements-local.txt
+	$(PIP_INSTALL) --no-deps --no-build-isolation -e $(SIMULATOR) -e $(DEMO)
+	@touch $@
+
+$(DEV): $(LOCAL) requirements-dev.txt
 	@$(call stage,Development tools in .venv)
 	$(PIP_INSTALL) --require-hashes -r requirements-dev.txt
 	@touch $@

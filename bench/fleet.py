@@ -18,10 +18,10 @@ from rawkube import MERGE, RawKube
 from view import Key, View
 
 from mcp_gateway_operator.api import names
-from mcp_gateway_operator.cli.environment import GATEWAY, Environment
 from mcp_gateway_operator.controller.ports import MCPSERVERS
 from mcp_gateway_operator.runtime.cluster import ApiError
 from mcp_gateway_operator.runtime.transport import connect
+from mcp_gateway_operator_demo.environment import GATEWAY, Environment
 
 NAMESPACE: Final = "bench"
 ALONE: Final = "alone"

@@ -24,8 +24,8 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from mcp_gateway_operator.simulator import AdminClient, Engine, Request, Settings
-from mcp_gateway_operator.simulator.settings import patched
+from agentcore_simulator import AdminClient, Engine, Request, Settings
+from agentcore_simulator.settings import patched
 
 GATEWAY = "demo-abcdefghij"
 SCOPE = (
@@ -33,7 +33,7 @@ SCOPE = (
     "SignedHeaders=host;x-amz-date, Signature=" + "0" * 64
 )
 CONNECTIONS = 8
-SERVER = "from mcp_gateway_operator.cli.simulator import command; command()"
+SERVER = "from agentcore_simulator.command import main; main()"
 
 
 def body(name: str, token: str | None = None) -> bytes:
@@ -195,7 +195,7 @@ def resident_bytes() -> int:
 
 def weigh(targets: int) -> dict[str, Any]:
     """Memory of a server process's engine with so many targets, 100 in each gateway, all created by API."""
-    import mcp_gateway_operator.simulator.server  # noqa: F401, PLC0415  -- what the real process has loaded
+    import agentcore_simulator.wire.http_server  # noqa: F401, PLC0415  -- what the real process has loaded
 
     now = [1e9]
     engine = Engine(clock=lambda: now[0])

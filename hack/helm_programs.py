@@ -14,11 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mcp_gateway_operator.localcluster.cache import cache_root, file_lock, is_program, platform_key
-from mcp_gateway_operator.localcluster.errors import BinariesUnavailableError
-from mcp_gateway_operator.localcluster.gobuild import Program, build
-from mcp_gateway_operator.localcluster.gomodule import Version
-from mcp_gateway_operator.localcluster.gotool import find_go
+from mcp_gateway_operator_demo.localcluster.errors import BinariesUnavailableError
+from mcp_gateway_operator_demo.localcluster.gobuild import Program, build
+from mcp_gateway_operator_demo.localcluster.gomodule import Version
+from mcp_gateway_operator_demo.localcluster.gotool import find_go
+from mcp_gateway_operator_demo.localcluster.program_cache import (
+    cache_root,
+    file_lock,
+    is_program,
+    platform_key,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -22,8 +22,8 @@ from pathlib import Path
 
 import image
 
-from mcp_gateway_operator.cli import environment
-from mcp_gateway_operator.localcluster.cache import platform_key
+from mcp_gateway_operator_demo import environment
+from mcp_gateway_operator_demo.localcluster.program_cache import platform_key
 
 # What distroless' python3 image takes from Debian; names as in Debian 12 and 13, those that exist are taken.
 PACKAGES = (

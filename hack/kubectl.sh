@@ -7,9 +7,9 @@ if command -v kubectl >/dev/null 2>&1; then
 fi
 kubectl=$("$(dirname "$0")/../.venv/bin/python" -c '
 import os, sys
-from mcp_gateway_operator.localcluster.cache import cache_root, platform_key
-from mcp_gateway_operator.localcluster.gomodule import wrapper_module
-from mcp_gateway_operator.localcluster.kubectl import ensure_kubectl
+from mcp_gateway_operator_demo.localcluster.program_cache import cache_root, platform_key
+from mcp_gateway_operator_demo.localcluster.gomodule import wrapper_module
+from mcp_gateway_operator_demo.localcluster.kubectl import ensure_kubectl
 
 print(
     ensure_kubectl(

@@ -22,4 +22,27 @@ lock requirements.txt pyproject.toml
 # What builds the project itself: the back end of pyproject.toml, and what it asks for in editable installs.
 printf 'hatchling>=1.27\neditables>=0.5\n' >"$tools/build.in"
 lock requirements-build.txt "$tools/build.in"
-lock requirements-dev.txt pyproject.toml "$tools/build.in" --group dev --all-extras -c requirements.txt -c requirements-build.txt
+# What the simulator and the demo need from an index, and with it their extras for the tests: the distributions
+# of this repository are never looked for there.
+"$python" - "$tools" <<'PYTHON'
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+projects = [tomllib.loads(path.read_text()) for path in sorted(Path().glob("packages/*/pyproject.toml"))]
+ours = {"mcp-gateway-operator", *(project["project"]["name"] for project in projects)}
+
+
+def write(name, requirements):
+    foreign = [line for line in requirements if re.match(r"[\w.-]+", line)[0] not in ours]
+    Path(sys.argv[1], name).write_text("".join(f"{line}\n" for line in foreign))
+
+
+write("local.in", (line for project in projects for line in project["project"]["dependencies"]))
+extras = (project["project"].get("optional-dependencies", {}) for project in projects)
+write("extras.in", (line for extra in extras for lines in extra.values() for line in lines))
+PYTHON
+lock requirements-local.txt "$tools/local.in" -c requirements.txt
+lock requirements-dev.txt pyproject.toml "$tools/local.in" "$tools/extras.in" "$tools/build.in" --group dev \
+    -c requirements.txt -c requirements-build.txt -c requirements-local.txt

@@ -6,8 +6,8 @@ import sys
 
 import helm_programs
 
-from mcp_gateway_operator.localcluster.binaries import ensure_binaries
-from mcp_gateway_operator.localcluster.errors import BinariesUnavailableError
+from mcp_gateway_operator_demo.localcluster.binaries import ensure_binaries
+from mcp_gateway_operator_demo.localcluster.errors import BinariesUnavailableError
 
 
 def _say(line: str) -> None:

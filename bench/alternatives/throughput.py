@@ -23,9 +23,9 @@ from pathlib import Path
 import objects
 import scratch
 
-from mcp_gateway_operator._files import project_dir
-from mcp_gateway_operator.localcluster import local_cluster
 from mcp_gateway_operator.runtime.cluster import ApiError
+from mcp_gateway_operator_demo.localcluster import local_cluster
+from mcp_gateway_operator_demo.project_files import project_dir
 
 QUIET = 5.0
 LIMIT = 1800.0

@@ -28,8 +28,8 @@ import objects
 import scratch
 from proxy import Fault, Proxy, proxied, write_kubeconfig
 
-from mcp_gateway_operator._files import project_dir
-from mcp_gateway_operator.localcluster import LocalCluster, local_cluster
+from mcp_gateway_operator_demo.localcluster import LocalCluster, local_cluster
+from mcp_gateway_operator_demo.project_files import project_dir
 
 CASES: dict[str, tuple[Fault | None, float]] = {
     "none": (None, 15.0),

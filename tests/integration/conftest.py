@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from mcp_gateway_operator._files import project_dir
-from mcp_gateway_operator.localcluster import LocalCluster, local_cluster
+from mcp_gateway_operator_demo.localcluster import LocalCluster, local_cluster
+from mcp_gateway_operator_demo.project_files import project_dir
 
 _names = itertools.count(1)
 

@@ -18,6 +18,8 @@ from typing import Any, TypeVar
 import msgspec
 from botocore.exceptions import ReadTimeoutError
 
+from agentcore_simulator import AdminClient, Engine, attach
+from agentcore_simulator.settings import Settings as SimulatorSettings
 from mcp_gateway_operator.agentcore import sdk
 from mcp_gateway_operator.agentcore.boto import Boto3AgentCore, _Flight
 from mcp_gateway_operator.agentcore.errors import AgentCoreError, ErrorKind
@@ -32,10 +34,6 @@ from mcp_gateway_operator.controller.ports import MCPSERVERS
 from mcp_gateway_operator.runtime.cluster import NAMESPACES, ApiError, PatchType
 from mcp_gateway_operator.runtime.events import EventRecorder
 from mcp_gateway_operator.runtime.workers import Workers
-from mcp_gateway_operator.simulator.client import AdminClient
-from mcp_gateway_operator.simulator.engine import Engine
-from mcp_gateway_operator.simulator.inprocess import attach
-from mcp_gateway_operator.simulator.settings import Settings as SimulatorSettings
 from tests.support.memory_cluster import Faults, MemoryApiServer, MemoryCluster
 from tests.support.virtual_time import EPOCH
 

@@ -76,7 +76,7 @@ def of_the_rules() -> list[Use]:
 
 def of_the_service_model() -> list[Use]:
     """Return the patterns of what the simulator's operations on gateways and targets take."""
-    from mcp_gateway_operator.simulator.model import service_model  # noqa: PLC0415
+    from agentcore_simulator.protocol.service_model import service_model  # noqa: PLC0415
 
     model = service_model()
     waiting = [each.input for each in model.operations.values() if "Gateway" in each.name]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 import sys
 from types import ModuleType
@@ -20,6 +21,11 @@ COMMANDS: Final = {
     "crd": "Print the CustomResourceDefinition.",
     "version": "Print the version.",
 }
+_FROM_OTHERS: Final = {
+    "demo": ("mcp_gateway_operator_demo.demo", "mcp-gateway-operator-demo"),
+    "simulator": ("agentcore_simulator.command", "agentcore-simulator"),
+}
+"""Commands that other distributions bring: the module, and the distribution's name."""
 _INTERRUPTED: Final = 130
 _HELP: Final = frozenset({"--help", "-h", "--version"})
 
@@ -35,14 +41,13 @@ class _Lazy(click.Group):
             return None
         if cmd_name == "run":
             _import_structlog_alone()
-        module = importlib.import_module(f"mcp_gateway_operator.cli.{cmd_name}")
-        command = module.command
+        command = _module(cmd_name).command
         assert isinstance(command, click.Command)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  -- click's
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+            formatter.write_dl([(name, text + _needs(name)) for name, text in COMMANDS.items()])
 
 
 @click.command(
@@ -56,6 +61,34 @@ def cli() -> None:
 
     Flags without a command mean `run`, as the image's entrypoint is called.
     """
+
+
+def _module(command: str) -> ModuleType:
+    """Import the module of a command.
+
+    Raises:
+        ClickException: it comes with another distribution, which is not installed, or not completely.
+    """
+    if command not in _FROM_OTHERS:
+        return importlib.import_module(f"mcp_gateway_operator.cli.{command}")
+    module, distribution = _FROM_OTHERS[command]
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        raise click.ClickException(
+            f"`{command}` needs the package {distribution}, and the Python module {error.name!r} is missing: "
+            f"install the wheels that `make build` writes (pip install dist/*.whl), or run `make venv` in a "
+            "checkout."
+        ) from error
+
+
+def _needs(command: str) -> str:
+    """Say in the overview what a command waits for."""
+    if command not in _FROM_OTHERS:
+        return ""
+    module, distribution = _FROM_OTHERS[command]
+    found = importlib.util.find_spec(module.partition(".")[0])
+    return "" if found else f" Needs the package {distribution}."
 
 
 def _import_structlog_alone() -> None:

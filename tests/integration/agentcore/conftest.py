@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from agentcore_simulator import SimulatorServer
 from mcp_gateway_operator.agentcore.boto import Boto3AgentCore
-from mcp_gateway_operator.simulator.server import SimulatorServer
 from mcp_gateway_operator.targets.state import CALL_SECONDS
 
 GATEWAY = "demo-abcdefghij"

@@ -13,12 +13,11 @@ from urllib.parse import parse_qs
 import pytest
 from botocore.utils import ContainerMetadataFetcher
 
+from agentcore_simulator import Request, Response, SimulatorServer
+from agentcore_simulator.engine.temporary_keys import CONTAINER_PATH
+from agentcore_simulator.settings import Settings
 from mcp_gateway_operator.agentcore.boto import Boto3AgentCore
 from mcp_gateway_operator.agentcore.errors import AgentCoreError, ErrorKind
-from mcp_gateway_operator.simulator.credentials import CONTAINER_PATH
-from mcp_gateway_operator.simulator.messages import Request, Response
-from mcp_gateway_operator.simulator.server import SimulatorServer
-from mcp_gateway_operator.simulator.settings import Settings
 from tests.integration.agentcore.conftest import GATEWAY
 
 ROLE = "arn:aws:iam::123456789012:role/operator"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import subprocess
 
-    from mcp_gateway_operator.localcluster import LocalCluster
+    from mcp_gateway_operator_demo.localcluster import LocalCluster
 
 API_VERSION = "mcpgateway.bedrock.aws/v1alpha1"
 

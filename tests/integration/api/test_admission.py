@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mcp_gateway_operator._files import project_dir
 from mcp_gateway_operator.api.codec import decode
+from mcp_gateway_operator_demo.project_files import project_dir
 from tests.integration.api.objects import create, get, manifest, patch
 from tests.unit.api.cases import BAD, GOOD, ODD, Bad, Odd, merged
 
 if TYPE_CHECKING:
-    from mcp_gateway_operator.localcluster import LocalCluster
+    from mcp_gateway_operator_demo.localcluster import LocalCluster
 
 
 def _slug(name: str) -> str:

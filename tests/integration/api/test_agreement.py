@@ -18,7 +18,7 @@ from tests.unit.api.cases import KEY_ARN, OAUTH_ARN, VPC, merged
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from mcp_gateway_operator.localcluster import LocalCluster
+    from mcp_gateway_operator_demo.localcluster import LocalCluster
 
 PER_FIELD = 150
 SPEC = describe(MCPServer).properties["spec"]

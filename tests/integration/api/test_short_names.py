@@ -10,7 +10,7 @@ from tests.unit.api.cases import GOOD
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mcp_gateway_operator.localcluster import LocalCluster
+    from mcp_gateway_operator_demo.localcluster import LocalCluster
 
 # As kmcp installs it, its schema aside.
 KMCP = """

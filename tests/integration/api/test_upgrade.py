@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mcp_gateway_operator._files import project_dir
-from mcp_gateway_operator.localcluster import local_cluster
+from mcp_gateway_operator_demo.localcluster import local_cluster
+from mcp_gateway_operator_demo.project_files import project_dir
 from tests.integration.api.objects import create, get, manifest, patch
 from tests.unit.api.cases import GOOD, OAUTH_ARN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mcp_gateway_operator.localcluster import LocalCluster
+    from mcp_gateway_operator_demo.localcluster import LocalCluster
 
 OLD: dict[str, Any] = {
     "endpoint": "https://mcp.example.com/mcp",

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mcp_gateway_operator.cli.environment import OperatorProcess, free_port
-from mcp_gateway_operator.simulator import Settings, SimulatorServer
+from agentcore_simulator import Settings, SimulatorServer
+from mcp_gateway_operator_demo.environment import OperatorProcess, free_port
 from tests.integration.cli.test_bad_cluster import run
 from tests.integration.operator.fixtures import MakeSite
 from tests.integration.operator.kube import condition

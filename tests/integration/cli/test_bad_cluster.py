@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from mcp_gateway_operator.cli.environment import free_port
-from mcp_gateway_operator.localcluster import LocalCluster
+from mcp_gateway_operator_demo.environment import free_port
+from mcp_gateway_operator_demo.localcluster import LocalCluster
 from tests.integration.operator.site import GATEWAY, HOME, Site, ask, logs, said, until
 
 

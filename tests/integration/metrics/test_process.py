@@ -15,9 +15,9 @@ import httpx2
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from mcp_gateway_operator.cli.environment import OperatorProcess, free_port, install
-from mcp_gateway_operator.localcluster import LocalCluster
-from mcp_gateway_operator.simulator.server import SimulatorServer
+from agentcore_simulator import SimulatorServer
+from mcp_gateway_operator_demo.environment import OperatorProcess, free_port, install
+from mcp_gateway_operator_demo.localcluster import LocalCluster
 from tests.unit.metrics.pairs import make_pair, name_of, trusting
 
 HOME = "metrics-tests"

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from mcp_gateway_operator.cli.environment import install
-from mcp_gateway_operator.localcluster import LocalCluster
+from mcp_gateway_operator_demo.environment import install
+from mcp_gateway_operator_demo.localcluster import LocalCluster
 from tests.integration.operator.kube import Kube
 from tests.integration.operator.site import ACCOUNT, HOME, PREFIX, Site, open_site
 

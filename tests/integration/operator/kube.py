@@ -13,7 +13,7 @@ from typing import Any
 import httpx2
 import yaml
 
-from mcp_gateway_operator.localcluster import LocalCluster
+from mcp_gateway_operator_demo.localcluster import LocalCluster
 
 Json = dict[str, Any]
 

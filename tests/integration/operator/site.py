@@ -18,10 +18,10 @@ from typing import Any
 import httpx2
 import yaml
 
-from mcp_gateway_operator._files import project_dir
-from mcp_gateway_operator.cli.environment import OperatorProcess
-from mcp_gateway_operator.localcluster import LocalCluster
-from mcp_gateway_operator.simulator import Settings, SimulatorServer
+from agentcore_simulator import Settings, SimulatorServer
+from mcp_gateway_operator_demo.environment import OperatorProcess
+from mcp_gateway_operator_demo.localcluster import LocalCluster
+from mcp_gateway_operator_demo.project_files import project_dir
 from tests.integration.operator.kube import Json, Kube, condition, is_ready
 
 HOME = "operator-home"

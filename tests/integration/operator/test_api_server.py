@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from mcp_gateway_operator._files import project_dir
-from mcp_gateway_operator.cli.environment import install
-from mcp_gateway_operator.localcluster import LocalCluster, local_cluster
+from mcp_gateway_operator_demo.environment import install
+from mcp_gateway_operator_demo.localcluster import LocalCluster, local_cluster
+from mcp_gateway_operator_demo.project_files import project_dir
 from tests.integration.operator.kube import Kube
 from tests.integration.operator.site import (
     ACCOUNT,

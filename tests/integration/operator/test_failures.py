@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mcp_gateway_operator.simulator import Settings
-from mcp_gateway_operator.simulator.settings import Durations
+from agentcore_simulator import Settings
+from agentcore_simulator.settings import Durations
 from tests.integration.operator.fixtures import MakeSite
 from tests.integration.operator.kube import Json, condition
 from tests.integration.operator.site import Site, kill, until

@@ -6,9 +6,9 @@ import json
 import re
 from pathlib import Path
 
-from mcp_gateway_operator._files import project_dir
-from mcp_gateway_operator.simulator import Settings
-from mcp_gateway_operator.simulator.settings import Durations
+from agentcore_simulator import Settings
+from agentcore_simulator.settings import Durations
+from mcp_gateway_operator_demo.project_files import project_dir
 from tests.integration.operator.fixtures import MakeSite
 from tests.integration.operator.kube import condition
 from tests.integration.operator.site import GATEWAY, OTHER_GATEWAY, Site, kill, until

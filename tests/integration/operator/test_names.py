@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mcp_gateway_operator.localcluster import LocalCluster
+from mcp_gateway_operator_demo.localcluster import LocalCluster
 from tests.integration.operator.kube import Json, Kube, condition, is_ready
 from tests.integration.operator.site import GATEWAY, Site, open_site, until
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mcp_gateway_operator.localcluster import LocalCluster
+from mcp_gateway_operator_demo.localcluster import LocalCluster
 from tests.integration.operator.site import HOME, Site, said, until
 
 OLD_ACCOUNT = "go-operator"

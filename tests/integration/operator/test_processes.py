@@ -9,9 +9,9 @@ from pathlib import Path
 
 import httpx2
 
-from mcp_gateway_operator.cli.environment import OperatorProcess
-from mcp_gateway_operator.simulator import Settings
-from mcp_gateway_operator.simulator.settings import Durations
+from agentcore_simulator import Settings
+from agentcore_simulator.settings import Durations
+from mcp_gateway_operator_demo.environment import OperatorProcess
 from tests.integration.operator.fixtures import MakeSite
 from tests.integration.operator.site import Site, ask, kill, logs, said, until
 

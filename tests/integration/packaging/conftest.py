@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
-from mcp_gateway_operator.localcluster import LocalCluster, local_cluster
+from mcp_gateway_operator_demo.localcluster import LocalCluster, local_cluster
 
 ROOT = Path(__file__).resolve().parents[3]
 CHART = ROOT / "helm" / "mcp-gateway-operator"

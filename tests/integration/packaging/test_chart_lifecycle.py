@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from mcp_gateway_operator.localcluster import LocalCluster
+from mcp_gateway_operator_demo.localcluster import LocalCluster
 from tests.integration.packaging.conftest import CHART, CRD_NAME, HERE, ROOT, Helm
 
 RELEASE = "mcp-gateway-operator"

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from mcp_gateway_operator.cli.environment import OperatorProcess, Simulated
-from mcp_gateway_operator.localcluster import LocalCluster
+from mcp_gateway_operator_demo.environment import OperatorProcess, Simulated
+from mcp_gateway_operator_demo.localcluster import LocalCluster
 from tests.integration.packaging.conftest import CHART, HERE, Helm
 
 RELEASE = "mcp-gateway-operator"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from mcp_gateway_operator.localcluster import LocalCluster
+from mcp_gateway_operator_demo.localcluster import LocalCluster
 from tests.integration.packaging.conftest import CHART, HERE, ROOT, Helm, only
 
 VALUES = sorted((HERE / "values").glob("*.yaml"), key=lambda path: path.name)

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from mcp_gateway_operator.agentcore.sdk import OPERATIONS
-from mcp_gateway_operator.localcluster import LocalCluster
+from mcp_gateway_operator_demo.localcluster import LocalCluster
 from tests.integration.packaging.conftest import HERE, ROOT, Helm, remove_crd
 
 DOCS = ROOT / "docs"

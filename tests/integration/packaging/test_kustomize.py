@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from mcp_gateway_operator.localcluster import LocalCluster
+from mcp_gateway_operator_demo.localcluster import LocalCluster
 from tests.integration.packaging.conftest import ROOT, Helm, only, remove_crd
 
 Grant = tuple[str, str, str, str, str]

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from mcp_gateway_operator.localcluster import LocalCluster
+from mcp_gateway_operator_demo.localcluster import LocalCluster
 from tests.integration.packaging.kro.kinds import GRAPH, INSTANCE, SAMPLES, Json, install_kinds, load
 
 _names = itertools.count(1)

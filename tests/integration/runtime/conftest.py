@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from blockbuster import BlockBuster
 
-from mcp_gateway_operator.localcluster import LocalCluster
 from mcp_gateway_operator.runtime.cluster import NAMESPACES, Cluster
 from mcp_gateway_operator.runtime.transport import connect
+from mcp_gateway_operator_demo.localcluster import LocalCluster
 from tests.support.memory_cluster import MemoryApiServer
 from tests.support.things import THINGS
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from mcp_gateway_operator.localcluster import LocalCluster
 from mcp_gateway_operator.runtime.cluster import LEASES, NAMESPACES, ApiError, PatchType
 from mcp_gateway_operator.runtime.informer import Informer
 from mcp_gateway_operator.runtime.lease import Lease, LeaseForbidden
 from mcp_gateway_operator.runtime.transport import KubeCluster, connect
+from mcp_gateway_operator_demo.localcluster import LocalCluster
 from tests.support.things import THINGS, Thing, decode_thing, thing
 from tests.support.virtual_time import wall_clock
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 import yaml
 
-from mcp_gateway_operator._files import project_dir
 from mcp_gateway_operator.api.manifests import manifests
 from mcp_gateway_operator.api.types import MCPServerSpec, MCPServerStatus
+from mcp_gateway_operator_demo.project_files import project_dir
 
 SAMPLES = project_dir("config/samples")
 SERVERS = sorted(SAMPLES.glob("mcpgateway_*.yaml"))

@@ -12,6 +12,11 @@ from mcp_gateway_operator import __version__
 from mcp_gateway_operator.cli import main
 
 HEAVY = ("rich.console", "uvicorn", "boto3", "starlette", "prometheus_client")
+OTHERS = {
+    "demo": ("mcp_gateway_operator_demo", "mcp-gateway-operator-demo"),
+    "simulator": ("agentcore_simulator", "agentcore-simulator"),
+}
+"""Commands that come with another distribution: its package and its name."""
 
 
 @pytest.mark.parametrize(
@@ -37,7 +42,8 @@ def test_every_command_has_help_with_an_example(command: str) -> None:
     result = CliRunner().invoke(main.cli, [command, "--help"], prog_name="mcp-gateway-operator")
     assert result.exit_code == 0
     assert "Example" in result.output
-    assert "mcp-gateway-operator " in result.output.split("Example", 1)[1]
+    program = "agentcore-simulator " if command == "simulator" else "mcp-gateway-operator "
+    assert program in result.output.split("Example", 1)[1]
 
 
 def test_the_overview_names_every_command() -> None:
@@ -46,6 +52,26 @@ def test_the_overview_names_every_command() -> None:
     for name, text in main.COMMANDS.items():
         assert name in result.output
         assert text.split(",")[0] in result.output
+
+
+@pytest.mark.parametrize("command", OTHERS)
+def test_what_is_not_installed_is_named_in_one_sentence(
+    command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package, distribution = OTHERS[command]
+    for name in [name for name in sys.modules if name.partition(".")[0] == package]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, package, None)  # Python's way to say "not installed"
+
+    for arguments in ([command], [command, "--help"]):
+        result = CliRunner().invoke(main.cli, arguments)
+        assert result.exit_code == 1
+        (line,) = result.output.splitlines()
+        assert line.startswith(f"Error: `{command}` needs the package {distribution}")
+        assert "make venv" in line
+    overview = " ".join(CliRunner().invoke(main.cli, ["--help"]).output.split())
+    assert f"Needs the package {distribution}." in overview
+    assert overview.count("Needs the package") == 1
 
 
 def test_an_unknown_command_is_a_usage_error() -> None:

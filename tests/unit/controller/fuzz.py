@@ -11,14 +11,14 @@ from typing import Any
 
 import msgspec
 
+from agentcore_simulator.settings import Consistency, Durations, Switches
+from agentcore_simulator.settings import Settings as SimulatorSettings
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.codec import decode
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.controller.index import wanted_name
 from mcp_gateway_operator.controller.ports import MCPSERVERS
 from mcp_gateway_operator.runtime.cluster import ApiError
-from mcp_gateway_operator.simulator.settings import Consistency, Durations, Switches
-from mcp_gateway_operator.simulator.settings import Settings as SimulatorSettings
 from mcp_gateway_operator.targets import desired, diff, marker
 from mcp_gateway_operator.targets.model import Target, TargetSummary
 from tests.support.audit import Audit

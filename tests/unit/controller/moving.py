@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from agentcore_simulator.settings import Durations
+from agentcore_simulator.settings import Settings as SimulatorSettings
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.runtime.cluster import EVENTS
-from mcp_gateway_operator.simulator.settings import Durations
-from mcp_gateway_operator.simulator.settings import Settings as SimulatorSettings
 from tests.support.world import GATEWAY, OTHER_GATEWAY, World, condition
 
 THIRD_GATEWAY = "third-abcdefghij"

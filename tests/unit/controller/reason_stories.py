@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from agentcore_simulator.settings import Durations, Quotas, Switches
+from agentcore_simulator.settings import Settings as SimulatorSettings
 from mcp_gateway_operator.agentcore.quotas import Quotas as AgentCoreQuotas
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.names import Reason
-from mcp_gateway_operator.simulator.settings import Durations, Quotas, Switches
-from mcp_gateway_operator.simulator.settings import Settings as SimulatorSettings
 from tests.support.world import GATEWAY, OTHER_GATEWAY, World, record_of
 
 HUMAN = {"mcp": {"mcpServer": {"endpoint": "https://human.example.com/mcp"}}}

@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from agentcore_simulator.settings import Consistency
+from agentcore_simulator.settings import Settings as SimulatorSettings
 from mcp_gateway_operator.runtime.cluster import EVENTS, NAMESPACES
-from mcp_gateway_operator.simulator.settings import Consistency
-from mcp_gateway_operator.simulator.settings import Settings as SimulatorSettings
 from mcp_gateway_operator.targets import marker
 from tests.support.world import GATEWAY, World, condition
 

@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 import pytest
 
-from mcp_gateway_operator.simulator.settings import Settings as SimulatorSettings
-from mcp_gateway_operator.simulator.settings import Switches
+from agentcore_simulator.settings import Settings as SimulatorSettings
+from agentcore_simulator.settings import Switches
 from mcp_gateway_operator.targets import marker
 from tests.support.world import GATEWAY, PROVIDER, World, condition
 from tests.unit.controller.fields import IAM, KEY, KEY_PROVIDER, TOOLS, Config

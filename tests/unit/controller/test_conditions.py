@@ -8,12 +8,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from agentcore_simulator.settings import Durations
+from agentcore_simulator.settings import Settings as SimulatorSettings
 from mcp_gateway_operator.agentcore.quotas import Quotas
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.names import Reason
 from mcp_gateway_operator.runtime.cluster import EVENTS
-from mcp_gateway_operator.simulator.settings import Durations
-from mcp_gateway_operator.simulator.settings import Settings as SimulatorSettings
 from tests.support.audit import Audit, conditions
 from tests.support.memory_cluster import LOST, Fault, Request
 from tests.support.world import World, condition

@@ -9,9 +9,9 @@ import pytest
 import yaml
 from lupa import lua51  # type: ignore[import-untyped]  # lupa ships no types
 
-from mcp_gateway_operator._files import project_dir
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.names import Reason
+from mcp_gateway_operator_demo.project_files import project_dir
 from tests.support.audit import Audit, conditions
 from tests.support.kstatus import kstatus
 from tests.support.world import World

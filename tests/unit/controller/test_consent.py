@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from agentcore_simulator.plane import views
+from agentcore_simulator.settings import Settings as SimulatorSettings
+from agentcore_simulator.settings import Switches
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.runtime.cluster import EVENTS
-from mcp_gateway_operator.simulator import views
-from mcp_gateway_operator.simulator.settings import Settings as SimulatorSettings
-from mcp_gateway_operator.simulator.settings import Switches
 from tests.support.world import World, condition
 
 CODE: dict[str, Any] = {"oauthGrantType": "AUTHORIZATION_CODE"}

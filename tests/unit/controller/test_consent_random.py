@@ -7,10 +7,10 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from agentcore_simulator.settings import Settings as SimulatorSettings
+from agentcore_simulator.settings import Switches
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.runtime.cluster import EVENTS
-from mcp_gateway_operator.simulator.settings import Settings as SimulatorSettings
-from mcp_gateway_operator.simulator.settings import Switches
 from tests.support.world import World, condition
 from tests.unit.controller.fields import Config
 from tests.unit.controller.test_authorisations import LIVES, NONE, consents

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from mcp_gateway_operator.simulator.settings import Settings as SimulatorSettings
-from mcp_gateway_operator.simulator.settings import Switches
+from agentcore_simulator.settings import Settings as SimulatorSettings
+from agentcore_simulator.settings import Switches
 from tests.support.world import World, condition
 
 CODE: dict[str, Any] = {"oauthGrantType": "AUTHORIZATION_CODE"}

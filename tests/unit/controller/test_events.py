@@ -7,11 +7,11 @@ from typing import Any
 
 import msgspec
 
+from agentcore_simulator.settings import Durations, Quotas
+from agentcore_simulator.settings import Settings as SimulatorSettings
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.runtime.cluster import EVENTS
 from mcp_gateway_operator.runtime.events import BURST, REFILL
-from mcp_gateway_operator.simulator.settings import Durations, Quotas
-from mcp_gateway_operator.simulator.settings import Settings as SimulatorSettings
 from tests.support.world import GATEWAY, World
 
 HOUR = 3600.0

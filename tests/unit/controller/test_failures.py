@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from agentcore_simulator.settings import Durations, Switches
+from agentcore_simulator.settings import Settings as SimulatorSettings
 from mcp_gateway_operator.api import names
-from mcp_gateway_operator.simulator.settings import Durations, Switches
-from mcp_gateway_operator.simulator.settings import Settings as SimulatorSettings
 from tests.support.virtual_time import EPOCH
 from tests.support.world import GATEWAY, World, condition
 

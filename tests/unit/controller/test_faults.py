@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from agentcore_simulator.settings import Consistency, Durations, Switches
+from agentcore_simulator.settings import Settings as SimulatorSettings
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.runtime.cluster import EVENTS
-from mcp_gateway_operator.simulator.settings import Consistency, Durations, Switches
-from mcp_gateway_operator.simulator.settings import Settings as SimulatorSettings
 from tests.support.memory_cluster import LOST, Fault, Faults, Request
 from tests.support.world import GATEWAY, OTHER_GATEWAY, World, condition, record_of
 

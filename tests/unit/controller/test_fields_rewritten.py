@@ -8,8 +8,8 @@ from typing import Any, Protocol
 import msgspec
 import pytest
 
-from mcp_gateway_operator.simulator import views
-from mcp_gateway_operator.simulator.appearance import shown_config
+from agentcore_simulator.plane import views
+from agentcore_simulator.plane.appearance import shown_config
 from tests.support.world import GATEWAY, World, condition
 from tests.unit.controller.fields import (
     CODE,

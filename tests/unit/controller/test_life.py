@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from agentcore_simulator.settings import Durations
+from agentcore_simulator.settings import Settings as SimulatorSettings
 from mcp_gateway_operator.api import names
-from mcp_gateway_operator.simulator.settings import Durations
-from mcp_gateway_operator.simulator.settings import Settings as SimulatorSettings
 from mcp_gateway_operator.targets import marker
 from tests.support.world import GATEWAY, OTHER_GATEWAY, World, condition, record_of
 

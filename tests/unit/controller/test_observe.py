@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from agentcore_simulator.settings import Durations
+from agentcore_simulator.settings import Settings as SimulatorSettings
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.types import MCPServer
-from mcp_gateway_operator.simulator.settings import Durations
-from mcp_gateway_operator.simulator.settings import Settings as SimulatorSettings
 from tests.support.world import GATEWAY, OTHER_GATEWAY, World, condition
 
 DRIFT = 30.0

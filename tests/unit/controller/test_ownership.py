@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from agentcore_simulator.settings import Settings as SimulatorSettings
+from agentcore_simulator.settings import Switches
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.runtime.cluster import NAMESPACES
-from mcp_gateway_operator.simulator.settings import Settings as SimulatorSettings
-from mcp_gateway_operator.simulator.settings import Switches
 from mcp_gateway_operator.targets import marker
 from tests.support.memory_cluster import LOST
 from tests.support.world import GATEWAY, World, condition, record_of

@@ -6,9 +6,9 @@ from collections import Counter
 
 import pytest
 
+from agentcore_simulator.settings import Durations
+from agentcore_simulator.settings import Settings as SimulatorSettings
 from mcp_gateway_operator.api import names
-from mcp_gateway_operator.simulator.settings import Durations
-from mcp_gateway_operator.simulator.settings import Settings as SimulatorSettings
 from tests.support.audit import Audit
 from tests.support.kstatus import kstatus
 from tests.support.world import World, condition

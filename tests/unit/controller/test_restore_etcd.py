@@ -12,9 +12,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from agentcore_simulator.settings import Durations
+from agentcore_simulator.settings import Settings as SimulatorSettings
 from mcp_gateway_operator.api import names
-from mcp_gateway_operator.simulator.settings import Durations
-from mcp_gateway_operator.simulator.settings import Settings as SimulatorSettings
 from tests.support.memory_store import Snapshot
 from tests.support.world import World, condition
 

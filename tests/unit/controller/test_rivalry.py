@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from agentcore_simulator.settings import Durations, Switches
+from agentcore_simulator.settings import Settings as SimulatorSettings
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.runtime.cluster import EVENTS, NAMESPACES
-from mcp_gateway_operator.simulator.settings import Durations, Switches
-from mcp_gateway_operator.simulator.settings import Settings as SimulatorSettings
 from mcp_gateway_operator.targets import marker
 from tests.support.world import GATEWAY, OTHER_GATEWAY, World, condition
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from agentcore_simulator.settings import Durations
+from agentcore_simulator.settings import Settings as SimulatorSettings
 from mcp_gateway_operator.api import names
-from mcp_gateway_operator.simulator.settings import Durations
-from mcp_gateway_operator.simulator.settings import Settings as SimulatorSettings
 from tests.support.world import World, condition
 
 TOOLS = '{"tools": [{"name": "forecast", "description": "", "inputSchema": {"type": "object"}}]}'

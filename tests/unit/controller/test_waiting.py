@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from agentcore_simulator.settings import Consistency, Durations
+from agentcore_simulator.settings import Settings as SimulatorSettings
 from mcp_gateway_operator.agentcore.quotas import Quotas
-from mcp_gateway_operator.simulator.settings import Consistency, Durations
-from mcp_gateway_operator.simulator.settings import Settings as SimulatorSettings
 from tests.support.memory_cluster import Fault, Request
 from tests.support.world import GATEWAY, World, condition
 
@@ -55,8 +55,8 @@ async def test_object_that_no_longer_waits_for_room_keeps_nobody_from_it() -> No
 
 def hibernate(world: World, target_id: str) -> None:
     """Put a target into a state that AWS did not have when this was written; the admin API knows none."""
-    gateway = world.engine.world.gateway("123456789012", "us-east-1", GATEWAY)
-    world.engine.world.target(gateway, target_id).status = "HIBERNATING"
+    gateway = world.engine.plane.gateway("123456789012", "us-east-1", GATEWAY)
+    world.engine.plane.target(gateway, target_id).status = "HIBERNATING"
 
 
 async def test_unknown_state_that_passes_is_followed_like_any_other() -> None:

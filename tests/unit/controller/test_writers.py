@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from mcp_gateway_operator.simulator.settings import Consistency, Durations, Switches
-from mcp_gateway_operator.simulator.settings import Settings as SimulatorSettings
+from agentcore_simulator.settings import Consistency, Durations, Switches
+from agentcore_simulator.settings import Settings as SimulatorSettings
 from mcp_gateway_operator.targets import marker
 from tests.support.memory_cluster import LOST
 from tests.support.world import GATEWAY, World, condition, record_of

@@ -7,10 +7,10 @@ import re
 from pathlib import Path
 
 import mcp_gateway_operator
-from mcp_gateway_operator._files import project_dir
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.crd import custom_resource_definition
 from mcp_gateway_operator.api.names import ConditionType, Reason
+from mcp_gateway_operator_demo.project_files import project_dir
 
 SOURCE = Path(mcp_gateway_operator.__file__).parent
 PAGE = (project_dir("docs") / "conditions.md").read_text(encoding="utf-8")

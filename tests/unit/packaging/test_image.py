@@ -83,6 +83,15 @@ def test_manager_runs_from_the_pruned_packages_alone(out: Path) -> None:
     assert {path for path in out.rglob("*") if path.is_file()} - before == {out / "here"}
 
 
+@pytest.mark.parametrize("command", ["demo", "simulator"])
+def test_what_the_image_does_not_carry_is_said(out: Path, command: str) -> None:
+    said = _manager(out, command)
+
+    assert said.returncode == 1
+    assert said.stderr.startswith(f"Error: `{command}` needs the package ")
+    assert len(said.stderr.splitlines()) == 1
+
+
 def test_only_the_services_in_use_are_kept(out: Path) -> None:
     data = out / "app" / "botocore" / "data"
 
@@ -116,8 +125,8 @@ def test_the_build_context_has_what_the_wheel_needs(tmp_path: Path) -> None:
 
     (wheel,) = (tmp_path / "dist").glob("*.whl")
     names = ZipFile(wheel).namelist()
-    assert any("_manifests/crd/bases/" in name for name in names)
-    assert not any("tests" in Path(name).parts for name in names)
+    assert "mcp_gateway_operator/cli/run.py" in names
+    assert not any({"tests", "packages"} & set(Path(name).parts) for name in names)
     assert (tmp_path / "hack" / "image.py").is_file()
 
 

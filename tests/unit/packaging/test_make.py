@@ -21,6 +21,10 @@ TARGETS = (
 )
 
 
+LOCKS = ("requirements.txt", "requirements-build.txt", "requirements-local.txt", "requirements-dev.txt")
+PROJECTS = (ROOT / "pyproject.toml", *sorted(ROOT.glob("packages/*/pyproject.toml")))
+
+
 def _run(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(  # noqa: S603  -- our own scripts
         command,
@@ -61,7 +65,7 @@ def test_ci_runs_what_a_contributor_runs() -> None:
     assert "exec make test" in (ROOT / ".ci" / "run").read_text()
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-build.txt", "requirements-dev.txt"])
+@pytest.mark.parametrize("name", LOCKS)
 def test_requirements_are_hashed_and_name_no_index(name: str) -> None:
     text = (ROOT / name).read_text()
 
@@ -75,19 +79,27 @@ def test_requirements_are_hashed_and_name_no_index(name: str) -> None:
 
 
 def test_the_lock_covers_what_the_project_asks_for() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    extras = project["project"].get("optional-dependencies", {})
+    operator, *others = (tomllib.loads(path.read_text()) for path in PROJECTS)
+    assert len(others) == 2
     wanted = {
-        "requirements.txt": project["project"]["dependencies"],
-        "requirements-build.txt": project["build-system"]["requires"],
+        "requirements.txt": operator["project"]["dependencies"],
+        "requirements-build.txt": operator["build-system"]["requires"],
+        "requirements-local.txt": [item for other in others for item in other["project"]["dependencies"]],
         "requirements-dev.txt": [
-            *project["dependency-groups"]["dev"],
-            *(item for group in extras.values() for item in group),
+            *operator["dependency-groups"]["dev"],
+            *(
+                item
+                for other in others
+                for extra in other["project"].get("optional-dependencies", {}).values()
+                for item in extra
+            ),
         ],
     }
     for name, requirements in wanted.items():
         locked = _locked(name)
         for requirement in map(Requirement, requirements):
+            if requirement.name in _ours():
+                continue
             version = locked.get(requirement.name.lower().replace("_", "-"))
             assert version, f"{name} lacks {requirement}: run `make lock`"
             assert requirement.specifier.contains(version, prereleases=True), (
@@ -98,8 +110,22 @@ def test_the_lock_covers_what_the_project_asks_for() -> None:
 def test_development_uses_the_versions_that_users_get() -> None:
     development = _locked("requirements-dev.txt")
 
-    for name in ("requirements.txt", "requirements-build.txt"):
+    for name in LOCKS:
         assert _locked(name).items() <= development.items()
+
+
+def _ours() -> set[str]:
+    return {tomllib.loads(path.read_text())["project"]["name"] for path in PROJECTS}
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_no_requirement_file_names_a_package_of_this_repository(name: str) -> None:
+    """They are not on an index; who puts something there under one of the names must not be asked."""
+    text = (ROOT / name).read_text()
+
+    assert len(_ours()) == 3
+    for ours in _ours():
+        assert not re.search(rf"^{re.escape(ours)}\b", text, re.MULTILINE | re.IGNORECASE)
 
 
 def test_the_named_python_is_taken() -> None:

@@ -11,9 +11,9 @@ from botocore.model import Shape
 from botocore.validate import ParamValidator
 from hypothesis import given, settings
 
+from agentcore_simulator.protocol.request_validation import service_validator
 from mcp_gateway_operator.api.types import ApiKeySpec, MCPServerSpec, McpToolSchema, S3ToolSchema
 from mcp_gateway_operator.api.validation import validate
-from mcp_gateway_operator.simulator.validation import service_validator
 from mcp_gateway_operator.targets import desired
 from tests.unit.targets.builders import GATEWAY, NAME, OURS, TARGET, spec
 from tests.unit.targets.strategies import KEY_PROVIDER, specs

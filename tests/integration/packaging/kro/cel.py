@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from mcp_gateway_operator.localcluster import LocalCluster
+from mcp_gateway_operator_demo.localcluster import LocalCluster
 from tests.integration.operator.site import until
 
 _EXPRESSION = re.compile(r"\$\{(.*?)\}")

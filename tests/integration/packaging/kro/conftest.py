@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mcp_gateway_operator.localcluster import LocalCluster
+from mcp_gateway_operator_demo.localcluster import LocalCluster
 from tests.integration.operator.fixtures import kube, kubeconfig, make_site
 from tests.integration.packaging.kro.kinds import install_kinds
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
-from mcp_gateway_operator._files import project_dir
-from mcp_gateway_operator.localcluster import LocalCluster
+from mcp_gateway_operator_demo.localcluster import LocalCluster
+from mcp_gateway_operator_demo.project_files import project_dir
 
 Json = dict[str, Any]
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from mcp_gateway_operator.localcluster import LocalCluster
-from mcp_gateway_operator.simulator import Settings
-from mcp_gateway_operator.simulator.settings import Durations
+from agentcore_simulator import Settings
+from agentcore_simulator.settings import Durations
+from mcp_gateway_operator_demo.localcluster import LocalCluster
 from tests.integration.operator.fixtures import MakeSite
 from tests.integration.operator.site import Site
 from tests.integration.packaging.kro.cel import Engine, expressions

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mcp_gateway_operator.localcluster import LocalCluster
+from mcp_gateway_operator_demo.localcluster import LocalCluster
 from tests.integration.operator.fixtures import MakeSite
 from tests.integration.operator.site import Site
 from tests.integration.packaging.conftest import ROOT

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from agentcore_simulator import Request, Response
 from mcp_gateway_operator.agentcore.quotas import Quotas
 from mcp_gateway_operator.controller.operator import Operator
-from mcp_gateway_operator.simulator.messages import Request, Response
 from tests.support.world import GATEWAY, OTHER_GATEWAY, World, condition
 
 DRIFT = 30.0

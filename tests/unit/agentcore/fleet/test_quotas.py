@@ -6,10 +6,10 @@ from typing import Any, Literal
 
 import pytest
 
+from agentcore_simulator.settings import Durations, Settings, Switches
+from agentcore_simulator.settings import Quotas as SimulatorQuotas
 from mcp_gateway_operator.agentcore.quotas import Lane, Op, Quotas
 from mcp_gateway_operator.runtime.cluster import NAMESPACES
-from mcp_gateway_operator.simulator.settings import Durations, Settings, Switches
-from mcp_gateway_operator.simulator.settings import Quotas as SimulatorQuotas
 from tests.support.world import GATEWAY, World
 
 GATEWAYS = [f"gateway{number}-abcdefghij" for number in range(5)]

@@ -1,0 +1,1 @@
+"""Everything from outside: the admin API and its client, edits, other writers, situations, snapshots."""

@@ -1,0 +1,208 @@
+"""The admin API under /_sim/: look at the simulator, change what it holds, and order what goes wrong.
+
+Every answer is JSON. A request that makes no sense gets 400 (or 404) and {"message": what to write instead}.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
+
+import msgspec
+
+from agentcore_simulator.admin import other_writers, outside_edits, situations, snapshots
+from agentcore_simulator.messages import Response
+from agentcore_simulator.scenarios.faults import Fault
+from agentcore_simulator.scenarios.scenario import Scenario
+from agentcore_simulator.scenarios.writer import Writer
+from agentcore_simulator.settings import Settings, patched
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from agentcore_simulator.messages import Request
+    from agentcore_simulator.plane.clock import Clock
+    from agentcore_simulator.plane.control_plane import ControlPlane
+
+ADMIN_PREFIX = "/_sim/"
+
+
+class AdminError(Exception):
+    """A refused admin request, with its HTTP status."""
+
+    def __init__(self, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Admin:
+    """The admin API over one plane."""
+
+    def __init__(self, plane: ControlPlane, clock: Clock) -> None:
+        self._plane = plane
+        self._clock = clock
+        self._routes: dict[tuple[str, str], Callable[[_AdminCall], Any]] = {
+            ("GET", "health"): lambda call: {"status": "ok", "time": call.now},
+            ("POST", "reset"): self._reset,
+            ("GET", "time"): lambda _: self._time(),
+            ("POST", "time"): self._move_time,
+            ("GET", "snapshot"): lambda _: msgspec.Raw(snapshots.dump(plane)),
+            ("PUT", "snapshot"): lambda call: snapshots.load(plane, call.raw),
+            ("GET", "settings"): lambda _: plane.settings,
+            ("PUT", "settings"): self._replace_settings,
+            ("PATCH", "settings"): self._patch_settings,
+            ("GET", "state"): lambda call: outside_edits.dump(plane, call.query.get("gateway")),
+            ("GET", "requests"): self._requests,
+            ("DELETE", "requests"): self._clear_requests,
+            ("GET", "counts"): lambda _: plane.journal.counts(),
+            ("GET", "faults"): lambda _: plane.faults.faults,
+            ("POST", "faults"): self._add_faults,
+            ("DELETE", "faults"): self._clear_faults,
+            ("GET", "scenarios"): lambda _: plane.scenarios,
+            ("PUT", "scenarios"): self._set_scenarios,
+            ("POST", "scenarios"): self._add_scenarios,
+            ("DELETE", "scenarios"): lambda _: plane.scenarios.clear(),
+            ("GET", "writers"): lambda _: plane.writers,
+            ("POST", "writers"): self._add_writers,
+            ("DELETE", "writers"): lambda _: plane.writers.clear(),
+            ("POST", "situation"): lambda call: situations.apply(plane, situations.parse(call.raw), call.now),
+            ("GET", "authorize"): self._authorize_link,
+            ("POST", "gateways"): lambda call: outside_edits.make_gateway(plane, call.body, call.now),
+            ("PATCH", "gateways/*"): lambda call: outside_edits.edit_gateway(
+                plane, call.id, call.body, call.now
+            ),
+            ("DELETE", "gateways/*"): lambda call: outside_edits.drop_gateway(plane, call.id, call.now),
+            ("POST", "gateways/*/targets"): lambda call: outside_edits.make_target(
+                plane, call.id, call.body, call.now
+            ),
+            ("GET", "targets/*"): lambda call: outside_edits.show_target(plane, call.id),
+            ("PATCH", "targets/*"): lambda call: outside_edits.edit_target(
+                plane, call.id, call.body, call.now
+            ),
+            ("DELETE", "targets/*"): lambda call: outside_edits.drop_target(
+                plane, call.id, call.now, gradually=call.query.get("mode") == "gradual"
+            ),
+            ("POST", "targets/*/status"): lambda call: outside_edits.set_status(
+                plane, call.id, call.body, call.now
+            ),
+            ("POST", "targets/*/consent"): lambda call: outside_edits.consent(
+                plane, call.id, call.body, call.now
+            ),
+        }
+
+    def handle(self, request: Request, now: float) -> Response:
+        """Answer one admin request."""
+        pieces = request.path.removeprefix(ADMIN_PREFIX).strip("/").split("/")
+        pattern = "/".join("*" if number == 1 else piece for number, piece in enumerate(pieces))
+        try:
+            answer = self._route(request.method, pattern)(_AdminCall(request, pieces, now))
+        except AdminError as error:
+            return _json(error.status, {"message": str(error)})
+        except (ValueError, msgspec.MsgspecError) as error:
+            return _json(400, {"message": str(error)})
+        except LookupError as error:
+            return _json(404, {"message": str(error.args[0])})
+        if isinstance(answer, Response):
+            return answer
+        return _json(200, {} if answer is None else answer)
+
+    def _route(self, method: str, pattern: str) -> Callable[[_AdminCall], Any]:
+        try:
+            return self._routes[method, pattern]
+        except KeyError:
+            raise AdminError(f"No admin request is {method} {ADMIN_PREFIX}{pattern}", 404) from None
+
+    def _reset(self, _: _AdminCall) -> None:
+        self._clock.reset()
+        self._plane.reset()
+
+    def _time(self) -> dict[str, Any]:
+        return {"time": self._clock(), "frozen": self._clock.frozen}
+
+    def _move_time(self, call: _AdminCall) -> Any:
+        change = msgspec.json.decode(call.raw or b"{}", type=_TimeChange)
+        if change.frozen is True:
+            self._clock.freeze()
+        self._clock.advance(change.advance)
+        if change.frozen is False:
+            self._clock.resume()
+        self._plane.timeline.advance(self._clock())
+        return self._time()
+
+    def _replace_settings(self, call: _AdminCall) -> Any:
+        self._plane.settings = msgspec.json.decode(call.raw, type=Settings)
+        self._plane.journal.resize(self._plane.settings.log_size)
+        return self._plane.settings
+
+    def _patch_settings(self, call: _AdminCall) -> Any:
+        self._plane.settings = patched(self._plane.settings, call.body)
+        self._plane.journal.resize(self._plane.settings.log_size)
+        return self._plane.settings
+
+    def _requests(self, call: _AdminCall) -> Any:
+        filters = dict(call.query)
+        since = float(filters.pop("since", 0.0))
+        limit = int(filters.pop("limit", 0))
+        return {"requests": self._plane.journal.find(filters, since=since, limit=limit or None)}
+
+    def _clear_requests(self, _: _AdminCall) -> None:
+        self._plane.journal.clear()
+
+    def _add_faults(self, call: _AdminCall) -> Any:
+        self._plane.faults.faults.extend(_one_or_more(call.raw, Fault))
+        return self._plane.faults.faults
+
+    def _clear_faults(self, _: _AdminCall) -> None:
+        self._plane.faults.faults.clear()
+
+    def _set_scenarios(self, call: _AdminCall) -> Any:
+        self._plane.scenarios[:] = _one_or_more(call.raw, Scenario)
+        return self._plane.scenarios
+
+    def _add_scenarios(self, call: _AdminCall) -> Any:
+        # The latest goes first: what a test adds overrides what was there.
+        self._plane.scenarios[:0] = _one_or_more(call.raw, Scenario)
+        return self._plane.scenarios
+
+    def _add_writers(self, call: _AdminCall) -> Any:
+        for writer in _one_or_more(call.raw, Writer):
+            other_writers.start(self._plane, writer, call.now)
+        return self._plane.writers
+
+    def _authorize_link(self, call: _AdminCall) -> Response:
+        uri = call.query.get("request_uri", "")
+        target = outside_edits.waiting_for(self._plane, uri)
+        if target is None:
+            raise AdminError("This authorization does not exist, is complete, or has expired.", 404)
+        outside_edits.consent(self._plane, target.id, {"approve": True}, call.now)
+        page = f"<!doctype html><title>Authorized</title><p>Target {target.name} is authorized.</p>"
+        return Response(200, {"content-type": "text/html; charset=utf-8"}, page.encode())
+
+
+class _TimeChange(msgspec.Struct, forbid_unknown_fields=True):
+    frozen: bool | None = None
+    advance: float = 0.0
+
+
+class _AdminCall:
+    def __init__(self, request: Request, pieces: list[str], now: float) -> None:
+        self.now = now
+        self.id = pieces[1] if len(pieces) > 1 else ""
+        self.query = {name: values[0] for name, values in parse_qs(request.query).items()}
+        self.raw = request.body
+
+    @property
+    def body(self) -> dict[str, Any]:
+        return msgspec.json.decode(self.raw or b"{}", type=dict[str, Any])
+
+
+def _one_or_more(raw: bytes, kind: Any) -> Any:
+    return (
+        msgspec.json.decode(raw, type=list[kind])
+        if raw.lstrip()[:1] == b"["
+        else [msgspec.json.decode(raw, type=kind)]
+    )
+
+
+def _json(status: int, body: Any) -> Response:
+    return Response(status, {"content-type": "application/json"}, msgspec.json.encode(body))

@@ -1,0 +1,51 @@
+"""Other writers at work: their rounds of edits and deletions."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from functools import partial
+from typing import TYPE_CHECKING
+
+from agentcore_simulator.admin import outside_edits
+from agentcore_simulator.plane import lifecycle, resources
+
+if TYPE_CHECKING:
+    from agentcore_simulator.plane.control_plane import ControlPlane
+    from agentcore_simulator.plane.resources import Target
+    from agentcore_simulator.scenarios.writer import Writer
+
+
+def start(plane: ControlPlane, writer: Writer, now: float) -> None:
+    """Let a writer begin, one interval from now (or where it was, when it comes from a snapshot)."""
+    plane.writers.append(writer)
+    writer.next = writer.next if writer.next is not None else now + writer.every
+    plane.timeline.schedule(writer.next, partial(_round, plane, writer))
+
+
+def _round(plane: ControlPlane, writer: Writer, at: float) -> None:
+    if writer not in plane.writers:
+        return
+    for target in list(plane.targets.values()):
+        if _concerns(writer, target):
+            _write(plane, writer, target, at)
+    if writer.times is not None:
+        writer.times -= 1
+        if writer.times == 0:
+            plane.writers.remove(writer)
+            return
+    writer.next = at + writer.every
+    plane.timeline.schedule(writer.next, partial(_round, plane, writer))
+
+
+def _concerns(writer: Writer, target: Target) -> bool:
+    settled = target.status not in resources.BUSY and target.status != resources.DELETING
+    return (
+        settled and fnmatchcase(target.name, writer.name) and fnmatchcase(target.gateway.id, writer.gateway)
+    )
+
+
+def _write(plane: ControlPlane, writer: Writer, target: Target, at: float) -> None:
+    if writer.delete:
+        lifecycle.vanish(plane, target, at)
+    elif outside_edits.would_change(target, writer.edit):
+        outside_edits.edit_target(plane, target.id, writer.edit, at)

@@ -1,0 +1,252 @@
+"""What the admin API does to gateways and targets behind the callers' backs."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+
+from agentcore_simulator.errors import ServiceError
+from agentcore_simulator.plane import gateway_ops, lifecycle, resources, target_ops, views
+from agentcore_simulator.plane.resources import TARGET_STATUSES, traits_of
+from agentcore_simulator.plane.target_ops import REPLACEABLE
+from agentcore_simulator.protocol.loopback import loopback_endpoint, with_endpoint
+from agentcore_simulator.protocol.request_validation import service_validator
+
+if TYPE_CHECKING:
+    from agentcore_simulator.plane.control_plane import ControlPlane
+    from agentcore_simulator.plane.resources import Gateway, Target
+
+_GATEWAY_ID = re.compile(r"([0-9a-z][-]?){1,100}-[0-9a-z]{10}")
+
+
+class _NewGateway(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    gateway_id: str
+    name: str | None = None
+    account: str | None = None
+    region: str | None = None
+    authorizer_type: str = "AWS_IAM"
+    policy_engine: bool = False
+
+
+class _GatewayEdit(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    policy_engine: bool | None = None
+    status: str | None = None
+    status_reasons: list[str] = []
+
+
+class _NewStatus(msgspec.Struct, forbid_unknown_fields=True):
+    status: str
+    reasons: Annotated[list[str], msgspec.Meta(max_length=100)] = []
+
+
+def dump(plane: ControlPlane, gateway_id: str | None = None) -> dict[str, Any]:
+    """All gateways with their targets, as Get answers them; only one gateway when `gateway_id` is given."""
+    gateways = [
+        {
+            "account": region.account,
+            "region": region.name,
+            "policyEngine": gateway.policy_engine,
+            "gateway": msgspec.Raw(views.full_gateway(gateway, plane.settings.switches)),
+            "targets": [
+                msgspec.Raw(views.full_target(target, plane.settings.switches))
+                for target in gateway.targets.values()
+            ],
+        }
+        for region in plane.regions.values()
+        for gateway in region.gateways.values()
+        if gateway_id in {None, gateway.id}
+    ]
+    return {"gateways": gateways, "nextTransition": plane.timeline.next_due()}
+
+
+def make_gateway(plane: ControlPlane, body: dict[str, Any], now: float) -> Any:
+    """Make a READY gateway with a given id."""
+    wanted = msgspec.convert(body, _NewGateway)
+    if _GATEWAY_ID.fullmatch(wanted.gateway_id) is None:
+        raise ValueError(
+            f"{wanted.gateway_id!r} is not a gateway id: lower-case letters, digits and single dashes, "
+            "ending in a dash and ten letters or digits, such as demo-abcdefghij."
+        )
+    account = wanted.account or plane.settings.account
+    region = wanted.region or plane.settings.region
+    if wanted.gateway_id in plane.region(account, region).gateways:
+        raise ValueError(f"Gateway {wanted.gateway_id} exists already in {account}/{region}.")
+    config: dict[str, Any] = {
+        "authorizerType": wanted.authorizer_type,
+        "roleArn": f"arn:aws:iam::{account}:role/gateway",
+        "protocolType": "MCP",
+    }
+    gateway = gateway_ops.add_gateway(
+        plane,
+        gateway_id=wanted.gateway_id,
+        name=wanted.name or wanted.gateway_id.rsplit("-", 1)[0],
+        account=account,
+        region=region,
+        config=config,
+        now=now,
+    )
+    gateway.policy_engine = wanted.policy_engine
+    return msgspec.Raw(views.full_gateway(gateway, plane.settings.switches))
+
+
+def edit_gateway(plane: ControlPlane, gateway_id: str, body: dict[str, Any], now: float) -> Any:
+    """Attach or detach the policy engine, or set the status, of a gateway."""
+    gateway = find_gateway(plane, gateway_id)
+    edit = msgspec.convert(body, _GatewayEdit)
+    if edit.policy_engine is not None:
+        gateway_ops.set_policy_engine(plane, gateway, attached=edit.policy_engine, now=now)
+    if edit.status is not None:
+        gateway.epoch += 1
+        gateway.status = edit.status
+        gateway.reasons = tuple(edit.status_reasons)
+    return msgspec.Raw(views.full_gateway(gateway, plane.settings.switches))
+
+
+def drop_gateway(plane: ControlPlane, gateway_id: str, now: float) -> None:
+    """Remove a gateway and its targets at once, as if somebody had deleted them a while ago."""
+    gateway = find_gateway(plane, gateway_id)
+    for target in list(gateway.targets.values()):
+        lifecycle.vanish(plane, target, now)
+    gateway.epoch += 1
+    del gateway.region.gateways[gateway.id]
+
+
+def make_target(plane: ControlPlane, gateway_id: str, body: dict[str, Any], now: float) -> Any:
+    """Make a READY target behind everybody's back; `body` is that of a CreateGatewayTarget."""
+    gateway = find_gateway(plane, gateway_id)
+    config = {member: body[member] for member in REPLACEABLE if member in body}
+    if "name" not in body:
+        raise ValueError("A target needs a name.")
+    name, description, config = _checked(body["name"], body.get("description"), config)
+    target = target_ops.add_target(plane, gateway, name=name, description=description, config=config, now=now)
+    if target.traits.probed:
+        target.synced = now
+    return show_target(plane, target.id)
+
+
+def show_target(plane: ControlPlane, target_id: str) -> Any:
+    """A target as Get answers it."""
+    return msgspec.Raw(views.full_target(_target(plane, target_id), plane.settings.switches))
+
+
+def edit_target(plane: ControlPlane, target_id: str, body: dict[str, Any], now: float) -> Any:
+    """Merge members into a target's stored fields, as somebody else's edit; null removes a member.
+
+    `updatedAt` moves unless the body says `"touch": false`.
+    """
+    target = _target(plane, target_id)
+    name, description, config = _edited(target, body)
+    target.traits = traits_of(config, plane.settings.switches.default_grant)
+    target.config = msgspec.json.encode(config)
+    target.description = description
+    if name != target.name:
+        target.gateway.rename(target, name)
+    if body.get("touch", True):
+        target.updated = now
+    return show_target(plane, target_id)
+
+
+def would_change(target: Target, body: dict[str, Any]) -> bool:
+    """Whether an edit would leave the target other than it is."""
+    return _edited(target, body) != (target.name, target.description, target.configuration())
+
+
+def _edited(target: Target, body: dict[str, Any]) -> tuple[str, str | None, dict[str, Any]]:
+    changes = {key: value for key, value in body.items() if key != "touch"}
+    name = changes.pop("name", target.name)
+    description = changes.pop("description", target.description)
+    unknown = changes.keys() - set(REPLACEABLE)
+    if unknown:
+        raise ValueError(f"A target has no editable member {min(unknown)!r}.")
+    return _checked(name, description, _merged(target.configuration(), changes))
+
+
+def _checked(name: Any, description: Any, config: dict[str, Any]) -> tuple[str, str | None, dict[str, Any]]:
+    """The members of a target if the service's model allows them; rules beyond the model may be broken."""
+    request = {**config, "gatewayIdentifier": "any-0000000000", "targetId": "0" * 10, "name": name}
+    if description is not None:
+        request["description"] = description
+    plain = loopback_endpoint(config)
+    if plain is not None:
+        request = with_endpoint(request, plain.replace("http:", "https:", 1))
+    try:
+        cleaned = service_validator().validate("UpdateGatewayTargetRequest", request)
+    except ServiceError as error:
+        raise ValueError(error.message) from error
+    if plain is not None:
+        cleaned = with_endpoint(cleaned, plain)
+    return name, description, {member: cleaned[member] for member in REPLACEABLE if member in cleaned}
+
+
+def drop_target(plane: ControlPlane, target_id: str, now: float, *, gradually: bool) -> None:
+    """Delete a target from outside: at once, or through DELETING."""
+    target = _target(plane, target_id)
+    if gradually:
+        lifecycle.force(plane, target, resources.DELETING, (), now)
+    else:
+        lifecycle.vanish(plane, target, now)
+
+
+def set_status(plane: ControlPlane, target_id: str, body: dict[str, Any], now: float) -> Any:
+    """Force a status and its reasons."""
+    wanted = msgspec.convert(body, _NewStatus)
+    if wanted.status not in TARGET_STATUSES:
+        raise ValueError(f"{wanted.status!r} is no target status: use {', '.join(sorted(TARGET_STATUSES))}.")
+    target = _target(plane, target_id)
+    lifecycle.force(plane, target, wanted.status, tuple(wanted.reasons), now)
+    return show_target(plane, target_id)
+
+
+def consent(plane: ControlPlane, target_id: str, body: dict[str, Any], now: float) -> Any:
+    """Approve (`{"approve": true}`, the default) or refuse the authorization that a target waits for."""
+    target = _target(plane, target_id)
+    if target.status not in resources.PENDING_AUTH:
+        raise ValueError(f"Target {target_id} is in {target.status} and waits for no authorization.")
+    lifecycle.finish_consent(plane, target, approved=bool(body.get("approve", True)), at=now)
+    return show_target(plane, target_id)
+
+
+def waiting_for(plane: ControlPlane, request_uri: str) -> Target | None:
+    """The target whose authorization URL carries `request_uri`."""
+    return next(
+        (
+            target
+            for target in plane.targets.values()
+            if target.consent is not None and request_uri and target.consent.request_uri == request_uri
+        ),
+        None,
+    )
+
+
+def find_gateway(plane: ControlPlane, gateway_id: str) -> Gateway:
+    """The gateway of that id, in whatever account and Region.
+
+    Raises:
+        LookupError: there is none.
+    """
+    for region in plane.regions.values():
+        if gateway_id in region.gateways:
+            return region.gateways[gateway_id]
+    raise LookupError(f"There is no gateway {gateway_id}.")
+
+
+def _target(plane: ControlPlane, target_id: str) -> Target:
+    target = plane.targets.get(target_id)
+    if target is None:
+        raise LookupError(f"There is no target {target_id}.")
+    return target
+
+
+def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in changes.items():
+        old = merged.get(key)
+        if value is None:
+            merged.pop(key, None)
+        elif isinstance(old, dict) and isinstance(value, dict):
+            merged[key] = _merged(old, value)
+        else:
+            merged[key] = value
+    return merged

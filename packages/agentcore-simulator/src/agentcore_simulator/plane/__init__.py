@@ -1,0 +1,1 @@
+"""The control plane: gateways, targets, and what each operation does with them."""

@@ -1,0 +1,41 @@
+"""One call of an operation on its way through the engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from agentcore_simulator.plane.control_plane import ControlPlane
+    from agentcore_simulator.plane.resources import Gateway, Target
+    from agentcore_simulator.protocol.caller import Caller
+
+
+@dataclass(slots=True)
+class Call:
+    """Operation, caller, validated request and time (epoch seconds).
+
+    `target_id` is filled in by operations that make a target or take its id in the body, for the request log.
+    """
+
+    operation: str
+    caller: Caller
+    params: dict[str, Any]
+    now: float
+    target_id: str | None = None
+
+    def gateway(self, plane: ControlPlane) -> Gateway:
+        """The gateway that the request names.
+
+        Raises:
+            ServiceError: ResourceNotFoundException.
+        """
+        return plane.gateway(self.caller.account, self.caller.region, self.params["gatewayIdentifier"])
+
+    def target(self, plane: ControlPlane, gateway: Gateway) -> Target:
+        """The target that the request names.
+
+        Raises:
+            ServiceError: ResourceNotFoundException.
+        """
+        return plane.target(gateway, self.target_id or self.params["targetId"])

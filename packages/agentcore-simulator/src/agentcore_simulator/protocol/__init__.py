@@ -1,0 +1,1 @@
+"""Reading a request: the service's own model, its checks, who calls, and the log of it."""

@@ -1,0 +1,245 @@
+"""The simulator as an HTTP server: in its own process, or in a thread of a test."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import threading
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self
+
+import uvicorn
+
+from agentcore_simulator.admin import situations, snapshots
+from agentcore_simulator.admin.admin_client import AdminClient
+from agentcore_simulator.engine.dispatch import Engine
+from agentcore_simulator.wire.asgi import Application, SimulatorProtocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterable, Iterator
+    from pathlib import Path
+    from types import TracebackType
+
+    from agentcore_simulator.settings import Settings
+
+_SAVE_SECONDS = 1.0
+_log = logging.getLogger(__name__)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening TCP socket; port 0 takes a free one.
+
+    Raises:
+        OSError: the address cannot be bound.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # With the protocol named, asyncio switches Nagle's algorithm off: 40 ms an answer otherwise.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(1024)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def url_of(listener: socket.socket) -> str:
+    """The URL to set as AWS_ENDPOINT_URL."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, with signals left to us: it would raise them again before the state is saved."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def make_server(engine: Engine) -> uvicorn.Server:
+    """A uvicorn server for `engine`, to be run on a socket of `listen`."""
+    config = uvicorn.Config(
+        Application(engine),
+        http=SimulatorProtocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        log_level=logging.CRITICAL,
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=1,
+    )
+    return _Server(config)
+
+
+def prepare(
+    engine: Engine,
+    *,
+    url: str,
+    gateways: Iterable[str] = (),
+    state: Path | None = None,
+    scenario: Path | None = None,
+) -> None:
+    """Load the state file, if there is one, make the gateways that it does not have, apply the scenario file.
+
+    What is in the state already (gateways and targets by name) stays; its scenarios, faults and other writers
+    give way to those of the scenario file.
+
+    Raises:
+        ValueError: an id that no gateway can have, or a file that is no state or no scenario file.
+        OSError: a file cannot be read.
+    """
+    engine.plane.base_url = url
+    if state is not None and state.exists():
+        snapshots.load(engine.plane, state.read_bytes())
+    settings = engine.plane.settings
+    present = engine.plane.region(settings.account, settings.region).gateways
+    admin = AdminClient.in_process(engine)
+    for gateway_id in gateways:
+        if gateway_id not in present:
+            admin.create_gateway(gateway_id)
+    if scenario is not None:
+        situation = situations.parse(scenario.read_bytes())
+        engine.plane.scenarios.clear()
+        engine.plane.faults.faults.clear()
+        engine.plane.writers.clear()
+        situations.apply(engine.plane, situation, engine.advance())
+
+
+def serve(
+    engine: Engine,
+    listener: socket.socket,
+    *,
+    state: Path | None = None,
+    probe: bool = False,
+    on_listening: Callable[[str], None] = lambda _url: None,
+) -> None:
+    """Serve until SIGINT or SIGTERM; `on_listening` is called with the URL once connections are accepted.
+
+    With `state` the control plane is saved to that file, within a second of a change and at the end. With
+    `probe` the targets' servers are really connected to.
+
+    Raises:
+        ImportError: `probe` without the MCP SDK.
+    """
+    helpers: list[Callable[[], Coroutine[Any, Any, None]]] = []
+    if state is not None:
+        helpers.append(partial(_keep_saved, engine, state))
+    if probe:
+        from agentcore_simulator.wire.probing import Prober  # noqa: PLC0415  -- the MCP SDK is optional
+
+        helpers.append(lambda: Prober(engine).run())
+    asyncio.run(_serve(engine, listener, helpers, on_listening))
+    if state is not None:
+        _save(state, snapshots.dump(engine.plane))
+
+
+async def _serve(
+    engine: Engine,
+    listener: socket.socket,
+    helpers: list[Callable[[], Coroutine[Any, Any, None]]],
+    on_listening: Callable[[str], None],
+) -> None:
+    server = make_server(engine)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, setattr, server, "should_exit", True)
+    # The socket listens already: whoever connects from now on waits in its backlog until the loop runs.
+    on_listening(url_of(listener))
+    async with asyncio.TaskGroup() as tasks:
+        running = [tasks.create_task(helper()) for helper in helpers]
+        await server.serve(sockets=[listener])
+        for task in running:
+            task.cancel()
+
+
+async def _keep_saved(engine: Engine, state: Path) -> None:
+    saved, seen = b"", (-1, -1)
+    while True:
+        engine.advance()
+        # Cheap to know: without a request or a transition nothing can have changed.
+        activity = (engine.requests, engine.plane.timeline.ran)
+        if activity != seen:
+            document = snapshots.dump(engine.plane)
+            if document != saved:
+                await asyncio.to_thread(_save, state, document)
+            saved, seen = document, activity
+        await asyncio.sleep(_SAVE_SECONDS)
+
+
+def _save(state: Path, document: bytes) -> None:
+    try:
+        snapshots.save(state, document)
+    except OSError as error:
+        _log.error("The state cannot be saved to %s: %s", state, error.strerror)
+
+
+class SimulatorServer:
+    """A simulator in a thread of this process, for tests.
+
+    Example::
+
+        with SimulatorServer(gateways=["demo-abcdefghij"]) as simulator:
+            client = boto3.client("bedrock-agentcore-control", endpoint_url=simulator.url, ...)
+
+    `admin` speaks to it over HTTP. `engine` belongs to the server's thread: look, but do not touch while
+    requests are under way.
+    """
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        gateways: Iterable[str] = (),
+        clock: Callable[[], float] = time.time,
+        host: str = "127.0.0.1",
+        port: int = 0,
+    ) -> None:
+        self.engine = Engine(settings, clock=clock)
+        self._listener = listen(host, port)
+        self.url = url_of(self._listener)
+        """What to set as AWS_ENDPOINT_URL."""
+        prepare(self.engine, url=self.url, gateways=gateways)
+        self.admin = AdminClient.over_http(self.url)
+        self._server = make_server(self.engine)
+        self._thread = threading.Thread(
+            target=self._server.run,
+            kwargs={"sockets": [self._listener]},
+            name="agentcore-simulator",
+            daemon=True,
+        )
+
+    def start(self) -> Self:
+        """Start serving; the simulator answers when this returns.
+
+        Raises:
+            OSError: the server does not answer.
+        """
+        self._thread.start()
+        self.admin.health()
+        return self
+
+    def stop(self) -> None:
+        """Stop serving and close all connections."""
+        self._server.should_exit = True
+        self._server.force_exit = True
+        if self._thread.is_alive():
+            self._thread.join()
+        self._listener.close()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()

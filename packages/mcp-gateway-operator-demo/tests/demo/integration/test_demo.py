@@ -1,0 +1,213 @@
+"""The demo as its user runs it: on a terminal and in a pipe, to the end and interrupted."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from agentcore_simulator import AdminClient
+
+DEMO = [sys.executable, "-m", "mcp_gateway_operator", "demo"]
+SECONDS = 100.0
+"""For a whole demo, which takes 30 s on an idle machine."""
+MOMENTS = {
+    "before anything": "",
+    "while the API server starts": "etcd is up",
+    "while the operator starts": "is simulated at",
+    "while a repair is awaited": "past the operator",
+    "while a deletion is awaited": "Deleting all",
+}
+
+
+def until(holds: Callable[[], bool], what: str, seconds: float = 30.0) -> None:
+    """Look until `holds` returns true; the test fails when it never does."""
+    end = time.monotonic() + seconds
+    pause = threading.Event()
+    while not holds():
+        assert time.monotonic() < end, f"not seen within {seconds:g} s: {what}"
+        pause.wait(0.05)
+
+
+class Running:
+    """A demo in a session of its own, whose output is read while it runs."""
+
+    def __init__(self, scratch: Path, *flags: str) -> None:
+        self.output = ""
+        self._process = subprocess.Popen(  # noqa: S603  -- our own program
+            [*DEMO, *flags],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            text=True,
+            env={**os.environ, "TMPDIR": str(scratch)},
+        )
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self.output += line
+
+    def until(self, words: str) -> None:
+        """Wait until the output has these words."""
+        until(lambda: words in self.output or self.ended, f"the demo says {words!r}", 60.0)
+        assert words in self.output, self.output
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has ended."""
+        return self._process.poll() is not None
+
+    def interrupt(self, number: int = signal.SIGINT) -> None:
+        """Send a signal to the whole foreground process group, as the terminal does at Ctrl-C."""
+        os.killpg(self._process.pid, number)
+
+    def wait(self, seconds: float = SECONDS) -> int:
+        """Wait for the end; return the exit status."""
+        status = self._process.wait(seconds)
+        self._reader.join()
+        return status
+
+    def kill(self) -> None:
+        """End it in any case."""
+        if not self.ended:
+            self._process.kill()
+        self.wait()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+
+@contextmanager
+def demo(scratch: Path, *flags: str) -> Iterator[Running]:
+    """Run a demo; at the end nothing of it may be left, neither processes nor files."""
+    running = Running(scratch, *flags)
+    try:
+        yield running
+    finally:
+        running.kill()
+    until(lambda: not _processes(scratch), f"nothing is left running: {_processes(scratch)}", 10.0)
+    assert list(scratch.glob("mcps-demo-*")) == []
+
+
+def _processes(scratch: Path) -> list[str]:
+    """Return the command lines of the processes that work in a directory."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = entry.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if str(scratch) in line:
+            found.append(line)
+    return found
+
+
+def test_the_whole_demo_in_a_pipe(tmp_path: Path) -> None:
+    with demo(tmp_path) as running:
+        assert running.wait() == 0, running.output
+    text = running.output
+    assert "Every step was verified" in text
+    assert text.count("✓") == 8
+    assert "\x1b" not in text, "no colours or cursor movements in a log"
+    assert "DriftRepaired" in text
+    events = [line for line in text.splitlines() if "DriftRepaired" in line]
+    assert len(events) == 1, "a log is told of an Event once"
+    assert "KEEP=1" in text
+
+
+def test_the_whole_demo_on_a_terminal(tmp_path: Path) -> None:
+    """Eighty columns: no line is wrapped, colours are used, the cursor is shown again at the end."""
+    status, text = _on_terminal([*DEMO], tmp_path, columns=80)
+    assert status == 0, text
+    assert "Every step was verified" in text
+    assert "\x1b[" in text
+    assert text.rfind("\x1b[?25h") > text.rfind("\x1b[?25l"), "the cursor is visible again"
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
+    titles = [line for line in plain.splitlines() if "NAME" in line and "ENDPOINT" in line]
+    assert titles
+    assert all("READY" in line and len(line.rstrip()) <= 80 for line in titles)
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_ctrl_c_at_any_moment_leaves_nothing(tmp_path: Path, moment: str) -> None:
+    with demo(tmp_path) as running:
+        if words := MOMENTS[moment]:
+            running.until(words)
+        else:
+            until(lambda: "Setting up" in running.output, "it has begun")
+        running.interrupt()
+        assert running.wait(30.0) == 130, running.output
+    assert "nothing is left running" in running.output
+    assert "Traceback" not in running.output
+
+
+def test_impatience_does_not_leave_processes_behind(tmp_path: Path) -> None:
+    with demo(tmp_path) as running:
+        running.until("is simulated at")
+        pause = threading.Event()
+        for _ in range(5):
+            if not running.ended:
+                running.interrupt()
+            pause.wait(0.1)
+        assert running.wait(30.0) == 130, running.output
+    assert "Traceback" not in running.output
+
+
+def test_sigterm_ends_it_as_ctrl_c_does(tmp_path: Path) -> None:
+    with demo(tmp_path) as running:
+        running.until("Applying")
+        running.interrupt(signal.SIGTERM)
+        assert running.wait(30.0) == 130, running.output
+    assert "Traceback" not in running.output
+
+
+def test_keep_leaves_everything_running_until_ctrl_c(tmp_path: Path) -> None:
+    """What it prints can be pasted: the kubeconfig and the simulator's address work."""
+    with demo(tmp_path, "--keep") as running:
+        running.until("Ctrl-C stops and removes all of it")
+        kubeconfig = _exported(running.output, "KUBECONFIG")
+        assert Path(kubeconfig).is_file()
+        endpoint = _exported(running.output, "AWS_ENDPOINT_URL")
+        assert AdminClient.over_http(endpoint).counts()["operations"]["CreateGatewayTarget"]
+        running.interrupt()
+        assert running.wait(30.0) == 0, running.output
+
+
+def _exported(text: str, name: str) -> str:
+    found = re.search(rf"export {name}=(\S+)", text)
+    assert found is not None, text
+    return found[1]
+
+
+def _on_terminal(argv: list[str], scratch: Path, *, columns: int) -> tuple[int, str]:
+    """Run a program on a pseudo-terminal; return its exit status and all that it wrote."""
+    child, terminal = pty.fork()
+    if child == 0:
+        os.environ.update(COLUMNS=str(columns), LINES="40", TERM="xterm-256color", TMPDIR=str(scratch))
+        os.execv(argv[0], argv)  # noqa: S606  -- our own program
+    text = bytearray()
+    end = time.monotonic() + SECONDS
+    read: Callable[[], bytes] = lambda: os.read(terminal, 65536)  # noqa: E731  -- used once
+    while time.monotonic() < end:
+        if select.select([terminal], [], [], 1.0)[0]:
+            try:
+                text += read()
+            except OSError:
+                break  # the other side is closed
+    _, status = os.waitpid(child, 0)
+    os.close(terminal)
+    return os.waitstatus_to_exitcode(status), text.decode(errors="replace")

