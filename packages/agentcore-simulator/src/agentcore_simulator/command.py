@@ -17,7 +17,7 @@ _EXAMPLE = """
 \b
 Example:
   agentcore-simulator --port 8787 --gateway demo-abcdefghij &
-  export AWS_ENDPOINT_URL=http://127.0.0.1:8787 AWS_REGION=us-east-1
+  export AWS_ENDPOINT_URL=http://127.0.0.1:8787 AWS_DEFAULT_REGION=us-east-1
   export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test
   aws bedrock-agentcore-control list-gateway-targets --gateway-identifier demo-abcdefghij
 """
@@ -28,6 +28,13 @@ Example:
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--port", default=8787, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one."
+)
+@click.option(
+    "--admin-host",
+    "admin_hosts",
+    multiple=True,
+    metavar="NAME",
+    help="Another name by which /_sim/ is called, besides localhost and --host (repeatable).",
 )
 @click.option(
     "--profile",
@@ -71,6 +78,7 @@ def command(  # noqa: PLR0913  -- one parameter an option
     *,
     host: str,
     port: int,
+    admin_hosts: tuple[str, ...],
     profile: str,
     account: str,
     region: str,
@@ -119,7 +127,14 @@ def command(  # noqa: PLR0913  -- one parameter an option
         except (ValueError, OSError) as error:
             raise click.ClickException(str(error)) from error
         try:
-            serve(engine, listener, state=state, probe=probe, on_listening=announce)
+            serve(
+                engine,
+                listener,
+                state=state,
+                probe=probe,
+                admin_hosts=(host, *admin_hosts),
+                on_listening=announce,
+            )
         except ImportError as error:
             raise click.ClickException("--probe needs the MCP SDK: pip install 'mcp' 'httpx2'.") from error
 

@@ -20,7 +20,7 @@ def loopback_endpoint(params: dict[str, Any]) -> str | None:
         host = urlsplit(endpoint).hostname or ""
     except ValueError:
         return None
-    return endpoint if host == "localhost" or _is_loopback(host) else None
+    return endpoint if host == "localhost" or is_loopback(host) else None
 
 
 def with_endpoint(params: dict[str, Any], endpoint: str) -> dict[str, Any]:
@@ -29,8 +29,17 @@ def with_endpoint(params: dict[str, Any], endpoint: str) -> dict[str, Any]:
     return {**params, "targetConfiguration": {"mcp": {"mcpServer": server}}}
 
 
-def _is_loopback(host: str) -> bool:
+def ip_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The IP address that `host` is, None when it is a name."""
     try:
-        return ipaddress.ip_address(host).is_loopback
+        return ipaddress.ip_address(host)
     except ValueError:
-        return False
+        return None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host` is an IP address of loopback, IPv4 within IPv6 included."""
+    address = ip_address(host)
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    return address is not None and address.is_loopback

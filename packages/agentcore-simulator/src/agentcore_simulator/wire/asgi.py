@@ -9,10 +9,13 @@ import struct
 from socket import SO_LINGER, SOL_SOCKET
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from agentcore_simulator.admin.admin_api import ADMIN_PREFIX
 from agentcore_simulator.messages import Request, Response
 from agentcore_simulator.protocol.parsing import MAX_BODY
+from agentcore_simulator.wire.admin_guard import AdminGuard, Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
@@ -34,8 +37,9 @@ MAX_HEAD = 64 * 1024
 class Application:
     """ASGI application over an engine. All requests run on one event loop, so the engine needs no lock."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, guard: AdminGuard) -> None:
         self._engine = engine
+        self._guard = guard
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Answer one request; lifespan events are not needed."""
@@ -52,7 +56,15 @@ class Application:
             body=body,
         )
         try:
+            if request.path.startswith(ADMIN_PREFIX):
+                # As they came: `request.headers` has the last one of each name.
+                given = [
+                    (name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]
+                ]
+                self._guard.check(request.method, request.path, given, has_body=bool(body))
             response = self._engine.handle(request)
+        except Refusal as refusal:
+            response = _refused(refusal)
         except Exception:  # noqa: BLE001  -- the caller gets an answer and the server lives on
             _log.exception("The simulator failed on %s %s", request.method, request.path)
             response = _internal_error()
@@ -105,6 +117,11 @@ def _reset(transport: asyncio.Transport) -> None:
     with contextlib.suppress(OSError):
         connection.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
     transport.abort()
+
+
+def _refused(refusal: Refusal) -> Response:
+    body = msgspec.json.encode({"message": str(refusal)})
+    return Response(refusal.status, {"content-type": "application/json"}, body)
 
 
 def _internal_error() -> Response:

@@ -17,6 +17,7 @@ import uvicorn
 from agentcore_simulator.admin import situations, snapshots
 from agentcore_simulator.admin.admin_client import AdminClient
 from agentcore_simulator.engine.dispatch import Engine
+from agentcore_simulator.wire.admin_guard import AdminGuard
 from agentcore_simulator.wire.asgi import Application, SimulatorProtocol
 
 if TYPE_CHECKING:
@@ -63,10 +64,10 @@ class _Server(uvicorn.Server):
         yield
 
 
-def make_server(engine: Engine) -> uvicorn.Server:
-    """A uvicorn server for `engine`, to be run on a socket of `listen`."""
+def make_server(engine: Engine, listener: socket.socket, hosts: Iterable[str]) -> uvicorn.Server:
+    """A uvicorn server for `engine`, to be run on `listener`; `hosts` are further names of the admin API."""
     config = uvicorn.Config(
-        Application(engine),
+        Application(engine, AdminGuard.listening(listener.getsockname()[0], *hosts)),
         http=SimulatorProtocol,
         ws="none",
         lifespan="off",
@@ -121,12 +122,14 @@ def serve(
     *,
     state: Path | None = None,
     probe: bool = False,
+    admin_hosts: Iterable[str] = (),
     on_listening: Callable[[str], None] = lambda _url: None,
 ) -> None:
     """Serve until SIGINT or SIGTERM; `on_listening` is called with the URL once connections are accepted.
 
-    With `state` the control plane is saved to that file, within a second of a change and at the end. With
-    `probe` the targets' servers are really connected to.
+    The admin API may be called by the names of loopback, the listener's address and `admin_hosts`. With
+    `state` the control plane is saved to that file, within a second of a change and at the end. With `probe`
+    the targets' servers are really connected to.
 
     Raises:
         ImportError: `probe` without the MCP SDK.
@@ -138,18 +141,17 @@ def serve(
         from agentcore_simulator.wire.probing import Prober  # noqa: PLC0415  -- the MCP SDK is optional
 
         helpers.append(lambda: Prober(engine).run())
-    asyncio.run(_serve(engine, listener, helpers, on_listening))
+    asyncio.run(_serve(make_server(engine, listener, admin_hosts), listener, helpers, on_listening))
     if state is not None:
         _save(state, snapshots.dump(engine.plane))
 
 
 async def _serve(
-    engine: Engine,
+    server: uvicorn.Server,
     listener: socket.socket,
     helpers: list[Callable[[], Coroutine[Any, Any, None]]],
     on_listening: Callable[[str], None],
 ) -> None:
-    server = make_server(engine)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, setattr, server, "should_exit", True)
@@ -191,8 +193,8 @@ class SimulatorServer:
         with SimulatorServer(gateways=["demo-abcdefghij"]) as simulator:
             client = boto3.client("bedrock-agentcore-control", endpoint_url=simulator.url, ...)
 
-    `admin` speaks to it over HTTP. `engine` belongs to the server's thread: look, but do not touch while
-    requests are under way.
+    `admin` speaks to it over HTTP; `admin_hosts` are names by which others may, besides `host` and those of
+    loopback. `engine` belongs to the server's thread: look, but do not touch while requests are under way.
     """
 
     def __init__(
@@ -203,6 +205,7 @@ class SimulatorServer:
         clock: Callable[[], float] = time.time,
         host: str = "127.0.0.1",
         port: int = 0,
+        admin_hosts: Iterable[str] = (),
     ) -> None:
         self.engine = Engine(settings, clock=clock)
         self._listener = listen(host, port)
@@ -210,7 +213,7 @@ class SimulatorServer:
         """What to set as AWS_ENDPOINT_URL."""
         prepare(self.engine, url=self.url, gateways=gateways)
         self.admin = AdminClient.over_http(self.url)
-        self._server = make_server(self.engine)
+        self._server = make_server(self.engine, self._listener, [host, *admin_hosts])
         self._thread = threading.Thread(
             target=self._server.run,
             kwargs={"sockets": [self._listener]},

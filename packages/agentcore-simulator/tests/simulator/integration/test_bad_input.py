@@ -119,7 +119,7 @@ def test_half_a_request_and_goodbye(alive: SimulatorServer) -> None:
 
 def test_pipelined_requests_are_answered_in_order(alive: SimulatorServer) -> None:
     one = f"GET /gateways/ HTTP/1.1\r\nhost: x\r\nauthorization: {SCOPE}\r\n\r\n".encode()
-    two = b"GET /_sim/health HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+    two = b"GET /_sim/health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
     port = int(alive.url.rsplit(":", 1)[1])
     with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
         connection.sendall(one + two)
