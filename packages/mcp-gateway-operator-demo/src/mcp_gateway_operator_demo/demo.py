@@ -20,7 +20,7 @@ from rich.console import Console
 
 from mcp_gateway_operator_demo.demo_view import Show, Snapshot
 from mcp_gateway_operator_demo.demo_view import look as look_at
-from mcp_gateway_operator_demo.environment import GATEWAY, Environment, StartError
+from mcp_gateway_operator_demo.environment import GATEWAY, REGION, Environment, StartError
 from mcp_gateway_operator_demo.localcluster import LocalClusterError
 from mcp_gateway_operator_demo.samples import Sample, load_samples
 
@@ -207,7 +207,8 @@ def _explain_hand_work(environment: Environment, show: Show) -> None:
     patch = json.dumps({"spec": {"description": "hello"}})
     show.hand_work(
         f"export KUBECONFIG={environment.cluster.kubeconfig}",
-        f"export AWS_ENDPOINT_URL={environment.simulator.url}",
+        f"export AWS_ENDPOINT_URL={environment.simulator.url} AWS_DEFAULT_REGION={REGION}"
+        " AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test",
         [
             f"kubectl get mcps -n {NAMESPACE} -o wide --watch",
             f"kubectl describe mcps {first} -n {NAMESPACE}",

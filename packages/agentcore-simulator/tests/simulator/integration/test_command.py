@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import signal
 import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,7 +18,9 @@ from .conftest import GATEWAY, client, eventually, server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+
+README = Path(__file__).parents[3] / "README.md"
 
 
 @contextlib.contextmanager
@@ -52,6 +56,13 @@ def refused(*arguments: str) -> str:
     return done.stderr
 
 
+def help_text() -> str:
+    """What `--help` prints."""
+    return subprocess.run(
+        [sys.executable, "-m", "agentcore_simulator", "--help"], capture_output=True, text=True, check=True
+    ).stdout
+
+
 def test_a_ready_file_that_cannot_be_written(tmp_path: Path) -> None:
     assert "Cannot write" in refused("--port", "0", "--ready-file", str(tmp_path / "missing" / "ready"))
 
@@ -62,6 +73,25 @@ def test_it_prints_its_url_and_serves_the_gateway(tmp_path: Path) -> None:
         assert ready.read_text() == f"{url}\n"
         shown = client(url).get_gateway(gatewayIdentifier=GATEWAY)
         assert shown["gatewayArn"] == f"arn:aws:bedrock-agentcore:us-east-1:210987654321:gateway/{GATEWAY}"
+
+
+@pytest.mark.parametrize("where", ["README", "--help"])
+def test_the_exports_that_are_shown_are_all_that_boto3_needs(where: str, tmp_path: Path) -> None:
+    """boto3, unlike other SDKs, takes no Region from AWS_REGION."""
+    shown = README.read_text() if where == "README" else help_text()
+    exports = dict(re.findall(r"(AWS_\w+)=(\S+)", "\n".join(re.findall(r"export (.*)", shown))))
+    (program,) = re.findall(r"### boto3\n+```python\n(.*?)```", README.read_text(), re.DOTALL)
+    with running("--gateway", GATEWAY) as (_, url):
+        assert exports["AWS_ENDPOINT_URL"] == "http://127.0.0.1:8787"
+        done = subprocess.run(  # noqa: S603  -- the documentation's program
+            [sys.executable, "-c", program],
+            env={**exports, "AWS_ENDPOINT_URL": url, "HOME": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.stdout == "CREATING\n", done.stderr
 
 
 def test_sigterm_ends_it_at_once_and_quietly() -> None:

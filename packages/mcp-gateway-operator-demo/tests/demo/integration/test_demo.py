@@ -20,6 +20,7 @@ import pytest
 from agentcore_simulator import AdminClient
 
 DEMO = [sys.executable, "-m", "mcp_gateway_operator", "demo"]
+LIST_GATEWAYS = "import boto3; print(boto3.client('bedrock-agentcore-control').list_gateways()['items'])"
 SECONDS = 100.0
 """For a whole demo, which takes 30 s on an idle machine."""
 MOMENTS = {
@@ -176,13 +177,22 @@ def test_sigterm_ends_it_as_ctrl_c_does(tmp_path: Path) -> None:
 
 
 def test_keep_leaves_everything_running_until_ctrl_c(tmp_path: Path) -> None:
-    """What it prints can be pasted: the kubeconfig and the simulator's address work."""
+    """What it prints can be pasted: the kubeconfig works, and boto3 needs no more to find AWS."""
     with demo(tmp_path, "--keep") as running:
         running.until("Ctrl-C stops and removes all of it")
         kubeconfig = _exported(running.output, "KUBECONFIG")
         assert Path(kubeconfig).is_file()
         endpoint = _exported(running.output, "AWS_ENDPOINT_URL")
         assert AdminClient.over_http(endpoint).counts()["operations"]["CreateGatewayTarget"]
+        exports = dict(re.findall(r"(AWS_\w+)=(\S+)", running.output))
+        done = subprocess.run(  # noqa: S603  -- our own program
+            [sys.executable, "-c", LIST_GATEWAYS],
+            env={**exports, "HOME": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert "demo-gateway-abcdefghij" in done.stdout, done.stderr
         running.interrupt()
         assert running.wait(30.0) == 0, running.output
 
