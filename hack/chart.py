@@ -13,15 +13,12 @@ import difflib
 import json
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import yaml
 
 import mcp_gateway_operator
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[1]
 CHART = ROOT / "helm" / "mcp-gateway-operator"

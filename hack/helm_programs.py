@@ -10,9 +10,9 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mcp_gateway_operator_demo.localcluster.errors import BinariesUnavailableError
 from mcp_gateway_operator_demo.localcluster.gobuild import Program, build
@@ -24,9 +24,6 @@ from mcp_gateway_operator_demo.localcluster.program_cache import (
     is_program,
     platform_key,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 MAJORS = (3, 4)
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from typing import Any
 
 import pytest
 from blockbuster import BlockBuster
 from structlog.testing import capture_logs
 
 from tests.support.virtual_time import VirtualTimeLoop
-
-if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Callable, Iterator, Mapping, MutableMapping
-    from typing import Any
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:

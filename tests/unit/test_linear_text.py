@@ -15,13 +15,13 @@ from typing import Any, Final
 import msgspec
 import pytest
 
-from mcp_gateway_operator.agentcore.mapping import clean
+from mcp_gateway_operator.agentcore.aws.classify_error import clean
 from mcp_gateway_operator.api.schema import Node, describe
 from mcp_gateway_operator.api.types import MCPServer, MCPServerSpec
 from mcp_gateway_operator.api.validation import validate
-from mcp_gateway_operator.targets import marker
-from mcp_gateway_operator.targets.failures import classify
-from mcp_gateway_operator.targets.naming import default_target_name
+from mcp_gateway_operator.targets.rules.failures import classify
+from mcp_gateway_operator.targets.shape.marker import find_marker, with_marker, without_marker
+from mcp_gateway_operator.targets.shape.naming import default_target_name
 from tests.support.patterns import Made, Use, attacks, closed_over, sources, uses
 from tests.unit.api.cases import merged
 
@@ -182,9 +182,9 @@ def test_the_longest_description_that_an_old_crd_admits_is_refused_at_once() -> 
 
 
 READERS: Final[dict[str, Callable[[str], object]]] = {
-    "marker.find": lambda text: marker.find(f"[mcps {text}"),
-    "marker.strip": marker.strip,
-    "marker.append": lambda text: marker.append(text, "abcdef/abcdefghijkl"),
+    "marker.find": lambda text: find_marker(f"[mcps {text}"),
+    "marker.strip": without_marker,
+    "marker.append": lambda text: with_marker(text, "abcdef/abcdefghijkl"),
     "default_target_name": default_target_name,
     "classify": lambda text: classify([text]),
     "clean": clean,

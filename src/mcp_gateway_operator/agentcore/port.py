@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from mcp_gateway_operator.targets.model import Target, TargetSummary
+from mcp_gateway_operator.targets.shape import Target, TargetSummary
 
 Fence = Callable[[], bool]
 """True while this process may write. Asked in the adapter immediately before a mutating request is sent."""

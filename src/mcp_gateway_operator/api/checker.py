@@ -7,14 +7,11 @@ null, "" or [] is absent.
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Iterator
+from typing import Any, Final
 
 from mcp_gateway_operator.api.problem import Problem
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from mcp_gateway_operator.api.schema import Node
+from mcp_gateway_operator.api.schema import Node
 
 _PYTHON_TYPES: Final[dict[str, type | tuple[type, ...]]] = {
     "string": str,

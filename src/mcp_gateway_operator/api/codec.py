@@ -8,8 +8,9 @@ between parts of one, and with what else the operator knows of it.
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import msgspec
 from msgspec.structs import force_setattr
@@ -17,9 +18,6 @@ from msgspec.structs import force_setattr
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.schema import Camel
 from mcp_gateway_operator.api.types import Condition, MCPServer, MCPServerSpec, MCPServerStatus, ObjectMeta
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 
 class DecodeError(ValueError):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import difflib
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import yaml
 
@@ -14,9 +15,6 @@ from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.checker import unknown
 from mcp_gateway_operator.api.problem import Problem
 from mcp_gateway_operator.api.validation import validate_plain
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _API_VERSION: Final = f"{names.GROUP}/{names.VERSION}"
 _TOP_LEVEL: Final = ["apiVersion", "kind", "metadata", "spec", "status"]

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator
+from typing import Final
 
 from mcp_gateway_operator.api import names, rules
-from mcp_gateway_operator.api.schema import describe
+from mcp_gateway_operator.api.schema import Node, describe
 from mcp_gateway_operator.api.types import MCPServer
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from mcp_gateway_operator.api.schema import Node
 
 _SHORT_NAMES: Final = " and ".join(f"`{name}`" for name in names.SHORT_NAMES)
 

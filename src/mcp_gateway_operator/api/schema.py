@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import types
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import msgspec
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 Kind = Literal["string", "integer", "array", "map", "object"]
 

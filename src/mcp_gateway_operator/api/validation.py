@@ -8,18 +8,16 @@ it) and where users of the Go operator wrote what AWS refuses (headers): here th
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Collection, Iterator
+from typing import Any, Final
 
 import msgspec
 
 from mcp_gateway_operator.api.checker import check, shown
-from mcp_gateway_operator.api.headers import forbidden_headers
 from mcp_gateway_operator.api.problem import Problem
+from mcp_gateway_operator.api.refused_headers import forbidden_headers
 from mcp_gateway_operator.api.schema import describe
 from mcp_gateway_operator.api.types import MCPServer, MCPServerSpec
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
 
 __all__ = ["Problem", "forbidden_headers", "validate", "validate_plain"]
 

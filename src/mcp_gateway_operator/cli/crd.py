@@ -21,6 +21,6 @@ def command(*, legacy: bool) -> None:
     The default one refuses bad input with a message that says what to write. It needs Kubernetes 1.30, where
     objects that are older than a rule can still be changed and deleted.
     """
-    from mcp_gateway_operator.api.crd import custom_resource_definition, to_yaml  # noqa: PLC0415  -- `--help` stays fast
+    from mcp_gateway_operator.api.crd_manifest import custom_resource_definition, to_yaml  # noqa: PLC0415  -- `--help` stays fast
 
     click.echo(to_yaml(custom_resource_definition(legacy=legacy)), nl=False)

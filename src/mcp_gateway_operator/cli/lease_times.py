@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from mcp_gateway_operator.runtime import lease
-from mcp_gateway_operator.targets.state import CALL_SECONDS
+from mcp_gateway_operator.targets.known import CALL_SECONDS
 
 SHORTEST_CALL: Final = 5.0
 """Seconds: AWS answers most calls within one; with less, too many would be given up and looked for."""

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from mcp_gateway_operator.agentcore.quotas import Quotas
+from mcp_gateway_operator.agentcore.quota import Quotas
 from mcp_gateway_operator.api.durations import parse_duration
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -19,10 +19,8 @@ from botocore.utils import validate_region_name
 from lightkube.config.kubeconfig import SingleConfig
 
 from mcp_gateway_operator import __version__
-from mcp_gateway_operator.agentcore import sdk
-from mcp_gateway_operator.agentcore.boto import Boto3AgentCore
-from mcp_gateway_operator.agentcore.errors import AgentCoreError
-from mcp_gateway_operator.agentcore.quotas import Quotas
+from mcp_gateway_operator.agentcore.aws import Boto3AgentCore, new_session
+from mcp_gateway_operator.agentcore.quota import Quotas
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.cli import lease_times
 from mcp_gateway_operator.cli.explain import (
@@ -32,7 +30,7 @@ from mcp_gateway_operator.cli.explain import (
     why_not_ready,
     why_shut,
 )
-from mcp_gateway_operator.cli.metrics import ProcessMetrics
+from mcp_gateway_operator.cli.metrics_setup import ProcessMetrics
 from mcp_gateway_operator.cli.options import is_namespace
 from mcp_gateway_operator.controller.operator import Operator, OperatorConfig
 from mcp_gateway_operator.runtime import kubeconfig as kubeconfigs
@@ -46,6 +44,7 @@ from mcp_gateway_operator.runtime.lease import Lease
 from mcp_gateway_operator.runtime.manager import Manager, Parts
 from mcp_gateway_operator.runtime.transport import KubeCluster, connect
 from mcp_gateway_operator.runtime.workers import Workers
+from mcp_gateway_operator.targets.known import AgentCoreError
 
 USER_AGENT = f"mcp-gateway-operator/{__version__}"
 WORKERS = 16
@@ -232,7 +231,7 @@ def _operator_config(options: ProcessOptions) -> OperatorConfig:
 
 def _region(options: ProcessOptions) -> str:
     try:
-        region = options.aws_region or sdk.new_session(None).get_config_variable("region")
+        region = options.aws_region or new_session(None).get_config_variable("region")
     except BotoCoreError as error:
         raise StartupError(f"The AWS configuration cannot be used: {error}.") from error
     region = str(region or "").strip()

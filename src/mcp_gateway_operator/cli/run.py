@@ -8,7 +8,7 @@ from typing import Any, Final
 import click
 import structlog
 
-from mcp_gateway_operator.agentcore.quotas import Quotas
+from mcp_gateway_operator.agentcore.quota import Quotas
 from mcp_gateway_operator.cli.options import (
     CommaList,
     Duration,

@@ -17,17 +17,16 @@ from prometheus_client import CollectorRegistry, Counter, GCCollector, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from mcp_gateway_operator.agentcore.quotas import Lane
-from mcp_gateway_operator.agentcore.scheduler import QuotaScheduler
-from mcp_gateway_operator.agentcore.table import GatewayTable
+from mcp_gateway_operator.agentcore.observe import GatewayTable
+from mcp_gateway_operator.agentcore.quota import Lane, QuotaScheduler
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.names import ConditionType
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.controller.operator import Operator
 from mcp_gateway_operator.runtime.certificates import Certificate
+from mcp_gateway_operator.runtime.controller_metrics import ControllerMetrics
 from mcp_gateway_operator.runtime.lease import Lease
-from mcp_gateway_operator.runtime.metrics import ControllerMetrics
-from mcp_gateway_operator.targets.marker import owner_code
+from mcp_gateway_operator.targets.shape import owner_code
 
 MAX_GATEWAYS: Final = 500
 """Gateways with series of their own. Ids come from specs, whose writers must not fill Prometheus."""

@@ -11,21 +11,19 @@ from datetime import datetime
 import msgspec
 import structlog
 
-from mcp_gateway_operator.agentcore.errors import AgentCoreError
-from mcp_gateway_operator.agentcore.observer import Observer
+from mcp_gateway_operator.agentcore.observe import Observer
 from mcp_gateway_operator.agentcore.port import AgentCore, Fence
-from mcp_gateway_operator.agentcore.quotas import Quotas
-from mcp_gateway_operator.agentcore.scheduler import QuotaScheduler
+from mcp_gateway_operator.agentcore.quota import Quotas, QuotaScheduler
 from mcp_gateway_operator.api.codec import decode
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.controller.ports import MCPSERVERS, Ports
 from mcp_gateway_operator.controller.reconciler import Reconciler
-from mcp_gateway_operator.controller.schema import served_status_fields
+from mcp_gateway_operator.controller.tell import served_status_fields
 from mcp_gateway_operator.runtime.cluster import NAMESPACES, ApiError, Cluster
 from mcp_gateway_operator.runtime.events import EventRecorder
 from mcp_gateway_operator.runtime.informer import Informer
 from mcp_gateway_operator.runtime.queue import WorkQueue
-from mcp_gateway_operator.targets.state import CALL_SECONDS, Settings
+from mcp_gateway_operator.targets.known import CALL_SECONDS, AgentCoreError, Settings
 
 OWNER_NAMESPACE = "kube-system"
 """Its uid is the cluster's usual identity: it is made with the cluster and cannot be deleted."""

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from mcp_gateway_operator.agentcore.observer import Observer
+from mcp_gateway_operator.agentcore.observe import Observer
 from mcp_gateway_operator.agentcore.port import AgentCore, Fence
-from mcp_gateway_operator.agentcore.scheduler import QuotaScheduler
+from mcp_gateway_operator.agentcore.quota import QuotaScheduler
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.runtime.cluster import Cluster, Resource

@@ -6,35 +6,37 @@ from collections.abc import Sequence
 
 import msgspec
 
-from mcp_gateway_operator.agentcore.errors import AgentCoreError, ErrorKind
-from mcp_gateway_operator.agentcore.table import Change
+from mcp_gateway_operator.agentcore.observe import Change
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.names import ConditionType, Reason
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.controller.account import Account
-from mcp_gateway_operator.controller.gateways import Gateways
-from mcp_gateway_operator.controller.index import Key, ObjectIndex
-from mcp_gateway_operator.controller.load import Loader
-from mcp_gateway_operator.controller.memories import Memories
-from mcp_gateway_operator.controller.moves import Mover
-from mcp_gateway_operator.controller.objects import ObjectWriter
-from mcp_gateway_operator.controller.outcome import Outcome
-from mcp_gateway_operator.controller.perform import NoTicketError, Pass, Performer
+from mcp_gateway_operator.controller.gather import Gateways, Key, Loader, Memories, ObjectIndex, Rivals, Room
+from mcp_gateway_operator.controller.perform import (
+    Mover,
+    NoTicketError,
+    ObjectWriter,
+    OtherWriters,
+    Outcome,
+    Pass,
+    Performer,
+)
 from mcp_gateway_operator.controller.ports import Ports
-from mcp_gateway_operator.controller.report import status_of
-from mcp_gateway_operator.controller.rivals import Rivals
-from mcp_gateway_operator.controller.room import Room
-from mcp_gateway_operator.controller.turns import shows_ready, turn
-from mcp_gateway_operator.controller.waits import deadline, patient, queued, waits_of
-from mcp_gateway_operator.controller.writers import OtherWriters
+from mcp_gateway_operator.controller.tell import (
+    deadline,
+    patient,
+    queued,
+    shows_ready,
+    status_of,
+    turn,
+    waits_of,
+)
 from mcp_gateway_operator.runtime.cluster import ApiError
 from mcp_gateway_operator.targets import actions as act
-from mcp_gateway_operator.targets import duplicates, ownership
-from mcp_gateway_operator.targets.memory import Memory
-from mcp_gateway_operator.targets.model import TRANSIENT
+from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind, Memory, Settings, State
 from mcp_gateway_operator.targets.plan import plan
-from mcp_gateway_operator.targets.state import Settings, State
-from mcp_gateway_operator.targets.waiting import earliest
+from mcp_gateway_operator.targets.rules import earliest, stray_note, stray_rows
+from mcp_gateway_operator.targets.shape import TRANSIENT
 
 MAX_STEPS = 12
 """Actions in one pass; a correct plan needs about six, so more is a loop and an error."""
@@ -243,10 +245,10 @@ class Reconciler:
     def _warn_of_strays(self, state: State) -> None:
         """Tell once of each other target with the object's marker: status speaks of it from then on."""
         before = state.obj.status.condition(ConditionType.READY)
-        for row in ownership.strays(state):
+        for row in stray_rows(state):
             target_id = row.summary.target_id
             if before is None or target_id not in before.message:
-                self._objects.event(state.obj, "Warning", Reason.DUPLICATE_MARKER, duplicates.told(state))
+                self._objects.event(state.obj, "Warning", Reason.DUPLICATE_MARKER, stray_note(state))
                 return
 
     def _announce(self, before: MCPServer, after: MCPServer, memory: Memory) -> None:
@@ -282,7 +284,7 @@ def _asks(old: MCPServer, new: MCPServer) -> bool:
 
 def _place(state: State, action: act.Action) -> tuple[State, act.Action]:
     """Return where an action is to be carried out, and what is to be done there."""
-    if not isinstance(action, act.Elsewhere):
+    if not isinstance(action, act.AtPlace):
         return state, action
     places = (state.destination, *state.leftovers)
     return next(each for each in places if each and each.gateway_id == action.gateway_id), action.step

@@ -7,8 +7,7 @@ from typing import Any
 
 import msgspec
 
-from mcp_gateway_operator.targets.diff import FieldDiff
-from mcp_gateway_operator.targets.model import Target
+from mcp_gateway_operator.targets.shape import FieldDiff, Target
 
 
 class Cause(StrEnum):
@@ -184,7 +183,7 @@ class Move(Action, frozen=True, kw_only=True):
     message: str
 
 
-class Elsewhere(Action, frozen=True, kw_only=True):
+class AtPlace(Action, frozen=True, kw_only=True):
     """Take one step for the object on a gateway that its record does not name."""
 
     gateway_id: str

@@ -9,21 +9,26 @@ from __future__ import annotations
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.names import Reason
 from mcp_gateway_operator.targets import actions as act
-from mcp_gateway_operator.targets import ownership
-from mcp_gateway_operator.targets.adoption import adopt, advice
-from mcp_gateway_operator.targets.deletion import plan_deletion
-from mcp_gateway_operator.targets.move import clear_up, plan_move
-from mcp_gateway_operator.targets.observe import observe
-from mcp_gateway_operator.targets.recorded import plan_recorded
-from mcp_gateway_operator.targets.rivalry import deciding, holder_words, yield_name
-from mcp_gateway_operator.targets.state import LIST_LAG, State
-from mcp_gateway_operator.targets.waiting import (
+from mcp_gateway_operator.targets.known import LIST_LAG, State
+from mcp_gateway_operator.targets.rules import (
+    adopt,
+    advice,
     attempt,
     await_agreement,
     await_doubted,
+    carries_our_marker,
+    clear_up,
+    deciding_row,
     doubted,
+    holder_words,
+    observe,
+    plan_deletion,
+    plan_move,
+    plan_recorded,
     read,
+    row_to_keep,
     unlisted,
+    yield_name,
 )
 
 
@@ -143,7 +148,7 @@ def _take_up(state: State) -> act.Action | None:
     """Take up a target with our marker, whatever its name: only on a fresh Get, never one in DELETING."""
     if not state.marked:
         return None
-    row = ownership.choose(state, state.marked)
+    row = row_to_keep(state, state.marked)
     target_id = row.summary.target_id
     if row.summary.status == "DELETING":
         return act.Await(
@@ -157,7 +162,7 @@ def _take_up(state: State) -> act.Action | None:
     target = state.read_now(target_id)
     if target is None:
         return read(state, row)
-    if target.summary.status == "DELETING" or not ownership.carries_our_marker(state, target.summary):
+    if target.summary.status == "DELETING" or not carries_our_marker(state, target.summary):
         return await_agreement(row, reason=Reason.CREATING, since=state.now)
     return act.TakeUp(gateway_id=row.gateway_id, target=target)
 
@@ -183,13 +188,13 @@ def _settle_doubt(state: State) -> act.Action | None:
                     until=bound if state.now < bound else None,
                 )
     listed_at = state.view(state.gateway_id).listed_at
-    if memory.look_since is None or (listed_at is not None and listed_at >= memory.look_since):
+    if memory.conflict_since is None or (listed_at is not None and listed_at >= memory.conflict_since):
         return None
     return act.Await(
         reason=Reason.CREATING,
         message="AWS refused the Create with a conflict; listing the gateway to see why.",
         gateway_id=state.gateway_id,
-        list_since=memory.look_since,
+        list_since=memory.conflict_since,
         quiet=True,
     )
 
@@ -197,7 +202,7 @@ def _settle_doubt(state: State) -> act.Action | None:
 def _name_taken(state: State) -> act.Action | None:
     if not state.named:
         return None
-    row = deciding(state.named)
+    row = deciding_row(state.named)
     summary = row.summary
     if summary.status == "DELETING":
         return act.Await(

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+import subprocess
+from typing import Any
 
-if TYPE_CHECKING:
-    import subprocess
-
-    from mcp_gateway_operator_demo.localcluster import LocalCluster
+from mcp_gateway_operator_demo.localcluster import LocalCluster
 
 API_VERSION = "mcpgateway.bedrock.aws/v1alpha1"
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from mcp_gateway_operator.api.codec import decode
+from mcp_gateway_operator_demo.localcluster import LocalCluster
 from mcp_gateway_operator_demo.project_files import project_dir
 from tests.integration.api.objects import create, get, manifest, patch
 from tests.unit.api.cases import BAD, GOOD, ODD, Bad, Odd, merged
-
-if TYPE_CHECKING:
-    from mcp_gateway_operator_demo.localcluster import LocalCluster
 
 
 def _slug(name: str) -> str:

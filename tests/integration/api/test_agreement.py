@@ -5,20 +5,17 @@ from __future__ import annotations
 import json
 import random
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
 from mcp_gateway_operator.api.checker import check
 from mcp_gateway_operator.api.schema import describe
 from mcp_gateway_operator.api.types import MCPServer
+from mcp_gateway_operator_demo.localcluster import LocalCluster
 from tests.integration.api.objects import API_VERSION, create
 from tests.unit.api.cases import KEY_ARN, OAUTH_ARN, VPC, merged
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from mcp_gateway_operator_demo.localcluster import LocalCluster
 
 PER_FIELD = 150
 SPEC = describe(MCPServer).properties["spec"]

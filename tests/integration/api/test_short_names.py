@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+from mcp_gateway_operator_demo.localcluster import LocalCluster
 from tests.integration.api.objects import create, manifest
 from tests.unit.api.cases import GOOD
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from mcp_gateway_operator_demo.localcluster import LocalCluster
 
 # As kmcp installs it, its schema aside.
 KMCP = """

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from mcp_gateway_operator_demo.localcluster import local_cluster
+from mcp_gateway_operator_demo.localcluster import LocalCluster, local_cluster
 from mcp_gateway_operator_demo.project_files import project_dir
 from tests.integration.api.objects import create, get, manifest, patch
 from tests.unit.api.cases import GOOD, OAUTH_ARN
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from mcp_gateway_operator_demo.localcluster import LocalCluster
 
 OLD: dict[str, Any] = {
     "endpoint": "https://mcp.example.com/mcp",

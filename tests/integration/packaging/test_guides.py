@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mcp_gateway_operator.agentcore.sdk import OPERATIONS
+from mcp_gateway_operator.agentcore.aws.sdk import OPERATIONS
 from mcp_gateway_operator_demo.localcluster import LocalCluster
 from tests.integration.packaging.conftest import HERE, ROOT, Helm, remove_crd
 

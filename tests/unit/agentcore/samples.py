@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mcp_gateway_operator.targets.model import Target, TargetSummary
+from mcp_gateway_operator.targets.shape.target import Target, TargetSummary
 
 ARN = "arn:aws:bedrock-agentcore:us-east-1:123456789012:gateway/g"
 

@@ -13,12 +13,13 @@ from botocore.awsrequest import AWSResponse, HeadersDict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mcp_gateway_operator.agentcore import answers, sdk
-from mcp_gateway_operator.agentcore.errors import AgentCoreError, ErrorKind
-from mcp_gateway_operator.agentcore.mapping import from_botocore
-from mcp_gateway_operator.agentcore.table import GatewayTable
-from mcp_gateway_operator.targets import diff
-from mcp_gateway_operator.targets.model import instant
+from mcp_gateway_operator.agentcore.aws import parse_answer as answers
+from mcp_gateway_operator.agentcore.aws import sdk
+from mcp_gateway_operator.agentcore.aws.classify_error import from_botocore
+from mcp_gateway_operator.agentcore.observe.gateway_table import GatewayTable
+from mcp_gateway_operator.targets.known.errors import AgentCoreError, ErrorKind
+from mcp_gateway_operator.targets.shape.diff import describe_diffs, digest_of, field_diffs, flatten_target
+from mcp_gateway_operator.targets.shape.target import instant
 
 ROW: dict[str, Any] = {
     "targetId": "abcdefghij",
@@ -134,7 +135,7 @@ def test_a_full_target_is_read() -> None:
     assert (target.summary.listing_mode, target.summary.resource_priority) == ("DYNAMIC", 9)
     assert target.authorization_url == "https://consent.example/"
     assert target.status_reasons == ("it is slow",)
-    assert diff.flatten_target(target)["endpoint"] == "https://a.example/mcp"
+    assert flatten_target(target)["endpoint"] == "https://a.example/mcp"
 
 
 @pytest.mark.parametrize(
@@ -222,9 +223,9 @@ def test_whatever_a_get_answers_can_be_compared_or_is_an_error(way: tuple[Any, .
     if isinstance(target, AgentCoreError):
         assert target.kind is ErrorKind.TRANSIENT
         return
-    have = diff.flatten_target(target, region="us-east-1")
-    diff.describe(diff.compare(diff.flatten_target(wire().get(json.dumps(FULL).encode())), have))
-    diff.digest(have)
+    have = flatten_target(target, region="us-east-1")
+    describe_diffs(field_diffs(flatten_target(wire().get(json.dumps(FULL).encode())), have))
+    digest_of(have)
 
 
 def test_a_timestamp_without_a_zone_is_in_utc() -> None:

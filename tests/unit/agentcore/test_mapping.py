@@ -7,8 +7,13 @@ from typing import Any
 import pytest
 from botocore import exceptions as boto
 
-from mcp_gateway_operator.agentcore.errors import AgentCoreError, ErrorKind
-from mcp_gateway_operator.agentcore.mapping import LONGEST_RETRY_AFTER, MAX_MESSAGE, clean, from_botocore
+from mcp_gateway_operator.agentcore.aws.classify_error import (
+    LONGEST_RETRY_AFTER,
+    MAX_MESSAGE,
+    clean,
+    from_botocore,
+)
+from mcp_gateway_operator.targets.known.errors import AgentCoreError, ErrorKind
 
 
 def answer(

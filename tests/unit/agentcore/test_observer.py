@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from mcp_gateway_operator.agentcore.errors import AgentCoreError, ErrorKind
-from mcp_gateway_operator.agentcore.observer import Observer
+from mcp_gateway_operator.agentcore.observe.gateway_table import Change
+from mcp_gateway_operator.agentcore.observe.observer import Observer
 from mcp_gateway_operator.agentcore.port import ListPage
-from mcp_gateway_operator.agentcore.scheduler import Lane, Op, Quotas, QuotaScheduler
-from mcp_gateway_operator.agentcore.table import Change
-from mcp_gateway_operator.targets.model import Target, TargetSummary
+from mcp_gateway_operator.agentcore.quota.scheduler import Lane, Op, Quotas, QuotaScheduler
+from mcp_gateway_operator.targets.known.errors import AgentCoreError, ErrorKind
+from mcp_gateway_operator.targets.shape.target import Target, TargetSummary
 from tests.support.virtual_time import run_virtual, settle
 from tests.unit.agentcore.samples import summary, target
 

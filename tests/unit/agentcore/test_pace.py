@@ -7,9 +7,9 @@ from collections import Counter
 
 import pytest
 
-from mcp_gateway_operator.agentcore.errors import AgentCoreError, ErrorKind
-from mcp_gateway_operator.agentcore.observer import PARALLEL_FAILING
-from mcp_gateway_operator.agentcore.scheduler import Lane, Op, Quotas
+from mcp_gateway_operator.agentcore.observe.observer import PARALLEL_FAILING
+from mcp_gateway_operator.agentcore.quota.scheduler import Lane, Op, Quotas
+from mcp_gateway_operator.targets.known.errors import AgentCoreError, ErrorKind
 from tests.support.virtual_time import VirtualTimeLoop, run_virtual
 from tests.unit.agentcore.samples import summary
 from tests.unit.agentcore.test_observer import Bench, at_work

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore import loaders, session
 
-from mcp_gateway_operator.agentcore import sdk
+from mcp_gateway_operator.agentcore.aws import sdk
 
 
 @pytest.fixture

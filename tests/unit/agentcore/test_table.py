@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mcp_gateway_operator.agentcore.errors import AgentCoreError, ErrorKind
-from mcp_gateway_operator.agentcore.table import Change, GatewayTable
-from mcp_gateway_operator.targets.model import TargetSummary
-from mcp_gateway_operator.targets.state import LIST_LAG
+from mcp_gateway_operator.agentcore.observe.gateway_table import Change, GatewayTable
+from mcp_gateway_operator.targets.known.errors import AgentCoreError, ErrorKind
+from mcp_gateway_operator.targets.known.state import LIST_LAG
+from mcp_gateway_operator.targets.shape.target import TargetSummary
 from tests.unit.agentcore.samples import summary, target
 
 MARK = "abcdef/abcdefghijkl"

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from mcp_gateway_operator.agentcore.threads import ThreadPool
+from mcp_gateway_operator.agentcore.aws.threads import ThreadPool
 
 
 async def test_results_and_errors_reach_the_caller() -> None:

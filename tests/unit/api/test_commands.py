@@ -1,18 +1,15 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import yaml
 from click.testing import CliRunner
 
-from mcp_gateway_operator.api.crd import custom_resource_definition
+from mcp_gateway_operator.api.crd_manifest import custom_resource_definition
 from mcp_gateway_operator.cli.crd import command as crd
 from mcp_gateway_operator.cli.validate import command as validate
 from tests.unit.api.test_manifests import GOOD
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 BAD = GOOD.replace("https://", "http://")
 

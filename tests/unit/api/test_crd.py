@@ -4,20 +4,18 @@ import importlib.util
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import ModuleType
+from typing import Any
 
 import pytest
 import yaml
 
 from mcp_gateway_operator.api import names
-from mcp_gateway_operator.api.crd import custom_resource_definition, to_yaml
+from mcp_gateway_operator.api.crd_manifest import custom_resource_definition, to_yaml
 from mcp_gateway_operator.api.reference import markdown
 from mcp_gateway_operator.api.types import MCPServerSpec, MCPServerStatus
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import ModuleType
 
 ROOT = Path(__file__).parents[3]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mcp_gateway_operator.targets import marker
+from mcp_gateway_operator.targets.shape.marker import without_marker
 from tests.support.world import PROVIDER
 
 Config = dict[str, Any]
@@ -51,7 +51,7 @@ def vpc(target: Config) -> Config:
 
 def text(target: Config) -> str | None:
     """Return a target's description as its user wrote it."""
-    return marker.strip(target.get("description")) or None
+    return without_marker(target.get("description")) or None
 
 
 def managed(**more: Any) -> Config:

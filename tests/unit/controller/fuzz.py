@@ -16,11 +16,13 @@ from agentcore_simulator.settings import Settings as SimulatorSettings
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.codec import decode
 from mcp_gateway_operator.api.types import MCPServer
-from mcp_gateway_operator.controller.index import wanted_name
+from mcp_gateway_operator.controller.gather.object_index import wanted_name
 from mcp_gateway_operator.controller.ports import MCPSERVERS
 from mcp_gateway_operator.runtime.cluster import ApiError
-from mcp_gateway_operator.targets import desired, diff, marker
-from mcp_gateway_operator.targets.model import Target, TargetSummary
+from mcp_gateway_operator.targets.shape.desired import target_request
+from mcp_gateway_operator.targets.shape.diff import describe_diffs, field_diffs, flatten, flatten_target
+from mcp_gateway_operator.targets.shape.marker import find_marker, marker_of, without_marker
+from mcp_gateway_operator.targets.shape.target import Target, TargetSummary
 from tests.support.audit import Audit
 from tests.support.memory_cluster import LOST, Fault, Request
 from tests.support.world import GATEWAY, OTHER_GATEWAY, World, condition
@@ -322,7 +324,7 @@ class Story:
         target = self._ours()
         if target is not None and self._is_recorded(target["targetId"]):
             self.say(f"outside: strip {target['targetId']}")
-            text = marker.strip(target.get("description")) or "mine"
+            text = without_marker(target.get("description")) or "mine"
             self.world.aws.edit_target(target["targetId"], description=text)
 
     def _is_recorded(self, target_id: str) -> bool:
@@ -353,7 +355,7 @@ class Story:
         marks = Counter(
             (target["gatewayArn"], mark)
             for target in self._targets()
-            if target["status"] != "DELETING" and (mark := marker.find(target.get("description")))
+            if target["status"] != "DELETING" and (mark := find_marker(target.get("description")))
         )
         assert all(count == 1 for count in marks.values()), f"several targets of one object: {marks}"
         for target in self._targets():
@@ -438,7 +440,7 @@ def _too_late() -> Iterator[None]:
 
 def differences(obj: MCPServer, target: dict[str, Any]) -> str:
     """Return how a target, as AWS shows it, differs from a spec; "" when it does not."""
-    body = desired.request(obj.spec, name=wanted_name(obj), mark=marker.marker(OWNER, *obj.key))
+    body = target_request(obj.spec, name=wanted_name(obj), mark=marker_of(OWNER, *obj.key))
     held = Target(
         summary=TargetSummary(
             target_id=target["targetId"],
@@ -451,4 +453,4 @@ def differences(obj: MCPServer, target: dict[str, Any]) -> str:
         gateway_arn=target["gatewayArn"],
         config=target,
     )
-    return diff.describe(diff.compare(diff.flatten(body), diff.flatten_target(held)))
+    return describe_diffs(field_diffs(flatten(body), flatten_target(held)))

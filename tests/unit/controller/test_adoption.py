@@ -10,7 +10,7 @@ import pytest
 from agentcore_simulator.settings import Consistency
 from agentcore_simulator.settings import Settings as SimulatorSettings
 from mcp_gateway_operator.runtime.cluster import EVENTS, NAMESPACES
-from mcp_gateway_operator.targets import marker
+from mcp_gateway_operator.targets.shape.marker import marker_of
 from tests.support.world import GATEWAY, World, condition
 
 OWNER = "cluster-a"
@@ -105,7 +105,7 @@ async def test_never_adopts_a_target_of_another_kind() -> None:
 
 
 def mark(name: str, owner: str = OWNER) -> str:
-    return f"[mcps {marker.marker(owner, 'team-a', name)}]"
+    return f"[mcps {marker_of(owner, 'team-a', name)}]"
 
 
 def orphan(world: World, name: str = "weather", of: str = "gone", owner: str = OWNER) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from agentcore_simulator.settings import Settings as SimulatorSettings
 from agentcore_simulator.settings import Switches
-from mcp_gateway_operator.targets import marker
+from mcp_gateway_operator.targets.shape.marker import find_marker
 from tests.support.world import GATEWAY, PROVIDER, World, condition
 from tests.unit.controller.fields import IAM, KEY, KEY_PROVIDER, TOOLS, Config
 
@@ -302,4 +302,4 @@ async def test_a_gateway_with_a_policy_engine_takes_nine_headers() -> None:
         await world.until_ready(within=5)
         await world.pass_time(600)
         assert world.calls()["UpdateGatewayTarget"] == 1, "only the one that AWS refused"
-        assert marker.find(world.targets()[0]["description"])
+        assert find_marker(world.targets()[0]["description"])

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import event, given
 
 from mcp_gateway_operator.api.names import Reason
-from mcp_gateway_operator.controller.report import status_of
+from mcp_gateway_operator.controller.tell.report import status_of
 from mcp_gateway_operator.targets import actions as act
+from mcp_gateway_operator.targets.known.state import State
 from mcp_gateway_operator.targets.plan import plan
-from mcp_gateway_operator.targets.state import State
 from tests.support.audit import Audit, conditions
 from tests.support.kstatus import kstatus, kubectl_waits
 from tests.support.world import World

@@ -9,7 +9,7 @@ import pytest
 from agentcore_simulator.settings import Durations
 from agentcore_simulator.settings import Settings as SimulatorSettings
 from mcp_gateway_operator.api import names
-from mcp_gateway_operator.targets import marker
+from mcp_gateway_operator.targets.shape.marker import without_marker
 from tests.support.world import GATEWAY, OTHER_GATEWAY, World, condition, record_of
 
 
@@ -74,7 +74,7 @@ async def test_edit_while_creating_is_not_lost() -> None:
         obj = await world.until_ready(within=20)
         assert obj.status.observed_generation == 2
         (target,) = world.targets()
-        assert marker.strip(target["description"]) == "forecasts"
+        assert without_marker(target["description"]) == "forecasts"
 
 
 async def test_edit_that_changes_nothing_at_aws_sends_nothing() -> None:

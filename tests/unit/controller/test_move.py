@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from mcp_gateway_operator.agentcore.quotas import Quotas
+from mcp_gateway_operator.agentcore.quota.limits import Quotas
 from mcp_gateway_operator.api import names
-from mcp_gateway_operator.targets import marker
+from mcp_gateway_operator.targets.shape.marker import without_marker
 from tests.support.world import GATEWAY, OTHER_GATEWAY, World, condition
 from tests.unit.controller.moving import (
     THIRD_GATEWAY,
@@ -119,7 +119,7 @@ async def test_back_after_an_edit_brings_the_old_target_up_to_date() -> None:
         obj = await at_rest(world, GATEWAY)
         assert obj.status.target_id == old.status.target_id
         assert asked(world, GATEWAY) == {"UpdateGatewayTarget": 1}
-        assert marker.strip(world.targets(GATEWAY)[0]["description"]) == "forecasts"
+        assert without_marker(world.targets(GATEWAY)[0]["description"]) == "forecasts"
 
 
 async def test_no_gateway_named_any_more_means_where_the_target_is() -> None:
@@ -186,7 +186,7 @@ async def test_edits_during_the_move_go_to_the_new_target_alone() -> None:
         await at_rest(world, OTHER_GATEWAY)
         assert asked(world, GATEWAY) == {"DeleteGatewayTarget": 1}
         assert asked(world, OTHER_GATEWAY) == {"CreateGatewayTarget": 1, "UpdateGatewayTarget": 1}
-        assert marker.strip(world.targets(OTHER_GATEWAY)[0]["description"]) == "forecasts"
+        assert without_marker(world.targets(OTHER_GATEWAY)[0]["description"]) == "forecasts"
 
 
 async def test_a_move_with_a_new_name_and_other_fields_is_one_create() -> None:

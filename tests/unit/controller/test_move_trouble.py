@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from mcp_gateway_operator.api import names
-from mcp_gateway_operator.controller.schema import PATH
-from mcp_gateway_operator.targets import marker
+from mcp_gateway_operator.controller.tell.served_fields import PATH
+from mcp_gateway_operator.targets.shape.marker import marker_of
 from tests.support.world import GATEWAY, OTHER_GATEWAY, World, condition, record_of
 from tests.unit.controller.moving import (
     asked,
@@ -339,7 +339,7 @@ async def test_a_record_put_in_by_hand_does_not_hide_what_the_marker_tells() -> 
         await until_made(world)
         world.aws.edit_target(old.status.target_id, name="theirs", description="[mcps abcdef/abcdefghijkl]")
         config = {"mcp": {"mcpServer": {"endpoint": old.spec.endpoint}}}
-        mark = marker.marker("cluster-a", "team-a", "weather")
+        mark = marker_of("cluster-a", "team-a", "weather")
         world.aws.create_target(
             GATEWAY, name="weather", description=f"[mcps {mark}]", targetConfiguration=config
         )

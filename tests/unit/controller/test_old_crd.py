@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from mcp_gateway_operator.controller.schema import PATH
+from mcp_gateway_operator.controller.tell.served_fields import PATH
 from tests.support.world import World, record_of
 
 OLD_FIELDS = (

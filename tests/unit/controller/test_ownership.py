@@ -8,7 +8,7 @@ from agentcore_simulator.settings import Settings as SimulatorSettings
 from agentcore_simulator.settings import Switches
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.runtime.cluster import NAMESPACES
-from mcp_gateway_operator.targets import marker
+from mcp_gateway_operator.targets.shape.marker import marker_of
 from tests.support.memory_cluster import LOST
 from tests.support.world import GATEWAY, World, condition, record_of
 from tests.unit.controller.test_faults import status_writes
@@ -18,7 +18,7 @@ A, B = "cluster-a", "cluster-b"
 
 
 def mark(owner: str, name: str = "weather", namespace: str = "team-a") -> str:
-    return f"[mcps {marker.marker(owner, namespace, name)}]"
+    return f"[mcps {marker_of(owner, namespace, name)}]"
 
 
 async def test_marker_in_a_description_is_refused() -> None:

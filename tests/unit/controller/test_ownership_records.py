@@ -9,7 +9,7 @@ import pytest
 
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.runtime.cluster import EVENTS
-from mcp_gateway_operator.targets import marker
+from mcp_gateway_operator.targets.shape.marker import marker_of
 from tests.support.world import GATEWAY, World, condition, record_of
 
 A, B = "cluster-a", "cluster-b"
@@ -31,7 +31,7 @@ OAUTH = [
 
 
 def mark(owner: str, name: str = "weather", namespace: str = "team-a") -> str:
-    return f"[mcps {marker.marker(owner, namespace, name)}]"
+    return f"[mcps {marker_of(owner, namespace, name)}]"
 
 
 def events(world: World, reason: str) -> list[str]:

@@ -13,7 +13,7 @@ from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.controller.ports import MCPSERVERS
 from mcp_gateway_operator.runtime.cluster import NAMESPACES
-from mcp_gateway_operator.targets import marker
+from mcp_gateway_operator.targets.shape.marker import marker_of
 from tests.support.world import GATEWAY, World, condition, manifest_spec
 
 DRIFT = 30.0
@@ -177,7 +177,7 @@ async def test_into_another_namespace_after_the_first_is_gone_adoption_is_the_wa
         obj = await world.get(namespace="team-b")
         assert obj.status.target_id == first.status.target_id
         assert [target["description"] for target in world.targets()] == [
-            f"forecasts [mcps {marker.marker(A, 'team-b', 'weather')}]"
+            f"forecasts [mcps {marker_of(A, 'team-b', 'weather')}]"
         ]
         await stays_quiet(world)
 
@@ -220,7 +220,7 @@ async def test_two_clusters_with_one_manifest() -> None:
         winner = await first.until_ready()
         await second.create()
         obj = await second.until_reason("NameConflict")
-        assert marker.marker(A, "team-a", "weather") in condition(obj).message
+        assert marker_of(A, "team-a", "weather") in condition(obj).message
         await first.pass_time(60)
         second.forget_calls()
         first.forget_calls()

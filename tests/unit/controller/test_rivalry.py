@@ -12,7 +12,7 @@ from agentcore_simulator.settings import Durations, Switches
 from agentcore_simulator.settings import Settings as SimulatorSettings
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.runtime.cluster import EVENTS, NAMESPACES
-from mcp_gateway_operator.targets import marker
+from mcp_gateway_operator.targets.shape.marker import marker_of
 from tests.support.world import GATEWAY, OTHER_GATEWAY, World, condition
 
 OWNER = "cluster-a"
@@ -336,7 +336,7 @@ async def test_chain_of_names_moves_up_by_one() -> None:
 @pytest.mark.parametrize("whose", ["a human's", "another cluster's"])
 async def test_target_that_is_not_ours_is_named_and_never_touched(whose: str) -> None:
     world = world_of()
-    mark = f"[mcps {marker.marker('cluster-b', 'team-a', 'weather')}]"
+    mark = f"[mcps {marker_of('cluster-b', 'team-a', 'weather')}]"
     human = world.aws.create_target(
         GATEWAY,
         name="weather",

@@ -11,7 +11,7 @@ import pytest
 
 from agentcore_simulator.settings import Consistency, Durations, Switches
 from agentcore_simulator.settings import Settings as SimulatorSettings
-from mcp_gateway_operator.targets import marker
+from mcp_gateway_operator.targets.shape.marker import marker_of
 from tests.support.memory_cluster import LOST
 from tests.support.world import GATEWAY, World, condition, record_of
 from tests.unit.controller.test_faults import status_writes
@@ -105,7 +105,7 @@ async def test_record_that_the_other_stored_first_stands() -> None:
         twin = world.aws.create_target(
             GATEWAY,
             name="weather",
-            description=f"[mcps {marker.marker(OWNER, 'team-a', 'weather')}]",
+            description=f"[mcps {marker_of(OWNER, 'team-a', 'weather')}]",
             targetConfiguration=CONFIG,
         )
         obj = await world.get()
@@ -132,7 +132,7 @@ async def test_record_of_a_target_that_is_not_there_or_not_ours_does_not_stand(o
     foreign = world.aws.create_target(
         GATEWAY,
         name="elsewhere",
-        description=f"[mcps {marker.marker('cluster-b', 'team-a', 'weather')}]",
+        description=f"[mcps {marker_of('cluster-b', 'team-a', 'weather')}]",
         targetConfiguration=CONFIG,
     )
     async with AsyncExitStack() as stack:

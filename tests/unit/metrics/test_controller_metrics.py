@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
-from mcp_gateway_operator.runtime.metrics import ControllerMetrics
+from mcp_gateway_operator.runtime.controller_metrics import ControllerMetrics
 from mcp_gateway_operator.runtime.queue import WorkQueue
 from mcp_gateway_operator.runtime.workers import Outcome, Workers
 from tests.support.virtual_time import run_virtual

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import mcp_gateway_operator
 from mcp_gateway_operator.api import names
-from mcp_gateway_operator.api.crd import custom_resource_definition
+from mcp_gateway_operator.api.crd_manifest import custom_resource_definition
 from mcp_gateway_operator.api.names import ConditionType, Reason
 from mcp_gateway_operator_demo.project_files import project_dir
 
@@ -58,7 +58,7 @@ def test_every_annotation_of_the_users_is_described() -> None:
 def test_every_event_with_a_reason_of_its_own_is_described() -> None:
     sent: set[str] = set()
     for folder in ("controller", "targets"):
-        for path in sorted((SOURCE / folder).glob("*.py")):
+        for path in sorted((SOURCE / folder).rglob("*.py")):
             sent |= _events(ast.parse(path.read_text(encoding="utf-8")))
     assert sorted(first_cells("Events")) == sorted(sent)
 

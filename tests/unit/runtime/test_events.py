@@ -3,7 +3,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from typing import TYPE_CHECKING, Any
+from collections.abc import MutableMapping
+from typing import Any
 
 import msgspec
 
@@ -11,9 +12,6 @@ from mcp_gateway_operator.runtime.cluster import EVENTS, ApiError
 from mcp_gateway_operator.runtime.events import BUFFER, SENDERS, EventRecorder, ObjectRef
 from tests.support.memory_cluster import Fault, MemoryApiServer, Request
 from tests.support.virtual_time import wall_clock
-
-if TYPE_CHECKING:
-    from collections.abc import MutableMapping
 
 REF = ObjectRef("test.example.com/v1", "Thing", "default", "a", "uid-a", "7")
 

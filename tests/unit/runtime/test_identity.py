@@ -1,11 +1,8 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from mcp_gateway_operator.runtime.identity import KEEP, Identity
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_in_a_pod_the_name_is_the_pods(tmp_path: Path) -> None:

@@ -3,7 +3,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 import msgspec
 import pytest
@@ -12,9 +13,6 @@ from mcp_gateway_operator.runtime.cluster import NAMESPACES, ApiError, PatchType
 from mcp_gateway_operator.runtime.informer import Informer, InformerTimes
 from tests.support.memory_cluster import Fault, MemoryApiServer, MemoryCluster, Request
 from tests.support.things import THINGS, Thing, decode_thing, thing
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
 
 A, B = ("default", "a"), ("default", "b")
 Event = tuple[int | None, int | None]

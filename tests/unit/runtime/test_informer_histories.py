@@ -6,7 +6,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,13 +15,9 @@ from hypothesis import strategies as st
 from mcp_gateway_operator.runtime.cluster import ApiError, PatchType, WatchEvent
 from mcp_gateway_operator.runtime.informer import Informer
 from tests.support.memory_cluster import LOST, Fault, MemoryApiServer, Request
+from tests.support.memory_store import Change
 from tests.support.things import THINGS, Thing, decode_thing, thing
 from tests.support.virtual_time import run_virtual
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.support.memory_store import Change
 
 Step = tuple[str, str, int]
 

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, MutableMapping
+from typing import Any
 
 import msgspec
 import pytest
@@ -11,9 +12,6 @@ from mcp_gateway_operator.runtime.cluster import LEASES, ApiError, PatchType
 from mcp_gateway_operator.runtime.lease import Lease, LeaseForbidden, LeaseLost, spare
 from tests.support.memory_cluster import LOST, Fault, MemoryApiServer, Request
 from tests.support.virtual_time import wall_clock
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, MutableMapping
 
 NO_ANSWER = ApiError(0, "ConnectError", "refused")
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from typing import TYPE_CHECKING, Any
+from collections.abc import MutableMapping
+from typing import Any
 
 import msgspec
 
@@ -18,9 +19,6 @@ from mcp_gateway_operator.runtime.workers import Workers
 from tests.support.memory_cluster import Fault, MemoryApiServer
 from tests.support.things import THINGS, Thing, decode_thing, thing
 from tests.support.virtual_time import wall_clock
-
-if TYPE_CHECKING:
-    from collections.abc import MutableMapping
 
 Key = tuple[str, str]
 

@@ -1,16 +1,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from collections.abc import MutableMapping
+from typing import Any
 
 import pytest
 
 from mcp_gateway_operator.runtime.cluster import ApiError
 from mcp_gateway_operator.runtime.queue import WorkQueue
 from mcp_gateway_operator.runtime.workers import QUICK_CONFLICTS, Workers
-
-if TYPE_CHECKING:
-    from collections.abc import MutableMapping
 
 Key = tuple[str, str]
 A = ("default", "a")

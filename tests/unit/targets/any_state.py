@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.types import MCPServer, MCPServerStatus
-from mcp_gateway_operator.targets import desired, diff
-from mcp_gateway_operator.targets.memory import Details, Memory, Record, Trouble, Verified
-from mcp_gateway_operator.targets.model import Target
-from mcp_gateway_operator.targets.state import GatewayView, Row, Settings, State
+from mcp_gateway_operator.targets.known.memory import Details, Memory, Record, Trouble, Verified
+from mcp_gateway_operator.targets.known.state import GatewayView, Row, Settings, State
+from mcp_gateway_operator.targets.shape.desired import target_request
+from mcp_gateway_operator.targets.shape.diff import digest_of, flatten
+from mcp_gateway_operator.targets.shape.target import Target
 from tests.unit.targets.builders import (
     ACCOUNT,
     ARN,
@@ -124,7 +125,7 @@ MEMORIES = st.builds(
     record=st.none(),
     born_here=st.booleans(),
     protected_here=st.booleans(),
-    look_since=MAYBE,
+    conflict_since=MAYBE,
     unsure_since=st.sampled_from([None, None, None, NOW - 76.0, NOW - 10.0]),
     applied=st.integers(0, 1),
     written=st.none() | st.tuples(st.just(BORN), MOMENTS),
@@ -228,9 +229,9 @@ def states(draw: st.DrawFn) -> State:
     if record is not None:
         # The gateway that the spec names, when it is another, is a state of its own: `destination`.
         gateway_id = record.gateway_id
-    body = desired.request(obj.spec, name=NAME, mark=settings.marker_of(obj))
-    want = diff.flatten(body)
-    digest = diff.digest(want)
+    body = target_request(obj.spec, name=NAME, mark=settings.marker_of(obj))
+    want = flatten(body)
+    digest = digest_of(want)
     if memory.verified is not None and draw(st.booleans()):
         memory.verified = Verified(digest=digest, fingerprint=memory.verified.fingerprint, updated_at=BORN)
     gateways: dict[str, Any] = draw(st.dictionaries(GATEWAYS, VIEWS, max_size=2))

@@ -9,10 +9,12 @@ import msgspec
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.types import Condition, MCPServer, MCPServerSpec, MCPServerStatus, ObjectMeta
 from mcp_gateway_operator.targets import actions as act
-from mcp_gateway_operator.targets import desired, diff, marker
-from mcp_gateway_operator.targets.memory import Details, Memory, Record, Trouble, Verified
-from mcp_gateway_operator.targets.model import Target, TargetSummary
-from mcp_gateway_operator.targets.state import GatewayView, Row, Settings, State
+from mcp_gateway_operator.targets.known.memory import Details, Memory, Record, Trouble, Verified
+from mcp_gateway_operator.targets.known.state import GatewayView, Row, Settings, State
+from mcp_gateway_operator.targets.shape.desired import target_request
+from mcp_gateway_operator.targets.shape.diff import digest_of, flatten
+from mcp_gateway_operator.targets.shape.marker import marker_of
+from mcp_gateway_operator.targets.shape.target import Target, TargetSummary
 
 NOW = 10_000.0
 OWNER = "cluster-a"
@@ -24,9 +26,9 @@ PROVIDER = f"arn:aws:bedrock-agentcore:{REGION}:{ACCOUNT}:token-vault/default/oa
 UID = "0b8f7c1e-0000-4000-8000-000000000001"
 TARGET, TWIN = "TARGET0001", "TARGET0002"
 NAME = "weather"
-OURS = marker.marker(OWNER, "team-a", NAME)
-SIBLING = marker.marker(OWNER, "team-a", "other")
-FOREIGN = marker.marker("cluster-b", "team-a", NAME)
+OURS = marker_of(OWNER, "team-a", NAME)
+SIBLING = marker_of(OWNER, "team-a", "other")
+FOREIGN = marker_of("cluster-b", "team-a", NAME)
 BORN = "2026-11-22T12:00:00Z"
 
 SPEC = MCPServerSpec(
@@ -102,7 +104,7 @@ def row(target_id: str = TARGET, *, mark: str | None = OURS, **changes: Any) -> 
 
 def target(of: MCPServerSpec = SPEC, *, config: dict[str, Any] | None = None, **changes: Any) -> Target:
     """Return the target in full as AWS would hold this spec; `config` replaces parts of its configuration."""
-    body = desired.request(of, name=NAME, mark=OURS)
+    body = target_request(of, name=NAME, mark=OURS)
     held = {key: value for key, value in body.items() if key not in {"name", "description"}}
     changes = {"description": body.get("description"), **changes}
     return Target(summary=summary(**changes), gateway_arn=ARN, config={**held, **(config or {})})
@@ -160,15 +162,15 @@ def unrecorded(*, of: MCPServerSpec = SPEC, **changes: Any) -> State:
     status = MCPServerStatus(**{"observed_generation": 1, **changes.pop("status", {})})
     obj = MCPServer(metadata=meta(**changes.pop("meta", {})), spec=of, status=status)
     used: Settings = changes.get("settings", SETTINGS)
-    body = desired.request(of, name=of.target_name or NAME, mark=used.marker_of(obj))
-    want = diff.flatten(body)
+    body = target_request(of, name=of.target_name or NAME, mark=used.marker_of(obj))
+    want = flatten(body)
     memory = Memory(**{"uid": UID, "applied": 1, "next_sweep": NOW + 3600.0, **changes.pop("memory", {})})
     fields: dict[str, Any] = {
         "gateway_id": GATEWAY,
         "gateways": views(LISTED),
         "settings": used,
         "want": want,
-        "want_digest": diff.digest(want),
+        "want_digest": digest_of(want),
         "request": body,
         **changes,
     }

@@ -6,8 +6,8 @@ from typing import Any
 
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.targets import actions as act
-from mcp_gateway_operator.targets.memory import Record
-from mcp_gateway_operator.targets.state import Row, State
+from mcp_gateway_operator.targets.known.memory import Record
+from mcp_gateway_operator.targets.known.state import Row, State
 from tests.unit.targets.builders import (
     ARN,
     ELSEWHERE,
@@ -69,9 +69,9 @@ def due(record: Record | None = KNOWN, **changes: Any) -> State:
     return at(record, memory=memory, **{**shown, **changes})
 
 
-def elsewhere(step: act.Action, gateway_id: str = ELSEWHERE) -> act.Elsewhere:
+def elsewhere(step: act.Action, gateway_id: str = ELSEWHERE) -> act.AtPlace:
     """Return a step on the other gateway."""
-    return act.Elsewhere(gateway_id=gateway_id, step=step)
+    return act.AtPlace(gateway_id=gateway_id, step=step)
 
 
 def dying(*leftovers: State, **changes: Any) -> State:

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from mcp_gateway_operator.api.types import ApiKeySpec, IamSpec, MCPServerSpec, McpToolSchema, S3ToolSchema
-from mcp_gateway_operator.targets.diff import POLICY_SESSION_HEADER
+from mcp_gateway_operator.targets.shape.diff import POLICY_SESSION_HEADER
 from tests.unit.targets.builders import ACCOUNT, PROVIDER, REGION
 
 ALPHANUMERIC = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from mcp_gateway_operator.targets import actions as act
+from mcp_gateway_operator.targets.known.state import LIST_LAG
 from mcp_gateway_operator.targets.plan import plan
-from mcp_gateway_operator.targets.state import LIST_LAG
 from tests.unit.targets.builders import (
     BORN,
     FOREIGN,

@@ -10,10 +10,10 @@ import pytest
 
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.targets import actions as act
-from mcp_gateway_operator.targets import consent
-from mcp_gateway_operator.targets.memory import Consent
+from mcp_gateway_operator.targets.known.memory import Consent
+from mcp_gateway_operator.targets.known.state import State
 from mcp_gateway_operator.targets.plan import plan
-from mcp_gateway_operator.targets.state import State
+from mcp_gateway_operator.targets.rules.consent import follow_consent
 from tests.unit.targets.builders import (
     BORN,
     GATEWAY,
@@ -146,7 +146,7 @@ def trouble_of_generation(state: State) -> Any:
 def followed(**changes: Any) -> State:
     """Return a state after the consent was followed."""
     state = recorded(of=CODE, **changes)
-    consent.follow(state, WALL)
+    follow_consent(state, WALL)
     return state
 
 

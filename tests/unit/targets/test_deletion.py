@@ -10,9 +10,9 @@ import pytest
 
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.targets import actions as act
-from mcp_gateway_operator.targets.memory import Verified
+from mcp_gateway_operator.targets.known.memory import Verified
+from mcp_gateway_operator.targets.known.state import State
 from mcp_gateway_operator.targets.plan import plan
-from mcp_gateway_operator.targets.state import State
 from tests.unit.targets.builders import (
     ELSEWHERE,
     FOREIGN,

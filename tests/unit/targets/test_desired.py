@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from agentcore_simulator.protocol.request_validation import service_validator
 from mcp_gateway_operator.api.types import ApiKeySpec, MCPServerSpec, McpToolSchema, S3ToolSchema
 from mcp_gateway_operator.api.validation import validate
-from mcp_gateway_operator.targets import desired
+from mcp_gateway_operator.targets.shape.desired import target_request
 from tests.unit.targets.builders import GATEWAY, NAME, OURS, TARGET, spec
 from tests.unit.targets.strategies import KEY_PROVIDER, specs
 
@@ -42,7 +42,7 @@ def empty_parts(value: Any, path: str = "request") -> list[str]:
 @settings(deadline=None)
 @given(specs())
 def test_aws_accepts_every_request(of: MCPServerSpec) -> None:
-    body = desired.request(of, name=NAME, mark=OURS)
+    body = target_request(of, name=NAME, mark=OURS)
     for operation, ids in (
         ("CreateGatewayTarget", {"gatewayIdentifier": GATEWAY}),
         ("UpdateGatewayTarget", {"gatewayIdentifier": GATEWAY, "targetId": TARGET}),
@@ -64,7 +64,7 @@ def test_every_request_keeps_to_the_whole_service_model(
     operation: str, ids: dict[str, str], of: MCPServerSpec
 ) -> None:
     """Patterns, lengths and enumerations too, which botocore leaves to the service."""
-    body = desired.request(of, name=NAME, mark=OURS)
+    body = target_request(of, name=NAME, mark=OURS)
     sent = {**body, **ids}
     assert service_validator().validate(shape(operation).name, sent) == sent
 
@@ -72,7 +72,7 @@ def test_every_request_keeps_to_the_whole_service_model(
 @settings(deadline=None)
 @given(specs())
 def test_nothing_empty_is_sent(of: MCPServerSpec) -> None:
-    parts = empty_parts(desired.request(of, name=NAME, mark=None))
+    parts = empty_parts(target_request(of, name=NAME, mark=None))
     assert [path for path in parts if not path.endswith(".scopes")] == []
 
 
@@ -94,7 +94,7 @@ def test_the_generated_specs_are_valid(of: MCPServerSpec) -> None:
 
 
 def test_empty_members_of_plain_values_are_left_out() -> None:
-    body = desired.request(
+    body = target_request(
         spec(
             private_endpoint={
                 "managedVpcResource": {
@@ -130,26 +130,26 @@ def test_empty_members_of_plain_values_are_left_out() -> None:
 
 
 def test_no_authorisation_is_the_absence_of_a_provider() -> None:
-    assert "credentialProviderConfigurations" not in desired.request(
+    assert "credentialProviderConfigurations" not in target_request(
         spec(auth_type="NoAuth"), name=NAME, mark=None
     )
 
 
 def test_priority_zero_is_a_priority() -> None:
-    body = desired.request(spec(resource_priority=0), name=NAME, mark=None)
+    body = target_request(spec(resource_priority=0), name=NAME, mark=None)
     assert body["targetConfiguration"]["mcp"]["mcpServer"]["resourcePriority"] == 0
 
 
 def test_scopes_are_sent_even_when_there_are_none() -> None:
     """The service model requires the member and allows it to be empty."""
-    body = desired.request(spec(oauth_scopes=()), name=NAME, mark=None)
+    body = target_request(spec(oauth_scopes=()), name=NAME, mark=None)
     (provider,) = body["credentialProviderConfigurations"]
     assert provider["credentialProvider"]["oauthCredentialProvider"]["scopes"] == []
 
 
 def test_an_api_key_is_sent_as_written() -> None:
     key = ApiKeySpec(provider_arn=KEY_PROVIDER, location="HEADER", parameter_name="X-Key", prefix="Key")
-    body = desired.request(spec(auth_type="ApiKey", api_key=key), name=NAME, mark=None)
+    body = target_request(spec(auth_type="ApiKey", api_key=key), name=NAME, mark=None)
     assert body["credentialProviderConfigurations"] == [
         {
             "credentialProviderType": "API_KEY",
@@ -168,6 +168,6 @@ def test_an_api_key_is_sent_as_written() -> None:
 @pytest.mark.parametrize("length", [174, 175, 200])
 def test_a_long_description_gives_way_to_the_marker(length: int) -> None:
     text = "x" * length
-    sent = desired.request(spec(description=text), name=NAME, mark=OURS)["description"]
+    sent = target_request(spec(description=text), name=NAME, mark=OURS)["description"]
     assert sent.endswith(f" [mcps {OURS}]")
     assert len(sent) == min(200, length + len(f" [mcps {OURS}]"))

@@ -10,8 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mcp_gateway_operator.api.types import ApiKeySpec, IamSpec, MCPServerSpec, McpToolSchema, S3ToolSchema
-from mcp_gateway_operator.targets import desired, diff
-from mcp_gateway_operator.targets.diff import FieldDiff
+from mcp_gateway_operator.targets.shape.desired import target_request
+from mcp_gateway_operator.targets.shape.diff import (
+    FieldDiff,
+    Flat,
+    describe_diffs,
+    digest_of,
+    field_diffs,
+    filled_in_by_aws,
+    flatten,
+    flatten_target,
+)
 from tests.unit.targets.builders import (
     ACCOUNT,
     ARN,
@@ -28,40 +37,40 @@ from tests.unit.targets.builders import (
 from tests.unit.targets.strategies import KEY_PROVIDER, answers, specs
 
 
-def flat(of: MCPServerSpec, *, name: str = NAME) -> diff.Flat:
+def flat(of: MCPServerSpec, *, name: str = NAME) -> Flat:
     """Return the comparable form of a spec's request."""
-    return diff.flatten(desired.request(of, name=name, mark=OURS), region=REGION)
+    return flatten(target_request(of, name=name, mark=OURS), region=REGION)
 
 
 @settings(deadline=None)
 @given(st.data(), specs())
 def test_what_aws_makes_of_a_request_is_no_difference(data: st.DataObject, of: MCPServerSpec) -> None:
-    body = desired.request(of, name=NAME, mark=OURS)
+    body = target_request(of, name=NAME, mark=OURS)
     held = data.draw(answers(body))
-    assert diff.compare(flat(of), diff.flatten(held, region=REGION)) == ()
+    assert field_diffs(flat(of), flatten(held, region=REGION)) == ()
 
 
 @settings(deadline=None)
 @given(specs(), specs())
 def test_symmetry(one: MCPServerSpec, other: MCPServerSpec) -> None:
-    there = diff.compare(flat(one), flat(other))
-    back = diff.compare(flat(other), flat(one))
+    there = field_diffs(flat(one), flat(other))
+    back = field_diffs(flat(other), flat(one))
     assert there == tuple(FieldDiff(each.field, each.have, each.want) for each in back)
-    assert diff.compare(flat(one), flat(one)) == ()
+    assert field_diffs(flat(one), flat(one)) == ()
 
 
 @settings(deadline=None)
 @given(specs(), specs())
 def test_digest_is_equal_when_there_is_no_difference(one: MCPServerSpec, other: MCPServerSpec) -> None:
-    same = diff.digest(flat(one)) == diff.digest(flat(other))
-    assert same == (flat(one) == flat(other)) == (not diff.compare(flat(one), flat(other)))
+    same = digest_of(flat(one)) == digest_of(flat(other))
+    assert same == (flat(one) == flat(other)) == (not field_diffs(flat(one), flat(other)))
 
 
 @settings(deadline=None)
 @given(specs())
 def test_digest_does_not_depend_on_order(of: MCPServerSpec) -> None:
     form = flat(of)
-    assert diff.digest(dict(reversed(form.items()))) == diff.digest(form)
+    assert digest_of(dict(reversed(form.items()))) == digest_of(form)
 
 
 API_KEY = spec(
@@ -147,12 +156,12 @@ def with_key(**changes: Any) -> MCPServerSpec:
     ],
 )
 def test_every_change_is_seen(before: MCPServerSpec, after: MCPServerSpec, fields: set[str]) -> None:
-    assert {each.field for each in diff.compare(flat(after), flat(before))} == fields
-    assert diff.digest(flat(after)) != diff.digest(flat(before))
+    assert {each.field for each in field_diffs(flat(after), flat(before))} == fields
+    assert digest_of(flat(after)) != digest_of(flat(before))
 
 
 def test_a_new_name_is_seen() -> None:
-    assert diff.compare(flat(SPEC, name="new"), flat(SPEC)) == (FieldDiff("targetName", "new", NAME),)
+    assert field_diffs(flat(SPEC, name="new"), flat(SPEC)) == (FieldDiff("targetName", "new", NAME),)
 
 
 @pytest.mark.parametrize(
@@ -184,8 +193,8 @@ def test_what_is_no_change(before: MCPServerSpec, after: MCPServerSpec) -> None:
     "description", [f"Forecasts [mcps {OURS}]", f"Forecasts [mcps {FOREIGN}]", " Forecasts\n"]
 )
 def test_markers_and_outer_white_space_are_no_difference(description: str) -> None:
-    have = diff.flatten_target(target(spec(description="Forecasts"), description=description))
-    assert diff.compare(flat(spec(description="Forecasts")), have) == ()
+    have = flatten_target(target(spec(description="Forecasts"), description=description))
+    assert field_diffs(flat(spec(description="Forecasts")), have) == ()
 
 
 @pytest.mark.parametrize(
@@ -198,13 +207,13 @@ def test_markers_and_outer_white_space_are_no_difference(description: str) -> No
     ],
 )
 def test_a_target_of_another_type_differs(config: dict[str, Any], kind: str) -> None:
-    have = diff.flatten({**config, "name": NAME})
-    assert FieldDiff("targetType", None, kind) in diff.compare(flat(SPEC), have)
+    have = flatten({**config, "name": NAME})
+    assert FieldDiff("targetType", None, kind) in field_diffs(flat(SPEC), have)
 
 
 @pytest.mark.parametrize("kind", ["CALLER_IAM_CREDENTIALS", "JWT_PASSTHROUGH", "SOMETHING_NEW"])
 def test_authorisation_that_this_version_does_not_write_differs(kind: str) -> None:
-    have = diff.flatten({"credentialProviderConfigurations": [{"credentialProviderType": kind}]})
+    have = flatten({"credentialProviderConfigurations": [{"credentialProviderType": kind}]})
     assert have["authType"] == kind
 
 
@@ -214,24 +223,22 @@ def test_role_without_what_a_server_needs_of_it_is_no_authorisation() -> None:
         "name": NAME,
         "credentialProviderConfigurations": [{"credentialProviderType": "GATEWAY_IAM_ROLE"}],
     }
-    assert diff.flatten(shown)["authType"] == "NoAuth"
-    assert "iam.region" not in diff.flatten(shown, region=REGION)
+    assert flatten(shown)["authType"] == "NoAuth"
+    assert "iam.region" not in flatten(shown, region=REGION)
 
 
 def test_description_of_differences_is_bounded_and_readable() -> None:
-    diffs = diff.compare(
-        flat(spec(description="x" * 170, endpoint="https://new.example.com/mcp")), flat(SPEC)
-    )
-    text = diff.describe(diffs)
+    diffs = field_diffs(flat(spec(description="x" * 170, endpoint="https://new.example.com/mcp")), flat(SPEC))
+    text = describe_diffs(diffs)
     assert 'endpoint: "https://weather.example.com/mcp" -> "https://new.example.com/mcp"' in text
     assert text.startswith('description: absent -> "xxx')
-    assert len(diff.describe(diffs * 20)) == 512
-    assert diff.describe(()) == ""
+    assert len(describe_diffs(diffs * 20)) == 512
+    assert describe_diffs(()) == ""
 
 
 def test_flatten_target_takes_the_name_and_description_of_the_summary() -> None:
     held = msgspec.structs.replace(target(), summary=summary(name="new", description="text"), gateway_arn=ARN)
-    assert {each.field for each in diff.compare(flat(SPEC), diff.flatten_target(held, region=REGION))} == {
+    assert {each.field for each in field_diffs(flat(SPEC), flatten_target(held, region=REGION))} == {
         "description",
         "targetName",
     }
@@ -256,4 +263,4 @@ CHANGED = FieldDiff("endpoint", "https://a.example.com/", "https://b.example.com
 def test_what_aws_filled_in_is_told_from_what_it_kept_or_changed(
     unkept: tuple[FieldDiff, ...], cleared: tuple[FieldDiff, ...], filled: dict[str, Any]
 ) -> None:
-    assert diff.defaults(unkept, cleared=cleared) == filled
+    assert filled_in_by_aws(unkept, cleared=cleared) == filled

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_gateway_operator.targets.failures import (
+from mcp_gateway_operator.targets.rules.failures import (
     DRIFT_BASE,
     DRIFT_MAX,
     REPAIR_BASE,

@@ -9,8 +9,8 @@ import pytest
 
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.targets import actions as act
+from mcp_gateway_operator.targets.known.state import LIST_LAG
 from mcp_gateway_operator.targets.plan import plan
-from mcp_gateway_operator.targets.state import LIST_LAG
 from tests.unit.targets.builders import (
     ELSEWHERE,
     FOREIGN,
@@ -180,7 +180,7 @@ def test_the_create_goes_to_the_new_gateway() -> None:
     """Whatever the old target looks like: nothing is sent to it."""
     old = row(status="FAILED")
     action = plan(moving(moves=(BLANK,), recorded=old, there={"meta": NOTED, "fresh": True}))
-    assert isinstance(action, act.Elsewhere)
+    assert isinstance(action, act.AtPlace)
     assert action.gateway_id == ELSEWHERE
     assert isinstance(action.step, act.Create)
     assert action.step.gateway_id == ELSEWHERE

@@ -8,8 +8,8 @@ import pytest
 
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.targets import actions as act
+from mcp_gateway_operator.targets.known.state import State
 from mcp_gateway_operator.targets.plan import plan
-from mcp_gateway_operator.targets.state import State
 from tests.unit.targets.builders import (
     BORN,
     ELSEWHERE,

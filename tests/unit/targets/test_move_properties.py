@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.targets import actions as act
-from mcp_gateway_operator.targets.memory import Record
+from mcp_gateway_operator.targets.known.memory import Record
+from mcp_gateway_operator.targets.known.state import State
 from mcp_gateway_operator.targets.plan import plan
-from mcp_gateway_operator.targets.state import State
 from tests.unit.targets.any_state import likely_states, states
 from tests.unit.targets.builders import ARN, ELSEWHERE, GATEWAY, NAME, NOW, OURS, deleted, recorded, row
 from tests.unit.targets.test_plan_properties import (
@@ -123,7 +123,7 @@ def test_every_rule_holds_on_every_gateway(state: State) -> None:
 
 
 def _where(state: State, action: act.Action) -> tuple[State, act.Action]:
-    if not isinstance(action, act.Elsewhere):
+    if not isinstance(action, act.AtPlace):
         return state, action
     (at,) = [
         place
@@ -141,7 +141,7 @@ def _goes_back(at: State, step: act.TakeUp) -> bool:
 
 def _no_gateway_is_touched_that_status_does_not_name(state: State, action: act.Action) -> None:
     entered = {place.gateway_id for place in state.moves}
-    if isinstance(action, act.Elsewhere) and isinstance(action.step, WRITES):
+    if isinstance(action, act.AtPlace) and isinstance(action.step, WRITES):
         assert action.gateway_id in entered
     if isinstance(action, act.Move):
         assert action.gateway_id not in entered
@@ -154,14 +154,14 @@ def _the_old_target_is_left_alone(state: State, action: act.Action) -> None:
     if state.destination is None:
         return
     assert not isinstance(action, WRITES)
-    if isinstance(action, act.Elsewhere):
+    if isinstance(action, act.AtPlace):
         assert action.gateway_id == state.destination.gateway_id
         assert not isinstance(action.step, act.Delete | act.Update | act.Synchronize)
 
 
 def _the_new_one_comes_first(state: State, action: act.Action) -> None:
     """A live object's other target is deleted only while its own one is READY, and in status."""
-    if deleting(state) or not isinstance(action, act.Elsewhere):
+    if deleting(state) or not isinstance(action, act.AtPlace):
         return
     if isinstance(action.step, act.Delete):
         assert state.destination is None

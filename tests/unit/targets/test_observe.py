@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.targets import actions as act
+from mcp_gateway_operator.targets.known.state import State
 from mcp_gateway_operator.targets.plan import plan
-from mcp_gateway_operator.targets.state import State
 from tests.unit.targets.any_state import likely_states, states
 from tests.unit.targets.builders import (
     BORN,
@@ -334,7 +334,7 @@ WRITES = (
     act.Protect,
     act.Fetch,
     act.Move,
-    act.Elsewhere,
+    act.AtPlace,
     act.Forget,
 )
 

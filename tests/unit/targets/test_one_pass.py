@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.targets import actions as act
-from mcp_gateway_operator.targets.memory import Details, Record, Verified
-from mcp_gateway_operator.targets.model import FAILED, TRANSIENT, Target
+from mcp_gateway_operator.targets.known.memory import Details, Record, Verified
+from mcp_gateway_operator.targets.known.state import Row, State
 from mcp_gateway_operator.targets.plan import plan
-from mcp_gateway_operator.targets.state import Row, State
+from mcp_gateway_operator.targets.shape.target import FAILED, TRANSIENT, Target
 from tests.unit.targets.any_state import likely_states, states, targets
 from tests.unit.targets.builders import NOW, TARGET, TWIN, target
 

@@ -8,9 +8,10 @@ import pytest
 
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.targets import actions as act
-from mcp_gateway_operator.targets import marker, ownership
+from mcp_gateway_operator.targets.known.state import State
 from mcp_gateway_operator.targets.plan import plan
-from mcp_gateway_operator.targets.state import State
+from mcp_gateway_operator.targets.rules.ownership import legacy_doubt, objection, row_to_keep, stray_rows
+from mcp_gateway_operator.targets.shape.marker import marker_of
 from tests.unit.targets.builders import (
     ELSEWHERE,
     FOREIGN,
@@ -29,7 +30,7 @@ from tests.unit.targets.builders import (
     unrecorded,
 )
 
-OLD_OURS = marker.marker("old-owner", "team-a", NAME)
+OLD_OURS = marker_of("old-owner", "team-a", NAME)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +69,7 @@ OLD_OURS = marker.marker("old-owner", "team-a", NAME)
 )
 def test_objection(state: State, part: str) -> None:
     assert state.recorded is not None
-    why = ownership.objection(state, state.recorded)
+    why = objection(state, state.recorded)
     assert bool(why) is bool(part)
     assert part in (why or "")
 
@@ -87,7 +88,7 @@ def test_record_of_the_go_operator_counts_for_a_target_made_for_this_object_alon
 ) -> None:
     """Clocks may differ by five minutes; the object was created at noon."""
     obj = MCPServer(metadata=meta(creation_timestamp="2026-11-22T12:00:00Z"))
-    found = ownership.doubt(obj, summary(mark=None, created_at=created), other=other)
+    found = legacy_doubt(obj, summary(mark=None, created_at=created), other=other)
     assert bool(found) is bool(why)
     assert why in found
 
@@ -120,7 +121,7 @@ def test_target_of_a_record_that_is_not_believed_is_left_alone_at_the_end() -> N
 )
 def test_of_several_with_our_marker_one_is_kept(rows: list[Any], kept: str) -> None:
     for order in (rows, rows[::-1]):
-        assert ownership.choose(unrecorded(), order).summary.target_id == kept
+        assert row_to_keep(unrecorded(), order).summary.target_id == kept
 
 
 @pytest.mark.parametrize(
@@ -143,5 +144,5 @@ def test_of_several_with_our_marker_one_is_kept(rows: list[Any], kept: str) -> N
     ],
 )
 def test_strays(other: Any, told: bool) -> None:
-    assert ownership.strays(recorded(marked=(row(), other))) == ((other,) if told else ())
-    assert ownership.strays(unrecorded(marked=(other,))) == ()
+    assert stray_rows(recorded(marked=(row(), other))) == ((other,) if told else ())
+    assert stray_rows(unrecorded(marked=(other,))) == ()

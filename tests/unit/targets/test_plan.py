@@ -9,8 +9,8 @@ import pytest
 
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.targets import actions as act
+from mcp_gateway_operator.targets.known.state import State
 from mcp_gateway_operator.targets.plan import plan
-from mcp_gateway_operator.targets.state import State
 from tests.unit.targets.builders import (
     ELSEWHERE,
     FOREIGN,
@@ -309,7 +309,7 @@ CREATING: list[Case] = [
     (
         "a conflict is explained by a List",
         unrecorded,
-        {"memory": {"look_since": NOW - 2.0}, "fresh": True},
+        {"memory": {"conflict_since": NOW - 2.0}, "fresh": True},
         act.Await(
             reason="Creating", message="conflict", gateway_id=GATEWAY, list_since=NOW - 2.0, quiet=True
         ),
@@ -317,7 +317,7 @@ CREATING: list[Case] = [
     (
         "a conflict that no name explains was a busy gateway",
         unrecorded,
-        {"memory": {"look_since": NOW - 5.0}, "fresh": True},
+        {"memory": {"conflict_since": NOW - 5.0}, "fresh": True},
         CREATE,
     ),
     (

@@ -6,9 +6,9 @@ from hypothesis import HealthCheck, event, example, given, settings
 
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.targets import actions as act
-from mcp_gateway_operator.targets import marker
+from mcp_gateway_operator.targets.known.state import CALL_SECONDS, LIST_LAG, Row, State
 from mcp_gateway_operator.targets.plan import plan
-from mcp_gateway_operator.targets.state import CALL_SECONDS, LIST_LAG, Row, State
+from mcp_gateway_operator.targets.shape.marker import find_marker, marker_of
 from tests.unit.targets.any_state import likely_states, states
 from tests.unit.targets.builders import ARN, NOW, deleted, deleted_unrecorded, recorded, unrecorded
 
@@ -29,7 +29,7 @@ CLOSED_SET = {
     act.Decline,
     act.Delete,
     act.Move,
-    act.Elsewhere,
+    act.AtPlace,
     act.Forget,
     act.CheckGateway,
     act.Release,
@@ -56,7 +56,7 @@ def adopts(action: act.Action) -> bool:
 
 def is_foreign(state: State, mark: str | None) -> bool:
     """Whether a marker says that a target is another object's."""
-    ours = [marker.marker(owner, *state.obj.key) for owner in state.settings.owner_ids]
+    ours = [marker_of(owner, *state.obj.key) for owner in state.settings.owner_ids]
     return state.settings.marks and mark is not None and mark not in ours
 
 
@@ -96,7 +96,7 @@ def a_foreign_target_is_never_written(state: State, action: act.Action) -> None:
             row.summary.target_id == action.target_id and not is_foreign(state, row.marker) for row in known
         )
     if isinstance(action, act.TakeUp) and not adopts(action):
-        mark = marker.find(action.target.summary.description)
+        mark = find_marker(action.target.summary.description)
         assert mark is not None
         assert not is_foreign(state, mark)
         assert state.settings.marks
@@ -109,7 +109,7 @@ def adoption_takes_what_both_sides_allow_and_nobody_has(state: State, action: ac
         assert state.protected
         assert not state.name_recorded
         assert state.target is not None
-        held = marker.find(state.target.summary.description)
+        held = find_marker(state.target.summary.description)
         assert held is None if isinstance(action, act.TakeUp) else held in state.orphans
         assert any(row.summary.target_id == state.target.summary.target_id for row in state.named)
 
@@ -120,7 +120,7 @@ def updates_rest_on_a_read_of_this_pass(state: State, action: act.Action) -> Non
     ):
         assert state.target is not None
         assert state.target.summary.target_id == action.target_id
-        mark = marker.find(state.target.summary.description)
+        mark = find_marker(state.target.summary.description)
         assert not is_foreign(state, mark) or (adopts(action) and mark in state.orphans)
     if isinstance(action, act.Delete) and not action.duplicate:
         since = state.memory.deleting_since

@@ -9,11 +9,10 @@ import pytest
 
 from mcp_gateway_operator.api.types import McpToolSchema
 from mcp_gateway_operator.targets import actions as act
-from mcp_gateway_operator.targets import diff
-from mcp_gateway_operator.targets.diff import FieldDiff
-from mcp_gateway_operator.targets.memory import Details, Verified
+from mcp_gateway_operator.targets.known.memory import Details, Verified
+from mcp_gateway_operator.targets.known.state import State
 from mcp_gateway_operator.targets.plan import plan
-from mcp_gateway_operator.targets.state import State
+from mcp_gateway_operator.targets.shape.diff import FieldDiff, digest_of
 from tests.unit.targets.builders import (
     ELSEWHERE,
     FOREIGN,
@@ -45,7 +44,7 @@ LOOK = act.Read(gateway_id=GATEWAY, target_id=TARGET, look=True)
 FIRST_LOOK = act.Read(gateway_id=GATEWAY, target_id=TARGET, urgent=False, look=True)
 SLOW_READ = act.Read(gateway_id=GATEWAY, target_id=TARGET, urgent=False)
 EVIL = FieldDiff("endpoint", SPEC.endpoint, "https://evil.example.com/mcp")
-SIGNATURE = diff.digest([("endpoint", SPEC.endpoint, "https://evil.example.com/mcp")])
+SIGNATURE = digest_of([("endpoint", SPEC.endpoint, "https://evil.example.com/mcp")])
 STATIC = spec(mcp_tool_schema=McpToolSchema(inline='{"tools": []}'))
 THREE_LEGGED = spec(oauth_grant_type="AUTHORIZATION_CODE")
 NOT_PROVEN: dict[str, Any] = {"memory": {"verified": None}}

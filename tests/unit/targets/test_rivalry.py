@@ -10,7 +10,7 @@ from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.types import Condition, MCPServer, MCPServerStatus
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.plan import plan
-from mcp_gateway_operator.targets.rivalry import Claim, claim_of, holder_words
+from mcp_gateway_operator.targets.rules.rivalry import Claim, claim_of, holder_words
 from tests.unit.targets.builders import (
     ARN,
     ELSEWHERE,

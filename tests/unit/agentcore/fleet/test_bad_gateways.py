@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from agentcore_simulator import Request, Response
-from mcp_gateway_operator.agentcore.quotas import Quotas
+from mcp_gateway_operator.agentcore.quota.limits import Quotas
 from mcp_gateway_operator.controller.operator import Operator
 from tests.support.world import GATEWAY, OTHER_GATEWAY, World, condition
 

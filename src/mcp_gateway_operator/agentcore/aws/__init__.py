@@ -1,0 +1,12 @@
+"""The port over AWS: botocore in threads, its answers and its errors."""
+
+from __future__ import annotations
+
+from mcp_gateway_operator.agentcore.aws.adapter import Boto3AgentCore, OnCall
+from mcp_gateway_operator.agentcore.aws.sdk import new_session
+
+__all__ = [
+    "Boto3AgentCore",
+    "OnCall",
+    "new_session",
+]

@@ -1,0 +1,264 @@
+"""The AgentCore port over AWS: botocore in threads."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeVar
+
+from botocore.client import BaseClient
+from botocore.credentials import RefreshableCredentials
+from botocore.exceptions import ClientError, NoCredentialsError
+
+from mcp_gateway_operator.agentcore.aws import parse_answer as answers
+from mcp_gateway_operator.agentcore.aws import sdk
+from mcp_gateway_operator.agentcore.aws.classify_error import from_botocore
+from mcp_gateway_operator.agentcore.aws.clock_skew import ClockSkew
+from mcp_gateway_operator.agentcore.aws.threads import ThreadPool
+from mcp_gateway_operator.agentcore.port import CallerIdentity, Fence, ListPage
+from mcp_gateway_operator.targets.known import CALL_SECONDS, AgentCoreError, ErrorKind
+from mcp_gateway_operator.targets.shape import Target
+
+T = TypeVar("T")
+
+OnCall = Callable[[str, str, float], None]
+"""Is told of each call: the client method's name, AWS's error code or OK, and the seconds it took."""
+
+PAGE_SIZE: Final = 1000
+"""The service's limit for maxResults."""
+
+_EXPIRED: Final = frozenset({"ExpiredToken", "ExpiredTokenException"})
+
+
+class _Flight:
+    """What one call needs to know of itself while it is under way in a thread."""
+
+    def __init__(self, fence: Fence | None) -> None:
+        self.fence = fence
+        self.sent = False
+        self.given_up = False
+        self.client: BaseClient | None = None
+
+
+class Boto3AgentCore:
+    """AgentCore through botocore, for `asyncio` callers.
+
+    Endpoint, credentials, proxies, certificates, FIPS and dual-stack are what the environment and the shared
+    configuration say, as in every SDK (`AWS_ENDPOINT_URL` included). Nothing is read before the first call.
+    There are no retries: the quota scheduler counts every request. A call ends after `call_seconds` at the
+    latest. The thread of a call that nobody waits for any more sends nothing from then on; what it has sent
+    already it finishes by itself, and the answer is dropped.
+
+    Args:
+        region: the AWS Region, None for the SDK's own choice (`AWS_REGION`, the profile).
+        user_agent: `name/version`, added to the SDK's.
+        call_seconds: the longest a call takes for its caller, credentials and all.
+        read_threads: Gets and Lists at a time.
+        write_threads: Creates, Updates, Deletes and Synchronizes at a time. Apart from the reads, so that
+            neither ever waits for threads that hang in the other.
+        on_call: told of each call on the event loop, but not of those that the fence stopped.
+    """
+
+    def __init__(
+        self,
+        *,
+        region: str | None,
+        user_agent: str,
+        call_seconds: float = CALL_SECONDS,
+        read_threads: int = 8,
+        write_threads: int = 8,
+        on_call: OnCall = lambda _operation, _code, _seconds: None,
+    ) -> None:
+        self._region = region
+        self._user_agent = user_agent
+        self._call_seconds = call_seconds
+        self._on_call = on_call
+        self._connections = read_threads + write_threads
+        self._reads = ThreadPool(read_threads, "aws-read")
+        self._writes = ThreadPool(write_threads, "aws-write")
+        self._lock = threading.Lock()
+        self._client: BaseClient | None = None
+        self._sts: BaseClient | None = None
+        self._renewable = False
+        self._skew = ClockSkew()
+        self._flights = threading.local()
+
+    async def close(self) -> None:
+        """Stop the threads and close idle connections; calls in flight end unseen."""
+        self._reads.close()
+        self._writes.close()
+        # Without the lock, which a thread may hold while it reads configuration files.
+        for client in (self._client, self._sts):
+            if client is not None:
+                client.close()
+
+    async def list_targets(self, gateway_id: str, *, next_token: str | None = None) -> ListPage:
+        """Return one page (up to 1000) of the gateway's targets."""
+        request: dict[str, Any] = {"gatewayIdentifier": gateway_id, "maxResults": PAGE_SIZE}
+        if next_token is not None:
+            request["nextToken"] = next_token
+        return await self._read("list_gateway_targets", request, answers.page)
+
+    async def get_target(self, gateway_id: str, target_id: str) -> Target:
+        """Return one target in full."""
+        request = {"gatewayIdentifier": gateway_id, "targetId": target_id}
+        return await self._read("get_gateway_target", request, answers.target)
+
+    async def create_target(
+        self, gateway_id: str, request: Mapping[str, Any], *, client_token: str, fence: Fence
+    ) -> Target:
+        """Create a target; `request` holds everything but gatewayIdentifier and clientToken."""
+        whole = {**request, "gatewayIdentifier": gateway_id, "clientToken": client_token}
+        return await self._write("create_gateway_target", whole, answers.target, fence)
+
+    async def update_target(
+        self, gateway_id: str, target_id: str, request: Mapping[str, Any], *, fence: Fence
+    ) -> Target:
+        """Replace a target's whole configuration; what `request` omits is cleared."""
+        whole = {**request, "gatewayIdentifier": gateway_id, "targetId": target_id}
+        return await self._write("update_gateway_target", whole, answers.target, fence)
+
+    async def synchronize_target(self, gateway_id: str, target_id: str, *, fence: Fence) -> Target:
+        """Ask for the target's tools to be indexed again."""
+        request = {"gatewayIdentifier": gateway_id, "targetIdList": [target_id]}
+        return await self._write("synchronize_gateway_targets", request, answers.synchronized, fence)
+
+    async def delete_target(self, gateway_id: str, target_id: str, *, fence: Fence) -> str:
+        """Ask for deletion, which is asynchronous; return the status answered."""
+        request = {"gatewayIdentifier": gateway_id, "targetId": target_id}
+        return await self._write("delete_gateway_target", request, answers.status, fence)
+
+    async def get_gateway(self, gateway_id: str) -> str:
+        """Return the gateway's status word; proves that the gateway exists."""
+        return await self._read("get_gateway", {"gatewayIdentifier": gateway_id}, answers.status)
+
+    async def caller_identity(self) -> CallerIdentity:
+        """Return whose credentials are used."""
+
+        def call(flight: _Flight) -> CallerIdentity:
+            flight.client, client = self._clients()
+            answer = client.get_caller_identity()
+            return CallerIdentity(
+                account=str(answer["Account"]), arn=str(answer["Arn"]), region=client.meta.region_name
+            )
+
+        return await self._timed(self._reads, "get_caller_identity", call, _Flight(None))
+
+    # How.
+
+    async def _read(self, operation: str, request: dict[str, Any], parse: Callable[[Any], T]) -> T:
+        return await self._timed(self._reads, operation, self._call(operation, request, parse), _Flight(None))
+
+    async def _write(
+        self, operation: str, request: dict[str, Any], parse: Callable[[Any], T], fence: Fence
+    ) -> T:
+        call = self._call(operation, request, parse)
+        return await self._timed(self._writes, operation, call, _Flight(fence))
+
+    def _call(
+        self, operation: str, request: dict[str, Any], parse: Callable[[Any], T]
+    ) -> Callable[[_Flight], T]:
+        def call(flight: _Flight) -> T:
+            client = flight.client = self._clients()[0]
+            self._flights.current = flight
+            try:
+                answer = getattr(client, operation)(**request)
+                if parse is not answers.page:
+                    # A page checks itself: it is long, and read every second.
+                    answers.check(sdk.output_shape(client, operation), answer)
+                return parse(answer)
+            finally:
+                self._flights.current = None
+
+        return call
+
+    async def _timed(
+        self, pool: ThreadPool, operation: str, call: Callable[[_Flight], T], flight: _Flight
+    ) -> T:
+        now = asyncio.get_running_loop().time
+        began = now()
+        try:
+            answer = await self._run(pool, operation, call, flight)
+        except AgentCoreError as error:
+            if error.kind is not ErrorKind.FENCED:
+                self._on_call(operation, error.code, now() - began)
+            raise
+        self._on_call(operation, "OK", now() - began)
+        return answer
+
+    async def _run(
+        self, pool: ThreadPool, operation: str, call: Callable[[_Flight], T], flight: _Flight
+    ) -> T:
+        mutating = flight.fence is not None
+
+        def attempt() -> T:
+            try:
+                return call(flight)
+            except Exception as error:
+                raise self._understood(error, flight) from error
+
+        job = pool.submit(attempt)
+        bound = self._call_seconds
+        try:
+            async with asyncio.timeout(bound):
+                return await job.future
+        except TimeoutError:
+            # Before `sent` is read: whichever of the two threads comes second sees what the other has set.
+            flight.given_up = True
+            raise AgentCoreError(
+                ErrorKind.TRANSIENT,
+                "Timeout",
+                f"{operation} did not end within {bound:g} s"
+                if job.started
+                else f"{operation} waited {bound:g} s for calls that do not end",
+                maybe_applied=mutating and flight.sent,
+            ) from None
+        finally:
+            # A cancelled call, too.
+            flight.given_up = True
+
+    def _understood(self, error: Exception, flight: _Flight) -> AgentCoreError:
+        """Return what an error means, and see to it that the next call fares better where it can."""
+        understood = from_botocore(error, mutating=flight.fence is not None, sent=flight.sent)
+        if isinstance(error, NoCredentialsError):
+            # The client has none for good; a metadata service that comes up later deserves a new chain.
+            self._forget(flight.client)
+        elif isinstance(error, ClientError) and understood.code in _EXPIRED and self._renewable:
+            # They ended before their time, or by a clock of ours that is slow; or the token file that they
+            # are fetched with did, and is about to be replaced.
+            self._forget(flight.client)
+            return AgentCoreError(ErrorKind.TRANSIENT, understood.code, understood.message)
+        elif isinstance(error, ClientError):
+            return self._skew.learn(error) or understood
+        return understood
+
+    def _clients(self) -> tuple[BaseClient, BaseClient]:
+        """Return the AgentCore and STS clients; called in threads."""
+        with self._lock:
+            if self._client is None or self._sts is None:
+                aws = sdk.new_session(self._region, call_seconds=self._call_seconds)
+                self._client = sdk.new_client(aws, user_agent=self._user_agent, connections=self._connections)
+                self._client.meta.events.register("before-send", self._before_send)
+                self._sts = sdk.new_sts_client(aws, user_agent=self._user_agent)
+                for client in (self._client, self._sts):
+                    self._skew.attach(client)
+                self._renewable = isinstance(aws.get_credentials(), RefreshableCredentials)
+            return self._client, self._sts
+
+    def _forget(self, client: BaseClient | None) -> None:
+        """Walk the credential chain again at the next call, unless another thread has done so already."""
+        with self._lock:
+            if self._client is client:
+                self._client = self._sts = None
+
+    def _before_send(self, **_: object) -> None:
+        """Ask the fence in the last moment: credentials are there, the request is signed."""
+        flight: _Flight = self._flights.current
+        if flight.fence is not None and not flight.fence():
+            raise AgentCoreError(
+                ErrorKind.FENCED, "Fenced", "not sent: this process does not hold the lease any more"
+            )
+        flight.sent = True
+        if flight.given_up:
+            raise AgentCoreError(ErrorKind.TRANSIENT, "Timeout", "not sent: nobody waits for it any more")

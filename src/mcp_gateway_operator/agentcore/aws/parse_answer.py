@@ -1,0 +1,190 @@
+"""From the service's answers to the types of `targets.model`.
+
+botocore checks what it sends and believes what it gets: a number arrives where the service model has a text.
+So answers are checked here, once, and what is behind the adapter never meets one of another shape.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, Final, TypeVar
+
+import msgspec
+from botocore.model import Shape
+
+from mcp_gateway_operator.agentcore.port import ListPage
+from mcp_gateway_operator.targets.shape import Target, TargetSummary
+
+T = TypeVar("T")
+
+Text = Annotated[str, msgspec.Meta(min_length=1, max_length=2048)]
+"""Longer than any member of a summary in the service model, short enough to be kept."""
+
+MAX_REASONS: Final = 100
+MAX_REASON: Final = 2048
+"""Characters of a statusReason; with `MAX_REASONS` the bounds of the service model."""
+YEARS: Final = range(1970, 9000)
+"""Years of a timestamp that sums and other time zones do not lead out of the calendar."""
+
+_CONFIG: Final = (
+    "targetConfiguration",
+    "credentialProviderConfigurations",
+    "metadataConfiguration",
+    "privateEndpoint",
+    "certificateConfigurations",
+)
+_TYPES: Final = {"string": str, "timestamp": str, "integer": int, "long": int, "boolean": bool}
+_NESTED: Final = frozenset({"structure", "map", "list"})
+
+
+class AnswerError(ValueError):
+    """An answer that is not of the service model's shape; the message quotes nothing of it."""
+
+
+class _Summary(msgspec.Struct, rename="camel"):
+    target_id: Text
+    name: Text
+    status: Text
+    created_at: Text
+    updated_at: Text
+    description: Annotated[str, msgspec.Meta(max_length=2048)] | None = None
+    last_synchronized_at: Text | None = None
+    listing_mode: Text | None = None
+    resource_priority: int | None = None
+
+
+class _Page(msgspec.Struct, rename="camel"):
+    items: list[_Summary]
+    next_token: Annotated[str, msgspec.Meta(max_length=2048)] | None = None
+
+
+class _Details(msgspec.Struct, rename="camel"):
+    gateway_arn: Text
+    status_reasons: list[str] = []
+
+
+class _Status(msgspec.Struct):
+    status: Text
+
+
+class _Consent(msgspec.Struct, rename="camel"):
+    authorization_url: Annotated[str, msgspec.Meta(max_length=8192)] | None = None
+
+
+def check(shape: Shape, value: object, member: str = "the answer") -> None:
+    """Make sure that a parsed answer has the types of its shape in the service model.
+
+    Raises:
+        AnswerError: it has not.
+    """
+    inner: list[tuple[Shape, object, str]] = []
+    match shape.type_name, value:
+        case "structure", dict():
+            # What a structure lacks may be spelt as null.
+            given = ((key, each) for key, each in value.items() if each is not None)
+            inner = [(shape.members[key], each, key) for key, each in given if key in shape.members]
+        case "map", dict():
+            inner = [(shape.value, each, member) for each in value.values()]
+        case "list", list():
+            inner = [(shape.member, each, member) for each in value]
+        case kind, _ if isinstance(value, _TYPES.get(kind, object)) and kind not in _NESTED:
+            pass
+        case kind, _:
+            raise AnswerError(f"{member} is no {kind}")
+    for each in inner:
+        check(*each)
+
+
+def page(answer: Mapping[str, Any]) -> ListPage:
+    """Return a page of ListGatewayTargets.
+
+    Raises:
+        AnswerError: the answer has another shape than the service model's.
+    """
+    checked = _checked(answer, _Page)
+    return ListPage(tuple(map(_summary, checked.items)), checked.next_token or None)
+
+
+def target(answer: Mapping[str, Any]) -> Target:
+    """Return the full target that Get, Create and Update answer.
+
+    Raises:
+        AnswerError: as for `page`.
+    """
+    configuration = answer.get("targetConfiguration") or {}
+    server = (configuration.get("mcp") or {}).get("mcpServer") or {}
+    # A full answer has these where they are written, a summary at the top.
+    at_the_top = {key: server.get(key) for key in ("listingMode", "resourcePriority")}
+    details = _checked(answer, _Details)
+    consent = _checked((answer.get("authorizationData") or {}).get("oauth2") or {}, _Consent)
+    config = {key: answer[key] for key in _CONFIG if key in answer}
+    return Target(
+        summary=_summary(_checked({**answer, **at_the_top}, _Summary)),
+        gateway_arn=details.gateway_arn,
+        status_reasons=tuple(reason[:MAX_REASON] for reason in details.status_reasons[:MAX_REASONS]),
+        config=config,
+        authorization_url=consent.authorization_url,
+    )
+
+
+def synchronized(answer: Mapping[str, Any]) -> Target:
+    """Return the target that SynchronizeGatewayTargets, asked for one, answers.
+
+    Raises:
+        AnswerError: as for `page`, or not one target.
+    """
+    targets = answer.get("targets") or []
+    if len(targets) != 1:
+        raise AnswerError(f"{len(targets)} targets where one was asked for")
+    (only,) = targets
+    return target(only)
+
+
+def status(answer: Mapping[str, Any]) -> str:
+    """Return the status of an answer that is asked for nothing else.
+
+    Raises:
+        AnswerError: as for `page`.
+    """
+    return _checked(answer, _Status).status
+
+
+def _checked(answer: object, shape: type[T]) -> T:
+    try:
+        return msgspec.convert(answer, shape)
+    except msgspec.ValidationError as error:
+        raise AnswerError(str(error)) from None
+
+
+def _summary(checked: _Summary) -> TargetSummary:
+    mode = checked.listing_mode
+    synchronized_at = checked.last_synchronized_at
+    return TargetSummary(
+        target_id=checked.target_id,
+        name=checked.name,
+        # A fleet has few different words here: each is kept once.
+        status=sys.intern(checked.status),
+        created_at=_moment(checked.created_at),
+        updated_at=_moment(checked.updated_at),
+        description=checked.description,
+        resource_priority=checked.resource_priority,
+        listing_mode=sys.intern(mode) if mode else None,
+        last_synchronized_at=None if synchronized_at is None else _moment(synchronized_at),
+    )
+
+
+def _moment(text: str) -> str:
+    """Return a timestamp as it came, in UTC where it names no zone.
+
+    Raises:
+        AnswerError: it is none.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.year not in YEARS:
+        raise AnswerError("a timestamp that is no moment in time")
+    return text if moment.tzinfo is not None else f"{text}+00:00"

@@ -1,0 +1,13 @@
+"""What is known of the targets of each gateway, kept by Lists."""
+
+from __future__ import annotations
+
+from mcp_gateway_operator.agentcore.observe.gateway_table import Change, GatewayTable, Row
+from mcp_gateway_operator.agentcore.observe.observer import Observer
+
+__all__ = [
+    "Change",
+    "GatewayTable",
+    "Observer",
+    "Row",
+]

@@ -1,0 +1,270 @@
+"""What is known of one gateway's targets, from Lists, Gets and the answers of our own writes.
+
+Reads overlap with writes, and AWS may answer a read from before a write after it. So everything here carries
+the moment at which the request that brought it began, and older knowledge never replaces newer. All moments
+are seconds of the event loop's clock. Nothing here waits or calls.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, KeysView
+from typing import Final, NamedTuple
+
+import msgspec
+from msgspec.structs import force_setattr
+
+from mcp_gateway_operator.agentcore.observe.evidence import Evidence
+from mcp_gateway_operator.agentcore.observe.reverse_index import Index
+from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind
+from mcp_gateway_operator.targets.shape import TRANSIENT, Target, TargetSummary, find_marker
+
+_VANISHED: Final = 1_000
+"""Ids of vanished targets remembered per gateway."""
+
+
+class Row(msgspec.Struct, frozen=True):
+    """One target as last seen.
+
+    Attributes:
+        summary: what AWS says of it.
+        read_began: when the read or write that gave the summary began.
+        listed: a List of this process has shown the id.
+        fingerprint: the summary's as the last List showed it: a Get may spell the same thing in another way,
+            so what Lists say is compared with what Lists said.
+    """
+
+    summary: TargetSummary
+    read_began: float
+    listed: bool
+    fingerprint: tuple[object, ...] | None = None
+
+
+class Change(NamedTuple):
+    """What a read or write changed; equal summaries mean that the same state has become credible."""
+
+    target_id: str
+    before: TargetSummary | None
+    after: TargetSummary | None
+
+
+class GatewayTable:
+    """The targets of one gateway.
+
+    Attributes:
+        gateway_id: whose targets.
+        listed_at: start of the newest complete successful List, None before the first.
+        error: why the latest List failed, None when it did not.
+        missing_since: since when Lists answer that the gateway does not exist.
+    """
+
+    def __init__(self, gateway_id: str) -> None:
+        self.gateway_id = gateway_id
+        self.listed_at: float | None = None
+        self.error: AgentCoreError | None = None
+        self.missing_since: float | None = None
+        self._rows: dict[str, Row] = {}
+        self._names = Index()
+        self._markers = Index()
+        self._evidence = Evidence()
+        self._vanished: dict[str, None] = {}
+        self._passed_over: set[str] = set()
+
+    # What is known.
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def row(self, target_id: str) -> Row | None:
+        """Return a target's row."""
+        return self._rows.get(target_id)
+
+    def rows(self) -> tuple[Row, ...]:
+        """Return all rows."""
+        return tuple(self._rows.values())
+
+    def named(self, name: str) -> tuple[Row, ...]:
+        """Return the rows with a name: usually one, more while AWS's view is not yet consistent."""
+        return tuple(self._rows[target_id] for target_id in self._names.get(name))
+
+    def marked(self, marker: str) -> tuple[Row, ...]:
+        """Return the rows whose description carries a marker, given as `OWNER/OBJECT`."""
+        return tuple(self._rows[target_id] for target_id in self._markers.get(marker))
+
+    def markers(self) -> KeysView[str]:
+        """Return every marker that some row carries, as `OWNER/OBJECT`; a live view."""
+        return self._markers.keys()
+
+    def was_listed(self, target_id: str) -> bool:
+        """Whether a List of this process has shown the id, also when it has vanished since."""
+        row = self._rows.get(target_id)
+        return row.listed if row is not None else target_id in self._vanished
+
+    def absences(self, target_id: str) -> tuple[float, float] | None:
+        """Return when the first and the latest of an unbroken run of 404s for this id began."""
+        return self._evidence.absences(target_id)
+
+    def last_absent(self, target_id: str) -> float | None:
+        """Return when the latest Get that answered 404 began, also if the target was seen since.
+
+        Remembered for ten minutes.
+        """
+        return self._evidence.last_absent(target_id)
+
+    def ready(self, target_id: str) -> bool:
+        """Whether the target is READY, and credibly so after a write of ours."""
+        row = self._rows.get(target_id)
+        return row is not None and row.summary.status == "READY" and self._credible(row)
+
+    def settled(self, target_id: str) -> bool:
+        """Whether the target is credibly (see `ready`) in a state that does not end by itself."""
+        row = self._rows.get(target_id)
+        return row is not None and row.summary.status not in TRANSIENT and self._credible(row)
+
+    # What becomes known.
+
+    def apply_list(self, items: Iterable[TargetSummary], *, began: float, pages: int = 1) -> list[Change]:
+        """Take in a complete List and return what it changed.
+
+        A row that the List lacks is removed, except one that a newer read or write gave, one of our own
+        Creates that no List has shown yet (for `LIST_LAG` seconds after the answer), and, in a List of
+        several pages, one that the List before still had: targets that come and go between two pages shift
+        others.
+        """
+        shown = {item.target_id: item for item in items}
+        changes: list[Change] = []
+        for target_id, item in shown.items():
+            self._evidence.seen(target_id, began=began)
+            changes += self._read(item, began=began, listed=True)
+        missing = {target_id for target_id, row in self._rows.items() if target_id not in shown}
+        gone = {target_id for target_id in missing if self._may_vanish(target_id, began)}
+        if pages > 1:
+            gone &= self._passed_over
+        self._passed_over = missing - gone
+        changes += [self._remove(target_id) for target_id in gone]
+        self.listed_at = began
+        self.error = None
+        self.missing_since = None
+        self._evidence.forget(began)
+        for target_id in list(self._vanished)[: max(0, len(self._vanished) - _VANISHED)]:
+            del self._vanished[target_id]
+        return changes
+
+    def apply_failed_list(self, error: AgentCoreError, *, began: float) -> bool:
+        """Note that a List failed and return whether that is news."""
+        if error.kind is not ErrorKind.NOT_FOUND:
+            # The run of 404s must be unbroken to be believed; a throttled call said nothing.
+            if error.kind is not ErrorKind.THROTTLED:
+                self.missing_since = None
+        elif self.missing_since is None:
+            self.missing_since = began
+        news = self.error is None or _text(self.error) != _text(error)
+        self.error = error
+        return news
+
+    def apply_write(self, target: Target, *, began: float, ended: float) -> list[Change]:
+        """Take in the answer of our Create, Update or Synchronize."""
+        summary = self._complete(target.summary)
+        row = self._rows.get(summary.target_id)
+        before = row.summary if row is not None else None
+        self._evidence.wrote(summary.target_id, ended=ended, updated_at=summary.updated_at, before=before)
+        self._evidence.seen(summary.target_id, began=began)
+        return self._put(summary, began=began, listed=False)
+
+    def apply_deleted(self, target_id: str, status: str, *, began: float, ended: float) -> list[Change]:
+        """Take in the answer of our Delete: the row shows the status that AWS answered."""
+        row = self._rows.get(target_id)
+        self._evidence.wrote(target_id, ended=ended, updated_at=None, before=None)
+        if row is None:
+            return []
+        return self._put(msgspec.structs.replace(row.summary, status=status), began=began, listed=False)
+
+    def apply_get(self, target: Target, *, began: float) -> list[Change]:
+        """Take in the answer of a Get."""
+        summary = self._complete(target.summary)
+        self._evidence.seen(summary.target_id, began=began)
+        return self._read(summary, began=began, listed=False)
+
+    def apply_absent(self, target_id: str, *, began: float) -> None:
+        """Note that a Get answered 404. The row goes when a List lacks it, not before."""
+        self._evidence.absent(target_id, began=began)
+
+    # How.
+
+    def _credible(self, row: Row) -> bool:
+        return self._evidence.credible(row.summary, began=row.read_began)
+
+    def _read(self, summary: TargetSummary, *, began: float, listed: bool) -> list[Change]:
+        row = self._rows.get(summary.target_id)
+        outdated = self._evidence.outdated(summary.target_id, began=began)
+        if outdated or (row is not None and began < row.read_began):
+            if listed and row is not None and not row.listed:
+                self._rows[summary.target_id] = msgspec.structs.replace(row, listed=True)
+            return []
+        believed = self.settled(summary.target_id)
+        self._evidence.agree(summary.target_id, summary.status, began=began)
+        changes = self._put(summary, began=began, listed=listed)
+        if not changes and not believed and self.settled(summary.target_id):
+            return [Change(summary.target_id, summary, summary)]
+        return changes
+
+    def _put(self, summary: TargetSummary, *, began: float, listed: bool) -> list[Change]:
+        target_id = summary.target_id
+        row = self._rows.get(target_id)
+        before = row.summary if row is not None else None
+        if before == summary:
+            # The equal one that is there already: memory does not move.
+            summary = before
+        else:
+            _share(summary)
+            target_id = summary.target_id
+            self._names.move(target_id, before.name if before else None, summary.name)
+            self._markers.move(
+                target_id,
+                find_marker(before.description) if before else None,
+                find_marker(summary.description),
+            )
+        fingerprint = row.fingerprint if row is not None else None
+        if listed and fingerprint != (new := summary.fingerprint):
+            fingerprint = new
+        self._rows[target_id] = Row(summary, began, listed or self.was_listed(target_id), fingerprint)
+        self._vanished.pop(target_id, None)
+        return [] if before is summary else [Change(target_id, before, summary)]
+
+    def _may_vanish(self, target_id: str, began: float) -> bool:
+        row = self._rows[target_id]
+        newer = row.read_began > began
+        return not newer and self._evidence.may_vanish(target_id, listed=row.listed, began=began)
+
+    def _remove(self, target_id: str) -> Change:
+        row = self._rows.pop(target_id)
+        self._names.move(target_id, row.summary.name, None)
+        self._markers.move(target_id, find_marker(row.summary.description), None)
+        if row.listed:
+            self._vanished[target_id] = None
+        return Change(target_id, row.summary, None)
+
+    def _complete(self, summary: TargetSummary) -> TargetSummary:
+        """Fill in what only Lists are sure to show: a full answer may leave defaulted fields out."""
+        row = self._rows.get(summary.target_id)
+        if row is None:
+            return summary
+        return msgspec.structs.replace(
+            summary,
+            listing_mode=summary.listing_mode or row.summary.listing_mode,
+            resource_priority=(
+                row.summary.resource_priority
+                if summary.resource_priority is None
+                else summary.resource_priority
+            ),
+        )
+
+
+def _share(summary: TargetSummary) -> None:
+    """Hold once what the object's status holds, too. Nobody has hashed or stored these texts yet."""
+    for name in ("target_id", "name", "updated_at"):
+        force_setattr(summary, name, sys.intern(getattr(summary, name)))
+
+
+def _text(error: AgentCoreError) -> tuple[ErrorKind, str, str]:
+    return error.kind, error.code, error.message

@@ -1,0 +1,148 @@
+"""How many writes one gateway takes at a time, and what AWS counts there: calls, or targets on the move.
+
+The service documents a quota of concurrent operations on a gateway and not what counts as one. Calls are
+assumed, for they give the greater pace. A refusal that only makes sense if targets in CREATING, UPDATING and
+DELETING count as well says otherwise: then they do, for the whole account, until it is time to try again.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from mcp_gateway_operator.agentcore.quota.limits import Op
+from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind
+
+HOLD_SECONDS: Final = 300.0
+"""How long a target counts as on the move at most, should nobody ever see it settle."""
+FIRST_LESSON: Final = 300.0
+"""Seconds for which targets count after the first refusal of its kind."""
+LONGEST_LESSON: Final = 3600.0
+"""The lesson doubles up to this while each try without it is refused soon."""
+TRIAL_SECONDS: Final = 600.0
+"""A refusal within this time after a lesson shows that it still holds."""
+DOUBTS: Final = 3
+"""Refusals that do not say what they are for, within `DOUBTS_WITHIN` seconds, that make a lesson."""
+DOUBTS_WITHIN: Final = 60.0
+
+_SPOKEN: Final = re.compile(
+    r"\bconcurren(?!t (?:modification|update))|\bsimultaneous|\bin.flight\b", re.IGNORECASE
+)
+_OTHERWISE: Final = re.compile(r"\bname\b|\bexist|\bunique\b|\btoo many targets\b", re.IGNORECASE)
+_BUSY: Final = frozenset({ErrorKind.THROTTLED, ErrorKind.CONFLICT, ErrorKind.QUOTA})
+
+
+def speaks_of_concurrency(error: AgentCoreError) -> bool:
+    """Whether a refusal names the number of operations at a time, and not their rate."""
+    return error.kind in _BUSY and _SPOKEN.search(error.message) is not None
+
+
+@dataclass(slots=True)
+class _Gateway:
+    """`moving` has the targets on the move and when they stop to count, the earliest first."""
+
+    in_flight: int = 0
+    moving: dict[str, float] = field(default_factory=dict)
+
+
+class Slots:
+    """The slots of all gateways of one account. All times are seconds of one monotonic clock.
+
+    Args:
+        limit: writes of one gateway at a time; None is unlimited.
+    """
+
+    def __init__(self, limit: int | None) -> None:
+        self.limit = limit
+        self._gateways: dict[str, _Gateway] = {}
+        self._lesson = FIRST_LESSON
+        self._until = -math.inf
+        self._doubts: list[float] = []
+
+    def counts_targets(self, now: float) -> bool:
+        """Whether targets on the move take slots at present, as calls always do."""
+        return now < self._until
+
+    def taken(self, gateway_id: str, now: float) -> int:
+        """Return how many slots of a gateway are taken."""
+        gateway = self._gateways.get(gateway_id)
+        if gateway is None:
+            return 0
+        return gateway.in_flight + (self._moving(gateway, now) if self.counts_targets(now) else 0)
+
+    def free(self, gateway_id: str, now: float) -> bool:
+        """Whether a gateway has a slot."""
+        return self.limit is None or self.taken(gateway_id, now) < self.limit
+
+    def take(self, gateway_id: str) -> None:
+        """Take a slot for a call."""
+        self._gateways.setdefault(gateway_id, _Gateway()).in_flight += 1
+
+    def give_back(self, gateway_id: str) -> None:
+        """End a call."""
+        gateway = self._gateways[gateway_id]
+        gateway.in_flight -= 1
+        self._drop_if_idle(gateway_id, gateway)
+
+    def moving(self, gateway_id: str, target_id: str, now: float) -> None:
+        """Note that a target is on the move, whoever moved it."""
+        if self.limit is None:
+            return
+        gateway = self._gateways.setdefault(gateway_id, _Gateway())
+        gateway.moving.pop(target_id, None)
+        gateway.moving[target_id] = now + HOLD_SECONDS
+
+    def settled(self, gateway_id: str, target_id: str) -> bool:
+        """Note that a target is on the move no more; return whether it was."""
+        gateway = self._gateways.get(gateway_id)
+        if gateway is None or gateway.moving.pop(target_id, None) is None:
+            return False
+        self._drop_if_idle(gateway_id, gateway)
+        return True
+
+    def refused(self, gateway_id: str, op: Op, error: AgentCoreError, now: float) -> None:
+        """Learn from a refused write, whose call is still counted as in flight."""
+        gateway = self._gateways[gateway_id]
+        moving = self._moving(gateway, now)
+        others = gateway.in_flight - 1 + moving
+        if self.limit is None or self.counts_targets(now) or not moving or others < self.limit:
+            return
+        if not speaks_of_concurrency(error):
+            if not _may_mean_concurrency(op, error):
+                return
+            self._doubts = [*(at for at in self._doubts if at > now - DOUBTS_WITHIN), now]
+            if len(self._doubts) < DOUBTS:
+                return
+        self._doubts = []
+        again = now < self._until + TRIAL_SECONDS
+        self._lesson = min(2 * self._lesson, LONGEST_LESSON) if again else FIRST_LESSON
+        self._until = now + self._lesson
+
+    def next_at(self, now: float) -> float | None:
+        """Return when slots become free by themselves; None when only calls and targets that end free any."""
+        if not self.counts_targets(now):
+            return None
+        return min([self._until, *_firsts(self._gateways.values())])
+
+    def _moving(self, gateway: _Gateway, now: float) -> int:
+        for target_id in [each for each, until in gateway.moving.items() if until <= now]:
+            del gateway.moving[target_id]
+        return len(gateway.moving)
+
+    def _drop_if_idle(self, gateway_id: str, gateway: _Gateway) -> None:
+        if not gateway.in_flight and not gateway.moving:
+            del self._gateways[gateway_id]
+
+
+def _firsts(gateways: Iterable[_Gateway]) -> list[float]:
+    return [next(iter(gateway.moving.values())) for gateway in gateways if gateway.moving]
+
+
+def _may_mean_concurrency(op: Op, error: AgentCoreError) -> bool:
+    """Whether a refusal without a word of concurrency may mean it: not one for a name or a target's state."""
+    if error.kind is ErrorKind.THROTTLED:
+        return True
+    return op is Op.CREATE and error.kind in _BUSY and _OTHERWISE.search(error.message) is None

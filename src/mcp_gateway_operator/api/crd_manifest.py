@@ -1,0 +1,171 @@
+"""The CustomResourceDefinition, rendered from the types.
+
+Two variants have the same types. The strict one carries all rules and needs Kubernetes 1.30, which lets
+objects that break a newer rule be updated and deleted all the same (CRDValidationRatcheting). The legacy one
+is for Kubernetes 1.19 to 1.29 and asks no more of the Go operator's fields than its CRD did.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+import msgspec
+
+from mcp_gateway_operator.api import names, rules
+from mcp_gateway_operator.api.schema import Field, Node, Rule, describe
+from mcp_gateway_operator.api.types import MCPServer
+
+NAME: Final = f"{names.PLURAL}.{names.GROUP}"
+
+_CONDITION = '.status.conditions[?(@.type=="{}")].{}'
+_COLUMNS: Final = (
+    ("Endpoint", "string", ".spec.endpoint", 0),
+    ("Status", "string", ".status.targetStatus", 0),
+    ("Ready", "string", _CONDITION.format("Ready", "status"), 0),
+    ("Age", "date", ".metadata.creationTimestamp", 0),
+    ("Reason", "string", _CONDITION.format("Ready", "reason"), 1),
+    ("Target ID", "string", ".status.targetId", 1),
+    ("Gateway", "string", ".status.gatewayId", 1),
+    ("Synced", "string", _CONDITION.format("Synced", "status"), 1),
+    ("Message", "string", _CONDITION.format("Ready", "message"), 1),
+)
+
+_UNSEEN: Final = {"observedGeneration": -1}
+"""Status of an object that no operator has looked at yet.
+
+kstatus takes an object without any status for current, and one whose generation was not observed for one in
+progress; Flux's own resources have the same default.
+"""
+
+_DESCRIPTION: Final = (
+    "MCPServer registers one MCP server as a target of an AWS Bedrock AgentCore gateway and keeps the target "
+    "in step with the spec until the object is deleted."
+)
+
+
+def custom_resource_definition(*, legacy: bool = False) -> dict[str, Any]:
+    """Return the CRD as plain JSON: the strict variant, or the one for Kubernetes before 1.30."""
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": NAME},
+        "spec": {
+            "group": names.GROUP,
+            "names": {
+                "kind": names.KIND,
+                "listKind": f"{names.KIND}List",
+                "plural": names.PLURAL,
+                "singular": names.SINGULAR,
+                "shortNames": list(names.SHORT_NAMES),
+            },
+            "scope": "Namespaced",
+            "versions": [
+                {
+                    "name": names.VERSION,
+                    "served": True,
+                    "storage": True,
+                    "subresources": {"status": {}},
+                    "additionalPrinterColumns": [_column(*each) for each in _COLUMNS],
+                    "schema": {"openAPIV3Schema": _root(legacy=legacy)},
+                }
+            ],
+        },
+    }
+
+
+def _column(name: str, kind: str, path: str, priority: int) -> dict[str, Any]:
+    column: dict[str, Any] = {"name": name, "type": kind, "jsonPath": path}
+    if priority:
+        column["priority"] = priority
+    return column
+
+
+def _root(*, legacy: bool) -> dict[str, Any]:
+    tree = describe(MCPServer)
+    root: dict[str, Any] = {
+        "type": "object",
+        "description": _DESCRIPTION,
+        "properties": {
+            "apiVersion": {
+                "type": "string",
+                "description": f"Version of this schema: {names.GROUP}/{names.VERSION}.",
+            },
+            "kind": {"type": "string", "description": f"Always {names.KIND}."},
+            "metadata": {"type": "object"},
+            "spec": schema(tree.properties["spec"], legacy=legacy),
+            "status": schema(tree.properties["status"], legacy=legacy) | {"default": dict(_UNSEEN)},
+        },
+    }
+    if not legacy:
+        root["x-kubernetes-validations"] = [_validation(rule) for rule in rules.OBJECT]
+    return root
+
+
+def schema(node: Node, *, legacy: bool) -> dict[str, Any]:
+    """Return the structural schema of `node` and what is below it."""
+    field = node.field
+    rendered: dict[str, Any] = {"type": "object" if node.kind == "map" else node.kind}
+    if field.doc:
+        rendered["description"] = _text(field)
+    rendered |= dict(field.old) if legacy and field.old is not None else _limits(field)
+    if node.kind == "integer":
+        rendered["format"] = "int64"
+    if node.kind == "object":
+        rendered["properties"] = {
+            name: schema(child, legacy=legacy) for name, child in node.properties.items()
+        }
+        required = [name for name, child in node.properties.items() if child.field.required]
+        rendered |= {"required": required} if required else {}
+    elif node.kind == "map" and node.item is not None:
+        rendered["additionalProperties"] = schema(node.item, legacy=legacy)
+    elif node.kind == "array" and node.item is not None:
+        loose = legacy and field.old is not None
+        rendered["items"] = {"type": node.item.kind} if loose else schema(node.item, legacy=legacy)
+        rendered["x-kubernetes-list-type"] = "map" if field.list_key else "atomic"
+        rendered |= {"x-kubernetes-list-map-keys": [field.list_key]} if field.list_key else {}
+    if field.rules and not legacy:
+        rendered["x-kubernetes-validations"] = [_validation(rule) for rule in field.rules]
+    return rendered
+
+
+def _text(field: Field) -> str:
+    return f"{field.doc} Example: {field.example}" if field.example else field.doc
+
+
+def _limits(field: Field) -> dict[str, Any]:
+    # "" means absent: templates write it into optional fields, so their enumerations and minimums admit it.
+    enum = list(field.enum) if field.required or not field.enum else ["", *field.enum]
+    limits = {
+        "default": field.default,
+        "enum": [str(each) for each in enum] or None,
+        "format": field.format or None,
+        "minLength": field.min_length,
+        "maxLength": field.max_length,
+        "minItems": field.min_items,
+        "maxItems": field.max_items,
+        "maxProperties": field.max_properties,
+        "minimum": field.minimum,
+        "maximum": field.maximum,
+    }
+    return {name: value for name, value in limits.items() if value is not None}
+
+
+def _validation(rule: Rule) -> dict[str, Any]:
+    cel = rule.cel
+    validation: dict[str, Any] = {"rule": cel, "message": rule.message}
+    if rule.ratchet:
+        before = re.sub(r"\bself\b", "oldSelf.value()", cel)
+        validation |= {"rule": f"({cel}) || (oldSelf.hasValue() && !({before}))", "optionalOldSelf": True}
+    if rule.field:
+        validation["fieldPath"] = f".{rule.field}"
+    if rule.reason != "FieldValueInvalid":
+        validation["reason"] = rule.reason
+    return validation
+
+
+def to_yaml(manifest: dict[str, Any]) -> str:
+    """Return a manifest as YAML text, in the order of its keys."""
+    import yaml  # noqa: PLC0415  -- only commands that print manifests pay for the import
+
+    return yaml.safe_dump(msgspec.to_builtins(manifest), sort_keys=False, width=100, allow_unicode=True)

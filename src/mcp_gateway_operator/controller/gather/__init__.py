@@ -1,0 +1,20 @@
+"""First part of a pass: what is known of an object, from caches and memory. No call leaves the process."""
+
+from __future__ import annotations
+
+from mcp_gateway_operator.controller.gather.full_gateways import Room
+from mcp_gateway_operator.controller.gather.gateways_in_use import Gateways
+from mcp_gateway_operator.controller.gather.load import Loader
+from mcp_gateway_operator.controller.gather.memories import Memories
+from mcp_gateway_operator.controller.gather.object_index import Key, ObjectIndex
+from mcp_gateway_operator.controller.gather.rivals import Rivals
+
+__all__ = [
+    "Gateways",
+    "Key",
+    "Loader",
+    "Memories",
+    "ObjectIndex",
+    "Rivals",
+    "Room",
+]

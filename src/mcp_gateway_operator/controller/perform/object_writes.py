@@ -1,0 +1,115 @@
+"""The writes to an MCPServer: finalizer, status and Events, each with its guard."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from mcp_gateway_operator.api import names
+from mcp_gateway_operator.api.types import MCPServer, MCPServerStatus
+from mcp_gateway_operator.controller.gather import Key
+from mcp_gateway_operator.controller.ports import MCPSERVERS, Ports
+from mcp_gateway_operator.runtime.cluster import ApiError, PatchType
+from mcp_gateway_operator.runtime.events import EventType, ObjectRef
+from mcp_gateway_operator.targets.known import Memory
+
+
+class ObjectWriter:
+    """Writes objects, and keeps the informer's cache in step with what it wrote."""
+
+    def __init__(self, ports: Ports) -> None:
+        self._ports = ports
+        self.reporting: set[Key] = set()
+        """Objects whose status is being written: that it changes is no news to them."""
+
+    async def protect(self, obj: MCPServer, gateway_id: str) -> MCPServer:
+        """Add the finalizer and the annotation in one write, guarded by resourceVersion."""
+        meta = obj.metadata
+        patch = {
+            "metadata": {
+                "resourceVersion": meta.resource_version,
+                "finalizers": list(dict.fromkeys((*meta.finalizers, names.FINALIZER))),
+                "annotations": {names.GATEWAY_ANNOTATION: gateway_id},
+            }
+        }
+        return await self._patch(obj, patch, PatchType.MERGE)
+
+    async def release(self, obj: MCPServer) -> None:
+        """Take our finalizer off, guarded by resourceVersion."""
+        meta = obj.metadata
+        patch = {
+            "metadata": {
+                "resourceVersion": meta.resource_version,
+                "finalizers": [item for item in meta.finalizers if item != names.FINALIZER],
+            }
+        }
+        await self._patch(obj, patch, PatchType.MERGE)
+        if len(meta.finalizers) == 1:
+            # It was the last finalizer: the API server removes the object with this very write.
+            self._ports.informer.forget(obj.key, meta.uid)
+
+    async def fetch(self, obj: MCPServer) -> MCPServer:
+        """Read an object with a quorum read."""
+        meta = obj.metadata
+        raw = await self._ports.cluster.get(MCPSERVERS, meta.namespace, meta.name)
+        return self._ports.informer.remember(raw)
+
+    async def _patch(
+        self, obj: MCPServer, patch: object, kind: PatchType, *, subresource: str = ""
+    ) -> MCPServer:
+        meta = obj.metadata
+        raw = await self._ports.cluster.patch(
+            MCPSERVERS, meta.namespace, meta.name, patch, kind=kind, subresource=subresource
+        )
+        return self._ports.informer.remember(raw)
+
+    async def write_status(self, obj: MCPServer, status: MCPServerStatus, memory: Memory) -> MCPServer:
+        """Write a status that holds all that is remembered of the object's targets, which is kept till then.
+
+        Raises:
+            ApiError: it was refused, or its answer lost: what the status holds is to be read first.
+        """
+        memory.record_failed = memory.record is not None
+        obj = await self._write_status(obj, status)
+        memory.record = memory.moves = None
+        memory.record_failed = False
+        memory.wrote = obj.status
+        return obj
+
+    async def _write_status(self, obj: MCPServer, status: MCPServerStatus) -> MCPServer:
+        """Write a whole status, of the very object and version that it speaks of.
+
+        A process that lost the lease while it was stopped would else put an old record over a newer one.
+        """
+        meta = obj.metadata
+        patch: list[dict[str, object]] = [
+            {"op": "test", "path": "/metadata/uid", "value": meta.uid},
+            {"op": "test", "path": "/metadata/resourceVersion", "value": meta.resource_version},
+            {"op": "add", "path": "/status", "value": status},
+        ]
+        self.reporting.add(obj.key)
+        try:
+            written = await self._patch(obj, patch, PatchType.JSON, subresource="status")
+        except ApiError as error:
+            if not error.invalid:
+                raise
+            # A failed `test` is an ordinary lost race.
+            raise ApiError(HTTPStatus.CONFLICT, "Conflict", error.message) from error
+        finally:
+            self.reporting.discard(obj.key)
+        held = self._ports.informer.get(obj.key)
+        if held is not None and held.status != written.status:
+            self._ports.queue.add(obj.key)
+        return written
+
+    def event(self, obj: MCPServer, type_: EventType, reason: str, message: str) -> None:
+        """Record an Event on the object; never blocks."""
+        meta = obj.metadata
+        ref = ObjectRef(
+            api_version=f"{names.GROUP}/{names.VERSION}",
+            kind=names.KIND,
+            namespace=meta.namespace,
+            name=meta.name,
+            uid=meta.uid,
+            resource_version=meta.resource_version,
+        )
+        self._ports.events.record(ref, type_, reason, message)

@@ -1,0 +1,195 @@
+"""What a decision rests on: the object, what is known of its target, and what this process remembers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import msgspec
+
+from mcp_gateway_operator.api import names
+from mcp_gateway_operator.api.types import MCPServer
+from mcp_gateway_operator.targets.known.memory import Memory, Record
+from mcp_gateway_operator.targets.shape import Flat, Target, TargetSummary, find_marker, marker_of
+
+LIST_LAG = 60.0
+"""Seconds for which a List may not show what a write did; AWS promises no bound, this is ours."""
+TWO_READS = 2.0
+"""Seconds between two reads that are believed where they agree: a single one may be stale (the Terraform
+provider asks for READY twice in a row for the same reason)."""
+CALL_SECONDS = 15.0
+"""Seconds that a call to AWS may take, credentials, connect and answer together; less with a short lease."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """The operator's settings that decisions depend on.
+
+    Attributes:
+        owner_ids: installation ids; the first is written, all are recognised; empty = not known.
+        sweep_interval: seconds between two full comparisons of a target.
+        started_at: loop time since which this process is the only writer.
+        call_seconds: after which a Create that was sent can no longer arrive.
+        account: AWS account of the credentials, "" when not known.
+        region: AWS Region that calls go to.
+        allow_adoption: objects may take over targets that others made.
+        status_fields: the status fields that the installed CRD keeps, None for all.
+        all_namespaces: every MCPServer there is is watched, so that a marker can be known to name none.
+    """
+
+    default_gateway: str = ""
+    owner_ids: tuple[str, ...] = ()
+    write_marker: bool = True
+    default_deletion_policy: str = "Delete"
+    sweep_interval: float = 6 * 3600.0
+    started_at: float = 0.0
+    call_seconds: float = CALL_SECONDS
+    account: str = ""
+    region: str = ""
+    allow_adoption: bool = False
+    status_fields: frozenset[str] | None = None
+    all_namespaces: bool = False
+
+    @property
+    def marks(self) -> bool:
+        """Whether targets are marked, so that the marker proves ownership."""
+        return self.write_marker and bool(self.owner_ids)
+
+    def marker_of(self, obj: MCPServer) -> str | None:
+        """Return the marker to write on this object's target."""
+        return marker_of(self.owner_ids[0], *obj.key) if self.marks else None
+
+    def markers_of(self, obj: MCPServer) -> tuple[str, ...]:
+        """Return every marker that says a target is this object's."""
+        return tuple(marker_of(owner, *obj.key) for owner in self.owner_ids) if self.marks else ()
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """A target as last read.
+
+    Attributes:
+        read_began: loop time at which the read or write that answered it began.
+        fingerprint: what the last List that showed it said; Lists are compared with Lists only, for a
+            Get may spell the same thing in another way.
+        ready: READY, and credibly so after our own last write.
+        settled: not in a transient state, and read after our own last write was answered.
+        absent_at: loop time at which the latest Get that answered 404 for it began, also if it was seen
+            since; None when none did.
+    """
+
+    gateway_id: str
+    summary: TargetSummary
+    read_began: float
+    fingerprint: tuple[object, ...] | None
+    ready: bool
+    settled: bool
+    absent_at: float | None = None
+
+    @property
+    def marker(self) -> str | None:
+        """The marker on it as OWNER/OBJECT, or None."""
+        return find_marker(self.summary.description)
+
+
+class GatewayView(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of one gateway; `error` is (kind, message) of the last List when it failed."""
+
+    gateway_id: str
+    listed_at: float | None = None
+    error: tuple[str, str] | None = None
+    missing_since: float | None = None
+    targets: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class State:
+    """One consistent view for one decision. `now` and every other instant are loop seconds.
+
+    Attributes:
+        fresh: this pass wrote the object, or read it with a GET, and saw it live and protected.
+        record: the valid record, stored or not yet stored.
+        shared: another live object records the same target.
+        disbelieved: the target that status records without proof, and why it is not this object's.
+        recorded: the row of the recorded target, if it is known and no Get has answered 404 since.
+        still_listed: the last List still showed the recorded id although a Get answered 404.
+        was_listed: a List of this process has shown the recorded id.
+        absences: when the first and the latest of an unbroken run of 404s for the recorded id began.
+        marked: rows that carry this object's marker, on every gateway worth looking at.
+        named: rows that hold the desired name on the desired gateway.
+        want: comparable form of the desired target.
+        tools_due: when `spec.toolSync` asks for the next indexing of tools, None when it does not.
+        name_recorded: another object records the target that holds the desired name.
+        orphans: markers on `named` rows that are this installation's and name no object there is.
+        headers_unknown: only a Get of the recorded target can tell whether its headers are refused.
+        holder: the MCPServer, as NAMESPACE/NAME, whose target holds the desired name, or "".
+        rival: the MCPServer, as NAMESPACE/NAME, that wants the desired name too and comes first, or "".
+        rename_blocked: why the target keeps its old name for now, or "".
+        sync_denied: AWS refuses Synchronize to these credentials (an old IAM policy).
+        heard: ARNs of the gateways whose targets answered this process, the latest last.
+        target: the target read in full by this pass, if it was.
+        problems: what is wrong with the spec, as sentences.
+        moves: the other gateways that hold, or may hold, a target of the object; one without a target id is
+            where a Create may have gone.
+        destination: the same object at the gateway that its spec names, when its record is on another.
+        leftovers: the same object at every other place in `moves`, where nothing of it is to stay.
+        aside: this is one of those states, and looks at its own gateway alone.
+        immovable: the gateway that the spec names, when an old CRD does not let the target move there.
+    """
+
+    now: float
+    obj: MCPServer
+    settings: Settings
+    memory: Memory
+    fresh: bool = False
+    record: Record | None = None
+    shared: bool = False
+    disbelieved: tuple[str, str] | None = None
+    gateway_id: str = ""
+    gateways: dict[str, GatewayView] = field(default_factory=dict)
+    recorded: Row | None = None
+    was_listed: bool = False
+    still_listed: bool = False
+    absences: tuple[float, float] | None = None
+    marked: tuple[Row, ...] = ()
+    named: tuple[Row, ...] = ()
+    want: Flat = field(default_factory=dict)
+    want_digest: str = ""
+    request: dict[str, object] = field(default_factory=dict)
+    heard: dict[str, str] = field(default_factory=dict)
+    target: Target | None = None
+    problems: tuple[str, ...] = ()
+    tools_due: float | None = None
+    name_recorded: bool = False
+    orphans: frozenset[str] = frozenset()
+    headers_unknown: bool = False
+    holder: str = ""
+    rival: str = ""
+    rename_blocked: str = ""
+    sync_denied: bool = False
+    moves: tuple[Record, ...] = ()
+    destination: State | None = None
+    leftovers: tuple[State, ...] = ()
+    aside: bool = False
+    immovable: str = ""
+
+    def view(self, gateway_id: str) -> GatewayView:
+        """Return what is known of a gateway: nothing, when it has not been looked at yet."""
+        return self.gateways.get(gateway_id) or GatewayView(gateway_id=gateway_id)
+
+    @property
+    def noted_gateway(self) -> str:
+        """The gateway where a Create may have gone, as the annotation says, or ""."""
+        return self.obj.metadata.annotations.get(names.GATEWAY_ANNOTATION, "")
+
+    @property
+    def protected(self) -> bool:
+        """Whether our finalizer is on the object."""
+        return names.FINALIZER in self.obj.metadata.finalizers
+
+    def read_now(self, target_id: str) -> Target | None:
+        """Return a target if this pass has read it in full."""
+        target = self.target
+        return target if target is not None and target.summary.target_id == target_id else None
+
+    @property
+    def edited(self) -> bool:
+        """Whether AWS has never held this generation of the spec, so far as is known."""
+        return self.memory.applied != self.obj.metadata.generation

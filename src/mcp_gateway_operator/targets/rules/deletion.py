@@ -1,0 +1,274 @@
+"""The decision for an object that is being deleted: the finalizer goes only when its targets are gone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from mcp_gateway_operator.api import names
+from mcp_gateway_operator.api.names import Reason
+from mcp_gateway_operator.targets import actions as act
+from mcp_gateway_operator.targets.known import LIST_LAG, Record, Row, State
+from mcp_gateway_operator.targets.rules import consent, ownership
+from mcp_gateway_operator.targets.rules.gateway_gone import gateway_missing
+from mcp_gateway_operator.targets.rules.not_yet import (
+    attempt,
+    await_doubted,
+    doubted,
+    earliest,
+    read,
+    unlisted,
+)
+from mcp_gateway_operator.targets.shape import TRANSIENT
+
+STALE_AFTER_DELETE = 10.0
+"""Seconds for which a target may still look undeleted after AWS accepted the Delete, as Terraform allows.
+
+For as long an answer that it does not exist is believed over a List that shows it.
+"""
+
+
+def plan_deletion(state: State) -> act.Action:
+    """Return the next action for an object with a deletionTimestamp."""
+    if not state.protected:
+        return act.Nothing()
+    if state.obj.paused:
+        return act.Blocked(
+            reason=Reason.PAUSED,
+            message=f"Paused: nothing is deleted until the annotation {names.PAUSED_ANNOTATION} is removed.",
+        )
+    if state.obj.spec.management_policy == "Observe":
+        return act.Release(
+            event="Released", message="managementPolicy is Observe: nothing was deleted in AWS."
+        )
+    if retains(state):
+        return act.Release(event="Retained", message=_retained(state))
+    return _delete_everywhere(state)
+
+
+def retains(state: State) -> bool:
+    """Return whether the object's targets outlive it."""
+    return (state.obj.spec.deletion_policy or state.settings.default_deletion_policy) == "Retain"
+
+
+def _retained(state: State) -> str:
+    places = [place.gateway_id for place in state.moves]
+    if state.record is None or not places:
+        return "deletionPolicy is Retain: the target stays in AWS."
+    where = ", ".join((state.record.gateway_id, *places))
+    return f"deletionPolicy is Retain: what the object has on the gateways {where} stays in AWS."
+
+
+def _delete_everywhere(state: State) -> act.Action:
+    """Delete the target and what a move has left on other gateways, each as if it were alone.
+
+    What holds one of them back does not hold back the others.
+    """
+    action = clear(state)
+    if not isinstance(action, act.Await | act.Blocked | act.Release):
+        return action
+    waits = [] if isinstance(action, act.Release) else [action]
+    for place in state.leftovers:
+        step = clear(place)
+        if not isinstance(step, act.Await | act.Blocked):
+            return step_elsewhere(place, step)
+        waits.append(step)
+    return soonest(waits) or action
+
+
+def step_elsewhere(place: State, action: act.Action) -> act.Action:
+    """Return a step of one place as a step of its object."""
+    if isinstance(action, act.Release):
+        return act.Forget(gateway_id=place.gateway_id, event=action.event, message=action.message)
+    return act.AtPlace(gateway_id=place.gateway_id, step=action)
+
+
+def soonest(waits: Sequence[act.Await | act.Blocked]) -> act.Await | act.Blocked | None:
+    """Return the wait of several that will go on by itself, until the first of all their deadlines."""
+    if not waits:
+        return None
+    until = earliest(*(wait.until for wait in waits))
+    first = min(waits, key=lambda wait: isinstance(wait, act.Blocked))
+    return msgspec.structs.replace(first, until=until)
+
+
+def clear(state: State) -> act.Action:
+    """Return the next action until nothing of the object is left in its place, and then a Release."""
+    if state.record is not None:
+        return _delete_recorded(state, state.record)
+    return _delete_unrecorded(state)
+
+
+def _delete_recorded(state: State, record: Record) -> act.Action:
+    """Delete the recorded target, on a row read since the deletion was seen: it may have changed hands."""
+    # A gateway that is gone lists nothing more, so a row of it would never be read again.
+    if (action := gateway_missing(state, record.gateway_id)) is not None:
+        return action
+    row = state.recorded
+    if row is None:
+        return _await_gone(state, record)
+    seen = state.now if state.memory.deleting_since is None else state.memory.deleting_since
+    if row.read_began < seen:
+        return _reread(state, row, since=seen)
+    if (why := ownership.objection(state, row)) is not None:
+        if state.marked:
+            return _take_up(state, list(state.marked))
+        return act.Release(event=Reason.FOREIGN_MARKER, message=f"Released without a call to AWS. {why}")
+    return _delete_row(state, row, seen=seen)
+
+
+def _reread(state: State, row: Row, *, since: float) -> act.Action:
+    if state.view(row.gateway_id).error is not None and (action := unlisted(state, row.gateway_id)):
+        return action
+    return act.Await(
+        reason=Reason.DELETING,
+        message="Reading the target once more before it is deleted.",
+        gateway_id=row.gateway_id,
+        list_since=since,
+        quiet=True,
+    )
+
+
+def _delete_row(state: State, row: Row, *, seen: float) -> act.Action:
+    """Ask AWS to delete a target that is ours, and again when it leaves DELETING without being gone.
+
+    Whether AWS takes a Delete in a transient state is not documented, so it is asked once, and after a
+    refusal the end of that state is awaited.
+    """
+    memory = state.memory
+    status = row.summary.status
+    if status == "DELETING":
+        return _deleting(row, "AWS is deleting the target.")
+    # A List may lag behind a 404 for a minute: a Delete for every such List would use up the quota of others.
+    answered = memory.delete_asked
+    if row.absent_at is not None and row.absent_at >= seen:
+        answered = row.absent_at
+    if answered is not None and state.now < answered + STALE_AFTER_DELETE:
+        # Asked again in time: a target that stays as it is changes nothing in any List.
+        asked_again = answered + STALE_AFTER_DELETE
+        message = f"AWS was asked to delete the target and still reports {status}."
+        return _deleting(row, message, until=asked_again)
+    trouble = memory.trouble
+    if status in TRANSIENT and trouble is not None and trouble.kind == "conflict" and trouble.at >= seen:
+        return _deleting(row, f"AWS does not delete a target in {status}; waiting until that ends.")
+    if trouble is not None and trouble.at >= seen and consent.refused(state, row):
+        return consent.wait(state, row, "The target is deleted when it was given or has run out.")
+    return attempt(state, act.Delete(gateway_id=row.gateway_id, target_id=row.summary.target_id))
+
+
+def _deleting(row: Row, message: str, *, until: float | None = None) -> act.Action:
+    return act.Await(
+        reason=Reason.DELETING, message=message, gateway_id=row.gateway_id, busy=True, until=until
+    )
+
+
+def _await_gone(state: State, record: Record) -> act.Action:
+    """Gone is: a Get answers 404, and a List of the gateway begun after it succeeds without the target."""
+    gateway_id, target_id = record.gateway_id, record.target_id
+    if (action := unlisted(state, gateway_id)) is not None:
+        return action
+    read = act.Read(gateway_id=gateway_id, target_id=target_id)
+    if state.absences is None:
+        return attempt(state, read)
+    first, last = state.absences
+    # An id that no List of this process has shown may be newer than what Gets and Lists show.
+    bound = 0.0 if state.was_listed else state.settings.started_at + LIST_LAG
+    if last < bound:
+        if state.now >= bound:
+            return attempt(state, read)
+        return act.Await(
+            reason=Reason.DELETING,
+            message=f"Target {target_id} was not found; looking again before that is believed.",
+            until=bound,
+            quiet=True,
+        )
+    absent_since = last if state.still_listed or first < bound else first
+    listed_at = state.view(gateway_id).listed_at
+    if listed_at is None or listed_at <= absent_since or state.still_listed:
+        return act.Await(
+            reason=Reason.DELETING,
+            message="The target is gone; waiting for a list of the gateway that confirms it.",
+            gateway_id=gateway_id,
+            list_since=absent_since,
+            quiet=True,
+        )
+    return _after_gone(state, record)
+
+
+def _after_gone(state: State, record: Record) -> act.Action:
+    """Look for what a re-creation may have left that was never recorded, before the finalizer goes."""
+    names_of_ours = {record.target_name, state.obj.status.target_name, state.want.get("targetName")} - {""}
+    rest = [
+        row
+        for row in state.marked
+        if row.summary.target_id != record.target_id and row.summary.name in names_of_ours
+    ]
+    if rest:
+        return _take_up(state, rest)
+    # Only a target that is gone is created again: one that we saw and deleted has no successor.
+    since_start = state.memory.delete_asked is None
+    if (action := _await_strays(state, (record.gateway_id,), since_start=since_start)) is not None:
+        return action
+    return act.Release(event="Deleted", message=f"Target {record.target_id} is gone.")
+
+
+def _delete_unrecorded(state: State) -> act.Action:
+    """Nothing is recorded: look for our marker; release only when no Create can still come to light."""
+    memory = state.memory
+    if memory.protected_here and memory.unsure_since is None and memory.verified is None:
+        return act.Release(event="Released", message="No target was made for this object.")
+    noted = "" if state.aside else state.noted_gateway
+    places = tuple(filter(None, dict.fromkeys((*state.gateways, noted))))
+    living: list[str] = []
+    for gateway_id in places:
+        missing = gateway_missing(state, gateway_id)
+        if isinstance(missing, act.Release):
+            continue
+        if (action := missing or unlisted(state, gateway_id)) is not None:
+            return action
+        living.append(gateway_id)
+    rows = [row for row in state.marked if row.gateway_id in living]
+    if rows:
+        return _take_up(state, rows)
+    if (action := _await_strays(state, tuple(living), since_start=True)) is not None:
+        return action
+    message = "No target carries this object's marker." if living else "No gateway holds a target of it."
+    if state.disbelieved is not None:
+        target_id, why = state.disbelieved
+        message = f"Target {target_id} is left alone, for it is not believed to be this object's: {why}."
+    return act.Release(event="Released", message=message)
+
+
+def _take_up(state: State, rows: list[Row]) -> act.Action:
+    """Record a target with our marker, so that its deletion is followed like any other."""
+    row = ownership.row_to_keep(state, rows)
+    if doubted(state, row):
+        return await_doubted(row, reason=Reason.DELETING)
+    target = state.read_now(row.summary.target_id)
+    if target is None:
+        return read(state, row)
+    if not ownership.carries_our_marker(state, target.summary):
+        return _reread(state, row, since=state.now)
+    return act.TakeUp(gateway_id=row.gateway_id, target=target)
+
+
+def _await_strays(state: State, gateways: tuple[str, ...], *, since_start: bool) -> act.Action | None:
+    """Return the wait for Lists that must show whatever a Create without an answer has made."""
+    ends = [state.settings.started_at] if since_start else []
+    if state.memory.unsure_since is not None:
+        ends.append(state.memory.unsure_since)
+    if not ends:
+        return None
+    bound = max(ends) + LIST_LAG + state.settings.call_seconds
+    for gateway_id in gateways:
+        listed_at = state.view(gateway_id).listed_at
+        if listed_at is None or listed_at < bound:
+            return act.Await(
+                reason=Reason.DELETING,
+                message="Making sure that no target of this object comes to light that was never recorded.",
+                gateway_id=gateway_id,
+                list_since=bound,
+                until=bound if state.now < bound else None,
+            )
+    return None

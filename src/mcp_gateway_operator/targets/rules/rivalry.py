@@ -1,0 +1,110 @@
+"""Several objects want one name on one gateway: who makes the target, and who waits.
+
+AWS keeps names unique within a gateway, so without a rule the fastest request would win. Age decides instead,
+then the uid: the same object wins whatever the order of events, and the losers send nothing meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from mcp_gateway_operator.api.names import ConditionType, Reason
+from mcp_gateway_operator.api.types import MCPServer
+from mcp_gateway_operator.api.validation import validate
+from mcp_gateway_operator.targets import actions as act
+from mcp_gateway_operator.targets.known import Row, State, stored_record
+from mcp_gateway_operator.targets.shape import owner_code
+
+Rank = tuple[bool, str, str]
+
+
+class Claim(msgspec.Struct, frozen=True, kw_only=True):
+    """An object is about to make a target of this name on this gateway. Of several the lowest `rank` may."""
+
+    gateway_id: str
+    rank: Rank
+
+
+def claim_of(obj: MCPServer, name: str, default_gateway: str) -> Claim | None:
+    """Return what an object claims that wants `name`; None when it will make no target now.
+
+    Whoever cannot act, or may not, must not keep others waiting: an object that is being deleted, paused or
+    observed, whose spec is wrong or refused by AWS, or whose target exists under another name.
+    """
+    record = stored_record(obj)
+    gateway_id = obj.spec.gateway_id.strip() or (record.gateway_id if record else default_gateway)
+    held = record is not None and record.gateway_id == gateway_id
+    renames = held and record is not None and (record.target_name or name) != name
+    if not gateway_id or renames or _rests(obj) or _refused(obj, held=held) or validate(obj.spec):
+        return None
+    return Claim(gateway_id=gateway_id, rank=rank_of(obj, held=held))
+
+
+def rank_of(obj: MCPServer, *, held: bool) -> Rank:
+    """Return the place of an object among those that want a name; `held`: its recorded target has it.
+
+    That target may be gone for the moment, deleted by somebody else: it is this object that makes it anew.
+    """
+    return (not held, obj.metadata.creation_timestamp, obj.metadata.uid)
+
+
+def _rests(obj: MCPServer) -> bool:
+    observed = obj.spec.management_policy == "Observe"
+    return bool(obj.metadata.deletion_timestamp) or obj.paused or observed
+
+
+def _refused(obj: MCPServer, *, held: bool) -> bool:
+    """Whether status says that only a user can help: then the object makes nothing by itself.
+
+    For want of a free name, or of room on the gateway, it does as soon as there is some.
+    """
+    stalled = obj.status.condition(ConditionType.STALLED)
+    if stalled is None or stalled.status != "True":
+        return False
+    waits = {Reason.GATEWAY_FULL} if held else {Reason.GATEWAY_FULL, Reason.NAME_CONFLICT}
+    return stalled.observed_generation == obj.metadata.generation and stalled.reason not in waits
+
+
+def yield_name(state: State) -> act.Action | None:
+    """Leave the name to an object that comes first and is about to take it."""
+    if not state.rival:
+        return None
+    return act.Blocked(
+        reason=Reason.NAME_CONFLICT,
+        message=(
+            f"The name {state.want.get('targetName', '')!r} on gateway {state.gateway_id} goes to MCPServer "
+            f"{state.rival}, which has held it or is the older one. Choose another spec.targetName; or it is "
+            "created here as soon as that object is gone, renamed, moved or cannot have it."
+        ),
+        stalled=True,
+    )
+
+
+def deciding_row(rows: Iterable[Row]) -> Row:
+    """Return the row that decides whether a name is taken: one that stays, if there is any.
+
+    Raises:
+        ValueError: there are no rows.
+    """
+    return min(rows, key=lambda row: row.summary.status == "DELETING")
+
+
+def holder_words(state: State, row: Row) -> str:
+    """Return whose target holds the wanted name, as far as that can be known here."""
+    if state.disbelieved is not None and state.disbelieved[0] == row.summary.target_id:
+        return f"which is recorded here, but is not believed to be this object's: {state.disbelieved[1]}"
+    if state.holder:
+        return f"that of MCPServer {state.holder}"
+    if row.marker is None:
+        return "which this operator did not make"
+    if row.marker in state.orphans:
+        return f"marked [mcps {row.marker}] for an MCPServer of this installation that is gone"
+    owner = row.marker.partition("/")[0]
+    if owner in map(owner_code, state.settings.owner_ids):
+        return (
+            f"marked [mcps {row.marker}] for an MCPServer of this installation that is gone or in a "
+            "namespace that is not watched"
+        )
+    return f"marked [mcps {row.marker}] by another installation"

@@ -1,0 +1,52 @@
+"""A target in AWS's shape: what AWS holds, what a spec asks for, what differs, and whose mark is on it."""
+
+from __future__ import annotations
+
+from mcp_gateway_operator.targets.shape.desired import target_request
+from mcp_gateway_operator.targets.shape.diff import (
+    NO_FIELDS,
+    FieldDiff,
+    Flat,
+    describe_diffs,
+    digest_of,
+    field_diffs,
+    filled_in_by_aws,
+    flatten,
+    flatten_target,
+)
+from mcp_gateway_operator.targets.shape.marker import find_marker, marker_of, owner_code, without_marker
+from mcp_gateway_operator.targets.shape.naming import account_and_region, default_target_name, gateway_of_arn
+from mcp_gateway_operator.targets.shape.target import (
+    FAILED,
+    PENDING_AUTH,
+    TRANSIENT,
+    Target,
+    TargetSummary,
+    instant,
+)
+
+__all__ = [
+    "FAILED",
+    "NO_FIELDS",
+    "PENDING_AUTH",
+    "TRANSIENT",
+    "FieldDiff",
+    "Flat",
+    "Target",
+    "TargetSummary",
+    "account_and_region",
+    "default_target_name",
+    "describe_diffs",
+    "digest_of",
+    "field_diffs",
+    "filled_in_by_aws",
+    "find_marker",
+    "flatten",
+    "flatten_target",
+    "gateway_of_arn",
+    "instant",
+    "marker_of",
+    "owner_code",
+    "target_request",
+    "without_marker",
+]

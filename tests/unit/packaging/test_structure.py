@@ -1,0 +1,76 @@
+"""The packages as docs/architecture.md has them: the contracts hold, and every one of them can be broken."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[3]
+PACKAGE = "mcp_gateway_operator"
+SOURCES = ROOT / "src" / PACKAGE
+COMMON = {"__init__.py", "__main__.py", "errors.py"}
+
+FORBIDDEN = {
+    "targets/shape/nested.py": ["import httpx2", f"from {PACKAGE}.targets.rules import objection"],
+    "targets/rules/repair.py": ["import asyncio", f"from {PACKAGE}.targets.known.memory import Record"],
+    "targets/plan.py": [f"from {PACKAGE}.targets.shape.marker import find_marker"],
+    "api/names.py": ["import httptools", f"from {PACKAGE}.runtime import queue"],
+    "agentcore/port.py": [
+        f"from {PACKAGE}.agentcore.quota import Quotas",
+        f"from {PACKAGE}.targets.rules.repair import failed",
+    ],
+    "agentcore/observe/cadence.py": [
+        f"from {PACKAGE}.agentcore.quota.scheduler import QuotaScheduler",
+        f"from {PACKAGE}.runtime.backoff import Backoff",
+    ],
+    "runtime/backoff.py": [f"from {PACKAGE}.api import names"],
+    "controller/operator.py": [
+        f"from {PACKAGE}.agentcore.aws.adapter import Boto3AgentCore",
+        f"from {PACKAGE}.agentcore.observe.evidence import Evidence",
+        f"from {PACKAGE}.controller.gather.load import Loader",
+        f"from {PACKAGE}.controller.perform.performer import Performer",
+        f"from {PACKAGE}.controller.tell.report import status_of",
+    ],
+    "controller/ports.py": [f"from {PACKAGE}.controller.reconciler import Reconciler"],
+}
+"""Imports that nobody may write; together they break every contract that is about the operator."""
+
+
+def contracts() -> Iterator[str]:
+    """Yield the names of the contracts that are about the operator alone."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    for contract in settings["tool"]["importlinter"]["contracts"]:
+        if not re.search("[Ss]imulator|demo|local cluster", contract["name"]):
+            yield contract["name"]
+
+
+def test_forbidden_imports_are_refused_in_a_copy(tmp_path: Path) -> None:
+    copy = tmp_path / "src" / PACKAGE
+    shutil.copytree(SOURCES, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    paths = [str(copy.parent), *map(str, (ROOT / "packages").glob("*/src"))]
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    for name, lines in FORBIDDEN.items():
+        path = copy / name
+        path.write_text("\n".join([path.read_text(), *lines, ""]))
+    linter = Path(sys.executable).with_name("lint-imports")
+    run = subprocess.run(  # noqa: S603  -- the linter of this environment
+        [linter, "--no-cache"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": ":".join(paths), "NO_COLOR": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    broken = set(re.findall(r"^(.*) BROKEN$", run.stdout, re.MULTILINE))
+    assert broken >= set(contracts()), run.stdout + run.stderr
+
+
+def test_no_file_name_is_there_twice() -> None:
+    names = Counter(path.name for path in SOURCES.rglob("*.py") if path.name not in COMMON)
+    assert [name for name, times in names.items() if times > 1] == []
