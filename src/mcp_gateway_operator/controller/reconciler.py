@@ -238,7 +238,7 @@ class Reconciler:
             return held
         obj = await self._objects.write_status(state.obj, status, memory)
         self._announce(state.obj, obj, memory)
-        if isinstance(action, act.Settled):
+        if isinstance(action, act.Settled | act.Blocked):
             self._warn_of_strays(state)
         return None
 

@@ -53,13 +53,15 @@ class GatewayTable:
 
     Attributes:
         gateway_id: whose targets.
+        places: on which gateways each marker is, shared by the tables of all gateways.
         listed_at: start of the newest complete successful List, None before the first.
         error: why the latest List failed, None when it did not.
         missing_since: since when Lists answer that the gateway does not exist.
     """
 
-    def __init__(self, gateway_id: str) -> None:
+    def __init__(self, gateway_id: str, *, places: Index | None = None) -> None:
         self.gateway_id = gateway_id
+        self.places = Index() if places is None else places
         self.listed_at: float | None = None
         self.error: AgentCoreError | None = None
         self.missing_since: float | None = None
@@ -120,6 +122,12 @@ class GatewayTable:
         """Whether the target is credibly (see `ready`) in a state that does not end by itself."""
         row = self._rows.get(target_id)
         return row is not None and row.summary.status not in TRANSIENT and self._credible(row)
+
+    def close(self) -> None:
+        """Take this gateway out of the places that are shared: nobody looks at it any more."""
+        for mark in self.markers():
+            self.places.move(self.gateway_id, mark, None)
+        self.places = Index()
 
     # What becomes known.
 
@@ -219,17 +227,22 @@ class GatewayTable:
             _share(summary)
             target_id = summary.target_id
             self._names.move(target_id, before.name if before else None, summary.name)
-            self._markers.move(
-                target_id,
-                find_marker(before.description) if before else None,
-                find_marker(summary.description),
-            )
+            mark = find_marker(before.description) if before else None
+            self._mark(target_id, mark, find_marker(summary.description))
         fingerprint = row.fingerprint if row is not None else None
         if listed and fingerprint != (new := summary.fingerprint):
             fingerprint = new
         self._rows[target_id] = Row(summary, began, listed or self.was_listed(target_id), fingerprint)
         self._vanished.pop(target_id, None)
         return [] if before is summary else [Change(target_id, before, summary)]
+
+    def _mark(self, target_id: str, before: str | None, after: str | None) -> None:
+        if before == after:
+            return
+        new = after is not None and not self._markers.get(after)
+        self._markers.move(target_id, before, after)
+        left = before is not None and not self._markers.get(before)
+        self.places.move(self.gateway_id, before if left else None, after if new else None)
 
     def _may_vanish(self, target_id: str, began: float) -> bool:
         row = self._rows[target_id]
@@ -239,7 +252,7 @@ class GatewayTable:
     def _remove(self, target_id: str) -> Change:
         row = self._rows.pop(target_id)
         self._names.move(target_id, row.summary.name, None)
-        self._markers.move(target_id, find_marker(row.summary.description), None)
+        self._mark(target_id, find_marker(row.summary.description), None)
         if row.listed:
             self._vanished[target_id] = None
         return Change(target_id, row.summary, None)

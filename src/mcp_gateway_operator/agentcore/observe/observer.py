@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import math
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, KeysView, Sequence
 from contextlib import suppress
 from itertools import count
 from random import Random
@@ -21,6 +21,7 @@ from mcp_gateway_operator.agentcore.observe.cadence import (
 )
 from mcp_gateway_operator.agentcore.observe.gateway_table import Change, GatewayTable
 from mcp_gateway_operator.agentcore.observe.listing import list_all
+from mcp_gateway_operator.agentcore.observe.reverse_index import Index
 from mcp_gateway_operator.agentcore.observe.watched_gateway import Watch, waiter_of
 from mcp_gateway_operator.agentcore.port import AgentCore
 from mcp_gateway_operator.agentcore.quota import RESERVED_SECONDS, Op, QuotaScheduler, Ticket
@@ -34,6 +35,10 @@ PARALLEL_FAILING: Final = 2
 healthy gateways need the threads."""
 _MOVING: Final = TRANSIENT - {"SYNCHRONIZING"}
 """States that the quota of operations on one gateway may count; it does not name Synchronize."""
+_TRIES: Final = 3
+"""Lists of a new gateway that may fail before nobody waits for one that succeeds."""
+_CLOSED: Final = {ErrorKind.NOT_FOUND, ErrorKind.ACCESS_DENIED, ErrorKind.VALIDATION}
+"""How a List fails of a gateway that is not there, or not ours to look at."""
 _QUIET_THROTTLES: Final = 3
 """Throttled Lists in a row that are the scheduler's business and not yet news of the gateway."""
 
@@ -72,6 +77,8 @@ class Observer:
         self._rng = rng
         self._on_change = on_change
         self._watches: dict[str, Watch] = {}
+        self._places = Index()
+        self._unseen: dict[str, None] = {}
         self._heap: list[tuple[float, int, str]] = []
         self._entries = count()
         self._busy_gateways = 0
@@ -87,7 +94,8 @@ class Observer:
         """Begin to observe a gateway, if it is not observed yet, and return its table."""
         watch = self._watches.get(gateway_id)
         if watch is None:
-            watch = self._watches[gateway_id] = Watch(GatewayTable(gateway_id))
+            watch = self._watches[gateway_id] = Watch(GatewayTable(gateway_id, places=self._places))
+            self._unseen[gateway_id] = None
             self._schedule(watch)
         return watch.table
 
@@ -96,6 +104,8 @@ class Observer:
         watch = self._watches.pop(gateway_id, None)
         if watch is None:
             return
+        watch.table.close()
+        self._unseen.pop(gateway_id, None)
         self._busy_gateways -= bool(watch.busy)
         self._scheduler.cancel(waiter_of(gateway_id))
         if watch.lists is not None:
@@ -106,6 +116,15 @@ class Observer:
         """Return the table of a tracked gateway."""
         watch = self._watches.get(gateway_id)
         return watch.table if watch is not None else None
+
+    def marked(self, marker: str) -> tuple[str, ...]:
+        """Return the tracked gateways on which a target carries a marker, given as `OWNER/OBJECT`."""
+        return self._places.get(marker)
+
+    @property
+    def unseen(self) -> KeysView[str]:
+        """The tracked gateways that no List has shown, nor some failures given up; a live view."""
+        return self._unseen.keys()
 
     def gateways(self) -> tuple[str, ...]:
         """Return the ids of all tracked gateways."""
@@ -277,6 +296,7 @@ class Observer:
         else:
             recovered = table.error is not None
             watch.failures, watch.backoff = 0, 0.0
+            self._unseen.pop(table.gateway_id, None)
             changes = table.apply_list(listing.items, began=began, pages=listing.pages)
             if recovered:
                 self._on_change(table.gateway_id, ())
@@ -284,6 +304,8 @@ class Observer:
 
     def _failed(self, watch: Watch, error: AgentCoreError, began: float) -> None:
         watch.failures += 1
+        if watch.failures >= _TRIES or error.kind in _CLOSED:
+            self._unseen.pop(watch.table.gateway_id, None)
         # Jittered upwards alone: a Retry-After is a minimum.
         watch.backoff = failure_backoff(error, watch.failures, self._drift()) * self._rng.uniform(
             1, 1 + 2 * JITTER

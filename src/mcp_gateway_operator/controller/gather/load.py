@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from mcp_gateway_operator.agentcore.observe import GatewayTable
@@ -19,6 +19,7 @@ from mcp_gateway_operator.controller.gather.rivals import Rivals
 from mcp_gateway_operator.controller.ports import Ports
 from mcp_gateway_operator.controller.tell import keeps_moves
 from mcp_gateway_operator.targets.known import (
+    LIST_LAG,
     ErrorKind,
     GatewayView,
     Memory,
@@ -29,7 +30,13 @@ from mcp_gateway_operator.targets.known import (
     stored_moves,
     stored_record,
 )
-from mcp_gateway_operator.targets.rules import deciding_row, holder_words, legacy_doubt
+from mcp_gateway_operator.targets.rules import (
+    GATEWAY_GONE_AFTER,
+    deciding_row,
+    holder_words,
+    legacy_doubt,
+    strays_told,
+)
 from mcp_gateway_operator.targets.shape import (
     Target,
     account_and_region,
@@ -81,8 +88,19 @@ class Loader:
         places = {place.gateway_id: place for place in moves}
         if destination and destination not in places:
             places[destination] = Record(gateway_id=destination, target_id="")
-        beside = (*places, home.gateway_id) if home else tuple(places)
-        views = self._views(obj, memory, settings, record=record, gateway_id=gateway_id, beside=beside)
+        astray = self._astray(obj, settings, besides={gateway_id, *places})
+        # A predecessor may have created the target where nothing but the annotation or the marker tells.
+        searches = record is None and not (memory.protected_here and memory.unsure_since is None)
+        if obj.metadata.deletion_timestamp and not searches:
+            followed = [
+                each for each, there in memory.elsewhere.items() if there.record and each not in places
+            ]
+            for each in (*followed, *(row.gateway_id for row in astray)):
+                places[each] = Record(gateway_id=each, target_id="")
+        further = _further(obj, settings) if searches or _looks_further(obj) else ()
+        ids = (gateway_id, *further, *(row.gateway_id for row in astray)) if searches else (gateway_id,)
+        beside = (*places, home.gateway_id if home else "", *(row.gateway_id for row in astray), *further)
+        views = self._views(obj, memory, ids, beside=beside)
         state = State(
             now=self._clock(),
             obj=obj,
@@ -97,6 +115,8 @@ class Loader:
             target=target,
             problems=tuple(str(problem) for problem in validate(obj.spec)),
             sync_denied=self._account.sync_denied(gateway_id),
+            astray=tuple(row for row in astray if row.gateway_id not in {*places, *ids}),
+            unseen=self._unseen(further, settings) if _looks_further(obj) else "",
             moves=moves,
             immovable=wanted if moving and not destination else "",
         )
@@ -104,6 +124,8 @@ class Loader:
             gateway_id: self._elsewhere(state, place, leaving=gateway_id != destination)
             for gateway_id, place in places.items()
         }
+        if there or memory.elsewhere:
+            memory.elsewhere = {gateway_id: place.memory for gateway_id, place in there.items()}
         self._add_rows(state)
         if not destination:
             proven = state.recorded is not None and status_proves(state, state.recorded)
@@ -128,7 +150,6 @@ class Loader:
     def _elsewhere(self, state: State, place: Record, *, leaving: bool) -> State:
         """Return the same object at another gateway, with a memory of its own for what goes on there."""
         memory = state.memory.elsewhere.get(place.gateway_id) or Memory(uid=state.memory.uid)
-        state.memory.elsewhere = {**state.memory.elsewhere, place.gateway_id: memory}
         if not leaving:
             memory.record = memory.deleting_since = None
         there = replace(
@@ -147,32 +168,20 @@ class Loader:
         return there
 
     def _views(
-        self,
-        obj: MCPServer,
-        memory: Memory,
-        settings: Settings,
-        *,
-        record: Record | None,
-        gateway_id: str,
-        beside: tuple[str, ...],
+        self, obj: MCPServer, memory: Memory, gateway_ids: tuple[str, ...], *, beside: tuple[str, ...]
     ) -> list[GatewayView]:
         """Return the gateways worth looking at, the desired one first; all are tracked from now on.
 
         Those `beside` them are tracked, too.
         """
-        wanted = [record.gateway_id] if record else [gateway_id]
-        elsewhere: list[str] = []
-        if record is None and not (memory.protected_here and memory.unsure_since is None):
-            # A predecessor may have created the target where the annotation says, or on the default gateway.
-            noted = obj.metadata.annotations.get(names.GATEWAY_ANNOTATION, "")
-            elsewhere = [noted, settings.default_gateway]
-        ids = dict.fromkeys(filter(None, [*wanted, *elsewhere]))
-        self._gateways.use(self._index.kept(obj.key), memory, (*ids, *beside))
+        wanted = gateway_ids[0]
+        ids = dict.fromkeys(filter(None, gateway_ids))
+        self._gateways.use(self._index.kept(obj.key), memory, tuple(filter(None, (*ids, *beside))))
         views = [_view(self._gateways.table(each)) for each in ids]
         if obj.metadata.deletion_timestamp:
             return views
         # Elsewhere is only a place to look: one that does not exist or is not ours holds nothing of ours.
-        return [v for v in views if v.gateway_id in wanted or not (v.error and v.error[0] in _UNREACHABLE)]
+        return [v for v in views if v.gateway_id == wanted or not (v.error and v.error[0] in _UNREACHABLE)]
 
     def _add_rows(self, state: State) -> None:
         record = state.record
@@ -186,16 +195,35 @@ class Loader:
                 state.recorded = _present(table, row)
             others = self._index.recorders(record.target_id, proven=not record.legacy) - {key}
             state.shared = bool(others)
-        marked: list[Row] = []
-        for gateway_id in state.gateways:
-            table = self._gateways.table(gateway_id)
-            for mark in state.settings.markers_of(state.obj):
-                marked.extend(
-                    _present(table, found)
-                    for found in table.marked(mark)
-                    if not self._index.recorders(found.summary.target_id) - {key}
-                )
-        state.marked = tuple(marked)
+        state.marked = self._marked(state.obj, state.settings, state.gateways)
+
+    def _marked(self, obj: MCPServer, settings: Settings, gateway_ids: Iterable[str]) -> tuple[Row, ...]:
+        """Return the rows on some gateways that carry an object's marker and that no other one records."""
+        tables = [self._gateways.table(gateway_id) for gateway_id in gateway_ids]
+        return tuple(
+            _present(table, found)
+            for table in tables
+            for mark in settings.markers_of(obj)
+            for found in table.marked(mark)
+            if not self._index.recorders(found.summary.target_id) - {obj.key}
+        )
+
+    def _astray(self, obj: MCPServer, settings: Settings, *, besides: set[str]) -> tuple[Row, ...]:
+        """Return the rows with an object's marker on all other gateways that are looked at, for whomever."""
+        found = {gateway for mark in settings.markers_of(obj) for gateway in self._observer.marked(mark)}
+        gone = self._clock() - GATEWAY_GONE_AFTER
+        there = [
+            gateway_id
+            for gateway_id in sorted(found - besides)
+            if (since := self._gateways.table(gateway_id).missing_since) is None or since > gone
+        ]
+        return self._marked(obj, settings, there)
+
+    def _unseen(self, further: tuple[str, ...], settings: Settings) -> str:
+        """Return a gateway that no List has told of yet: of these, or after a start of any."""
+        unseen = self._observer.unseen
+        starting = self._clock() < settings.started_at + LIST_LAG
+        return next((each for each in (*further, *(unseen if starting else ())) if each in unseen), "")
 
     def _add_desired(self, state: State) -> None:
         """Build the desired target; while another target holds the wanted name the old one is kept."""
@@ -247,6 +275,17 @@ class Loader:
     def _region(self, state: State) -> str:
         arn = state.record.gateway_arn if state.record else ""
         return account_and_region(arn)[1] or state.settings.region
+
+
+def _further(obj: MCPServer, settings: Settings) -> tuple[str, ...]:
+    """Return where a target of an object may be that its status does not name."""
+    noted = obj.metadata.annotations.get(names.GATEWAY_ANNOTATION, "")
+    return tuple(filter(None, (noted, settings.default_gateway)))
+
+
+def _looks_further(obj: MCPServer) -> bool:
+    """Whether it matters what an object with a record has elsewhere."""
+    return bool(obj.metadata.deletion_timestamp) or strays_told(obj)
 
 
 def _follow_name(state: State) -> None:

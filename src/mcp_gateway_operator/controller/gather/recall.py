@@ -40,13 +40,9 @@ class Upkeep:
             stored: the record in its status.
         """
         memory, obj = state.memory, state.obj
-        if memory.record is not None and stored == memory.record:
-            memory.record = None
-        if memory.moves is not None and stored_moves(obj) == memory.moves:
-            memory.moves = None
-        if memory.elsewhere:
-            kept = {place.gateway_id for place in state.moves} | {obj.spec.gateway_id.strip()}
-            memory.elsewhere = {each: it for each, it in memory.elsewhere.items() if each in kept}
+        if memory.record in (None, stored) and memory.moves in (None, stored_moves(obj)):
+            # Both or neither: the record of one moment beside the moves of another may leave a place out.
+            memory.record = memory.moves = None
         self.keep_dates(state)
         if memory.next_sweep is None:
             memory.next_sweep = state.now + self._rng.random() * state.settings.sweep_interval

@@ -52,6 +52,7 @@ class OtherWriters:
         if obj.metadata.uid == memory.uid:
             self.give_way(obj, memory, settings)
             record = memory.record
+            # The answer alone may have been lost.
             if record is not None and stored_record(obj) != record:
                 moves = stored_moves(obj) if memory.moves is None else memory.moves
                 status = with_record(obj, record, moves, wall=self._ports.wall())
@@ -66,10 +67,6 @@ class OtherWriters:
         Without markers nothing would find ours again, so then it is stored all the same.
         """
         mine, stored = memory.record, stored_record(obj)
-        if mine in (None, stored) and memory.moves in (None, stored_moves(obj)):
-            # The answer alone of the write was lost.
-            memory.record = memory.moves = None
-            return
         if mine is None or stored is None or not settings.marks:
             return
         if _same(stored, mine) or _same(stored, memory.replaces) or not self._may_live(stored, obj, settings):

@@ -11,6 +11,7 @@ from mcp_gateway_operator.api.types import Condition, MCPServer
 from mcp_gateway_operator.controller.tell.authorized import asks, authorized
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.known import State
+from mcp_gateway_operator.targets.rules import stray_note
 
 MAX_MESSAGE = 4096
 """Characters of a message; the CRD would take 32768."""
@@ -62,7 +63,9 @@ def verdict_of(state: State, action: act.Action) -> Verdict | None:
                 reconciling=not action.stalled and action.reason not in _RESTING,
                 stalled=action.stalled,
                 reason=action.reason,
-                message=f"{action.message} {_leaving(state, action.rest)}".rstrip(),
+                message=" ".join(
+                    filter(None, (action.message, _leaving(state, action.rest), _strays(state)))
+                ),
             )
         case act.Reject():
             return Verdict(stalled=True, reason=action.reason, message=action.message)
@@ -98,6 +101,11 @@ def _leaving(state: State, rest: act.Await | act.Blocked | None) -> str:
     where = ", ".join(place.gateway_id for place in state.leftovers)
     words = f"What it had on gateway {where} is being removed."
     return f"{words} {rest.message}" if isinstance(rest, act.Blocked) else words
+
+
+def _strays(state: State) -> str:
+    """Return the sentence on other targets with the marker; at the object's end they go, too."""
+    return "" if state.obj.metadata.deletion_timestamp else stray_note(state)
 
 
 def _synced(state: State, reason: str) -> bool | None:

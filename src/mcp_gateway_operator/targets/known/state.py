@@ -113,6 +113,9 @@ class State:
         was_listed: a List of this process has shown the recorded id.
         absences: when the first and the latest of an unbroken run of 404s for the recorded id began.
         marked: rows that carry this object's marker, on every gateway worth looking at.
+        astray: rows that carry it on any other gateway that is looked at, where the object has no place.
+        unseen: a gateway that is looked at and not known yet, "" when there is none; asked for only where it
+            matters.
         named: rows that hold the desired name on the desired gateway.
         want: comparable form of the desired target.
         tools_due: when `spec.toolSync` asks for the next indexing of tools, None when it does not.
@@ -149,6 +152,8 @@ class State:
     still_listed: bool = False
     absences: tuple[float, float] | None = None
     marked: tuple[Row, ...] = ()
+    astray: tuple[Row, ...] = ()
+    unseen: str = ""
     named: tuple[Row, ...] = ()
     want: Flat = field(default_factory=dict)
     want_digest: str = ""

@@ -6,8 +6,9 @@ from mcp_gateway_operator.targets.rules.adoption import adopt, advice
 from mcp_gateway_operator.targets.rules.compare import configured_alike, differences, signature
 from mcp_gateway_operator.targets.rules.consent import asks_person, follow_consent
 from mcp_gateway_operator.targets.rules.deletion import plan_deletion
-from mcp_gateway_operator.targets.rules.duplicates import stray_note
+from mcp_gateway_operator.targets.rules.duplicates import stray_note, strays_told
 from mcp_gateway_operator.targets.rules.failures import DRIFT_BASE, DRIFT_MAX, HEALED, backoff, classify
+from mcp_gateway_operator.targets.rules.gateway_gone import GATEWAY_GONE_AFTER
 from mcp_gateway_operator.targets.rules.move import clear_up, forgotten_leftovers, plan_move
 from mcp_gateway_operator.targets.rules.not_yet import (
     attempt,
@@ -42,6 +43,7 @@ from mcp_gateway_operator.targets.rules.rivalry import (
 __all__ = [
     "DRIFT_BASE",
     "DRIFT_MAX",
+    "GATEWAY_GONE_AFTER",
     "HEALED",
     "Claim",
     "Rank",
@@ -77,6 +79,7 @@ __all__ = [
     "signature",
     "stray_note",
     "stray_rows",
+    "strays_told",
     "unlisted",
     "was_ready",
     "yield_name",

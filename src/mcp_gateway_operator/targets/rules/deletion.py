@@ -61,7 +61,7 @@ def _retained(state: State) -> str:
 
 
 def _delete_everywhere(state: State) -> act.Action:
-    """Delete the target and what a move has left on other gateways, each as if it were alone.
+    """Delete the target, and what a move or a lost status has left on other gateways, each as if alone.
 
     What holds one of them back does not hold back the others.
     """
@@ -74,7 +74,20 @@ def _delete_everywhere(state: State) -> act.Action:
         if not isinstance(step, act.Await | act.Blocked):
             return step_elsewhere(place, step)
         waits.append(step)
-    return soonest(waits) or action
+    return soonest(waits) or _first_look(state) or action
+
+
+def _first_look(state: State) -> act.Action | None:
+    """Wait for the first List of a gateway that may hold what status does not name."""
+    if not state.unseen:
+        return None
+    return act.Await(
+        reason=Reason.DELETING,
+        message=f"Making sure that gateway {state.unseen} holds no target of this object.",
+        gateway_id=state.unseen,
+        list_since=0.0,
+        quiet=True,
+    )
 
 
 def step_elsewhere(place: State, action: act.Action) -> act.Action:
@@ -216,7 +229,8 @@ def _after_gone(state: State, record: Record) -> act.Action:
 def _delete_unrecorded(state: State) -> act.Action:
     """Nothing is recorded: look for our marker; release only when no Create can still come to light."""
     memory = state.memory
-    if memory.protected_here and memory.unsure_since is None and memory.verified is None:
+    untouched = memory.protected_here and memory.unsure_since is None and memory.verified is None
+    if untouched and not state.marked:
         return act.Release(event="Released", message="No target was made for this object.")
     noted = "" if state.aside else state.noted_gateway
     places = tuple(filter(None, dict.fromkeys((*state.gateways, noted))))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from mcp_gateway_operator.api.names import Reason
+from mcp_gateway_operator.api.names import ConditionType, Reason
+from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.known import Row, State
 from mcp_gateway_operator.targets.rules import ownership
 from mcp_gateway_operator.targets.rules.not_yet import attempt, doubted, read
 from mcp_gateway_operator.targets.shape import TRANSIENT
 
+_ELSEWHERE = "that is left alone until this object is deleted"
 RECORDED_AFTER = 1.0
 """Seconds within which the status with a new record is written."""
 
@@ -28,11 +30,44 @@ def twin_of(state: State, row: Row) -> Row | None:
 
 
 def stray_note(state: State) -> str:
-    """Return the sentence about targets with our marker that have another name: they are left alone."""
-    ids = ", ".join(f"{row.summary.target_id} ({row.summary.name})" for row in ownership.stray_rows(state))
-    if not ids:
-        return ""
-    return f"The marker of this object is on {ids}, too; that is left alone. Delete it if nothing needs it."
+    """Return the sentences about other targets with our marker: while the object lives they are left alone.
+
+    What is on another gateway goes with the object, for only a move that nobody remembers can have left it.
+    """
+    rows = ownership.stray_rows(state)
+    here = ", ".join(_text(row) for row in rows if row.gateway_id == state.gateway_id)
+    there = ", ".join(
+        f"{_text(row)} on gateway {row.gateway_id}" for row in rows if row.gateway_id != state.gateway_id
+    )
+    marker = "The marker of this object is on"
+    sentences = (
+        f"{marker} {here}, too; that is left alone. Delete it if nothing needs it." if here else "",
+        f"{marker} {there}, too; {_ELSEWHERE}. Delete it sooner if nothing needs it." if there else "",
+    )
+    return " ".join(filter(None, sentences))
+
+
+def _text(row: Row) -> str:
+    return f"{row.summary.target_id} ({row.summary.name})"
+
+
+def strays_told(obj: MCPServer) -> bool:
+    """Return whether status speaks of such targets on other gateways."""
+    ready = obj.status.condition(ConditionType.READY)
+    return ready is not None and _ELSEWHERE in ready.message
+
+
+def look_again(state: State) -> act.Action | None:
+    """Wait until every gateway was listed before status ceases to speak of targets it told of."""
+    if not state.unseen or not strays_told(state.obj):
+        return None
+    return act.Await(
+        reason=Reason.DUPLICATE_MARKER,
+        message=f"Waiting for the first list of the targets of gateway {state.unseen}.",
+        gateway_id=state.unseen,
+        list_since=0.0,
+        quiet=True,
+    )
 
 
 def remove_twin(state: State, twin: Row) -> act.Action:

@@ -63,18 +63,22 @@ def carries_our_marker(state: State, summary: TargetSummary) -> bool:
 
 
 def stray_rows(state: State) -> tuple[Row, ...]:
-    """Return targets of other names on the recorded one's gateway that carry this object's marker, too."""
+    """Return targets that carry this object's marker, too, and are not deleted for it while it lives.
+
+    On the recorded one's gateway they are those of other names, elsewhere those where it has no place.
+    """
     kept = state.recorded
     if kept is None:
         return ()
-    return tuple(
+    here = (
         row
         for row in state.marked
         if row.gateway_id == kept.gateway_id
         and row.summary.name != kept.summary.name
         and row.summary.target_id != kept.summary.target_id
-        and row.summary.status != "DELETING"
-        and not doubted(state, row)
+    )
+    return tuple(
+        row for row in (*here, *state.astray) if row.summary.status != "DELETING" and not doubted(state, row)
     )
 
 

@@ -10,7 +10,7 @@ from mcp_gateway_operator.targets.known import LIST_LAG, TWO_READS, Record, Row,
 from mcp_gateway_operator.targets.rules import ownership
 from mcp_gateway_operator.targets.rules.compare import compare
 from mcp_gateway_operator.targets.rules.consent import pending, unchanged
-from mcp_gateway_operator.targets.rules.duplicates import remove_twin, stray_note, twin_of
+from mcp_gateway_operator.targets.rules.duplicates import look_again, remove_twin, stray_note, twin_of
 from mcp_gateway_operator.targets.rules.not_yet import attempt, earliest, unlisted
 from mcp_gateway_operator.targets.rules.read_budget import idle, next_read
 from mcp_gateway_operator.targets.rules.repair import failed
@@ -130,6 +130,8 @@ def _settled(state: State, row: Row) -> act.Action:
         due = action.until
     if (sync := sync_tools(state, row)) is not None:
         return sync
+    if (wait := look_again(state)) is not None:
+        return wait
     if state.rename_blocked:
         return act.Blocked(reason=Reason.NAME_CONFLICT, message=state.rename_blocked, stalled=True)
     return act.Settled(until=earliest(due, next_sync(state)), note=stray_note(state))
