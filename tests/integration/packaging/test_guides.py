@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
+from botocore.loaders import Loader
 
 from mcp_gateway_operator.agentcore.aws.sdk import OPERATIONS
 from mcp_gateway_operator_demo.localcluster import LocalCluster
@@ -78,7 +80,7 @@ def shell(bare: LocalCluster, live_helm: Helm, tmp_path: Path) -> Shell:
         "PATH": f"{tools}:{os.environ['PATH']}",
         "HOME": str(tmp_path),
         "KUBECONFIG": str(bare.kubeconfig),
-        "MAKEFLAGS": "--old-file=.venv/runtime.stamp --old-file=.venv/dev.stamp",
+        "MAKEFLAGS": "--old-file=.venv/runtime.stamp --old-file=.venv/local.stamp --old-file=.venv/dev.stamp",
     }
 
     def run(command: str) -> subprocess.CompletedProcess[str]:
@@ -189,6 +191,34 @@ def test_policies_are_well_formed(path: Path) -> None:
         assert statement["Effect"] == "Allow"
         assert statement["Action"]
         assert ("Principal" in statement) is path.stem.startswith("trust")
+
+
+@pytest.mark.parametrize(("partition", "region"), [("aws-us-gov", "us-gov-west-1"), ("aws-cn", "cn-north-1")])
+def test_policies_can_be_written_for_other_partitions(tmp_path: Path, partition: str, region: str) -> None:
+    """By the guide's command, with the partition put in: then no ARN of the commercial Regions is left."""
+    (line,) = [
+        line for block in _blocks(DOCS / "SETUP.md", "sh") for line in block.splitlines() if "sed " in line
+    ]
+    shutil.copytree(DOCS / "iam", tmp_path / "docs" / "iam")
+    (tmp_path / "dist" / "iam").mkdir(parents=True)
+    command = line.replace("aws-us-gov", partition)
+    subprocess.run(["/bin/sh", "-euc", command], cwd=tmp_path, check=True)  # noqa: S603  -- the guide's own command
+
+    written = {path.name: path.read_text() for path in (tmp_path / "dist" / "iam").iterdir()}
+    assert set(written) == {path.name for path in (DOCS / "iam").iterdir()}
+    for text in written.values():
+        assert set(re.findall(r"arn:([^:]*):", text)) <= {partition}
+    places = {**PLACES, "REGION": region}
+    arn = json.loads(written["policy.json"])["Statement"][0]["Resource"]
+    for name, value in places.items():
+        arn = re.sub(rf"\b{name}\b", value, arn)
+    assert arn == f"arn:{partition}:bedrock-agentcore:{region}:123456789012:gateway/tools-abcdefghij"
+    assert re.fullmatch(
+        Loader().load_service_model("bedrock-agentcore-control", "service-2")["shapes"]["GatewayArn"][
+            "pattern"
+        ],
+        arn,
+    )
 
 
 def test_trust_is_given_to_the_charts_service_account() -> None:

@@ -12,6 +12,7 @@ from agentcore_simulator.plane import gateway_ops, lifecycle, resources, target_
 from agentcore_simulator.plane.resources import TARGET_STATUSES, traits_of
 from agentcore_simulator.plane.target_ops import REPLACEABLE
 from agentcore_simulator.protocol.loopback import loopback_endpoint, with_endpoint
+from agentcore_simulator.protocol.partitions import iam_arn
 from agentcore_simulator.protocol.request_validation import service_validator
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def make_gateway(plane: ControlPlane, body: dict[str, Any], now: float) -> Any:
         raise ValueError(f"Gateway {wanted.gateway_id} exists already in {account}/{region}.")
     config: dict[str, Any] = {
         "authorizerType": wanted.authorizer_type,
-        "roleArn": f"arn:aws:iam::{account}:role/gateway",
+        "roleArn": iam_arn(region, account, "role/gateway"),
         "protocolType": "MCP",
     }
     gateway = gateway_ops.add_gateway(

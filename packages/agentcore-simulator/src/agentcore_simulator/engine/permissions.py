@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from agentcore_simulator.errors import denied
+from agentcore_simulator.protocol.partitions import arn
 
 if TYPE_CHECKING:
     from agentcore_simulator.plane.control_plane import ControlPlane
@@ -37,7 +38,7 @@ def authorize(plane: ControlPlane, operation: str, caller: Caller, params: dict[
             refused = refused or action
     if refused is None:
         return
-    resource = f"arn:aws:bedrock-agentcore:{caller.region}:{caller.account}:gateway/{identifier or '*'}"
+    resource = arn("bedrock-agentcore", caller.region, caller.account, f"gateway/{identifier or '*'}")
     action = f"bedrock-agentcore:{refused}"
     raise denied(
         f"User: {caller.arn} is not authorized to perform: {action} on resource: {resource} "

@@ -12,6 +12,7 @@ import msgspec
 from agentcore_simulator.errors import ServiceError, denied
 from agentcore_simulator.messages import Response
 from agentcore_simulator.plane.views import stamp
+from agentcore_simulator.protocol.partitions import iam_arn
 
 if TYPE_CHECKING:
     from agentcore_simulator.messages import Request
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 CONTAINER_PATH = "/v1/credentials"
 """Where the EKS Pod Identity agent serves credentials (AWS_CONTAINER_CREDENTIALS_FULL_URI)."""
 
-_ROLE = re.compile(r"arn:aws[a-z-]*:iam::([0-9]{12}):role/(.+)")
+_ROLE = re.compile(r"arn:(aws[a-z-]*):iam::([0-9]{12}):role/(.+)")
 _SESSION = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
 _ALPHABET = string.ascii_uppercase + "234567"
 _SHORTEST, _LONGEST = 900, 43_200
@@ -56,8 +57,8 @@ def issue(plane: ControlPlane, role_arn: str, session: str, duration: str | None
             message = f"DurationSeconds must be between {_SHORTEST} and {_LONGEST}"
             raise ServiceError("ValidationError", message, status=400)
         seconds = min(seconds, float(duration))
-    account, name = role.groups()
-    arn = f"arn:aws:sts::{account}:assumed-role/{name.rsplit('/', 1)[-1]}/{session}"
+    partition, account, name = role.groups()
+    arn = f"arn:{partition}:sts::{account}:assumed-role/{name.rsplit('/', 1)[-1]}/{session}"
     access_key = "ASIA" + _random(plane, 16)
     expired = [key for key, (_, _, end) in plane.credentials.items() if end <= now - _LONGEST]
     for key in expired:
@@ -79,7 +80,7 @@ def container_credentials(plane: ControlPlane, request: Request, now: float) -> 
     if not request.headers.get("authorization"):
         refused = denied("Service account token cannot be empty")
         return Response(refused.status, _JSON, msgspec.json.encode(refused.body()))
-    role = f"arn:aws:iam::{plane.settings.account}:role/pod-identity"
+    role = iam_arn(plane.settings.region, plane.settings.account, "role/pod-identity")
     issued = issue(plane, role, "eks-simulator", None, now)
     body = {
         "AccessKeyId": issued.access_key,

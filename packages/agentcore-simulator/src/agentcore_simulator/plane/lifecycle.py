@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from agentcore_simulator.plane import resources, service_rules, views
 from agentcore_simulator.plane.resources import Consent, Shadow
+from agentcore_simulator.protocol.partitions import partition_of
 
 if TYPE_CHECKING:
     from agentcore_simulator.plane.control_plane import ControlPlane
@@ -154,7 +155,8 @@ def ask_consent(plane: ControlPlane, target: Target, at: float) -> None:
 
 def authorization_url(plane: ControlPlane, target: Target, request_uri: str) -> str:
     """Where a person consents; where the simulator is served, opening the link is consent enough."""
-    base = plane.base_url or f"https://bedrock-agentcore.{target.gateway.region.name}.amazonaws.com"
+    region = target.gateway.region.name
+    base = plane.base_url or f"https://bedrock-agentcore.{region}.{partition_of(region).domain}"
     path = "/_sim/authorize" if plane.base_url else "/identities/oauth2/authorize"
     return f"{base}{path}?request_uri={quote(request_uri, safe='')}"
 

@@ -7,6 +7,8 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from agentcore_simulator.protocol.partitions import arn
+
 CREATING: Final = "CREATING"
 UPDATING: Final = "UPDATING"
 SYNCHRONIZING: Final = "SYNCHRONIZING"
@@ -194,7 +196,7 @@ class Gateway:
     @property
     def arn(self) -> str:
         """ARN of the gateway; targets have none of their own."""
-        return f"arn:aws:bedrock-agentcore:{self.region.name}:{self.region.account}:gateway/{self.id}"
+        return arn("bedrock-agentcore", self.region.name, self.region.account, f"gateway/{self.id}")
 
     def add(self, target: Target) -> None:
         """Put a target into the tables."""

@@ -93,12 +93,14 @@ def _check_provider(kind: str, provider: dict[str, Any], traits: Traits) -> None
 
 
 def _check_home(config: dict[str, Any], gateway: Gateway) -> None:
-    """Credential providers live in the account and Region of the gateway (developer guide)."""
+    """Credential providers live in the account, Region and partition of the gateway (developer guide)."""
+    home = gateway.arn.split(":")[:5]
     for credential in config.get("credentialProviderConfigurations", []):
         for provider in credential.get("credentialProvider", {}).values():
             arn: str = provider.get("providerArn", "")
-            region, account = [*arn.split(":"), *[""] * 5][3:5]
-            if region not in {"", gateway.region.name} or account not in {"", gateway.region.account}:
+            parts = [*arn.split(":"), *[""] * 5][:5]
+            # The service model lets parts be empty; the service's name is not compared.
+            if any(parts[place] not in {"", home[place]} for place in (1, 3, 4)):
                 raise validation(
                     f"Credential provider {arn} must be in the same account and Region as the gateway"
                 )

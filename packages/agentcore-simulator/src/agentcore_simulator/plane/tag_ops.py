@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from agentcore_simulator.errors import not_found, quota_exceeded
+from agentcore_simulator.protocol.partitions import partition_of
 
 if TYPE_CHECKING:
     from agentcore_simulator.plane.calls import Call
     from agentcore_simulator.plane.control_plane import ControlPlane
     from agentcore_simulator.plane.resources import Gateway
 
-_GATEWAY_ARN = re.compile(r"arn:[^:]+:bedrock-agentcore:([a-z0-9-]+):([0-9]{12}):gateway/([^/]+)")
+_GATEWAY_ARN = re.compile(r"arn:([^:]+):bedrock-agentcore:([a-z0-9-]+):([0-9]{12}):gateway/([^/]+)")
 _MAX_TAGS = 50
 
 
@@ -43,6 +44,7 @@ def list_tags(plane: ControlPlane, call: Call) -> bytes:
 def _tagged(plane: ControlPlane, call: Call) -> Gateway:
     arn: str = call.params["resourceArn"]
     match = _GATEWAY_ARN.fullmatch(arn)
-    if match is None or match.group(1, 2) != (call.caller.region, call.caller.account):
+    home = (partition_of(call.caller.region).id, call.caller.region, call.caller.account)
+    if match is None or match.group(1, 2, 3) != home:
         raise not_found(f"Resource {arn} not found")
-    return plane.gateway(call.caller.account, call.caller.region, match[3])
+    return plane.gateway(call.caller.account, call.caller.region, match[4])

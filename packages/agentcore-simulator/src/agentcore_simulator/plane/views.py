@@ -10,6 +10,7 @@ import msgspec
 
 from agentcore_simulator.plane.appearance import shown_config
 from agentcore_simulator.plane.resources import PENDING_AUTH
+from agentcore_simulator.protocol.partitions import arn, partition_of
 
 if TYPE_CHECKING:
     from agentcore_simulator.plane.resources import Gateway, Target
@@ -98,17 +99,22 @@ def page(items: list[bytes], next_token: str | None) -> bytes:
 def full_gateway(gateway: Gateway, switches: Switches) -> bytes:
     """A gateway as Create, Get and UpdateGateway answer it."""
     region = gateway.region
+    domain = partition_of(region.name).domain
     members: dict[str, Any] = {
         "gatewayArn": gateway.arn,
         "gatewayId": gateway.id,
-        "gatewayUrl": f"https://{gateway.id}.gateway.bedrock-agentcore.{region.name}.amazonaws.com/mcp",
+        "gatewayUrl": f"https://{gateway.id}.gateway.bedrock-agentcore.{region.name}.{domain}/mcp",
         "createdAt": stamp(gateway.created, switches.timestamp_digits),
         "updatedAt": stamp(gateway.updated, switches.timestamp_digits),
         "status": gateway.status,
         "name": gateway.name,
         "workloadIdentityDetails": {
-            "workloadIdentityArn": f"arn:aws:bedrock-agentcore:{region.name}:{region.account}:"
-            f"workload-identity-directory/default/workload-identity/{gateway.id}"
+            "workloadIdentityArn": arn(
+                "bedrock-agentcore",
+                region.name,
+                region.account,
+                f"workload-identity-directory/default/workload-identity/{gateway.id}",
+            )
         },
         **gateway.config,
     }

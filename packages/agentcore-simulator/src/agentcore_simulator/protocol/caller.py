@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
 from agentcore_simulator.errors import ServiceError, denied
+from agentcore_simulator.protocol.partitions import iam_arn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,7 +54,7 @@ def caller_of(
             raise denied(
                 "Missing Authentication Token: the request is not signed with AWS Signature Version 4."
             )
-        return Caller(account, region, "", "", _user_arn(account))
+        return Caller(account, region, "", "", _user_arn(region, account))
     match = _SCOPE.fullmatch(scope)
     if match is None:
         raise denied(
@@ -69,7 +70,7 @@ def caller_of(
         own_account, arn, _ = issued[key]
         return Caller(own_account, scope_region, key, scope_service, arn)
     own_account = key if _ACCOUNT.fullmatch(key) else account
-    return Caller(own_account, scope_region, key, scope_service, _user_arn(own_account))
+    return Caller(own_account, scope_region, key, scope_service, _user_arn(scope_region, own_account))
 
 
 def _credential(request: Request) -> str | None:
@@ -82,5 +83,5 @@ def _credential(request: Request) -> str | None:
     return None
 
 
-def _user_arn(account: str) -> str:
-    return f"arn:aws:iam::{account}:user/simulator"
+def _user_arn(region: str, account: str) -> str:
+    return iam_arn(region, account, "user/simulator")
