@@ -120,6 +120,7 @@ bench: $(DEV) programs ## Run all benchmarks (an hour) and write their figures i
 	$(BIN)/python bench/run.py --out bench/results
 	$(BIN)/python bench/table.py
 	$(BIN)/python bench/simulator_load.py
+	$(BIN)/python bench/sockets.py --out bench/results/sockets.json
 
 .PHONY: bench-smoke
 bench-smoke: $(DEV) programs ## Take 100 objects through all benchmarks and fail when calls or writes are too many

@@ -83,3 +83,8 @@ def megabytes(pid: int, what: str) -> float:
     found = re.search(rf"{what}:\s+(\d+) kB", status)
     assert found is not None
     return round(int(found[1]) / 1024, 1)
+
+
+def open_files(pid: int) -> int:
+    """Return how many descriptors a process has, sockets included."""
+    return sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())

@@ -2,7 +2,9 @@
 
 The bearer token is given to the API server (TokenReview), and the user it belongs to must be allowed the
 request (SubjectAccessReview on a non-resource path). Answers are remembered for a short time, under a hash of
-the token and never the token itself, so that a scrape every few seconds costs the API server nothing.
+the token and never the token itself, so that a scrape every few seconds costs the API server nothing. Wrong
+tokens cost it a bounded number of reviews, and cost those who come with right ones, or from elsewhere, no
+more than a moment.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import msgspec
 import structlog
 
 from mcp_gateway_operator.runtime.cluster import ApiError, Cluster, Resource
+from mcp_gateway_operator.runtime.turns import CrowdedError, Turns
 
 TOKEN_REVIEWS: Final = Resource("authentication.k8s.io", "v1", "tokenreviews", namespaced=False)
 ACCESS_REVIEWS: Final = Resource("authorization.k8s.io", "v1", "subjectaccessreviews", namespaced=False)
@@ -32,7 +35,15 @@ ALLOWED_ENTRIES: Final = 64
 REFUSED_ENTRIES: Final = 256
 """Kept apart, so that a flood of wrong tokens does not push out those that scrape."""
 REVIEW_SECONDS: Final = 10.0
-PARALLEL_REVIEWS: Final = 4
+STRANGERS_REVIEWS: Final = 3
+"""Reviews at a time of tokens that were never right."""
+KNOWN_REVIEWS: Final = 1
+"""Reviews at a time beside those, of tokens that were right before."""
+WRONG_SECONDS: Final = 0.05
+"""How long a wrong token keeps its turn after its review: three turns make 60 such reviews a second."""
+WAITING: Final = 32
+"""Callers that wait for a review, less than there are connections. Of more, the last is told to come back of
+the address from which the most wait."""
 COMPLAINT_SECONDS: Final = 60.0
 """At most one log line in this time about reviews that fail."""
 
@@ -84,7 +95,7 @@ _decode_access = msgspec.json.Decoder(_AccessReview).decode
 
 
 class _Answers:
-    """The newest `size` answers, each until its end."""
+    """The newest `size` answers, each until its end; `has` tells of those that are over as well."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -93,6 +104,12 @@ class _Answers:
     def get(self, key: bytes, now: float) -> Verdict | None:
         until, verdict = self._entries.get(key, (now, None))
         return verdict if now < until else None
+
+    def has(self, key: bytes) -> bool:
+        return key in self._entries
+
+    def drop(self, key: bytes) -> None:
+        self._entries.pop(key, None)
 
     def put(self, key: bytes, verdict: Verdict, until: float) -> None:
         self._entries[key] = (until, verdict)
@@ -117,14 +134,16 @@ class AccessGuard:
         self._secret = secrets.token_bytes(32)
         self._allowed = _Answers(ALLOWED_ENTRIES)
         self._refused = _Answers(REFUSED_ENTRIES)
-        self._turn = asyncio.Semaphore(PARALLEL_REVIEWS)
+        self._strangers = Turns(STRANGERS_REVIEWS, waiting=WAITING)
+        self._regulars = Turns(KNOWN_REVIEWS, waiting=WAITING)
         self._complained_at = float("-inf")
 
-    async def check(self, authorization: str) -> Verdict:
-        """Decide about a request by its Authorization header.
+    async def check(self, authorization: str, address: str = "") -> Verdict:
+        """Decide about a request by its Authorization header, and whose turn it is by its address.
 
         Answers as controller-runtime's filter: 401 without a valid token, 403 without the right, 500 when
-        the API server cannot be asked. (There an invalid token ends in 500 as well; here it is a 401.)
+        the API server cannot be asked. (There an invalid token ends in 500 as well; here it is a 401.) And
+        429 while too many wait for an answer.
         """
         scheme, _, token = authorization.strip().partition(" ")
         token = token.strip()
@@ -133,10 +152,13 @@ class AccessGuard:
         key = hashlib.blake2b(token.encode(), key=self._secret, digest_size=32).digest()
         if known := self._known(key):
             return known
+        turns = self._regulars if self._allowed.has(key) else self._strangers
         try:
-            async with asyncio.timeout(REVIEW_SECONDS), self._turn:
+            async with asyncio.timeout(REVIEW_SECONDS), turns.turn(address):
                 # Somebody with the same token may have had the turn before.
                 return self._known(key) or await self._review(key, token)
+        except CrowdedError:
+            return Verdict(HTTPStatus.TOO_MANY_REQUESTS, "Too many callers wait to be checked")
         except (ApiError, TimeoutError, msgspec.DecodeError) as error:
             self._complain(error)
             return Verdict(HTTPStatus.INTERNAL_SERVER_ERROR, "Authentication failed")
@@ -148,12 +170,15 @@ class AccessGuard:
     async def _review(self, key: bytes, token: str) -> Verdict:
         user = await self._user(token)
         if user is None:
+            self._allowed.drop(key)
             self._refused.put(key, _UNAUTHORIZED, _now() + UNKNOWN_SECONDS)
+            await asyncio.sleep(WRONG_SECONDS)
             return _UNAUTHORIZED
         if await self._may_read(user):
             verdict = Verdict(HTTPStatus.OK)
             self._allowed.put(key, verdict, _now() + ALLOWED_SECONDS)
             return verdict
+        self._allowed.drop(key)
         verdict = Verdict(HTTPStatus.FORBIDDEN, f"Authorization denied for user {user.username}")
         self._refused.put(key, verdict, _now() + DENIED_SECONDS)
         return verdict

@@ -6,16 +6,17 @@ or not any more. As in controller-runtime, `/healthz/NAME` asks for one check an
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any
+
+from mcp_gateway_operator.runtime.http1 import Answer, Request
 
 Check = Callable[[], str | None]
 """Returns what is wrong, or None. Must not block."""
 
 
 class Health:
-    """The checks, and the ASGI application that answers with them."""
+    """The checks, and the handler that answers with them."""
 
     def __init__(self) -> None:
         self._checks: dict[str, dict[str, Check]] = {"healthz": {}, "readyz": {}}
@@ -51,23 +52,9 @@ class Health:
         status = HTTPStatus.INTERNAL_SERVER_ERROR if failed else HTTPStatus.OK
         return status, "\n".join(lines) + "\n"
 
-    async def __call__(
-        self,
-        scope: MutableMapping[str, Any],
-        _receive: Callable[[], Awaitable[MutableMapping[str, Any]]],
-        send: Callable[[MutableMapping[str, Any]], Awaitable[None]],
-    ) -> None:
-        """Answer one request (ASGI)."""
-        assert scope["type"] == "http", "the server speaks HTTP only"
-        status, text = self.answer(scope["path"], verbose=b"verbose" in scope["query_string"])
-        body = text.encode()
-        headers = [
-            (b"content-type", b"text/plain; charset=utf-8"),
-            (b"content-length", str(len(body)).encode()),
-            (b"x-content-type-options", b"nosniff"),
-        ]
-        await send({"type": "http.response.start", "status": int(status), "headers": headers})
-        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+    async def __call__(self, request: Request) -> Answer:
+        """Answer one request."""
+        return Answer.text(*self.answer(request.path, verbose="verbose" in request.query))
 
     def _first_failure(self, endpoint: str) -> str | None:
         for name, check in self._checks[endpoint].items():

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import resource
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -168,6 +171,55 @@ def test_the_given_certificate_is_served(place: Place, start: Start, tmp_path: P
         assert name_of(connection.getpeercert(binary)) == "localhost"
 
 
+@contextmanager
+def silent(*addresses: str, count: int) -> Iterator[None]:
+    """Hold connections that say nothing, to each address so many."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    with ExitStack() as stack:
+        for address in addresses:
+            host, _, port = address.rpartition(":")
+            for _ in range(count):
+                stack.enter_context(socket.create_connection((host, int(port)), timeout=10.0))
+        yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def resident(process: OperatorProcess) -> int:
+    """Return the resident memory in kB."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    return int(re.findall(r"VmRSS:\s+(\d+) kB", status)[0])
+
+
+def test_1500_silent_connections_cost_next_to_nothing_and_keep_nobody_out(place: Place, start: Start) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    process = start(f"--metrics-bind-address={address}")
+
+    def scrape() -> int:
+        with httpx2.Client(verify=trusting(), trust_env=False, timeout=10.0) as client:
+            return client.get(f"https://{address}/metrics", headers=bearer(place.tokens[READER])).status_code
+
+    assert scrape() == 200
+    before = resident(process)
+    with silent(address, process.health.removeprefix("http://"), count=1500):
+        assert resident(process) - before < 10_000
+        assert httpx2.get(f"{process.health}/healthz", timeout=10.0, trust_env=False).text == "ok"
+        assert scrape() == 200
+    assert errors_in(process) == []
+
+
+def test_without_a_free_descriptor_probes_are_answered(start: Start) -> None:
+    process = start()
+    used = max(int(each.name) for each in Path(f"/proc/{process.pid}/fd").iterdir()) + 1
+    limit = resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (used + 4, used + 4))
+    assert limit
+    with silent(process.health.removeprefix("http://"), count=50):
+        for _ in range(5):
+            assert httpx2.get(f"{process.health}/healthz", timeout=10.0, trust_env=False).text == "ok"
+    assert process.returncode is None
+    assert process.log.read_text().count("connections cannot be accepted") == 1
+
+
 def test_a_missing_certificate_ends_the_start_with_a_sentence(start: Start, tmp_path: Path) -> None:
     process = start(
         f"--metrics-bind-address=127.0.0.1:{free_port()}",
@@ -214,7 +266,7 @@ def test_while_metrics_are_off_nothing_of_them_is_loaded() -> None:
     code = (
         "import sys; import mcp_gateway_operator.cli.run;"
         "print([m for m in sys.modules if m.split('.')[0] in"
-        " ('prometheus_client', 'h2', 'cryptography')"
+        " ('prometheus_client', 'uvicorn', 'cryptography')"
         " or 'metrics_server' in m or m.endswith('runtime.metrics')])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603  -- ours

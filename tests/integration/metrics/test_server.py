@@ -5,20 +5,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from collections.abc import AsyncIterator, Callable, MutableMapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from pathlib import Path
-from typing import Any
 
 import httpx2
 import pytest
+from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from mcp_gateway_operator.runtime import http, http1
+from mcp_gateway_operator.runtime.access import AccessGuard
 from mcp_gateway_operator.runtime.certificates import PairFiles
-from mcp_gateway_operator.runtime.http import MAX_HEAD, BindAddress, ServerError
-from mcp_gateway_operator.runtime.metrics_server import MetricsServer, open_certificate
+from mcp_gateway_operator.runtime.http import MAX_CONNECTIONS, BindAddress, ServerError
+from mcp_gateway_operator.runtime.http1 import MAX_HEAD, Answer, Request
+from mcp_gateway_operator.runtime.metrics_server import MetricsEndpoint, MetricsServer, open_certificate
 from tests.unit.metrics.pairs import MountedSecret, make_pair, name_of, trusting
+from tests.unit.metrics.reviews import Reviewer
 
 OLD, NEW = make_pair("old"), make_pair("new")
 LOOPBACK = BindAddress("127.0.0.1", 0)
@@ -26,17 +30,9 @@ PATIENCE = 10.0
 """Seconds that something may take on a busy machine."""
 
 
-async def app(
-    scope: MutableMapping[str, Any],
-    _receive: Callable[[], Any],
-    send: Callable[[MutableMapping[str, Any]], Any],
-) -> None:
-    """Answer every request with its HTTP version."""
-    assert scope["type"] == "http"
-    body = scope["http_version"].encode()
-    headers = [(b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+async def app(request: Request) -> Answer:
+    """Answer every request with its path."""
+    return Answer.text(HTTPStatus.OK, request.path)
 
 
 @asynccontextmanager
@@ -88,7 +84,7 @@ async def test_plain_http() -> None:
         serving(MetricsServer(app, LOOPBACK)) as port,
         httpx2.AsyncClient(trust_env=False) as client,
     ):
-        assert (await client.get(f"http://127.0.0.1:{port}/metrics")).text == "1.1"
+        assert (await client.get(f"http://127.0.0.1:{port}/metrics")).text == "/metrics"
 
 
 async def test_a_client_that_would_speak_http2_is_given_http1() -> None:
@@ -97,7 +93,7 @@ async def test_a_client_that_would_speak_http2_is_given_http1() -> None:
         assert writer.get_extra_info("ssl_object").selected_alpn_protocol() == "http/1.1"
         writer.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         async with asyncio.timeout(PATIENCE):
-            assert (await reader.read()).endswith(b"\r\n\r\n1.1")
+            assert (await reader.read()).endswith(b"\r\n\r\n/metrics")
         writer.transport.abort()
 
 
@@ -172,22 +168,122 @@ async def test_a_request_that_is_not_finished_in_time_ends(
     async with serving(MetricsServer(app, LOOPBACK)) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(sent)
-        # uvicorn closes idle connections too, but after an answer only, and after 5 s.
         async with asyncio.timeout(3.0):
             while await reader.read(1000):
                 pass
         writer.close()
 
 
-async def test_connections_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "MAX_CONNECTIONS", 3)
-    async with serving(MetricsServer(app, LOOPBACK)) as port:
-        opened = [await asyncio.open_connection("127.0.0.1", port) for _ in range(4)]
-        async with httpx2.AsyncClient(trust_env=False) as client:
-            assert (await client.get(f"http://127.0.0.1:{port}/metrics")).status_code == 503
-        for _, writer in opened:
-            writer.close()
-            await writer.wait_closed()
+@pytest.mark.parametrize("said", [b"", b"\x16", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"])
+async def test_connections_that_do_not_shake_hands_keep_no_scraper_out(said: bytes) -> None:
+    """And there are never more of them than there may be, whoever opens them how fast."""
+    server = tls_server()
+    async with serving(server) as port:
+        silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(5 * MAX_CONNECTIONS)]
+        for _, writer in silent:
+            writer.write(said)
+        for _ in range(5):
+            async with httpx2.AsyncClient(verify=trusting(), trust_env=False) as client:
+                assert (await client.get(f"https://127.0.0.1:{port}/metrics")).status_code == 200
+        assert len(server.server._open) <= MAX_CONNECTIONS
+        for _, writer in silent:
+            writer.transport.abort()
+
+
+@pytest.mark.parametrize("said", [b"", b"\x16\x03\x01\x02\x00"])
+async def test_a_handshake_that_does_not_end_is_ended(said: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "HANDSHAKE_SECONDS", 0.2)
+    async with serving(tls_server()) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(said)
+        async with asyncio.timeout(PATIENCE):
+            assert await reader.read() == b""
+        writer.close()
+
+
+async def test_a_request_that_does_not_follow_the_handshake_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(http1, "REQUEST_SECONDS", 0.2)
+    async with serving(tls_server()) as port:
+        reader, _ = await connect(port)
+        async with asyncio.timeout(PATIENCE):
+            assert await reader.read() == b""
+
+
+async def test_handshakes_are_made_at_a_pace_and_address_by_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many a neighbour begins, the loop has time for the work, and others their turn."""
+    monkeypatch.setattr(http, "HANDSHAKE_PACE", 0.1)
+    async with serving(tls_server()) as port:
+        loop, context = asyncio.get_running_loop(), trusting()
+        began = loop.time()
+
+        async def shake(source: str) -> float:
+            _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context, local_addr=(source, 0))
+            writer.transport.abort()
+            return loop.time() - began
+
+        many = [asyncio.create_task(shake("127.0.0.2")) for _ in range(30)]
+        await asyncio.sleep(0.15)
+        one = await shake("127.0.0.3")
+        took = [await task for task in many]
+        assert max(took) >= 30 * 0.1
+        assert sum(each < one for each in took) <= 5
+        assert one < max(took) / 2
+
+
+def guarded(reviewer: Reviewer) -> MetricsServer:
+    """Return a server that checks its callers."""
+    endpoint = MetricsEndpoint(
+        CollectorRegistry(), CollectorRegistry(), AccessGuard(reviewer.cluster, path="/metrics")
+    )
+    return MetricsServer(endpoint, LOOPBACK, certificate=open_certificate(None))
+
+
+GOOD = {"authorization": "Bearer good"}
+
+
+async def test_a_known_caller_keeps_its_connection_when_others_have_to_go() -> None:
+    async with serving(guarded(Reviewer())) as port:
+        reader, writer = await connect(port)
+        request = b"GET /metrics HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer good\r\n\r\n"
+        writer.write(request)
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
+        strangers = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2 * MAX_CONNECTIONS)]
+        async with asyncio.timeout(PATIENCE):
+            assert await strangers[0][0].read() == b""
+        writer.write(request)
+        assert b"HTTP/1.1 200" in await reader.readuntil(b"\r\n\r\n")
+        for _, other in (*strangers, (reader, writer)):
+            other.transport.abort()
+
+
+async def test_wrong_tokens_do_not_keep_the_right_one_out() -> None:
+    """Of each caller a connection of its own, as fast as answers come."""
+    reviewer = Reviewer()
+    reviewer.seconds = 0.005
+    async with serving(guarded(reviewer)) as port:
+        url = f"https://127.0.0.1:{port}/metrics"
+
+        async def knock(number: int) -> None:
+            for serial in range(100_000):
+                if over.is_set():
+                    return
+                async with httpx2.AsyncClient(verify=context, trust_env=False) as client:
+                    with contextlib.suppress(httpx2.TransportError):
+                        wrong = {"authorization": f"Bearer wrong-{number}-{serial}"}
+                        assert (await client.get(url, headers=wrong)).status_code in {401, 429}
+
+        context, over = trusting(), asyncio.Event()
+        async with httpx2.AsyncClient(verify=context, trust_env=False) as client:
+            assert (await client.get(url, headers=GOOD)).status_code == 200
+        tasks = [asyncio.create_task(knock(number)) for number in range(40)]
+        for _ in range(5):
+            await asyncio.sleep(0.1)
+            async with httpx2.AsyncClient(verify=context, trust_env=False, timeout=PATIENCE) as client:
+                assert (await client.get(url, headers=GOOD)).status_code == 200
+        over.set()
+        await asyncio.gather(*tasks)
 
 
 async def test_a_client_that_idles_does_not_hold_the_end_up() -> None:

@@ -10,11 +10,13 @@ from mcp_gateway_operator.runtime.access import (
     ACCESS_REVIEWS,
     ALLOWED_SECONDS,
     DENIED_SECONDS,
-    PARALLEL_REVIEWS,
     REFUSED_ENTRIES,
     REVIEW_SECONDS,
+    STRANGERS_REVIEWS,
     TOKEN_REVIEWS,
     UNKNOWN_SECONDS,
+    WAITING,
+    WRONG_SECONDS,
     AccessGuard,
 )
 from mcp_gateway_operator.runtime.cluster import ApiError
@@ -163,8 +165,116 @@ async def test_many_callers_at_once_make_few_reviews_at_a_time_and_one_for_each_
     reviewer.users.update({f"token-{number}": PROMETHEUS for number in range(10)})
     guard = make_guard(reviewer)
     verdicts = await asyncio.gather(
-        *(guard.check(f"Bearer token-{number % 10}") for number in range(PARALLEL_REVIEWS * 20))
+        *(guard.check(f"Bearer token-{number % 10}", f"10.0.0.{number % 4}") for number in range(WAITING))
     )
     assert all(verdict.allowed for verdict in verdicts)
-    assert reviewer.peak <= PARALLEL_REVIEWS
-    assert reviewer.count(TOKEN_REVIEWS) <= 10 + PARALLEL_REVIEWS
+    assert reviewer.peak <= STRANGERS_REVIEWS
+    assert reviewer.count(TOKEN_REVIEWS) <= 10 + STRANGERS_REVIEWS
+
+
+async def test_wrong_tokens_make_sixty_reviews_a_second_and_no_more() -> None:
+    reviewer = Reviewer()
+    guard = make_guard(reviewer)
+
+    async def knock(client: int) -> None:
+        for serial in range(1000):
+            await guard.check(f"Bearer wrong-{client}-{serial}", f"10.0.0.{client}")
+
+    tasks = [asyncio.create_task(knock(client)) for client in range(20)]
+    await asyncio.sleep(10.0)
+    for task in tasks:
+        task.cancel()
+    assert 500 < reviewer.count(TOKEN_REVIEWS) <= 10 * STRANGERS_REVIEWS / WRONG_SECONDS + STRANGERS_REVIEWS
+
+
+async def flood(guard: AccessGuard, address: str) -> None:
+    """Knock with a new wrong token from one address as soon as there is an answer, forty times at once."""
+
+    async def knock(client: int) -> None:
+        for serial in range(100_000):
+            await guard.check(f"Bearer wrong-{client}-{serial}", address)
+            await asyncio.sleep(0.2)
+
+    async with asyncio.TaskGroup() as tasks:
+        for client in range(40):
+            tasks.create_task(knock(client))
+
+
+async def test_a_new_caller_waits_for_one_turn_however_many_knock_from_another_address() -> None:
+    reviewer = Reviewer()
+    reviewer.seconds = 0.01
+    guard = make_guard(reviewer)
+    flooding = [asyncio.create_task(flood(guard, address)) for address in ("10.0.0.1", "10.0.0.2")]
+    await asyncio.sleep(1.0)
+    began = asyncio.get_running_loop().time()
+    assert (await guard.check("Bearer good", "10.0.0.3")).allowed
+    assert asyncio.get_running_loop().time() - began < 0.2
+    for task in flooding:
+        task.cancel()
+
+
+async def test_a_token_that_was_right_is_not_in_line_behind_wrong_ones_of_its_own_address() -> None:
+    reviewer = Reviewer()
+    reviewer.seconds = 0.01
+    guard = make_guard(reviewer)
+    assert (await guard.check("Bearer good", "10.0.0.1")).allowed
+    flooding = asyncio.create_task(flood(guard, "10.0.0.1"))
+    for _ in range(2):
+        await asyncio.sleep(ALLOWED_SECONDS + 1.0)
+        began = asyncio.get_running_loop().time()
+        assert (await guard.check("Bearer good", "10.0.0.1")).allowed
+        assert asyncio.get_running_loop().time() - began < 0.1
+    flooding.cancel()
+
+
+async def test_a_token_that_is_right_no_more_goes_to_the_others() -> None:
+    reviewer = Reviewer()
+    guard = make_guard(reviewer)
+    assert (await guard.check("Bearer good")).allowed
+    del reviewer.users["good"]
+    await asyncio.sleep(ALLOWED_SECONDS)
+    assert (await guard.check("Bearer good")).status == 401
+    assert guard._allowed._entries == {}
+
+
+async def test_callers_who_give_up_leave_their_turns_to_others() -> None:
+    reviewer = Reviewer()
+    reviewer.seconds = 1.0
+    guard = make_guard(reviewer)
+    waiting = [asyncio.create_task(guard.check(f"Bearer wrong-{n}", "10.0.0.1")) for n in range(16)]
+    await asyncio.sleep(0.5)
+    for task in waiting:
+        task.cancel()
+    await asyncio.sleep(0.0)
+    began = asyncio.get_running_loop().time()
+    assert (await guard.check("Bearer good", "10.0.0.1")).allowed
+    assert asyncio.get_running_loop().time() - began == pytest.approx(2.0)
+    assert guard._strangers._free == STRANGERS_REVIEWS
+    assert not guard._strangers._waiting
+
+
+async def test_when_too_many_wait_the_last_of_the_largest_crowd_is_told_to_come_back() -> None:
+    reviewer = Reviewer()
+    reviewer.seconds = 1.0
+    guard = make_guard(reviewer)
+    crowd = [
+        asyncio.create_task(guard.check(f"Bearer w-{n}", "10.0.0.1"))
+        for n in range(STRANGERS_REVIEWS + WAITING)
+    ]
+    await asyncio.sleep(0.5)
+    assert (await guard.check("Bearer x", "10.0.0.1")).status == 429
+    few = [asyncio.create_task(guard.check(f"Bearer f-{n}", f"10.0.0.{n}")) for n in range(2, WAITING)]
+    assert (await guard.check("Bearer good", "10.0.0.100")).allowed
+    statuses = [(await task).status for task in crowd]
+    assert sum(status == 429 for status in statuses) == len(few) + 1
+    assert statuses[-1] == 429
+    assert {(await task).status for task in few} <= {401, 500}
+
+
+async def test_a_crowd_of_many_addresses_is_bounded_too() -> None:
+    reviewer = Reviewer()
+    reviewer.seconds = 1.0
+    guard = make_guard(reviewer)
+    verdicts = await asyncio.gather(*(guard.check(f"Bearer w-{n}", f"10.0.0.{n}") for n in range(200)))
+    assert sum(verdict.status == 429 for verdict in verdicts) == 200 - STRANGERS_REVIEWS - WAITING
+    assert (await guard.check("Bearer good", "10.0.0.1")).allowed

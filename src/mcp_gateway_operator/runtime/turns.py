@@ -1,0 +1,75 @@
+"""Turns at something that is scarce, shared between those who want it by where they come from."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import OrderedDict, deque
+from collections.abc import AsyncIterator
+
+
+class CrowdedError(Exception):
+    """Too many wait already."""
+
+
+class Turns:
+    """Lets so many at a time do something. Those who wait get their turn address by address.
+
+    Args:
+        count: turns that may be held at a time.
+        waiting: how many may wait; of more, the last goes of the address from which the most wait.
+    """
+
+    def __init__(self, count: int, *, waiting: int) -> None:
+        self._free = count
+        self._most = waiting
+        self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
+
+    @contextlib.asynccontextmanager
+    async def turn(self, address: str) -> AsyncIterator[None]:
+        """Wait for a turn and hold it for the block.
+
+        Raises:
+            CrowdedError: too many wait.
+        """
+        if self._free:
+            self._free -= 1
+        else:
+            await self._wait(address)
+        try:
+            yield
+        finally:
+            self._give_on()
+
+    async def _wait(self, address: str) -> None:
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(address, deque()).append(turn)
+        if sum(map(len, self._waiting.values())) > self._most:
+            self._send_away()
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if not turn.cancelled() and turn.exception() is None:
+                # The turn came in the same moment.
+                self._give_on()
+            raise
+
+    def _send_away(self) -> None:
+        crowd, line = max(reversed(self._waiting.items()), key=lambda each: len(each[1]))
+        last = line.pop()
+        if not line:
+            del self._waiting[crowd]
+        if not last.done():
+            last.set_exception(CrowdedError)
+
+    def _give_on(self) -> None:
+        while self._waiting:
+            address, line = self._waiting.popitem(last=False)
+            turn = line.popleft()
+            if line:
+                self._waiting[address] = line
+            # Those who gave up are still in line.
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._free += 1
