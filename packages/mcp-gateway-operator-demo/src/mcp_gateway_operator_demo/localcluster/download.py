@@ -1,7 +1,8 @@
 """Download of the archive with etcd, kube-apiserver and kubectl that controller-tools publishes for envtest.
 
 The index lists a sha512 and an address for each release and platform; `setup-envtest` reads the same file.
-An address may be relative to the index, so a mirror is a plain directory: the index and its archives.
+An address may be relative to the index, so a mirror is a plain directory: the index and its archives. Where
+an archive of the wanted version is pinned (see `pins`), no other is taken, and its sha512 is the pinned one.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from urllib.parse import urljoin
 import httpx2
 import yaml
 
+from mcp_gateway_operator_demo.localcluster import pins
 from mcp_gateway_operator_demo.localcluster.errors import BinariesUnavailableError, ChecksumMismatchError
 from mcp_gateway_operator_demo.localcluster.gomodule import Version
 
@@ -47,15 +49,26 @@ def index_url(environ: Mapping[str, str] = os.environ) -> str | None:
     return environ.get(INDEX_VARIABLE, _DEFAULT_INDEX) or None
 
 
-def choose_archive(index: Any, *, base_url: str, wanted: Version, platform: str) -> Archive:
+def choose_archive(
+    index: Any, *, base_url: str, wanted: Version, platform: str, pinned: Mapping[str, str]
+) -> Archive:
     """Return the newest archive of the wanted minor version for `platform` in a parsed index.
 
     Not every patch release is published for envtest, so the patch number may differ from the wanted one.
+
+    Args:
+        index: what the publisher or a mirror lists.
+        base_url: where the index is.
+        wanted: the version of the API server that is built where nothing can be downloaded.
+        platform: as `program_cache.platform_key` says it.
+        pinned: sha512 by the archive's name.
 
     Raises:
         BinariesUnavailableError: there is none, or the index does not look like one.
     """
     found: list[Archive] = []
+    minor = f"envtest-v{wanted.major}.{wanted.minor}."
+    any_pinned = any(name.startswith(minor) and f"-{platform}." in name for name in pinned)
     try:
         for release, files in index["releases"].items():
             version = Version.parse(release)
@@ -66,14 +79,17 @@ def choose_archive(index: Any, *, base_url: str, wanted: Version, platform: str)
             ):
                 continue
             for name, entry in files.items():
-                if name == f"envtest-{release}-{platform}.tar.gz":
-                    found.append(
-                        Archive(version, urljoin(base_url, entry["selfLink"]), entry["hash"].lower())
-                    )
+                if name != f"envtest-{release}-{platform}.tar.gz" or (any_pinned and name not in pinned):
+                    continue
+                digest = pinned.get(name) or entry["hash"].lower()
+                found.append(Archive(version, urljoin(base_url, entry["selfLink"]), digest))
     except (AttributeError, KeyError, TypeError):
         raise BinariesUnavailableError(f"{base_url} is not an index of envtest releases") from None
     if not found:
-        raise BinariesUnavailableError(f"{base_url} lists no {wanted.major}.{wanted.minor} for {platform}")
+        what = "pinned archive of " if any_pinned else ""
+        raise BinariesUnavailableError(
+            f"{base_url} lists no {what}{wanted.major}.{wanted.minor} for {platform}"
+        )
     return max(found, key=lambda archive: archive.version)
 
 
@@ -91,7 +107,11 @@ def download_programs(
             answer = client.get(url)
             answer.raise_for_status()
             archive = choose_archive(
-                yaml.safe_load(answer.text), base_url=url, wanted=wanted, platform=platform
+                yaml.safe_load(answer.text),
+                base_url=url,
+                wanted=wanted,
+                platform=platform,
+                pinned=pins.archives(),
             )
             with tempfile.TemporaryFile(dir=target) as file:
                 _fetch(client, archive, file, progress)
@@ -121,7 +141,8 @@ def _fetch(client: httpx2.Client, archive: Archive, file: Any, progress: Callabl
                 progress(f"Downloaded {done / 1e6:.0f} of {total / 1e6:.0f} MB")
     if digest.hexdigest() != archive.sha512:
         raise ChecksumMismatchError(
-            f"{archive.url} does not have the sha512 that its index publishes; it was not used. "
+            f"{archive.url} does not have the sha512 that is pinned in hack/kubernetes/{pins.ARCHIVES} or, "
+            "where none is, that its index says; it was not used. "
             f"Check the mirror or proxy in between, or set {INDEX_VARIABLE}= (empty) to build from source."
         )
 

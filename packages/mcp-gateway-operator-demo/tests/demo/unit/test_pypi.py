@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import zipfile
 from typing import TYPE_CHECKING
@@ -36,6 +37,11 @@ def wheel(tmp_path: Path) -> Path:
     return path
 
 
+def pinned(wheel: Path) -> str:
+    """Return the requirement of a file as requirement files pin it."""
+    return f"{wheel} --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}"
+
+
 @pytest.mark.parametrize("pip", [True, False], ids=["with-pip", "without-pip"])
 def test_a_package_is_installed_alone(
     pip: bool, wheel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -44,7 +50,7 @@ def test_a_package_is_installed_alone(
     if not pip:
         monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
     target = tmp_path / "cache" / "tool"
-    pypi.install(str(wheel), target)
+    pypi.install(pinned(wheel), target)
     assert (target / "bin" / "tool").stat().st_mode & 0o111
     assert [path.name for path in target.parent.iterdir()] == ["tool"]
     assert importlib.util.find_spec("tool") is None
@@ -53,8 +59,18 @@ def test_a_package_is_installed_alone(
 def test_a_failed_install_leaves_the_old_one(wheel: Path, tmp_path: Path) -> None:
     """Say what pip said; keep what was there."""
     target = tmp_path / "cache" / "tool"
-    pypi.install(str(wheel), target)
-    with pytest.raises(BinariesUnavailableError, match=r"pip install .*absent\.whl failed: "):
-        pypi.install(str(tmp_path / "absent.whl"), target)
+    pypi.install(pinned(wheel), target)
+    requirement = pinned(wheel).replace("tool-1.0", "absent-1.0")
+    with pytest.raises(BinariesUnavailableError, match=r"pip install .*absent-1\.0\S*\.whl failed: "):
+        pypi.install(requirement, target)
     assert (target / "bin" / "tool").exists()
     assert [path.name for path in target.parent.iterdir()] == ["tool"]
+
+
+@pytest.mark.parametrize("digest", [f" --hash=sha256:{'0' * 64}", ""], ids=["another", "none"])
+def test_a_file_without_its_digest_is_not_installed(digest: str, wheel: Path, tmp_path: Path) -> None:
+    """Refuse what an index or a proxy serves under the name of a pinned file."""
+    target = tmp_path / "cache" / "tool"
+    with pytest.raises(BinariesUnavailableError, match="hash"):
+        pypi.install(f"{wheel}{digest}", target)
+    assert not target.exists()
