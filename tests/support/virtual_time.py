@@ -11,10 +11,9 @@ import asyncio
 import selectors
 from collections.abc import Callable, Coroutine, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
-if TYPE_CHECKING:
-    from _typeshed import FileDescriptorLike
+from _typeshed import FileDescriptorLike
 
 T = TypeVar("T")
 

@@ -12,14 +12,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from agentcore_simulator.admin.admin_client import AdminClient, AdminRefusedError
-    from agentcore_simulator.engine.dispatch import Engine
+    from agentcore_simulator.admin import AdminClient, AdminRefusedError
+    from agentcore_simulator.engine import Engine
+    from agentcore_simulator.in_process import attach
     from agentcore_simulator.messages import Request, Response
-    from agentcore_simulator.scenarios.faults import Fault
-    from agentcore_simulator.scenarios.scenario import Scenario
+    from agentcore_simulator.scenarios import Fault, Scenario
     from agentcore_simulator.settings import Settings, for_profile
-    from agentcore_simulator.wire.http_server import SimulatorServer
-    from agentcore_simulator.wire.in_process import attach
+    from agentcore_simulator.wire import SimulatorServer
 
 __version__ = "0.2.0"
 
@@ -38,16 +37,16 @@ __all__ = [
 ]
 
 _HOME = {
-    "AdminClient": "admin.admin_client",
-    "AdminRefusedError": "admin.admin_client",
-    "Engine": "engine.dispatch",
-    "Fault": "scenarios.faults",
+    "AdminClient": "admin",
+    "AdminRefusedError": "admin",
+    "Engine": "engine",
+    "Fault": "scenarios",
     "Request": "messages",
     "Response": "messages",
-    "Scenario": "scenarios.scenario",
+    "Scenario": "scenarios",
     "Settings": "settings",
-    "SimulatorServer": "wire.http_server",
-    "attach": "wire.in_process",
+    "SimulatorServer": "wire",
+    "attach": "in_process",
     "for_profile": "settings",
 }
 

@@ -98,9 +98,9 @@ def command(  # noqa: PLR0913  -- one parameter an option
     for loopback, not for a network.
     """
     # Imported here so that `--help` stays fast.
-    from agentcore_simulator.admin.snapshots import save  # noqa: PLC0415
-    from agentcore_simulator.engine.dispatch import Engine  # noqa: PLC0415
-    from agentcore_simulator.wire.http_server import listen, prepare, serve, url_of  # noqa: PLC0415
+    from agentcore_simulator.admin import save_file  # noqa: PLC0415
+    from agentcore_simulator.engine import Engine  # noqa: PLC0415
+    from agentcore_simulator.wire import listen, prepare, serve, url_of  # noqa: PLC0415
 
     changes: dict[str, object] = {"account": account, "region": region, "seed": seed}
     changes["switches"] = {"loopback_http": loopback_http}
@@ -115,7 +115,7 @@ def command(  # noqa: PLR0913  -- one parameter an option
     def announce(url: str) -> None:
         if ready_file is not None:
             try:
-                save(ready_file, f"{url}\n".encode())
+                save_file(ready_file, f"{url}\n".encode())
             except OSError as error:
                 raise click.ClickException(f"Cannot write {ready_file}: {error.strerror}.") from error
         click.echo(f"AWS_ENDPOINT_URL={url}")

@@ -19,8 +19,8 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from agentcore_simulator.admin.admin_client import AdminClient
-    from agentcore_simulator.wire.http_server import SimulatorServer
+    from agentcore_simulator.admin import AdminClient
+    from agentcore_simulator.wire import SimulatorServer
 
 _GATEWAY = "demo-abcdefghij"
 _ENVIRONMENT = {
@@ -69,7 +69,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def _agentcore_server() -> Iterator[SimulatorServer]:
-    from agentcore_simulator.wire.http_server import SimulatorServer  # noqa: PLC0415  -- see the module's docstring
+    from agentcore_simulator.wire import SimulatorServer  # noqa: PLC0415  -- see the module's docstring
 
     with SimulatorServer() as server:
         yield server

@@ -5,24 +5,17 @@ Every answer is JSON. A request that makes no sense gets 400 (or 404) and {"mess
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 from urllib.parse import parse_qs
 
 import msgspec
 
 from agentcore_simulator.admin import other_writers, outside_edits, situations, snapshots
-from agentcore_simulator.messages import Response
-from agentcore_simulator.scenarios.faults import Fault
-from agentcore_simulator.scenarios.scenario import Scenario
-from agentcore_simulator.scenarios.writer import Writer
+from agentcore_simulator.messages import Request, Response
+from agentcore_simulator.plane import Clock, ControlPlane
+from agentcore_simulator.scenarios import Fault, Scenario, Writer
 from agentcore_simulator.settings import Settings, patched
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from agentcore_simulator.messages import Request
-    from agentcore_simulator.plane.clock import Clock
-    from agentcore_simulator.plane.control_plane import ControlPlane
 
 ADMIN_PREFIX = "/_sim/"
 
@@ -46,8 +39,8 @@ class Admin:
             ("POST", "reset"): self._reset,
             ("GET", "time"): lambda _: self._time(),
             ("POST", "time"): self._move_time,
-            ("GET", "snapshot"): lambda _: msgspec.Raw(snapshots.dump(plane)),
-            ("PUT", "snapshot"): lambda call: snapshots.load(plane, call.raw),
+            ("GET", "snapshot"): lambda _: msgspec.Raw(snapshots.dump_snapshot(plane)),
+            ("PUT", "snapshot"): lambda call: snapshots.load_snapshot(plane, call.raw),
             ("GET", "settings"): lambda _: plane.settings,
             ("PUT", "settings"): self._replace_settings,
             ("PATCH", "settings"): self._patch_settings,
@@ -65,7 +58,9 @@ class Admin:
             ("GET", "writers"): lambda _: plane.writers,
             ("POST", "writers"): self._add_writers,
             ("DELETE", "writers"): lambda _: plane.writers.clear(),
-            ("POST", "situation"): lambda call: situations.apply(plane, situations.parse(call.raw), call.now),
+            ("POST", "situation"): lambda call: situations.apply_situation(
+                plane, situations.parse_situation(call.raw), call.now
+            ),
             ("GET", "authorize"): self._authorize_link,
             ("POST", "gateways"): lambda call: outside_edits.make_gateway(plane, call.body, call.now),
             ("PATCH", "gateways/*"): lambda call: outside_edits.edit_gateway(

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import http.client
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from collections.abc import Callable
+from typing import Any, Protocol, Self
 from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
 
 from agentcore_simulator.messages import Request, Response
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from agentcore_simulator.settings import Settings
+from agentcore_simulator.settings import Settings
 
 _PREFIX = "/_sim/"
 

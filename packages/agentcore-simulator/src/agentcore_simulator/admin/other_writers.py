@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from fnmatch import fnmatchcase
 from functools import partial
-from typing import TYPE_CHECKING
 
 from agentcore_simulator.admin import outside_edits
-from agentcore_simulator.plane import lifecycle, resources
-
-if TYPE_CHECKING:
-    from agentcore_simulator.plane.control_plane import ControlPlane
-    from agentcore_simulator.plane.resources import Target
-    from agentcore_simulator.scenarios.writer import Writer
+from agentcore_simulator.plane import BUSY, DELETING, ControlPlane, Target, vanish_target
+from agentcore_simulator.scenarios import Writer
 
 
 def start(plane: ControlPlane, writer: Writer, now: float) -> None:
@@ -38,7 +33,7 @@ def _round(plane: ControlPlane, writer: Writer, at: float) -> None:
 
 
 def _concerns(writer: Writer, target: Target) -> bool:
-    settled = target.status not in resources.BUSY and target.status != resources.DELETING
+    settled = target.status not in BUSY and target.status != DELETING
     return (
         settled and fnmatchcase(target.name, writer.name) and fnmatchcase(target.gateway.id, writer.gateway)
     )
@@ -46,6 +41,6 @@ def _concerns(writer: Writer, target: Target) -> bool:
 
 def _write(plane: ControlPlane, writer: Writer, target: Target, at: float) -> None:
     if writer.delete:
-        lifecycle.vanish(plane, target, at)
+        vanish_target(plane, target, at)
     elif outside_edits.would_change(target, writer.edit):
         outside_edits.edit_target(plane, target.id, writer.edit, at)

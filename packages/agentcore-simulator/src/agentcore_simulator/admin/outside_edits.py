@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import msgspec
 
 from agentcore_simulator.errors import ServiceError
-from agentcore_simulator.plane import gateway_ops, lifecycle, resources, target_ops, views
-from agentcore_simulator.plane.resources import TARGET_STATUSES, traits_of
-from agentcore_simulator.plane.target_ops import REPLACEABLE
-from agentcore_simulator.protocol.loopback import loopback_endpoint, with_endpoint
-from agentcore_simulator.protocol.partitions import iam_arn
-from agentcore_simulator.protocol.request_validation import service_validator
-
-if TYPE_CHECKING:
-    from agentcore_simulator.plane.control_plane import ControlPlane
-    from agentcore_simulator.plane.resources import Gateway, Target
+from agentcore_simulator.plane import (
+    DELETING,
+    PENDING_AUTH,
+    REPLACEABLE,
+    TARGET_STATUSES,
+    ControlPlane,
+    Gateway,
+    Target,
+    add_gateway,
+    add_target,
+    finish_consent,
+    force_status,
+    full_gateway,
+    full_target,
+    set_policy_engine,
+    traits_of,
+    vanish_target,
+)
+from agentcore_simulator.protocol import iam_arn, loopback_endpoint, service_validator, with_endpoint
 
 _GATEWAY_ID = re.compile(r"([0-9a-z][-]?){1,100}-[0-9a-z]{10}")
 
@@ -49,9 +58,9 @@ def dump(plane: ControlPlane, gateway_id: str | None = None) -> dict[str, Any]:
             "account": region.account,
             "region": region.name,
             "policyEngine": gateway.policy_engine,
-            "gateway": msgspec.Raw(views.full_gateway(gateway, plane.settings.switches)),
+            "gateway": msgspec.Raw(full_gateway(gateway, plane.settings.switches)),
             "targets": [
-                msgspec.Raw(views.full_target(target, plane.settings.switches))
+                msgspec.Raw(full_target(target, plane.settings.switches))
                 for target in gateway.targets.values()
             ],
         }
@@ -79,7 +88,7 @@ def make_gateway(plane: ControlPlane, body: dict[str, Any], now: float) -> Any:
         "roleArn": iam_arn(region, account, "role/gateway"),
         "protocolType": "MCP",
     }
-    gateway = gateway_ops.add_gateway(
+    gateway = add_gateway(
         plane,
         gateway_id=wanted.gateway_id,
         name=wanted.name or wanted.gateway_id.rsplit("-", 1)[0],
@@ -89,7 +98,7 @@ def make_gateway(plane: ControlPlane, body: dict[str, Any], now: float) -> Any:
         now=now,
     )
     gateway.policy_engine = wanted.policy_engine
-    return msgspec.Raw(views.full_gateway(gateway, plane.settings.switches))
+    return msgspec.Raw(full_gateway(gateway, plane.settings.switches))
 
 
 def edit_gateway(plane: ControlPlane, gateway_id: str, body: dict[str, Any], now: float) -> Any:
@@ -97,19 +106,19 @@ def edit_gateway(plane: ControlPlane, gateway_id: str, body: dict[str, Any], now
     gateway = find_gateway(plane, gateway_id)
     edit = msgspec.convert(body, _GatewayEdit)
     if edit.policy_engine is not None:
-        gateway_ops.set_policy_engine(plane, gateway, attached=edit.policy_engine, now=now)
+        set_policy_engine(plane, gateway, attached=edit.policy_engine, now=now)
     if edit.status is not None:
         gateway.epoch += 1
         gateway.status = edit.status
         gateway.reasons = tuple(edit.status_reasons)
-    return msgspec.Raw(views.full_gateway(gateway, plane.settings.switches))
+    return msgspec.Raw(full_gateway(gateway, plane.settings.switches))
 
 
 def drop_gateway(plane: ControlPlane, gateway_id: str, now: float) -> None:
     """Remove a gateway and its targets at once, as if somebody had deleted them a while ago."""
     gateway = find_gateway(plane, gateway_id)
     for target in list(gateway.targets.values()):
-        lifecycle.vanish(plane, target, now)
+        vanish_target(plane, target, now)
     gateway.epoch += 1
     del gateway.region.gateways[gateway.id]
 
@@ -121,7 +130,7 @@ def make_target(plane: ControlPlane, gateway_id: str, body: dict[str, Any], now:
     if "name" not in body:
         raise ValueError("A target needs a name.")
     name, description, config = _checked(body["name"], body.get("description"), config)
-    target = target_ops.add_target(plane, gateway, name=name, description=description, config=config, now=now)
+    target = add_target(plane, gateway, name=name, description=description, config=config, now=now)
     if target.traits.probed:
         target.synced = now
     return show_target(plane, target.id)
@@ -129,7 +138,7 @@ def make_target(plane: ControlPlane, gateway_id: str, body: dict[str, Any], now:
 
 def show_target(plane: ControlPlane, target_id: str) -> Any:
     """A target as Get answers it."""
-    return msgspec.Raw(views.full_target(_target(plane, target_id), plane.settings.switches))
+    return msgspec.Raw(full_target(_target(plane, target_id), plane.settings.switches))
 
 
 def edit_target(plane: ControlPlane, target_id: str, body: dict[str, Any], now: float) -> Any:
@@ -185,9 +194,9 @@ def drop_target(plane: ControlPlane, target_id: str, now: float, *, gradually: b
     """Delete a target from outside: at once, or through DELETING."""
     target = _target(plane, target_id)
     if gradually:
-        lifecycle.force(plane, target, resources.DELETING, (), now)
+        force_status(plane, target, DELETING, (), now)
     else:
-        lifecycle.vanish(plane, target, now)
+        vanish_target(plane, target, now)
 
 
 def set_status(plane: ControlPlane, target_id: str, body: dict[str, Any], now: float) -> Any:
@@ -196,16 +205,16 @@ def set_status(plane: ControlPlane, target_id: str, body: dict[str, Any], now: f
     if wanted.status not in TARGET_STATUSES:
         raise ValueError(f"{wanted.status!r} is no target status: use {', '.join(sorted(TARGET_STATUSES))}.")
     target = _target(plane, target_id)
-    lifecycle.force(plane, target, wanted.status, tuple(wanted.reasons), now)
+    force_status(plane, target, wanted.status, tuple(wanted.reasons), now)
     return show_target(plane, target_id)
 
 
 def consent(plane: ControlPlane, target_id: str, body: dict[str, Any], now: float) -> Any:
     """Approve (`{"approve": true}`, the default) or refuse the authorization that a target waits for."""
     target = _target(plane, target_id)
-    if target.status not in resources.PENDING_AUTH:
+    if target.status not in PENDING_AUTH:
         raise ValueError(f"Target {target_id} is in {target.status} and waits for no authorization.")
-    lifecycle.finish_consent(plane, target, approved=bool(body.get("approve", True)), at=now)
+    finish_consent(plane, target, approved=bool(body.get("approve", True)), at=now)
     return show_target(plane, target_id)
 
 

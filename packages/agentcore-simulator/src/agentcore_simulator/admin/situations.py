@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from agentcore_simulator.admin import other_writers, outside_edits
-from agentcore_simulator.scenarios.faults import Fault
-from agentcore_simulator.scenarios.scenario import Scenario
-from agentcore_simulator.scenarios.writer import Writer
+from agentcore_simulator.plane import ControlPlane
+from agentcore_simulator.scenarios import Fault, Scenario, Writer
 from agentcore_simulator.settings import patched
-
-if TYPE_CHECKING:
-    from agentcore_simulator.plane.control_plane import ControlPlane
 
 
 class Situation(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -30,7 +26,7 @@ class Situation(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     writers: list[Writer] = []
 
 
-def parse(text: bytes) -> Situation:
+def parse_situation(text: bytes) -> Situation:
     """Read a document.
 
     Raises:
@@ -42,7 +38,7 @@ def parse(text: bytes) -> Situation:
         raise ValueError(f"The scenario file cannot be used: {error}") from error
 
 
-def apply(plane: ControlPlane, situation: Situation, now: float) -> None:
+def apply_situation(plane: ControlPlane, situation: Situation, now: float) -> None:
     """Bring `plane` into the situation.
 
     Raises:

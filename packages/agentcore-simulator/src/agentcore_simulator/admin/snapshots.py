@@ -6,21 +6,25 @@ import base64
 import os
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from agentcore_simulator.admin import other_writers
 from agentcore_simulator.errors import ServiceError
-from agentcore_simulator.plane import lifecycle
-from agentcore_simulator.plane.resources import Consent, Gateway, Region, Target, traits_of
-from agentcore_simulator.plane.tokens import Remembered
-from agentcore_simulator.scenarios.faults import Fault
-from agentcore_simulator.scenarios.scenario import Scenario
-from agentcore_simulator.scenarios.writer import Writer
-
-if TYPE_CHECKING:
-    from agentcore_simulator.plane.control_plane import ControlPlane
+from agentcore_simulator.plane import (
+    Consent,
+    ControlPlane,
+    Gateway,
+    Region,
+    Remembered,
+    Target,
+    authorization_url,
+    resume_gateway,
+    resume_target,
+    traits_of,
+)
+from agentcore_simulator.scenarios import Fault, Scenario, Writer
 
 _Moment = Annotated[float, msgspec.Meta(ge=0, le=2.52e11)]
 """Epoch seconds that a timestamp can show."""
@@ -98,7 +102,7 @@ class _State(msgspec.Struct):
     writers: list[Writer]
 
 
-def dump(plane: ControlPlane) -> bytes:
+def dump_snapshot(plane: ControlPlane) -> bytes:
     """Everything but settings, the request log and what lagging readers see."""
     state = _State(
         version=1,
@@ -117,7 +121,7 @@ def dump(plane: ControlPlane) -> bytes:
     return msgspec.json.encode(state)
 
 
-def load(plane: ControlPlane, document: bytes) -> None:
+def load_snapshot(plane: ControlPlane, document: bytes) -> None:
     """Replace the state of `plane` by that of `dump`; what was due since happens at the next request.
 
     Raises:
@@ -143,7 +147,7 @@ def load(plane: ControlPlane, document: bytes) -> None:
         other_writers.start(plane, writer, 0.0)
 
 
-def save(path: Path, document: bytes) -> None:
+def save_file(path: Path, document: bytes) -> None:
     """Write a file so that whoever reads it, even after a crash, finds the old or the new content.
 
     Raises:
@@ -216,7 +220,7 @@ def _load_gateway(plane: ControlPlane, region: Region, stored: _Gateway) -> None
         due=stored.due,
     )
     region.gateways[gateway.id] = gateway
-    lifecycle.resume_gateway(plane, gateway)
+    resume_gateway(plane, gateway)
     for row in stored.targets:
         config = bytes(row.config)
         target = Target(
@@ -237,11 +241,11 @@ def _load_gateway(plane: ControlPlane, region: Region, stored: _Gateway) -> None
             due=row.due,
         )
         if row.consent is not None:
-            url = lifecycle.authorization_url(plane, target, row.consent.request_uri)
+            url = authorization_url(plane, target, row.consent.request_uri)
             target.consent = Consent(row.consent.request_uri, url, row.consent.user, row.consent.expires)
         gateway.add(target)
         plane.targets[target.id] = target
-        lifecycle.resume(plane, target)
+        resume_target(plane, target)
 
 
 def _token(key: tuple[str, ...], remembered: Remembered) -> _Token:

@@ -3,51 +3,32 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from email.utils import formatdate
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
-from agentcore_simulator.admin.admin_api import ADMIN_PREFIX, Admin
+from agentcore_simulator.admin import ADMIN_PREFIX, Admin
 from agentcore_simulator.engine import sts
 from agentcore_simulator.engine.permissions import authorize
 from agentcore_simulator.engine.temporary_keys import CONTAINER_PATH, container_credentials
 from agentcore_simulator.errors import ServiceError, validation
 from agentcore_simulator.messages import Request, Response
-from agentcore_simulator.plane import gateway_ops, tag_ops, target_ops
-from agentcore_simulator.plane.calls import Call
-from agentcore_simulator.plane.clock import Clock
-from agentcore_simulator.plane.control_plane import ControlPlane
-from agentcore_simulator.protocol.caller import Caller, caller_of
-from agentcore_simulator.protocol.journal import Entry
-from agentcore_simulator.protocol.loopback import loopback_endpoint, with_endpoint
-from agentcore_simulator.protocol.parsing import parse
-from agentcore_simulator.protocol.request_validation import service_validator
+from agentcore_simulator.plane import OPERATIONS, Call, Clock, ControlPlane
+from agentcore_simulator.protocol import (
+    Caller,
+    Entry,
+    Operation,
+    caller_of,
+    loopback_endpoint,
+    parse,
+    service_validator,
+    with_endpoint,
+)
+from agentcore_simulator.scenarios import Fault
 from agentcore_simulator.settings import Settings
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from agentcore_simulator.protocol.service_model import Operation
-    from agentcore_simulator.scenarios.faults import Fault
-
-_OPERATIONS: dict[str, Callable[[ControlPlane, Call], bytes]] = {
-    "CreateGatewayTarget": target_ops.create,
-    "GetGatewayTarget": target_ops.get,
-    "UpdateGatewayTarget": target_ops.update,
-    "DeleteGatewayTarget": target_ops.delete,
-    "ListGatewayTargets": target_ops.list_targets,
-    "SynchronizeGatewayTargets": target_ops.synchronize,
-    "CreateGateway": gateway_ops.create,
-    "GetGateway": gateway_ops.get,
-    "UpdateGateway": gateway_ops.update,
-    "DeleteGateway": gateway_ops.delete,
-    "ListGateways": gateway_ops.list_gateways,
-    "CompleteResourceTokenAuth": target_ops.complete_authorization,
-    "TagResource": tag_ops.tag,
-    "UntagResource": tag_ops.untag,
-    "ListTagsForResource": tag_ops.list_tags,
-}
 _MAX_LOGGED = 1000
 """Characters of an error message kept in the request log."""
 
@@ -142,7 +123,7 @@ class Engine:
         authorize(plane, operation.name, caller, params)
         if plane.settings.quotas.enabled:
             plane.buckets.take(caller.account, caller.region, operation.name, plane.settings, now)
-        run = _OPERATIONS.get(operation.name)
+        run = OPERATIONS.get(operation.name)
         if run is None:
             raise validation(f"The simulator does not have operation {operation.name}", reason="CannotParse")
         call = Call(operation.name, caller, self._validated(operation, params), now)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from agentcore_simulator.errors import denied
-from agentcore_simulator.protocol.partitions import arn
-
-if TYPE_CHECKING:
-    from agentcore_simulator.plane.control_plane import ControlPlane
-    from agentcore_simulator.protocol.caller import Caller
+from agentcore_simulator.plane import ControlPlane
+from agentcore_simulator.protocol import Caller, arn
 
 _TARGET_WRITES = frozenset({"CreateGatewayTarget", "UpdateGatewayTarget"})
 _PROVIDER_ACTIONS = {

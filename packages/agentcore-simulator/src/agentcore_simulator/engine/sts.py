@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
 
 from agentcore_simulator.engine.temporary_keys import issue
 from agentcore_simulator.errors import ServiceError
-
-if TYPE_CHECKING:
-    from agentcore_simulator.messages import Request
-    from agentcore_simulator.plane.control_plane import ControlPlane
-    from agentcore_simulator.protocol.caller import Caller
+from agentcore_simulator.messages import Request
+from agentcore_simulator.plane import ControlPlane
+from agentcore_simulator.protocol import Caller
 
 UNSIGNED = frozenset({"AssumeRoleWithWebIdentity"})
 """Actions that are called without a signature."""

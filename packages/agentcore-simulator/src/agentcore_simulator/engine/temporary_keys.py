@@ -5,18 +5,13 @@ from __future__ import annotations
 import re
 import string
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from agentcore_simulator.errors import ServiceError, denied
-from agentcore_simulator.messages import Response
-from agentcore_simulator.plane.views import stamp
-from agentcore_simulator.protocol.partitions import iam_arn
-
-if TYPE_CHECKING:
-    from agentcore_simulator.messages import Request
-    from agentcore_simulator.plane.control_plane import ControlPlane
+from agentcore_simulator.messages import Request, Response
+from agentcore_simulator.plane import ControlPlane, stamp
+from agentcore_simulator.protocol import iam_arn
 
 CONTAINER_PATH = "/v1/credentials"
 """Where the EKS Pod Identity agent serves credentials (AWS_CONTAINER_CREDENTIALS_FULL_URI)."""

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
+from agentcore_simulator.plane.resources import Target
 from agentcore_simulator.plane.restricted_headers import POLICY_SESSION_HEADER
-
-if TYPE_CHECKING:
-    from agentcore_simulator.plane.resources import Target
-    from agentcore_simulator.settings import Switches
+from agentcore_simulator.settings import Switches
 
 
 def shown_config(target: Target, switches: Switches) -> bytes:

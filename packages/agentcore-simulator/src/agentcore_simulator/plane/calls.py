@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from agentcore_simulator.plane.control_plane import ControlPlane
-    from agentcore_simulator.plane.resources import Gateway, Target
-    from agentcore_simulator.protocol.caller import Caller
+from agentcore_simulator.plane.control_plane import ControlPlane
+from agentcore_simulator.plane.resources import Gateway, Target
+from agentcore_simulator.protocol import Caller
 
 
 @dataclass(slots=True)

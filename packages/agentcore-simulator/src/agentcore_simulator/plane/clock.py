@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
+from collections.abc import Callable
 
 LAST_MOMENT = 250_000_000_000.0
 """The latest time that can be reached, in epoch seconds: timestamps end with the year 9999."""

@@ -5,20 +5,15 @@ from __future__ import annotations
 import random
 import string
 from collections import deque
-from typing import TYPE_CHECKING
 
 from agentcore_simulator.errors import not_found
 from agentcore_simulator.plane.resources import Gateway, Region, Target
 from agentcore_simulator.plane.service_quotas import Buckets
 from agentcore_simulator.plane.timeline import Timeline
 from agentcore_simulator.plane.tokens import ClientTokens
-from agentcore_simulator.protocol.journal import Journal
-from agentcore_simulator.scenarios.faults import CHAOS, FaultPlan
-
-if TYPE_CHECKING:
-    from agentcore_simulator.scenarios.scenario import Scenario
-    from agentcore_simulator.scenarios.writer import Writer
-    from agentcore_simulator.settings import Settings
+from agentcore_simulator.protocol import Journal
+from agentcore_simulator.scenarios import CHAOS, FaultPlan, Scenario, Writer
+from agentcore_simulator.settings import Settings
 
 _LOWER = string.ascii_lowercase + string.digits
 _UPPER = string.ascii_uppercase + string.digits

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from agentcore_simulator.errors import conflict, quota_exceeded, validation
 from agentcore_simulator.plane import lifecycle, resources, service_rules, views
+from agentcore_simulator.plane.calls import Call
+from agentcore_simulator.plane.control_plane import ControlPlane
 from agentcore_simulator.plane.resources import Gateway
 from agentcore_simulator.plane.tokens import page_position, page_token
-
-if TYPE_CHECKING:
-    from agentcore_simulator.plane.calls import Call
-    from agentcore_simulator.plane.control_plane import ControlPlane
 
 _STORED = (
     "description",

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from agentcore_simulator.plane import resources, service_rules, views
-from agentcore_simulator.plane.resources import Consent, Shadow
-from agentcore_simulator.protocol.partitions import partition_of
-
-if TYPE_CHECKING:
-    from agentcore_simulator.plane.control_plane import ControlPlane
-    from agentcore_simulator.plane.resources import Gateway, Target
+from agentcore_simulator.plane.control_plane import ControlPlane
+from agentcore_simulator.plane.resources import Consent, Gateway, Shadow, Target
+from agentcore_simulator.protocol import partition_of
 
 _FAILED_AS = {
     resources.CREATING: resources.FAILED,
@@ -35,10 +31,10 @@ def begin(plane: ControlPlane, target: Target, phase: str, now: float) -> None:
     target.reasons = ()
     target.consent = None
     target.due = now + plane.lasting(_seconds(plane, target, phase))
-    resume(plane, target)
+    resume_target(plane, target)
 
 
-def resume(plane: ControlPlane, target: Target) -> None:
+def resume_target(plane: ControlPlane, target: Target) -> None:
     """Schedule the end of the state that `target` is in, if it ends by itself."""
     if target.status in _FAILED_AS or target.status == resources.DELETING:
         if target.due is not None:
@@ -66,7 +62,7 @@ def _settle(plane: ControlPlane, target: Target, epoch: int, at: float) -> None:
     if target.epoch != epoch:
         return
     if target.status == resources.DELETING:
-        vanish(plane, target, at)
+        vanish_target(plane, target, at)
     elif _lacks_tools(plane, target):
         _fail(plane, target, (service_rules.NO_TOOL_SCHEMA,), at)
     elif not target.traits.probed:
@@ -100,7 +96,9 @@ def _wants_consent(target: Target) -> bool:
     return target.traits.consent and not target.consented
 
 
-def probed(plane: ControlPlane, target: Target, epoch: int, reasons: tuple[str, ...], at: float) -> None:
+def finish_probe(
+    plane: ControlPlane, target: Target, epoch: int, reasons: tuple[str, ...], at: float
+) -> None:
     """Report the outcome of a real connection to a target's server; no reasons means success."""
     if target.epoch != epoch or target.status not in _FAILED_AS:
         return
@@ -150,7 +148,7 @@ def ask_consent(plane: ControlPlane, target: Target, at: float) -> None:
         user=f"user-{plane.rng.getrandbits(64):016x}",
         expires=at + seconds,
     )
-    resume(plane, target)
+    resume_target(plane, target)
 
 
 def authorization_url(plane: ControlPlane, target: Target, request_uri: str) -> str:
@@ -182,7 +180,9 @@ def finish_consent(plane: ControlPlane, target: Target, *, approved: bool, at: f
         _fail(plane, target, (_CONSENT_EXPIRED,), at)
 
 
-def force(plane: ControlPlane, target: Target, status: str, reasons: tuple[str, ...], now: float) -> None:
+def force_status(
+    plane: ControlPlane, target: Target, status: str, reasons: tuple[str, ...], now: float
+) -> None:
     """Set a target's status from outside, without a caller's doing. Transient states go on from there."""
     if status in _FAILED_AS or status == resources.DELETING:
         begin(plane, target, status, now)
@@ -196,7 +196,7 @@ def force(plane: ControlPlane, target: Target, status: str, reasons: tuple[str, 
     target.reasons = reasons
 
 
-def vanish(plane: ControlPlane, target: Target, at: float) -> None:
+def vanish_target(plane: ControlPlane, target: Target, at: float) -> None:
     """The target is gone: Get answers 404 from now on."""
     target.epoch += 1
     target.gateway.remove(target, at)

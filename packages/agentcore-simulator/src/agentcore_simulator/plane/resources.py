@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from agentcore_simulator.protocol.partitions import arn
+from agentcore_simulator.protocol import arn
 
 CREATING: Final = "CREATING"
 UPDATING: Final = "UPDATING"

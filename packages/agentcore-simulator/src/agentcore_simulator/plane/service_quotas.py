@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from agentcore_simulator.errors import ServiceError, conflict, quota_exceeded, throttled
-from agentcore_simulator.plane.resources import BUSY, DELETING, SYNCHRONIZING
-
-if TYPE_CHECKING:
-    from agentcore_simulator.plane.resources import Gateway
-    from agentcore_simulator.settings import Settings
+from agentcore_simulator.plane.resources import BUSY, DELETING, SYNCHRONIZING, Gateway
+from agentcore_simulator.settings import Settings
 
 WRITES = frozenset({"CreateGatewayTarget", "UpdateGatewayTarget", "DeleteGatewayTarget"})
 

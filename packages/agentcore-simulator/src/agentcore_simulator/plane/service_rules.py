@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from agentcore_simulator.errors import ServiceError, validation
-from agentcore_simulator.plane.resources import MCP_SERVER
+from agentcore_simulator.plane.resources import MCP_SERVER, Gateway, Target, Traits
 from agentcore_simulator.plane.restricted_headers import POLICY_SESSION_HEADER, header_problem
-
-if TYPE_CHECKING:
-    from agentcore_simulator.plane.resources import Gateway, Target, Traits
-    from agentcore_simulator.settings import Switches
+from agentcore_simulator.settings import Switches
 
 NO_TOOL_SCHEMA = "No MCP tool schema found"
 """What the service says of a static schema, inline or in S3, that has no tools."""

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from agentcore_simulator.errors import not_found, quota_exceeded
-from agentcore_simulator.protocol.partitions import partition_of
-
-if TYPE_CHECKING:
-    from agentcore_simulator.plane.calls import Call
-    from agentcore_simulator.plane.control_plane import ControlPlane
-    from agentcore_simulator.plane.resources import Gateway
+from agentcore_simulator.plane.calls import Call
+from agentcore_simulator.plane.control_plane import ControlPlane
+from agentcore_simulator.plane.resources import Gateway
+from agentcore_simulator.protocol import partition_of
 
 _GATEWAY_ARN = re.compile(r"arn:([^:]+):bedrock-agentcore:([a-z0-9-]+):([0-9]{12}):gateway/([^/]+)")
 _MAX_TAGS = 50

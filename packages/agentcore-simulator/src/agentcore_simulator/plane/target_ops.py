@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from agentcore_simulator.errors import ServiceError, not_found, quota_exceeded, validation
 from agentcore_simulator.plane import lifecycle, resources, service_rules, views
-from agentcore_simulator.plane.resources import Shadow, Target, traits_of
+from agentcore_simulator.plane.calls import Call
+from agentcore_simulator.plane.control_plane import ControlPlane
+from agentcore_simulator.plane.resources import Gateway, Shadow, Target, traits_of
 from agentcore_simulator.plane.service_quotas import enter_write
 from agentcore_simulator.plane.tokens import page_position, page_token
-
-if TYPE_CHECKING:
-    from agentcore_simulator.plane.calls import Call
-    from agentcore_simulator.plane.control_plane import ControlPlane
-    from agentcore_simulator.plane.resources import Gateway
 
 REPLACEABLE = (
     "targetConfiguration",

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import functools
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from agentcore_simulator.plane.appearance import shown_config
-from agentcore_simulator.plane.resources import PENDING_AUTH
-from agentcore_simulator.protocol.partitions import arn, partition_of
-
-if TYPE_CHECKING:
-    from agentcore_simulator.plane.resources import Gateway, Target
-    from agentcore_simulator.settings import Switches
+from agentcore_simulator.plane.resources import PENDING_AUTH, Gateway, Target
+from agentcore_simulator.protocol import arn, partition_of
+from agentcore_simulator.settings import Switches
 
 _NO_CREDENTIALS = {
     "empty": b',"credentialProviderConfigurations":[]',

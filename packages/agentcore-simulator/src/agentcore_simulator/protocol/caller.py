@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
 from agentcore_simulator.errors import ServiceError, denied
+from agentcore_simulator.messages import Request
 from agentcore_simulator.protocol.partitions import iam_arn
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from agentcore_simulator.messages import Request
 
 _SCOPE = re.compile(r"([^/\s,=]{1,128})/([0-9]{8})/([a-z0-9-]{1,32})/([a-z0-9-]{1,64})/aws4_request")
 _ACCOUNT = re.compile(r"[0-9]{12}")

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qs
 
 import msgspec
 
 from agentcore_simulator.errors import ServiceError, validation
+from agentcore_simulator.messages import Request
+from agentcore_simulator.protocol.journal import Entry
 from agentcore_simulator.protocol.service_model import Operation, service_model
-
-if TYPE_CHECKING:
-    from agentcore_simulator.messages import Request
-    from agentcore_simulator.protocol.journal import Entry
 
 MAX_BODY = 2 * 1024 * 1024
 """Largest request body in bytes (an inline schema may have 1 MB)."""

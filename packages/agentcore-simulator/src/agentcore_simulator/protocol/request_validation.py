@@ -9,15 +9,11 @@ from __future__ import annotations
 
 import functools
 import re
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 from agentcore_simulator.errors import ServiceError, validation
-from agentcore_simulator.protocol.service_model import service_model
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from agentcore_simulator.protocol.service_model import ServiceModel
+from agentcore_simulator.protocol.service_model import ServiceModel, service_model
 
 Problem = tuple[list[str], str]
 """Where (path members, outermost first) and what."""

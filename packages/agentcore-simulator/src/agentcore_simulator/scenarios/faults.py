@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+import random
+from typing import Annotated, Literal
 
 import msgspec
 
 from agentcore_simulator.errors import HTTP_STATUS, ServiceError
+from agentcore_simulator.messages import Effect
 from agentcore_simulator.settings import Count, Seconds
-
-if TYPE_CHECKING:
-    import random
-
-    from agentcore_simulator.messages import Effect
 
 Status = Annotated[int, msgspec.Meta(ge=400, le=599)]
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
+import random
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 from agentcore_simulator.settings import Count, Seconds
-
-if TYPE_CHECKING:
-    import random
-
 
 UNREACHABLE = (
     "Failed to connect and fetch tools from the provided MCP target server. "

@@ -14,8 +14,8 @@ from http import HTTPStatus
 from typing import Self
 from urllib.parse import urlsplit
 
-from agentcore_simulator.admin.admin_api import ADMIN_PREFIX
-from agentcore_simulator.protocol.loopback import ip_address, is_loopback
+from agentcore_simulator.admin import ADMIN_PREFIX
+from agentcore_simulator.protocol import ip_address, is_loopback
 
 _JSON = "application/json"
 _YAML = "application/yaml"

@@ -6,25 +6,22 @@ import asyncio
 import contextlib
 import logging
 import struct
+from collections.abc import Awaitable, Callable, MutableMapping
 from socket import SO_LINGER, SOL_SOCKET
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from agentcore_simulator.admin.admin_api import ADMIN_PREFIX
+from agentcore_simulator.admin import ADMIN_PREFIX
+from agentcore_simulator.engine import Engine
 from agentcore_simulator.messages import Request, Response
-from agentcore_simulator.protocol.parsing import MAX_BODY
+from agentcore_simulator.protocol import MAX_BODY
 from agentcore_simulator.wire.admin_guard import AdminGuard, Refusal
 
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, MutableMapping
-
-    from agentcore_simulator.engine.dispatch import Engine
-
-    Message = MutableMapping[str, Any]
-    Receive = Callable[[], Awaitable[Message]]
-    Send = Callable[[Message], Awaitable[None]]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
 
 _log = logging.getLogger(__name__)
 

@@ -9,23 +9,26 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
 
 import uvicorn
 
-from agentcore_simulator.admin import situations, snapshots
-from agentcore_simulator.admin.admin_client import AdminClient
-from agentcore_simulator.engine.dispatch import Engine
+from agentcore_simulator.admin import (
+    AdminClient,
+    apply_situation,
+    dump_snapshot,
+    load_snapshot,
+    parse_situation,
+    save_file,
+)
+from agentcore_simulator.engine import Engine
+from agentcore_simulator.settings import Settings
 from agentcore_simulator.wire.admin_guard import AdminGuard
 from agentcore_simulator.wire.asgi import Application, SimulatorProtocol
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Iterator
-    from pathlib import Path
-    from types import TracebackType
-
-    from agentcore_simulator.settings import Settings
 
 _SAVE_SECONDS = 1.0
 _log = logging.getLogger(__name__)
@@ -101,7 +104,7 @@ def prepare(
     """
     engine.plane.base_url = url
     if state is not None and state.exists():
-        snapshots.load(engine.plane, state.read_bytes())
+        load_snapshot(engine.plane, state.read_bytes())
     settings = engine.plane.settings
     present = engine.plane.region(settings.account, settings.region).gateways
     admin = AdminClient.in_process(engine)
@@ -109,11 +112,11 @@ def prepare(
         if gateway_id not in present:
             admin.create_gateway(gateway_id)
     if scenario is not None:
-        situation = situations.parse(scenario.read_bytes())
+        situation = parse_situation(scenario.read_bytes())
         engine.plane.scenarios.clear()
         engine.plane.faults.faults.clear()
         engine.plane.writers.clear()
-        situations.apply(engine.plane, situation, engine.advance())
+        apply_situation(engine.plane, situation, engine.advance())
 
 
 def serve(
@@ -143,7 +146,7 @@ def serve(
         helpers.append(lambda: Prober(engine).run())
     asyncio.run(_serve(make_server(engine, listener, admin_hosts), listener, helpers, on_listening))
     if state is not None:
-        _save(state, snapshots.dump(engine.plane))
+        _save(state, dump_snapshot(engine.plane))
 
 
 async def _serve(
@@ -171,7 +174,7 @@ async def _keep_saved(engine: Engine, state: Path) -> None:
         # Cheap to know: without a request or a transition nothing can have changed.
         activity = (engine.requests, engine.plane.timeline.ran)
         if activity != seen:
-            document = snapshots.dump(engine.plane)
+            document = dump_snapshot(engine.plane)
             if document != saved:
                 await asyncio.to_thread(_save, state, document)
             saved, seen = document, activity
@@ -180,7 +183,7 @@ async def _keep_saved(engine: Engine, state: Path) -> None:
 
 def _save(state: Path, document: bytes) -> None:
     try:
-        snapshots.save(state, document)
+        save_file(state, document)
     except OSError as error:
         _log.error("The state cannot be saved to %s: %s", state, error.strerror)
 

@@ -8,20 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import httpx2
 from mcp import ClientSession, MCPError
 from mcp.client.streamable_http import streamable_http_client
 from mcp.types import METHOD_NOT_FOUND, PaginatedRequestParams
 
-from agentcore_simulator.plane import lifecycle
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from agentcore_simulator.engine.dispatch import Engine
-    from agentcore_simulator.plane.resources import Target
+from agentcore_simulator.engine import Engine
+from agentcore_simulator.plane import Target, finish_probe
 
 _FAILED = "Failed to connect and fetch tools from the provided MCP target server."
 _UNREACHABLE = "Unable to connect to the MCP server. Please check the server"
@@ -55,7 +51,7 @@ class Prober:
     async def _probe(self, target: Target, epoch: int) -> None:
         async with self._slots:
             reasons = await fetch_tools(target.traits.endpoint, self._seconds)
-        lifecycle.probed(self._engine.plane, target, epoch, reasons, self._engine.advance())
+        finish_probe(self._engine.plane, target, epoch, reasons, self._engine.advance())
 
 
 async def fetch_tools(endpoint: str, seconds: float) -> tuple[str, ...]:

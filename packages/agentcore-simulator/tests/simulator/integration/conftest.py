@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import boto3
 import pytest
 from botocore.config import Config
 
 from agentcore_simulator import Settings, SimulatorServer
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 GATEWAY = "demo-abcdefghij"
 

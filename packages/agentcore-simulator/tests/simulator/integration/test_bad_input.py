@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import socket
-from typing import TYPE_CHECKING
 
 import pytest
 
+from agentcore_simulator import SimulatorServer
 from agentcore_simulator.wire import asgi
 
 from .conftest import GATEWAY, client
-
-if TYPE_CHECKING:
-    from agentcore_simulator import SimulatorServer
 
 SCOPE = "AWS4-HMAC-SHA256 Credential=test/20261122/us-east-1/bedrock-agentcore/aws4_request, Signature=0"
 

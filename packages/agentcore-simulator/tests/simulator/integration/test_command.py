@@ -9,16 +9,12 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from .conftest import GATEWAY, client, eventually, server
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 
 README = Path(__file__).parents[3] / "README.md"
 

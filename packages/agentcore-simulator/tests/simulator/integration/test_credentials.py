@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import boto3
 import pytest
 
+from agentcore_simulator import SimulatorServer
+
 from .conftest import GATEWAY
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from agentcore_simulator import SimulatorServer
 
 
 @pytest.fixture(autouse=True)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from agentcore_simulator import AdminRefusedError, Request
 
-from .conftest import GATEWAY, NOON, server
+from .conftest import GATEWAY, NOON, Simulation, server
 from .refusals import refusal
-
-if TYPE_CHECKING:
-    from .conftest import Simulation
 
 
 def test_the_log_says_who_asked_what(sim: Simulation) -> None:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from .conftest import GATEWAY, oauth, server
-
-if TYPE_CHECKING:
-    from .conftest import Simulation
+from .conftest import GATEWAY, Simulation, oauth, server
 
 METADATA = {"allowedRequestHeaders": ["X-B", "x-a"], "allowedQueryParameters": ["Q", "p"]}
 

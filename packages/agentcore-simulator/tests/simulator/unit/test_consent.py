@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
 
 from agentcore_simulator import Request
 
-from .conftest import oauth, server
+from .conftest import Simulation, oauth, server
 from .refusals import refusal
 from .test_targets import STATIC
-
-if TYPE_CHECKING:
-    from .conftest import Simulation
 
 CODE = oauth("AUTHORIZATION_CODE", defaultReturnUrl="https://app.example.com/done")
 

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING
 
-from .conftest import GATEWAY
+from .conftest import GATEWAY, Simulation
 from .refusals import refusal
-
-if TYPE_CHECKING:
-    from .conftest import Simulation
 
 
 def test_a_new_target_appears_late_in_lists_and_gets(sim: Simulation) -> None:

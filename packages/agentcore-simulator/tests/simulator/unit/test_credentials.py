@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import boto3
 import pytest
 
 from agentcore_simulator import Request, attach
 
+from .conftest import Simulation
 from .refusals import refusal
-
-if TYPE_CHECKING:
-    from .conftest import Simulation
 
 ROLE = "arn:aws:iam::210987654321:role/team/operator"
 SESSION_ARN = "arn:aws:sts::210987654321:assumed-role/operator/pod-1"

@@ -37,5 +37,5 @@ def test_the_example_of_a_situation_works() -> None:
     (example,) = re.findall(r"```yaml\n(.*?)```", TROUBLE, re.DOTALL)
     assert yaml.safe_load(example)
     engine = Engine(clock=lambda: 0.0)
-    situations.apply(engine.plane, situations.parse(example.encode()), 0.0)
+    situations.apply_situation(engine.plane, situations.parse_situation(example.encode()), 0.0)
     assert [target.name for target in engine.plane.targets.values()] == ["theirs"]

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 
 from agentcore_simulator import Engine, Request, for_profile
 
-from .conftest import GATEWAY, oauth
+from .conftest import GATEWAY, Simulation, oauth
 from .refusals import refusal
-
-if TYPE_CHECKING:
-    from .conftest import Simulation
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from .conftest import GATEWAY
+from .conftest import GATEWAY, Simulation
 from .refusals import refusal
-
-if TYPE_CHECKING:
-    from .conftest import Simulation
 
 ROLE = "arn:aws:iam::123456789012:role/gateway"
 ENGINE = "arn:aws:bedrock-agentcore:us-east-1:123456789012:policy-engine/engine-abcdefghij"

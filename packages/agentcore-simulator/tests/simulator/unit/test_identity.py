@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import boto3
 import pytest
 
 from agentcore_simulator import Request, attach
 
-from .conftest import GATEWAY
+from .conftest import GATEWAY, Simulation
 from .refusals import refusal
 from .test_validation import send
-
-if TYPE_CHECKING:
-    from .conftest import Simulation
 
 
 def test_accounts_and_regions_live_side_by_side(sim: Simulation) -> None:

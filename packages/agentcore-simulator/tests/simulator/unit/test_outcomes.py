@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
-from .conftest import server
-
-if TYPE_CHECKING:
-    from .conftest import Simulation
+from .conftest import Simulation, server
 
 
 def test_failures_keep_their_words_and_land_in_the_right_state(sim: Simulation) -> None:

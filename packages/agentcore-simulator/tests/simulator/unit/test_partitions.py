@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import boto3
 import pytest
@@ -12,11 +12,8 @@ from botocore.config import Config
 
 from agentcore_simulator import AdminClient, Engine, Request, Settings, attach
 
-from .conftest import NOON, server
+from .conftest import NOON, Simulation, server
 from .refusals import refusal
-
-if TYPE_CHECKING:
-    from .conftest import Simulation
 
 ACCOUNT = "123456789012"
 PARTITIONS = [

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import pytest
 from botocore.exceptions import ClientError
 
-from .conftest import GATEWAY
+from .conftest import GATEWAY, Simulation
 from .refusals import refusal
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from .conftest import Simulation
 
 
 def passed(call: Callable[[int], object], times: int) -> int:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from .conftest import GATEWAY, oauth, server
+from .conftest import GATEWAY, Simulation, oauth, server
 from .refusals import refusal
 from .test_targets import LAMBDA, STATIC
-
-if TYPE_CHECKING:
-    from .conftest import Simulation
 
 KEY_ARN = "arn:aws:bedrock-agentcore:us-east-1:123456789012:token-vault/default/apikeycredentialprovider/key"
 ROLE = {"credentialProviderType": "GATEWAY_IAM_ROLE"}

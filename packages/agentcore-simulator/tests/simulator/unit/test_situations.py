@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import boto3
 import pytest
 
 from agentcore_simulator import AdminRefusedError, Request, attach
 from agentcore_simulator.admin import situations
 
-from .conftest import GATEWAY, oauth
+from .conftest import GATEWAY, Simulation, oauth
 from .refusals import refusal
-
-if TYPE_CHECKING:
-    from .conftest import Simulation
 
 DOCUMENT = b"""
 settings:
@@ -40,7 +35,7 @@ writers:
 
 
 def test_a_document_brings_about_a_situation(sim: Simulation) -> None:
-    situations.apply(sim.engine.plane, situations.parse(DOCUMENT), sim.now)
+    situations.apply_situation(sim.engine.plane, situations.parse_situation(DOCUMENT), sim.now)
     with refusal("ThrottlingException", 429):
         sim.rows()
     (row,) = sim.rows()
@@ -66,7 +61,7 @@ def test_a_document_brings_about_a_situation(sim: Simulation) -> None:
 )
 def test_a_document_that_makes_no_sense_is_refused(document: bytes, text: str) -> None:
     with pytest.raises(ValueError, match=text):
-        situations.parse(document)
+        situations.parse_situation(document)
 
 
 def test_targets_need_a_gateway(sim: Simulation) -> None:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from .conftest import GATEWAY, NOON, oauth, server
+from .conftest import GATEWAY, NOON, Simulation, oauth, server
 from .refusals import refusal
-
-if TYPE_CHECKING:
-    from .conftest import Simulation
 
 STATIC: dict[str, Any] = {"mcpToolSchema": {"inlinePayload": '{"tools":[{"name":"t"}]}'}}
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,13 +13,8 @@ from agentcore_simulator import AdminClient, AdminRefusedError, Engine
 from agentcore_simulator.admin import snapshots as files
 from agentcore_simulator.plane.clock import Clock
 
-from .conftest import GATEWAY, NOON, oauth
+from .conftest import GATEWAY, NOON, Simulation, oauth
 from .refusals import refusal
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from .conftest import Simulation
 
 TOKEN = "a-token-of-more-than-thirty-three-characters"
 
@@ -135,20 +131,20 @@ def test_reads_do_not_change_the_state(sim: Simulation) -> None:
 def test_a_file_that_is_no_state_is_refused_and_changes_nothing(sim: Simulation, document: bytes) -> None:
     sim.ready()
     with pytest.raises(ValueError, match="no state of a simulator"):
-        files.load(sim.engine.plane, document)
+        files.load_snapshot(sim.engine.plane, document)
     assert len(sim.rows()) == 1
 
 
 def test_saving_is_atomic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "state.json"
-    files.save(path, b"old")
+    files.save_file(path, b"old")
 
     def fail(_: int) -> None:
         raise OSError("disk full")
 
     monkeypatch.setattr("os.fsync", fail)
     with pytest.raises(OSError, match="disk full"):
-        files.save(path, b"new")
+        files.save_file(path, b"new")
     assert path.read_bytes() == b"old"
     assert [file.name for file in tmp_path.iterdir()] == ["state.json"]
 

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
-from .conftest import server
+from .conftest import Simulation, server
 from .refusals import refusal
-
-if TYPE_CHECKING:
-    from .conftest import Simulation
 
 TOKEN = "a-token-of-more-than-thirty-three-characters"
 OTHER = "b-token-of-more-than-thirty-three-characters"

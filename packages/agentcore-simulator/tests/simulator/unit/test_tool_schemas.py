@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from .conftest import server
+from .conftest import Simulation, server
 from .refusals import refusal
-
-if TYPE_CHECKING:
-    from .conftest import Simulation
 
 REASON = "No MCP tool schema found"
 BAD = [

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from agentcore_simulator import Request
 
-from .conftest import GATEWAY, server
+from .conftest import GATEWAY, Simulation, server
 from .refusals import refusal
-
-if TYPE_CHECKING:
-    from .conftest import Simulation
 
 NAME_PATTERN = "([0-9a-zA-Z][-]?){1,100}"
 

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mcp_gateway_operator_demo.localcluster.download import download_programs, index_url
 from mcp_gateway_operator_demo.localcluster.errors import BinariesUnavailableError, ChecksumMismatchError
@@ -28,9 +28,6 @@ from mcp_gateway_operator_demo.localcluster.program_cache import (
     is_program,
     platform_key,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 _SERVERS = ("etcd", "kube-apiserver")
 _BUILD_CORE_MINUTES = 11.0  # measured: 310 s on two cores with go1.26, cold caches, modules fetched

@@ -11,9 +11,10 @@ import hashlib
 import os
 import tarfile
 import tempfile
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urljoin
 
 import httpx2
@@ -22,9 +23,6 @@ import yaml
 from mcp_gateway_operator_demo.localcluster import pins
 from mcp_gateway_operator_demo.localcluster.errors import BinariesUnavailableError, ChecksumMismatchError
 from mcp_gateway_operator_demo.localcluster.gomodule import Version
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 INDEX_VARIABLE = "MCPS_ENVTEST_INDEX"
 PROGRAMS = ("etcd", "kube-apiserver", "kubectl")

@@ -7,18 +7,14 @@ import subprocess
 import tempfile
 import time
 from collections import deque
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mcp_gateway_operator_demo.localcluster.errors import BinariesUnavailableError
 from mcp_gateway_operator_demo.localcluster.gomodule import API_SERVER_PACKAGE, ETCD_PACKAGE, GoModule
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
-    from mcp_gateway_operator_demo.localcluster.gotool import GoTool
+from mcp_gateway_operator_demo.localcluster.gotool import GoTool
 
 _REPORT_EVERY = 5.0  # seconds
 # -trimpath: the same bytes wherever it is built. grpcnotrace: as in Kubernetes' own release builds, it lets

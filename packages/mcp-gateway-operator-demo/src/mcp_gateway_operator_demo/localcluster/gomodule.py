@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from mcp_gateway_operator_demo.project_files import project_dir
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 ETCD_PACKAGE = "go.etcd.io/etcd/server/v3"
 API_SERVER_PACKAGE = "k8s.io/kubernetes/cmd/kube-apiserver"

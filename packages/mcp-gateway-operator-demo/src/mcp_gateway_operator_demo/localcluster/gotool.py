@@ -5,17 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mcp_gateway_operator_demo.localcluster import pins, pypi
 from mcp_gateway_operator_demo.localcluster.errors import BinariesUnavailableError
 from mcp_gateway_operator_demo.localcluster.gomodule import Version
 from mcp_gateway_operator_demo.localcluster.program_cache import is_program
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 _TIMEOUT = 300.0  # seconds; a Go that is allowed to (GOTOOLCHAIN=auto) fetches a newer toolchain when asked
 # Cross-compiling settings and workspaces of the user would give programs that do not run here, or no build.

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import yaml
 
 from mcp_gateway_operator_demo.localcluster.pki import Identity, write_private
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _NAME = "mcps-local"
 

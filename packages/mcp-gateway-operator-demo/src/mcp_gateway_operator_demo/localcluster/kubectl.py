@@ -6,16 +6,13 @@ import json
 import shutil
 import subprocess
 import sysconfig
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mcp_gateway_operator_demo.localcluster import pins, pypi
 from mcp_gateway_operator_demo.localcluster.errors import BinariesUnavailableError
 from mcp_gateway_operator_demo.localcluster.gomodule import Version
 from mcp_gateway_operator_demo.localcluster.program_cache import file_lock, is_program
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
 
 _TIMEOUT = 20.0  # seconds
 

@@ -8,8 +8,10 @@ import shutil
 import ssl
 import subprocess
 import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any, Self
+from pathlib import Path
+from typing import Any, Self
 
 import httpx2
 
@@ -19,12 +21,7 @@ from mcp_gateway_operator_demo.localcluster.errors import ClusterRequestError, C
 from mcp_gateway_operator_demo.localcluster.kubeconfig_file import write_kubeconfig
 from mcp_gateway_operator_demo.localcluster.pki import Authority, Identity, signing_key, write_private
 from mcp_gateway_operator_demo.localcluster.program_cache import file_lock
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-    from mcp_gateway_operator_demo.localcluster.server_process import ServerProcess
+from mcp_gateway_operator_demo.localcluster.server_process import ServerProcess
 
 _MARKER = ".mcps-local-cluster"
 _ETCD_TIMEOUT = 30.0  # seconds, as all below

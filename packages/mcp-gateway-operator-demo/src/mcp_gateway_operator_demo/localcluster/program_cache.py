@@ -6,14 +6,11 @@ import fcntl
 import os
 import platform
 import sys
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mcp_gateway_operator_demo.localcluster.errors import BinariesUnavailableError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
 
 _ARCHITECTURES = {
     "x86_64": "amd64",

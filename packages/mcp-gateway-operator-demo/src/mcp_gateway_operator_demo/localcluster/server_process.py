@@ -9,13 +9,10 @@ import subprocess
 import sys
 import threading
 from collections import deque
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mcp_gateway_operator_demo.localcluster.program_cache import is_program
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
 # Asks the kernel to kill the server when its parent goes, then becomes the server. A program and not a
 # `preexec_fn`: Python code between fork and exec can deadlock in a process with threads. The parent may have

@@ -6,14 +6,11 @@ import os
 import secrets
 import socket
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from pathlib import Path
 
 from mcp_gateway_operator_demo.localcluster.errors import ClusterStartError
 from mcp_gateway_operator_demo.localcluster.server_process import ServerProcess
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
 _POLL = 0.05  # seconds

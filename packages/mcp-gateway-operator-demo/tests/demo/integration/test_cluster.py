@@ -6,8 +6,8 @@ import select
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -21,9 +21,6 @@ from mcp_gateway_operator_demo.localcluster import (
 )
 from mcp_gateway_operator_demo.localcluster.gomodule import Version
 from mcp_gateway_operator_demo.localcluster.kubectl import fits
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 RBAC = """
 apiVersion: v1

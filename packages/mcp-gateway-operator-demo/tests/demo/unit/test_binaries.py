@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,9 +11,6 @@ from mcp_gateway_operator_demo.localcluster.binaries import Binaries, ensure_bin
 from mcp_gateway_operator_demo.localcluster.errors import BinariesUnavailableError, ChecksumMismatchError
 from mcp_gateway_operator_demo.localcluster.gomodule import Version, wrapper_module
 from mcp_gateway_operator_demo.localcluster.program_cache import platform_key
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 # A go command that builds anything by writing a line to a log and an empty script.
 FAKE_GO = """

@@ -6,7 +6,8 @@ import io
 import socket
 import tarfile
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import pytest
 import yaml
@@ -20,10 +21,6 @@ from mcp_gateway_operator_demo.localcluster.download import (
 )
 from mcp_gateway_operator_demo.localcluster.errors import BinariesUnavailableError, ChecksumMismatchError
 from mcp_gateway_operator_demo.localcluster.gomodule import Version
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
 WANTED = Version(1, 37, 2)
 PLATFORM = "linux-amd64"

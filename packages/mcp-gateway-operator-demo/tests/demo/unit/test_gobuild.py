@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -17,10 +18,6 @@ from mcp_gateway_operator_demo.localcluster.gobuild import (
 )
 from mcp_gateway_operator_demo.localcluster.gomodule import GoModule, Version, wrapper_module
 from mcp_gateway_operator_demo.localcluster.gotool import GoTool
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
 
 PROGRAM = Program("server", "example.org/server", {"example.org/version.gitVersion": "v1.2.3"})
 # A go command that has three packages to compile and then writes its arguments as the program.

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import yaml
 from cryptography import x509
@@ -10,9 +10,6 @@ from cryptography.x509.verification import PolicyBuilder, Store
 
 from mcp_gateway_operator_demo.localcluster.kubeconfig_file import write_kubeconfig
 from mcp_gateway_operator_demo.localcluster.pki import Authority, write_private
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 NOW = dt.datetime(2030, 1, 1, tzinfo=dt.UTC)
 SERVER = "https://127.0.0.1:6443"

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import sysconfig
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import pytest
 
@@ -9,10 +10,6 @@ from mcp_gateway_operator_demo.localcluster import pypi
 from mcp_gateway_operator_demo.localcluster.errors import BinariesUnavailableError
 from mcp_gateway_operator_demo.localcluster.gomodule import Version
 from mcp_gateway_operator_demo.localcluster.kubectl import ensure_kubectl, fits, kubectl_version
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
 
 SERVER = Version(1, 37, 2)
 

@@ -3,15 +3,12 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import zipfile
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from mcp_gateway_operator_demo.localcluster import pypi
 from mcp_gateway_operator_demo.localcluster.errors import BinariesUnavailableError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture

@@ -1,17 +1,14 @@
 from __future__ import annotations
 
 import socket
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from mcp_gateway_operator_demo.localcluster import servers
 from mcp_gateway_operator_demo.localcluster.errors import ClusterStartError
 from mcp_gateway_operator_demo.localcluster.server_process import ServerProcess
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
 
 
 def test_ports_are_free_and_not_for_outgoing_connections() -> None:

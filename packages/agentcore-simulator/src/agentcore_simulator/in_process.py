@@ -6,18 +6,15 @@ Everything of boto3 but the connection takes part: serialising, signing, parsing
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from typing import Any
 from urllib.parse import urlsplit
 
 from botocore.awsrequest import AWSResponse, HeadersDict
 from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 
+from agentcore_simulator.engine import Engine
 from agentcore_simulator.messages import Request
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from agentcore_simulator.engine.dispatch import Engine
 
 
 class _Raw(io.BytesIO):
