@@ -1,17 +1,19 @@
 """Kubernetes Events about objects: what `kubectl describe` shows under them.
 
-Recording never blocks and never fails. Identical events become one with a count, one object cannot flood the
-API server (a burst of 25, then one each 5 minutes, as client-go has it), and a cluster that forbids Events
-costs one log line.
+Recording never blocks and never fails. Identical events become one with a count, and one object cannot flood
+the API server (a burst of 25, then one each 5 minutes, as client-go has it). Namespaces take turns, and what
+goes wrong in one is remembered for it alone: a policy or a quota refuses events there, a webhook of its own
+does not answer. A cluster that forbids Events costs one log line and a request now and then.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal, TypeVar
 
@@ -26,12 +28,19 @@ BURST = 25
 REFILL = 300.0
 """Seconds after which an object that used up its burst may have one more event."""
 BUFFER = 1000
-"""Events waiting to be sent; the oldest give way."""
+"""Events waiting to be sent; the oldest give way of the namespace that has the most."""
 SENDERS = 4
 """Events under way at a time, each about another object: more would hold up the real work."""
 REMEMBERED = 4096
-"""Events and objects remembered for counting and limiting."""
+"""Events, objects and namespaces remembered for counting and limiting."""
 TRIES = 4
+REFUSED = (300.0, 3600.0)
+"""Seconds after which a namespace that refused an event is tried again, the first time and at most."""
+FAILED = (1.0, 10.0)
+"""Seconds after which a namespace is tried again where sending failed, the first time and at most."""
+LONGEST_RETRY_AFTER = 60.0
+REFUSAL_LINES = 60.0
+"""Seconds between two log lines about namespaces that refuse events."""
 MESSAGE = 1024
 """The API server refuses longer messages."""
 REQUEST_TIMEOUT = 15.0
@@ -61,6 +70,7 @@ class _Event:
     reason: str
     message: str
     at: datetime
+    tries: int = 0
 
     @property
     def identity(self) -> tuple[str, str, str, str, str]:
@@ -71,6 +81,16 @@ class _Event:
 class _Sent:
     name: str
     count: int
+
+
+@dataclass(slots=True)
+class _Trouble:
+    """What keeps events out of a namespace: until then nothing is sent there."""
+
+    until: float = 0.0
+    times: int = 0
+    refused: bool = False
+    """Whether events were refused, and not only not taken: those of the meantime are not kept."""
 
 
 class EventRecorder:
@@ -98,25 +118,29 @@ class EventRecorder:
         self._instance = instance
         self._wall = wall
         self._rng = rng or random.Random()  # noqa: S311  -- names of events, no secrets
-        self._waiting: deque[_Event] = deque(maxlen=BUFFER)
-        self._sending: set[str] = set()
+        self._waiting: OrderedDict[str, deque[_Event]] = OrderedDict()
+        self._sending: dict[str, str] = {}
+        self._troubles: OrderedDict[str, _Trouble] = OrderedDict()
         self._changed = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
         self._sent: OrderedDict[tuple[str, ...], _Sent] = OrderedDict()
         self._allowance: OrderedDict[str, tuple[float, float]] = OrderedDict()
-        self._forbidden = False
+        self._told_of_refusal: float | None = None
         self.dropped = 0
         """Events that were not sent: over an object's limit, over the buffer, or refused."""
 
     def record(self, ref: ObjectRef, type_: EventType, reason: str, message: str) -> None:
         """Note that something happened to an object; returns at once."""
-        if self._forbidden or not self._allowed(ref):
+        trouble = self._troubles.get(ref.namespace)
+        if (trouble and trouble.refused and self._now() < trouble.until) or not self._allowed(ref):
             self.dropped += 1
             return
-        if len(self._waiting) == BUFFER:
+        event = _Event(ref, type_, reason, message[:MESSAGE], self._wall())
+        self._waiting.setdefault(ref.namespace, deque()).append(event)
+        if sum(map(len, self._waiting.values())) > BUFFER:
+            max(self._waiting.values(), key=len).popleft()
             self.dropped += 1
-        self._waiting.append(_Event(ref, type_, reason, message[:MESSAGE], self._wall()))
         self._idle.clear()
         self._changed.set()
 
@@ -128,24 +152,49 @@ class EventRecorder:
 
     async def _send_all(self) -> None:
         while True:
-            await self._changed.wait()
-            while (event := self._next()) is not None:
-                self._sending.add(event.ref.uid)
+            event = self._next()
+            if event is not None:
+                self._sending[event.ref.uid] = event.ref.namespace
                 try:
                     await self._send(event)
                 finally:
-                    self._sending.discard(event.ref.uid)
-            self._changed.clear()
+                    del self._sending[event.ref.uid]
+                continue
             if not self._waiting and not self._sending:
                 self._idle.set()
+            self._changed.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(self._next_trial()):
+                    await self._changed.wait()
 
     def _next(self) -> _Event | None:
-        """Take the oldest event about an object of which none is under way: they stay in order."""
-        for event in self._waiting:
-            if event.ref.uid not in self._sending:
-                self._waiting.remove(event)
-                return event
+        """Take the oldest event of the namespace whose turn it is.
+
+        Events about one object stay in order, so none goes while another is under way. One sender is left for
+        other namespaces, and all but one where there is trouble.
+        """
+        busy = Counter(self._sending.values())
+        for namespace, line in self._waiting.items():
+            trouble = self._troubles.get(namespace)
+            if busy[namespace] >= (1 if trouble else SENDERS - 1) or (
+                trouble and self._now() < trouble.until
+            ):
+                continue
+            event = next((each for each in line if each.ref.uid not in self._sending), None)
+            if event is None:
+                continue
+            line.remove(event)
+            self._waiting.move_to_end(namespace)
+            if not line:
+                del self._waiting[namespace]
+            return event
         return None
+
+    def _next_trial(self) -> float | None:
+        """Return when the first of the namespaces in trouble for which something waits is tried again."""
+        now = self._now()
+        due = (self._troubles[each].until for each in self._waiting if each in self._troubles)
+        return min((moment for moment in due if moment > now), default=None)
 
     async def flush(self, timeout: float) -> None:  # noqa: ASYNC109  -- a limit, not an error, to the caller
         """Wait until everything recorded was sent, but no longer than `timeout` seconds."""
@@ -153,36 +202,62 @@ class EventRecorder:
             async with asyncio.timeout(timeout):
                 await self._idle.wait()
         except TimeoutError:
-            log.warning("events were not sent in time", waiting=len(self._waiting))
+            log.warning("events were not sent in time", waiting=sum(map(len, self._waiting.values())))
 
     async def _send(self, event: _Event) -> None:
-        for attempt in range(TRIES):
-            try:
-                async with asyncio.timeout(REQUEST_TIMEOUT):
-                    await self._write(event)
-            except (ApiError, TimeoutError) as error:
-                if not self._may_retry(error):
-                    break
-                delay = exponential(attempt, base=1.0, cap=10.0, jitter=self._rng.random)
-                after = error.retry_after if isinstance(error, ApiError) else None
-                await asyncio.sleep(max(delay, min(after or 0.0, 60.0)))
+        namespace = event.ref.namespace
+        try:
+            async with asyncio.timeout(REQUEST_TIMEOUT):
+                await self._write(event)
+        except (ApiError, TimeoutError) as error:
+            if isinstance(error, TimeoutError) or error.unavailable:
+                self._failed(event, error)
+            # A namespace in deletion refuses new objects with 403 too; the next of its name may not.
+            elif error.forbidden and "being terminated" not in error.message:
+                self._refused(namespace, error)
             else:
-                return
-        self.dropped += 1
+                self.dropped += 1
+        else:
+            trouble = self._troubles.pop(namespace, None)
+            if trouble is not None and trouble.refused:
+                log.info("events are accepted again", namespace=namespace)
 
-    def _may_retry(self, error: ApiError | TimeoutError) -> bool:
-        if isinstance(error, TimeoutError) or error.unavailable:
-            return True
-        # A namespace in deletion refuses new objects with 403 too; that says nothing about the others.
-        if error.forbidden and "being terminated" not in error.message:
-            self._forbidden = True
-            self.dropped += len(self._waiting)
-            self._waiting.clear()
-            log.warning(
-                "Events are forbidden here, so there will be none: allow create and patch on events",
+    def _failed(self, event: _Event, error: ApiError | TimeoutError) -> None:
+        """Put an event back, and leave its namespace alone for a while."""
+        if event.tries + 1 < TRIES:
+            line = self._waiting.setdefault(event.ref.namespace, deque())
+            line.appendleft(replace(event, tries=event.tries + 1))
+        else:
+            self.dropped += 1
+        trouble = self._rest(event.ref.namespace, *FAILED, refused=False)
+        after = (error.retry_after if isinstance(error, ApiError) else None) or 0.0
+        trouble.until = max(trouble.until, self._now() + min(after, LONGEST_RETRY_AFTER))
+
+    def _refused(self, namespace: str, error: ApiError) -> None:
+        """Drop what waits for a namespace that takes no events, and try it again much later."""
+        new = not (trouble := self._troubles.get(namespace)) or not trouble.refused
+        self._rest(namespace, *REFUSED, refused=True)
+        self.dropped += 1 + len(self._waiting.pop(namespace, ()))
+        now = self._now()
+        if new and (self._told_of_refusal is None or now - self._told_of_refusal >= REFUSAL_LINES):
+            tell = log.warning if self._told_of_refusal is None else log.info
+            self._told_of_refusal = now
+            tell(
+                "Events are refused in this namespace, so there are none about its objects; that is tried "
+                "again later. Allow create and patch on events there, and look at its policies and quotas.",
+                namespace=namespace,
                 error=error.message,
             )
-        return False
+
+    def _rest(self, namespace: str, first: float, longest: float, *, refused: bool) -> _Trouble:
+        trouble = self._troubles.get(namespace, _Trouble())
+        if trouble.refused != refused:
+            trouble = _Trouble(refused=refused)
+        delay = exponential(trouble.times, base=first, cap=longest, jitter=self._rng.random)
+        trouble.times += 1
+        trouble.until = self._now() + delay
+        _remember(self._troubles, namespace, trouble)
+        return trouble
 
     async def _write(self, event: _Event) -> None:
         namespace = event.ref.namespace or "default"
@@ -231,12 +306,16 @@ class EventRecorder:
 
     def _allowed(self, ref: ObjectRef) -> bool:
         """Take one token of the object's bucket."""
-        now = asyncio.get_running_loop().time()
+        now = self._now()
         tokens, since = self._allowance.get(ref.uid, (float(BURST), now))
         tokens = min(float(BURST), tokens + (now - since) / REFILL)
         allowed = tokens >= 1.0
         _remember(self._allowance, ref.uid, (tokens - 1.0 if allowed else tokens, now))
         return allowed
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()
 
 
 def _remember(table: OrderedDict[K, V], key: K, value: V) -> None:

@@ -3,13 +3,14 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any
 
 import msgspec
+import pytest
 
 from mcp_gateway_operator.runtime.cluster import EVENTS, ApiError
-from mcp_gateway_operator.runtime.events import BUFFER, SENDERS, EventRecorder, ObjectRef
+from mcp_gateway_operator.runtime.events import BUFFER, REMEMBERED, SENDERS, EventRecorder, ObjectRef
 from tests.support.memory_cluster import Fault, MemoryApiServer, Request
 from tests.support.virtual_time import wall_clock
 
@@ -30,6 +31,13 @@ class World:
             rng=random.Random(1),  # noqa: S311  -- repeatable
         )
         self.task = asyncio.create_task(self.recorder.run())
+
+    def record(self, namespace: str, message: str, *, name: str = "a") -> None:
+        ref = ObjectRef("test.example.com/v1", "Thing", namespace, name, f"uid-{namespace}-{name}")
+        self.recorder.record(ref, "Normal", "Any", message)
+
+    def messages(self, namespace: str) -> set[str]:
+        return {event["message"] for event in self.stored() if event["metadata"]["namespace"] == namespace}
 
     def stored(self) -> list[dict[str, Any]]:
         return [msgspec.json.decode(body) for _, body in self.server.store.select(EVENTS, None)]
@@ -105,6 +113,97 @@ async def test_forbidden_events_cost_one_line_and_no_more_requests(
     assert world.recorder.dropped == 5
 
 
+QUOTA = 'events "x" is forbidden: exceeded quota: tenant, requested: count/events=1'
+
+
+def refusing(*namespaces: str, error: ApiError | None = None) -> Callable[[Request], Fault | None]:
+    """Return what refuses all requests to some namespaces."""
+    refusal = error or ApiError(403, "Forbidden", QUOTA)
+    return lambda request: Fault(refuse=refusal) if request.namespace in namespaces else None
+
+
+async def test_a_namespace_that_refuses_events_keeps_no_other_from_its_own(
+    logs: list[MutableMapping[str, Any]],
+) -> None:
+    world = World()
+    world.cluster.faults = refusing("tenant")
+    for number in range(5):
+        world.record("tenant", f"lost {number}")
+        world.record("default", f"kept {number}")
+        await world.recorder.flush(5)
+    assert world.messages("default") == {f"kept {number}" for number in range(5)}
+    assert len([request for request in world.server.log if request.namespace == "tenant"]) == 1
+    (line,) = logs
+    assert (line["namespace"], line["error"], line["log_level"]) == ("tenant", QUOTA, "warning")
+
+
+async def test_a_namespace_that_refused_events_is_tried_again(logs: list[MutableMapping[str, Any]]) -> None:
+    world = World()
+    world.cluster.faults = refusing("default")
+    world.record("default", "lost")
+    await world.recorder.flush(5)
+    world.cluster.faults = None
+    world.record("default", "too early")
+    await asyncio.sleep(300)
+    world.record("default", "told")
+    world.record("default", "again", name="b")
+    await world.recorder.flush(5)
+    assert world.messages("default") == {"told", "again"}
+    assert logs[-1]["event"] == "events are accepted again"
+    assert world.recorder.dropped == 2
+
+
+async def test_a_cluster_that_forbids_events_is_asked_ever_more_seldom_and_told_of_in_one_line(
+    logs: list[MutableMapping[str, Any]],
+) -> None:
+    world = World()
+    world.cluster.faults = refusing("default", error=ApiError(403, "Forbidden", "cannot create events"))
+    for minute in range(24 * 60):
+        world.record("default", str(minute), name=str(minute))
+        await asyncio.sleep(60)
+    assert 20 < len(world.server.log) < 40
+    assert len(logs) == 1
+
+
+async def test_many_namespaces_that_refuse_cost_a_line_a_minute_and_bounded_memory(
+    logs: list[MutableMapping[str, Any]],
+) -> None:
+    world = World()
+    world.cluster.faults = lambda _: Fault(refuse=ApiError(403, "Forbidden", QUOTA))
+    for number in range(REMEMBERED + 200):
+        world.record(f"tenant-{number}", "lost")
+        await asyncio.sleep(0.1)
+    assert len(world.recorder._troubles) == REMEMBERED
+    assert [line["log_level"] for line in logs] == ["warning", *["info"] * 7]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [Fault(hang=True), Fault(refuse=ApiError(500, "InternalError", "failed calling webhook", 60.0))],
+    ids=["hangs", "fails"],
+)
+async def test_a_namespace_in_which_nothing_gets_through_holds_up_no_other(fault: Fault) -> None:
+    """A webhook of its own that does not answer, or fails."""
+    world = World()
+    world.cluster.faults = lambda request: fault if request.namespace == "tenant" else None
+    for number in range(BUFFER):
+        world.record("tenant", "stuck", name=str(number))
+    for number in range(20):
+        world.record("default", f"{number}", name=str(number))
+        await asyncio.sleep(1)
+        assert len(world.messages("default")) == number + 1
+
+
+async def test_a_namespace_that_says_much_pushes_out_its_own_events_and_no_others() -> None:
+    world = World()
+    world.cluster.faults = lambda _: Fault(delay=1.0)
+    world.record("default", "calm")
+    for number in range(2 * BUFFER):
+        world.record("tenant", "flood", name=str(number))
+    await world.recorder.flush(5)
+    assert world.messages("default") == {"calm"}
+
+
 async def test_a_namespace_in_deletion_does_not_silence_the_others() -> None:
     world = World()
     world.server.store.terminate_namespace("default")
@@ -165,6 +264,6 @@ async def test_many_objects_are_told_of_at_a_time_and_each_in_order() -> None:
 
     await world.recorder.flush(60)
 
-    assert asyncio.get_running_loop().time() - began == 24 / SENDERS
+    assert asyncio.get_running_loop().time() - began == 24 / (SENDERS - 1)
     for name in "abcdefgh":
         assert [message for about, message in sent if about == name] == ["0", "1", "2"]
