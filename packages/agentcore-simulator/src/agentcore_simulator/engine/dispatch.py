@@ -23,6 +23,7 @@ from agentcore_simulator.protocol import (
     caller_of,
     loopback_endpoint,
     parse,
+    partition_of,
     service_validator,
     with_endpoint,
 )
@@ -47,6 +48,7 @@ class Engine:
         """How many requests were handled."""
         self.admin = Admin(self.plane, self.clock)
         self._validator = service_validator()
+        partition_of(self.plane.settings.region)  # reads a file: here, not in the first request's event loop
 
     def advance(self) -> float:
         """Let everything happen that is due; returns the present time."""
