@@ -16,6 +16,7 @@ import msgspec
 from msgspec.structs import force_setattr
 
 from mcp_gateway_operator.api import names
+from mcp_gateway_operator.api.rules import is_gateway_id
 from mcp_gateway_operator.api.schema import Camel
 from mcp_gateway_operator.api.types import Condition, MCPServer, MCPServerSpec, MCPServerStatus, ObjectMeta
 
@@ -87,7 +88,8 @@ _REPEATED_IN_CONDITION: Final = ("type", "status", "reason", "message", "last_tr
 def decode(raw: bytes | memoryview | msgspec.Raw) -> MCPServer:
     """Return the object in `raw`, JSON as the API server sends it.
 
-    Unknown fields are ignored and null means absent. `metadata.annotations` holds our four annotations only.
+    Unknown fields are ignored and null means absent. `metadata.annotations` holds our four annotations
+    only, the gateway's where it can be one.
 
     Raises:
         DecodeError: not JSON, without a name, or a field of a wrong type.
@@ -158,9 +160,11 @@ def _share(structure: Camel, attributes: Iterable[str]) -> None:
 
 @lru_cache(maxsize=4096)
 def _shared_annotations(found: _Annotations) -> dict[str, str]:
-    return {
-        name: value for attribute, name in _ANNOTATIONS if (value := getattr(found, attribute)) is not None
-    } or _NOTHING
+    given = {name: getattr(found, attribute) for attribute, name in _ANNOTATIONS}
+    if not is_gateway_id(given[names.GATEWAY_ANNOTATION] or ""):
+        # Anybody may write it, and it leads to AWS: what cannot be a gateway is no place to look.
+        del given[names.GATEWAY_ANNOTATION]
+    return {name: value for name, value in given.items() if value is not None} or _NOTHING
 
 
 @lru_cache(maxsize=4096)

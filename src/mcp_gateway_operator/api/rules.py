@@ -83,6 +83,15 @@ CAPABILITIES = (
     ),
 )
 
+_GATEWAY_ID = re.compile("([0-9a-z]-?){1,100}-[0-9a-z]{10}")  # service model: GatewayIdentifier
+_LONGEST_GATEWAY_ID = 2 * 100 + 1 + 10
+
+
+def is_gateway_id(text: str) -> bool:
+    """Return whether AWS could have given a gateway this id: what cannot be one holds no target."""
+    return len(text) <= _LONGEST_GATEWAY_ID and _GATEWAY_ID.fullmatch(text) is not None
+
+
 GATEWAY_ID = (
     lacks(
         r"^\s*arn:",

@@ -305,3 +305,9 @@ class MCPServerSpec(Camel, frozen=True, kw_only=True):
             example="Never",
         ),
     ] = ""
+
+    @property
+    def gateway(self) -> str:
+        """The gateway that is asked for, "" where none is named or none can be meant."""
+        named = self.gateway_id.strip()
+        return named if rules.is_gateway_id(named) else ""

@@ -7,7 +7,6 @@ it) and where users of the Go operator wrote what AWS refuses (headers): here th
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterator
 from typing import Any, Final
 
@@ -16,12 +15,11 @@ import msgspec
 from mcp_gateway_operator.api.checker import check, shown
 from mcp_gateway_operator.api.problem import Problem
 from mcp_gateway_operator.api.refused_headers import forbidden_headers
+from mcp_gateway_operator.api.rules import is_gateway_id
 from mcp_gateway_operator.api.schema import describe
 from mcp_gateway_operator.api.types import MCPServer, MCPServerSpec
 
 __all__ = ["Problem", "forbidden_headers", "validate", "validate_plain"]
-
-_GATEWAY_ID = re.compile("([0-9a-z]-?){1,100}-[0-9a-z]{10}")  # service model: GatewayIdentifier
 
 
 def validate(spec: MCPServerSpec, *, held_headers: Collection[str] = ()) -> tuple[Problem, ...]:
@@ -53,7 +51,7 @@ def _texts(value: Any) -> tuple[str, ...]:
 def _gateway_id(spec: dict[str, Any], _held: frozenset[str]) -> Iterator[Problem]:
     given = spec.get("gatewayId")
     gateway = given.strip() if isinstance(given, str) else ""
-    if gateway and not gateway.startswith("arn:") and _GATEWAY_ID.fullmatch(gateway) is None:
+    if gateway and not gateway.startswith("arn:") and not is_gateway_id(gateway):
         yield Problem(
             path="spec.gatewayId",
             message=f"{shown(gateway)} is not the id of a gateway: write its name in lower case, a dash and"

@@ -112,7 +112,11 @@ def test_null_means_absent_at_every_depth() -> None:
 
 
 def test_keeps_our_annotations_only() -> None:
-    ours = {names.PAUSED_ANNOTATION: "true", names.SYNC_ANNOTATION: "1", names.GATEWAY_ANNOTATION: "g"}
+    ours = {
+        names.PAUSED_ANNOTATION: "true",
+        names.SYNC_ANNOTATION: "1",
+        names.GATEWAY_ANNOTATION: "tools-abcdefghij",
+    }
     plain = _object()
     plain["metadata"]["annotations"] = {**ours, "kubectl.kubernetes.io/last-applied-configuration": "{}"}
 

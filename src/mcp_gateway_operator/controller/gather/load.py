@@ -80,7 +80,7 @@ class Loader:
         home = memory.record or stored
         why = self._doubt(obj, home, settings)
         record = None if why else home
-        wanted = obj.spec.gateway_id.strip() or (home.gateway_id if home else settings.default_gateway)
+        wanted = obj.spec.gateway or (home.gateway_id if home else settings.default_gateway)
         gateway_id = record.gateway_id if record else wanted
         moves = memory.moves if memory.moves is not None else stored_moves(obj)
         moving = gateway_id != wanted and not obj.metadata.deletion_timestamp

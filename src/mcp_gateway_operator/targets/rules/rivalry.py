@@ -34,7 +34,7 @@ def claim_of(obj: MCPServer, name: str, default_gateway: str) -> Claim | None:
     observed, whose spec is wrong or refused by AWS, or whose target exists under another name.
     """
     record = stored_record(obj)
-    gateway_id = obj.spec.gateway_id.strip() or (record.gateway_id if record else default_gateway)
+    gateway_id = obj.spec.gateway or (record.gateway_id if record else default_gateway)
     held = record is not None and record.gateway_id == gateway_id
     renames = held and record is not None and (record.target_name or name) != name
     if not gateway_id or renames or _rests(obj) or _refused(obj, held=held) or validate(obj.spec):
