@@ -60,6 +60,7 @@ class Story:
         self.lies: list[str] = []
         self.humans: dict[str, str] = {}
         self.peaceful = False
+        self._about: tuple[str, ...] = NAMES
         self._api_faults = self.rng.choice((0.0, 0.0, 0.05, 0.2))
         self._outside = self.rng.random() < 0.5
         self._moves = self.rng.random() < 0.5
@@ -102,7 +103,7 @@ class Story:
         if self._moves:
             # A status that is lost half-way may have named a gateway that nothing else does any more.
             lose = self.strip_marker
-        rare = [self.pause, self.relabel, self.wipe_finalizer, self.recreate]
+        rare = [self.pause, self.relabel, self.wipe_finalizer, self.recreate, self.hurry, self.hurry]
         aws = [self.fault] * 4 + [self.break_server, self.deny]
         outside = [self.edit_outside, self.delete_outside, self.human] * self._outside
         outside += [lose] if lose == self.lose_status or self._outside else []
@@ -174,8 +175,21 @@ class Story:
     # -- what users do --------------------------------------------------------------------------------
 
     def _pick(self) -> str | None:
-        present = [name for name in NAMES if self.world.exists(name)]
+        present = [name for name in self._about if self.world.exists(name)]
         return self.rng.choice(present) if present else None
+
+    async def hurry(self) -> None:
+        """Change one object's mind again and again, before the first change has come to its end."""
+        if (name := self._pick()) is None:
+            return
+        self._about = (name,)
+        changes = (self.rename, self.edit, self.delete, *(self.move,) * (3 * self._moves))
+        for _ in range(self.rng.randrange(2, 4)):
+            with _too_late():
+                await self.rng.choice(changes)()
+            await self.world.pass_time(self.rng.choice((0.0, 0.1, 0.4, 1.0, 2.0)))
+            self._check_twins()
+        self._about = NAMES
 
     async def create(self) -> None:
         """Make an object that is not there."""

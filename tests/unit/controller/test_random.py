@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.unit.controller.fuzz import Story
 
-SEEDS = range(60)
+STORIES = range(60)
 
 
-@pytest.mark.parametrize("seed", SEEDS)
 async def test_everything_converges_and_then_is_quiet(seed: int) -> None:
     story = Story(seed)
     try:

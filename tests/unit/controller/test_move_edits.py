@@ -1,0 +1,16 @@
+"""Second and third edits during a move end well, whatever is lost. `Edits(n)` alone repeats one."""
+
+from __future__ import annotations
+
+from tests.unit.controller.edits import Edits
+
+STORIES = range(20)
+
+
+async def test_no_edit_loses_a_target(seed: int) -> None:
+    story = Edits(seed)
+    try:
+        await story.run()
+    except BaseException as error:
+        error.add_note("\n".join(story.log))
+        raise
