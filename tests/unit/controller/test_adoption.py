@@ -44,6 +44,25 @@ async def test_adopts_where_both_allow_it() -> None:
         assert world.targets() == []
 
 
+@pytest.mark.parametrize("mark", ["", f"[mcps {marker_of(OWNER, 'team-b', 'gone')}]"])
+async def test_nothing_of_the_configuration_that_another_gave_the_target_is_shown(mark: str) -> None:
+    """Neither to an observer, nor when it is taken over, nor by the update that follows."""
+    world = World()
+    words = {"description": f"for auditors {mark}".strip()}
+    world.aws.create_target(GATEWAY, name="weather", targetConfiguration=SERVER, **words)
+    async with world.operator(owner_ids=(OWNER,), allow_adoption=True):
+        await world.create(adoptionPolicy="IfExists", managementPolicy="Observe")
+        await world.pass_time(120)
+        assert "would adopt target" in condition(await world.get()).message
+        await world.edit(spec={"managementPolicy": "Manage"})
+        await world.until_ready()
+        await world.pass_time(120)
+    shown = repr([(request.body, request.path) for request in world.api.log])
+    assert "Adopted" in shown
+    assert "made-by-terraform" not in shown
+    assert "for auditors" not in shown
+
+
 @pytest.mark.parametrize(
     ("allowed", "policy", "advice"),
     [

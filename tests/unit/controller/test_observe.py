@@ -171,7 +171,7 @@ async def test_would_adopt_with_the_differences() -> None:
     async with world.operator(owner_ids=OWNER, drift_interval=DRIFT, allow_adoption=True):
         await world.create(managementPolicy="Observe", adoptionPolicy="IfExists")
         obj = await until_says(world, f"would adopt target {made['targetId']}: ")
-        assert "elsewhere.example.com" in condition(obj).message
+        assert "changing authType, endpoint, " in condition(obj).message
         assert not obj.status.target_id
         await quiet(world)
         await world.edit(spec={"managementPolicy": "Manage"})

@@ -125,10 +125,7 @@ CASES: list[Case] = [
         "would adopt a target and change it",
         unrecorded,
         {**ADOPTING, "target": edited_outside(description=None)},
-        told(
-            f'adopt target {TARGET}: endpoint: "https://evil.example.com/mcp" -> '
-            '"https://weather.example.com/mcp".'
-        ),
+        told(f"adopt target {TARGET}: changing endpoint."),
     ),
     (
         "would adopt a target whose MCPServer is gone",

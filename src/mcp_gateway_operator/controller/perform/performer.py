@@ -179,7 +179,8 @@ class Performer:
         self._outcome.applied(state, action.digest, target, action.diffs)
         memory.trouble = None
         memory.report_after = ports.clock() + REPORT_DELAY
-        text = describe_diffs(action.diffs)
+        # What was there before an edit may be the configuration of a target that was adopted a moment ago.
+        text = describe_diffs(action.diffs, values=action.cause is act.Cause.DRIFT)
         match action.cause:
             case act.Cause.EDIT:
                 self._objects.event(
@@ -193,7 +194,8 @@ class Performer:
                 self._outcome.repaired(state)
             case act.Cause.ADOPTION:
                 self._outcome.record(state, action.gateway_id, target)
-                message = f"Took over target {action.target_id}, whose MCPServer is gone. {text}".rstrip()
+                message = f"Took over target {action.target_id}, whose MCPServer is gone"
+                message += f", and changed {text}." if text else "."
                 self._objects.event(state.obj, "Normal", "Adopted", message)
 
     async def _synchronize(self, view: Pass, state: State, action: act.Synchronize) -> None:

@@ -61,9 +61,10 @@ def _would(state: State, action: act.Action) -> str | None:
         case act.Create() | act.Protect() | act.Fetch():
             return f"create target {state.request['name']} on gateway {state.gateway_id}"
         case act.TakeUp(adopted=True, target=target):
-            return f"adopt target {target.summary.target_id}{_changes(differences(state, target))}"
+            names = _changes(differences(state, target), values=False)
+            return f"adopt target {target.summary.target_id}{names}"
         case act.Update(cause=act.Cause.ADOPTION):
-            return f"adopt target {action.target_id}{_changes(action.diffs)}"
+            return f"adopt target {action.target_id}{_changes(action.diffs, values=False)}"
         case act.Update():
             return f"update target {action.target_id}{_changes(action.diffs)}"
         case _:
@@ -109,5 +110,7 @@ def _told(would: str) -> act.Action:
     return act.Blocked(reason=Reason.OBSERVED, message=f"Observed only: would {would}.")
 
 
-def _changes(diffs: tuple[FieldDiff, ...]) -> str:
-    return f": {describe_diffs(diffs)}" if diffs else ""
+def _changes(diffs: tuple[FieldDiff, ...], *, values: bool = True) -> str:
+    """Return what a write would change: names alone where the target is not this object's yet."""
+    how = "" if values else "changing "
+    return f": {how}{describe_diffs(diffs, values=values)}" if diffs else ""

@@ -175,9 +175,18 @@ def digest_of(value: object) -> str:
     return hashlib.sha256(canonical).hexdigest()[:16]
 
 
-def describe_diffs(diffs: tuple[FieldDiff, ...], *, limit: int = 512) -> str:
-    """Return `field: have -> want` pairs for people, at most `limit` characters."""
-    text = "; ".join(f"{d.field}: {_show(d.have)} -> {_show(d.want)}" for d in diffs)
+def describe_diffs(diffs: tuple[FieldDiff, ...], *, values: bool = True, limit: int = 512) -> str:
+    """Return `field: have -> want` pairs for people, at most `limit` characters.
+
+    Args:
+        diffs: what differs.
+        values: False for names alone, where what AWS has is, or may be, another's.
+        limit: characters.
+    """
+    if values:
+        text = "; ".join(f"{d.field}: {_show(d.have)} -> {_show(d.want)}" for d in diffs)
+    else:
+        text = ", ".join(d.field for d in diffs)
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
