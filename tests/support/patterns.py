@@ -71,14 +71,14 @@ def uses(name: str, path: Path) -> Iterator[Use | Made]:
     for function, call in _calls(tree):
         assert isinstance(call.func, ast.Attribute)
         method = call.func.attr
-        if method == "compile":
-            if function:
-                yield Made(name, function, call.lineno)
-        elif (literal := _literal(call.args[0], module)) is None:
+        if method == "compile" and not function:
+            continue  # it is among the module's variables
+        if (literal := _literal(call.args[0], module)) is None:
             yield Made(name, function, call.lineno)
-        else:
-            flags = _flags(call, module, method)
-            yield Use(f"{name}:{call.lineno}", re.compile(literal, flags), method)
+            continue
+        pattern = re.compile(literal, _flags(call, module, method))
+        called = [method] if method != "compile" else sorted(unnamed or METHODS)
+        yield from (Use(f"{name}:{call.lineno}", pattern, each) for each in called)
 
 
 def _methods_on(tree: ast.AST, name: str) -> Iterator[str]:
@@ -119,6 +119,10 @@ def _calls(tree: ast.AST, function: str = "") -> Iterator[tuple[str, ast.Call]]:
 
 
 def _literal(node: ast.expr, module: ModuleType) -> str | None:
+    """Return the text of a pattern; what is put into an f-string and not known here is taken for a word."""
+    if isinstance(node, ast.JoinedStr):
+        parts = [each.value if isinstance(each, ast.FormattedValue) else each for each in node.values]
+        return "".join(_literal(part, module) or "word" for part in parts)
     value = node.value if isinstance(node, ast.Constant) else vars(module).get(_name(node))
     return value if isinstance(value, str) else None
 

@@ -97,10 +97,18 @@ def of_the_service_model() -> list[Use]:
     ]
 
 
+def of_the_partitions() -> list[Use]:
+    """Return the patterns of Region names that botocore ships."""
+    from agentcore_simulator.protocol.partitions import _known  # noqa: PLC0415
+
+    return [Use(partition.id, pattern, "match") for pattern, partition in _known()]
+
+
 MAKERS: Final[dict[str, Callable[[], list[Use]]]] = {
     "matches": of_the_rules,
     "lacks": of_the_rules,
     "_string": of_the_service_model,
+    "_known": of_the_partitions,
 }
 """Functions that compile what they are given, and everything that they are given."""
 

@@ -29,6 +29,8 @@ _SPOKEN: Final = {
 }
 
 
+_EMPTY: Final[dict[str, Any]] = {"string": "", "array": []}
+"""What templates write into a field that is to be absent; in a field of another type it is a mistake."""
 _TYPED: Final = 64
 """Characters that are looked at, and shown, of what was typed where only a few words are known."""
 
@@ -116,7 +118,8 @@ def _below(value: Any, node: Node, path: str, *, closed: bool) -> Iterator[Probl
             yield from check(item, node.item, f"{path}[{index}]", closed=closed)
     elif node.kind == "map" and node.item is not None:
         for key, item in value.items():
-            yield from check(item, node.item, f"{path}[{key}]", closed=closed)
+            if item is not None:
+                yield from check(item, node.item, f"{path}[{key}]", closed=closed)
 
 
 def _fields(value: dict[str, Any], node: Node, path: str, *, closed: bool) -> Iterator[Problem]:
@@ -125,7 +128,7 @@ def _fields(value: dict[str, Any], node: Node, path: str, *, closed: bool) -> It
         if given is None:
             if child.field.required:
                 yield Problem(path=f"{path}.{name}", message=f"required{_for_example(child)}")
-        elif child.field.required or given not in ("", []):
+        elif child.field.required or given != _EMPTY.get(child.kind):
             yield from check(given, child, f"{path}.{name}", closed=closed)
     if closed:
         for name in value:

@@ -77,6 +77,8 @@ _REPEATED_TUPLES: Final = (
     "allowed_query_parameters",
     "allowed_response_headers",
 )
+_PLAIN: Final = ("private_endpoint", "certificate_configurations")
+"""What is kept as JSON for AWS, where the decoder takes null for a value."""
 _REPEATED_IN_STATUS: Final = (
     *("gateway_arn", "gateway_id", "target_status", "last_synchronized", "tools_synchronized_at"),
     # These stand elsewhere, too: in the metadata, in the tables of targets.
@@ -97,13 +99,16 @@ def decode(raw: bytes | memoryview | msgspec.Raw) -> MCPServer:
     try:
         found = _DECODER.decode(raw)
     except msgspec.ValidationError:
-        found = _tolerant(raw)  # nulls are rare: the API server prunes most of them
+        found = _tolerant(raw)  # nulls are rare: few write them, and few of those are stored
     except msgspec.DecodeError as error:
         raise DecodeError(f"Not JSON: {error}") from error
     _share(found.spec, _REPEATED_IN_SPEC)
     for name in _REPEATED_TUPLES:
         if value := getattr(found.spec, name):
             force_setattr(found.spec, name, _shared(value))
+    for name in _PLAIN:
+        if value := getattr(found.spec, name):
+            force_setattr(found.spec, name, _without_nulls(value))
     if not found.spec.oauth_custom_parameters:
         force_setattr(found.spec, "oauth_custom_parameters", _NOTHING)
     _share_status(found.status)
@@ -132,8 +137,8 @@ def _tolerant(raw: bytes | memoryview | msgspec.Raw) -> _Object:
 def _without_nulls(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _without_nulls(each) for key, each in value.items() if each is not None}
-    if isinstance(value, list):
-        return [_without_nulls(each) for each in value if each is not None]
+    if isinstance(value, (list, tuple)):
+        return type(value)(_without_nulls(each) for each in value if each is not None)
     return value
 
 

@@ -93,7 +93,7 @@ def _root(*, legacy: bool) -> dict[str, Any]:
             },
             "kind": {"type": "string", "description": f"Always {names.KIND}."},
             "metadata": {"type": "object"},
-            "spec": schema(tree.properties["spec"], legacy=legacy),
+            "spec": _nullable(schema(tree.properties["spec"], legacy=legacy), legacy=legacy),
             "status": schema(tree.properties["status"], legacy=legacy) | {"default": dict(_UNSEEN)},
         },
     }
@@ -127,6 +127,39 @@ def schema(node: Node, *, legacy: bool) -> dict[str, Any]:
     if field.rules and not legacy:
         rendered["x-kubernetes-validations"] = [_validation(rule) for rule in field.rules]
     return rendered
+
+
+def _nullable(rendered: dict[str, Any], *, legacy: bool) -> dict[str, Any]:
+    """Let null mean absent wherever a field may be absent, in a rendered schema and all below it.
+
+    Else server-side apply (Helm 4, Flux) refuses the null that kubectl's client-side apply leaves out. Where
+    there is a default, the API server puts that in the place of null, and takes it from everybody.
+    """
+    required = rendered.get("required", ())
+    below = rendered.get("additionalProperties")
+    optional = [each for name, each in rendered.get("properties", {}).items() if name not in required]
+    for child in (*optional, *((below,) if below else ())):
+        if "default" not in child:
+            child["nullable"] = True
+            _choices(child, legacy=legacy)
+    for child in (*rendered.get("properties", {}).values(), below, rendered.get("items")):
+        if child:
+            _nullable(child, legacy=legacy)
+    return rendered
+
+
+def _choices(rendered: dict[str, Any], *, legacy: bool) -> None:
+    """Say an enumeration in another way: the API server finds null in none, whatever it lists."""
+    values = [each for each in rendered.pop("enum", ()) if each]
+    if not values:
+        return
+    if legacy:
+        rendered["pattern"] = f"^({'|'.join(values)})?$"
+        return
+    cel = f"self in [{', '.join(repr(each) for each in ('', *values))}]"
+    rule = {"rule": cel, "message": f"unsupported value: write one of {', '.join(values)}"}
+    # Without a length the API server takes the worst case for the rule's cost.
+    rendered |= {"maxLength": 64, "x-kubernetes-validations": [rule]}
 
 
 def _text(field: Field) -> str:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import difflib
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-import yaml
-
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.checker import unknown
 from mcp_gateway_operator.api.problem import Problem
+from mcp_gateway_operator.api.reading import ManifestError, documents
 from mcp_gateway_operator.api.validation import validate_plain
+
+__all__ = ["Foreign", "Manifest", "ManifestError", "Problem", "manifests", "servers"]
 
 _API_VERSION: Final = f"{names.GROUP}/{names.VERSION}"
 _TOP_LEVEL: Final = ["apiVersion", "kind", "metadata", "spec", "status"]
@@ -27,10 +27,6 @@ _TYPO: Final = 0.8
 """Likeness from which an API group counts as ours, misspelt: other projects have a kind MCPServer too."""
 
 
-class ManifestError(ValueError):
-    """The text is not YAML; the message has the line."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """One MCPServer of a text: where it is (documents count from 1) and what is wrong with it."""
@@ -40,39 +36,32 @@ class Manifest:
     namespace: str
     content: dict[str, Any]
     problems: tuple[Problem, ...]
+    warnings: tuple[Problem, ...] = ()
+    """What is legal and will most likely not work, or not as it reads."""
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML as kubectl reads it: dates stay text, keys become text, and a key given twice is an error."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Foreign:
+    """An MCPServer that is none of ours: several projects have a kind of that name."""
 
-    yaml_implicit_resolvers = {  # noqa: RUF012  -- PyYAML's own attribute, replaced and never changed
-        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                problem = "a key must be a text"
-                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
-            if key.value in seen and key.tag != "tag:yaml.org,2002:merge":
-                problem = f"the key {key.value!r} is given twice: keep one"
-                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
-            seen.add(key.value)
-        mapping = super().construct_mapping(node, deep)
-        return {
-            key if isinstance(key, str) else json.dumps(key, default=str): mapping[key] for key in mapping
-        }
+    place: str
+    name: str
+    namespace: str
+    api_version: str
 
 
 def manifests(text: str) -> Iterator[Manifest]:
+    """Yield every MCPServer of ours in `text`, as `servers` does."""
+    return (each for each in servers(text) if isinstance(each, Manifest))
+
+
+def servers(text: str) -> Iterator[Manifest | Foreign]:
     """Yield every MCPServer in `text`, those in lists included; objects of other kinds are passed over.
 
     Raises:
         ManifestError: the text is not YAML.
     """
-    for number, document in enumerate(_documents(text), start=1):
+    for number, document in enumerate(documents(text), start=1):
         if isinstance(document, dict) and isinstance(document.get("items"), list):
             for index, item in enumerate(document["items"], start=1):
                 yield from _manifest(item, f"document {number}, item {index}")
@@ -80,35 +69,35 @@ def manifests(text: str) -> Iterator[Manifest]:
             yield from _manifest(document, f"document {number}")
 
 
-def _documents(text: str) -> Iterator[Any]:
-    try:
-        yield from yaml.load_all(text, Loader=_Loader)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"line {mark.line + 1}: " if mark is not None else ""
-        raise ManifestError(f"{where}{getattr(error, 'problem', None) or error}") from error
-
-
-def _manifest(content: Any, place: str) -> Iterator[Manifest]:
-    if not isinstance(content, dict) or not _is_ours(content):
+def _manifest(content: Any, place: str) -> Iterator[Manifest | Foreign]:
+    if not isinstance(content, dict):
         return
     metadata = content.get("metadata") if isinstance(content.get("metadata"), dict) else {}
     assert isinstance(metadata, dict)
-    yield Manifest(
-        place=place,
-        name=str(metadata.get("name") or metadata.get("generateName") or ""),
-        namespace=str(metadata.get("namespace") or ""),
-        content=content,
-        problems=tuple(_problems(content)),
-    )
+    name = str(metadata.get("name") or metadata.get("generateName") or "")
+    namespace = str(metadata.get("namespace") or "")
+    if _is_ours(content):
+        problems = tuple(_problems(content))
+        yield Manifest(place=place, name=name, namespace=namespace, content=content, problems=problems)
+    elif _is_server(content):
+        api_version = str(content.get("apiVersion"))
+        yield Foreign(place=place, name=name, namespace=namespace, api_version=api_version)
+
+
+def _is_server(content: dict[str, Any]) -> bool:
+    return str(content.get("kind")).lower() == names.KIND.lower()
 
 
 def _is_ours(content: dict[str, Any]) -> bool:
-    group = str(content.get("apiVersion") or "").partition("/")[0]
+    """Whether an object is an MCPServer of ours, also with a mistake in its first two lines."""
+    api_version = str(content.get("apiVersion") or "")
+    group = api_version.partition("/")[0]
     if group == names.GROUP:
         return True
-    likeness = difflib.SequenceMatcher(None, group, names.GROUP).ratio()
-    return content.get("kind") == names.KIND and (not group or likeness >= _TYPO)
+    # A version alone means Kubernetes' own group, where there is no such kind: ours was forgotten.
+    forgotten = "/" not in api_version and "." not in api_version
+    likeness = difflib.SequenceMatcher(None, group[:_LONGEST_NAME], names.GROUP).ratio()
+    return _is_server(content) and (forgotten or likeness >= _TYPO)
 
 
 def _problems(content: dict[str, Any]) -> Iterator[Problem]:

@@ -20,8 +20,9 @@ The same text is in `kubectl explain {names.SHORT_NAMES[-1]}.spec`. In full the 
 `{names.PLURAL}.{names.GROUP}`: write that or `{names.SHORT_NAMES[-1]}` where kmcp is installed as well, whose
 objects are `mcpservers` and `mcps`, too.
 
-An empty text (`""`) and an empty list (`[]`) in an optional field mean that the field is absent, so
-templates may write them. An object that is written (`iam`, `apiKey`, `mcpToolSchema`, ...) must be complete.
+An empty text (`""`), an empty list (`[]`) and `null` in an optional field mean that the field is absent,
+so templates may write them. An object that is written (`iam`, `apiKey`, `mcpToolSchema`, ...) must be
+complete.
 
 The API server refuses what breaks a rule and says what to write instead; `mcps validate FILE`
 says the same without a cluster. An object that broke a rule before the rule existed can still be changed

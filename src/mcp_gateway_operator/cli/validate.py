@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 
+from mcp_gateway_operator.api.problem import Problem
+
 _EXAMPLE = """
 \b
 Examples:
@@ -24,20 +26,29 @@ _SUFFIXES = {".yaml", ".yml", ".json"}
     "files", nargs=-1, required=True, type=click.Path(exists=True, allow_dash=True, path_type=Path)
 )
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
-def command(*, files: tuple[Path, ...], output: str) -> None:
+@click.option("--allow-empty", is_flag=True, help="Take files without any MCPServer for valid.")
+def command(*, files: tuple[Path, ...], output: str, allow_empty: bool) -> None:
     """Check MCPServers in FILES (YAML or JSON; a directory means the files in it; - is standard input).
 
     The rules are those of the API server's admission and then those of the operator, so it also finds what a
-    cluster admits and AWS refuses. Objects of other kinds are passed over.
+    cluster admits and AWS refuses. A warning names what is legal and will most likely not work. Objects of
+    other kinds are passed over; MCPServers of other projects, too, which is said.
 
-    Exit status: 0 when nothing is wrong, 1 when something is.
+    Exit status: 0 when nothing is wrong, 1 when something is, or when there is no MCPServer at all.
     """
-    checked = [row for file in _expand(files) for row in _check(file)]
+    rows = [row for file in _expand(files) for row in _check(file)]
+    empty = not any(row["checked"] for row in rows)
     if output == "json":
-        click.echo(json.dumps(checked, indent=2))
+        click.echo(json.dumps(rows, indent=2))
     else:
-        _print(checked)
-    if any(row["problems"] for row in checked):
+        _print(rows)
+    if empty and not allow_empty:
+        click.echo(
+            f"No MCPServer found in {', '.join(map(_name, files))}, so nothing was checked. Name the files "
+            "that hold them, or give --allow-empty where there may be none.",
+            err=True,
+        )
+    if any(row["problems"] for row in rows) or (empty and not allow_empty):
         raise SystemExit(1)
 
 
@@ -49,36 +60,63 @@ def _expand(files: Iterable[Path]) -> Iterator[Path]:
             yield file
 
 
-def _check(file: Path) -> Iterator[dict[str, Any]]:
-    from mcp_gateway_operator.api.manifests import ManifestError, manifests  # noqa: PLC0415  -- `--help` stays fast
+def _name(file: Path) -> str:
+    return "standard input" if str(file) == "-" else str(file)
 
-    name = "standard input" if str(file) == "-" else str(file)
+
+def _check(file: Path) -> Iterator[dict[str, Any]]:
+    from mcp_gateway_operator.api.manifests import (  # noqa: PLC0415  -- `--help` stays fast
+        Foreign,
+        ManifestError,
+        servers,
+    )
+
     try:
         text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
-        for found in manifests(text):
+        for found in servers(text):
+            if isinstance(found, Foreign):
+                message = f"not checked: {found.api_version} is another project's MCPServer"
+                warnings, problems = [{"path": "apiVersion", "message": message}], []
+            else:
+                warnings, problems = _plain(found.warnings), _plain(found.problems)
             yield {
-                "file": name,
+                "file": _name(file),
                 "place": found.place,
                 "namespace": found.namespace,
                 "name": found.name,
-                "problems": [{"path": each.path, "message": each.message} for each in found.problems],
+                "checked": not isinstance(found, Foreign),
+                "problems": problems,
+                "warnings": warnings,
             }
     except (ManifestError, UnicodeDecodeError) as error:
-        problem = {"path": "", "message": f"not YAML: {error}"}
-        yield {"file": name, "place": "", "namespace": "", "name": "", "problems": [problem]}
+        yield {
+            "file": _name(file),
+            "place": "",
+            "namespace": "",
+            "name": "",
+            "checked": True,
+            "problems": [{"path": "", "message": f"not YAML: {error}"}],
+            "warnings": [],
+        }
 
 
-def _print(checked: list[dict[str, Any]]) -> None:
-    for row in checked:
+def _plain(found: Iterable[Problem]) -> list[dict[str, str]]:
+    return [{"path": each.path, "message": each.message} for each in found]
+
+
+def _print(rows: list[dict[str, Any]]) -> None:
+    for row in rows:
         place = f"{row['file']}, {row['place']}" if row["place"] else row["file"]
         title = "/".join(each for each in (row["namespace"], row["name"]) if each)
-        for problem in row["problems"]:
-            parts = (place, title, problem["path"], problem["message"])
-            click.echo(": ".join(part for part in parts if part))
+        for kind, found in (("", row["problems"]), ("warning", row["warnings"])):
+            for each in found:
+                parts = (place, title, kind, each["path"], each["message"])
+                click.echo(": ".join(part for part in parts if part))
+    checked = [row for row in rows if row["checked"]]
     bad = sum(1 for row in checked if row["problems"])
-    if not checked:
-        click.echo("No MCPServer found.")
-    elif bad:
+    if bad:
         click.echo(f"{bad} of {len(checked)} MCPServers must be corrected.")
-    else:
+    elif checked:
         click.echo(f"{len(checked)} MCPServers are valid." if len(checked) > 1 else "1 MCPServer is valid.")
+    else:
+        click.echo("No MCPServer was checked.")

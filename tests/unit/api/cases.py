@@ -207,7 +207,6 @@ BAD: Final = (
         "apiKey in the body",
         {"authType": "ApiKey", "apiKey": {"providerArn": KEY_ARN, "location": "BODY"}},
         "spec.apiKey.location",
-        '"HEADER", "QUERY_PARAMETER"',
         "write one of HEADER, QUERY_PARAMETER",
     ),
     Bad(

@@ -186,3 +186,20 @@ def test_ten_thousand_objects_take_well_under_a_second_and_little_memory() -> No
     finally:
         tracemalloc.stop()
     assert per_object < 2048
+
+
+def test_null_inside_what_is_kept_as_plain_json_is_absent_too() -> None:
+    vpc = {"vpcIdentifier": "vpc-0a1b2c3d", "tags": {"a": None, "b": "c"}, "routingDomain": None}
+    spec = {
+        "endpoint": "https://a.example.com",
+        "privateEndpoint": {"selfManagedLatticeResource": None, "managedVpcResource": vpc},
+        "certificateConfigurations": [{"s3": None, "secretsManager": {"secretArn": "x"}}],
+    }
+    raw = json.dumps({"metadata": {"name": "a"}, "spec": spec}).encode()
+
+    found = decode(raw).spec
+
+    assert found.private_endpoint == {
+        "managedVpcResource": {"vpcIdentifier": "vpc-0a1b2c3d", "tags": {"b": "c"}}
+    }
+    assert found.certificate_configurations == ({"secretsManager": {"secretArn": "x"}},)

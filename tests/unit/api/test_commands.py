@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 import yaml
 from click.testing import CliRunner
 
@@ -75,12 +76,48 @@ def test_validate_reports_a_broken_file_and_goes_on(tmp_path: Path) -> None:
     assert "spec.endpoint" in lines[2]
 
 
-def test_validate_of_files_without_servers_says_so(tmp_path: Path) -> None:
-    (tmp_path / "a.yaml").write_text("kind: Service\n")
+@pytest.mark.parametrize(
+    "text",
+    ["kind: Service\n", "", "# nothing\n", "just text", GOOD.replace("mcpgateway.bedrock.aws", "a.example")],
+)
+def test_validate_of_files_without_servers_says_so_and_fails(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text(text)
+
+    done = CliRunner().invoke(validate, [str(file)])
+    allowed = CliRunner().invoke(validate, ["--allow-empty", str(file)])
+    listed = CliRunner().invoke(validate, ["-o", "json", str(file)])
+
+    assert done.exit_code == listed.exit_code == 1
+    assert f"No MCPServer found in {file}, so nothing was checked." in done.stderr
+    assert "--allow-empty" in done.stderr
+    assert allowed.exit_code == 0
+    assert allowed.stdout.endswith("No MCPServer was checked.\n")
+    assert allowed.stderr == ""
+    assert not any(row["checked"] for row in json.loads(listed.stdout))
+
+
+def test_validate_of_an_empty_directory_fails(tmp_path: Path) -> None:
+    assert CliRunner().invoke(validate, [str(tmp_path)]).exit_code == 1
+
+
+def test_validate_names_the_servers_of_other_projects_and_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(f"{GOOD.replace('mcpgateway.bedrock.aws', 'a.example')}---\n{GOOD}")
+
+    done = CliRunner().invoke(validate, [str(tmp_path / "a.yaml")])
+
+    assert done.exit_code == 0
+    assert "document 1: team-a/github: warning: apiVersion: not checked: a.example/v1alpha1" in done.stdout
+    assert done.stdout.endswith("1 MCPServer is valid.\n")
+
+
+def test_validate_of_a_version_without_the_group_is_a_mistake_of_ours(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(GOOD.replace("mcpgateway.bedrock.aws/", ""))
 
     done = CliRunner().invoke(validate, [str(tmp_path)])
 
-    assert (done.exit_code, done.output) == (0, "No MCPServer found.\n")
+    assert done.exit_code == 1
+    assert "apiVersion: write apiVersion: mcpgateway.bedrock.aws/v1alpha1" in done.stdout
 
 
 def test_help_has_examples() -> None:

@@ -106,13 +106,13 @@ def test_only_the_authorization_type_is_defaulted() -> None:
 
 
 def test_the_legacy_crd_has_the_old_rules_for_the_old_fields() -> None:
-    old = {"type": "string"}
+    old = {"type": "string", "nullable": True}
     for name in ("gatewayId", "targetName", "description", "oauthProviderArn"):
         assert {
             key: LEGACY[f"spec.{name}"][key] for key in LEGACY[f"spec.{name}"] if key != "description"
         } == old
     for name in ("oauthScopes", "allowedRequestHeaders", "allowedQueryParameters", "allowedResponseHeaders"):
-        assert LEGACY[f"spec.{name}"]["items"] == old
+        assert LEGACY[f"spec.{name}"]["items"] == {"type": "string"}
         assert "maxItems" not in LEGACY[f"spec.{name}"]
     assert LEGACY["spec.endpoint"]["pattern"] == "^https://.*"
     assert LEGACY["spec.capabilities"]["minItems"] == 1

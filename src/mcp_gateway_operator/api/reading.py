@@ -1,0 +1,243 @@
+"""YAML and JSON text, read as kubectl reads them.
+
+kubectl's YAML is go-yaml's version 2: `y` is a boolean, `0o17`, `017` and `5e3` are numbers, `1:30` is text,
+tags that it does not know count for nothing. PyYAML differs in each of these, so only its parser is used, and
+values are made of its nodes here. A number without a fraction is an integer, however it is written.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+import yaml
+
+_INTEGER: Final = re.compile(r"([+-]?)(?:0[xX]([0-9a-fA-F]+)|0[bB]([01]+)|0[oO]?([0-7]+)|(0|[1-9][0-9]*))")
+_BASES: Final = (16, 2, 8, 10)
+_FLOAT: Final = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt ].*)?")
+_SEPARATOR: Final = re.compile(r"^---[^\S\n]*[^\s#]", re.MULTILINE)
+_LOWEST, _HIGHEST = -(2**63), 2**63 - 1
+_DIGITS: Final = 400
+"""More make no number that a 64 bit float can hold."""
+_TAG: Final = "tag:yaml.org,2002:"
+_NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
+_BOOLEANS: Final = {
+    **{text: True for word in ("y", "yes", "true", "on") for text in (word, word.title(), word.upper())},
+    **{text: False for word in ("n", "no", "false", "off") for text in (word, word.title(), word.upper())},
+}
+_NO_NUMBERS: Final = frozenset(
+    {f"{sign}.{word}" for sign in ("", "+", "-") for word in ("inf", "Inf", "INF")} | {".nan", ".NaN", ".NAN"}
+)
+_MOST_NODES: Final = 1_000_000
+"""Values of one document, aliases counted each time they are used."""
+
+
+class ManifestError(ValueError):
+    """The text is not YAML; the message has the line."""
+
+
+def documents(text: str) -> Iterator[Any]:
+    """Yield the documents of a text as plain JSON values.
+
+    Raises:
+        ManifestError: the text is not YAML, or holds what JSON cannot.
+    """
+    if text.lstrip().startswith("{"):
+        try:
+            yield from list(_json_documents(text))
+        except (ValueError, RecursionError):
+            pass  # flow style YAML, or JSON with a mistake, which YAML's parser finds, too
+        else:
+            return
+    if (behind := _SEPARATOR.search(text)) is not None:
+        raise ManifestError(f"{_line(text.count(chr(10), 0, behind.start()))}write nothing behind '---'")
+    try:
+        for node in yaml.compose_all(text, Loader=_Loader):
+            yield _Plain().value(node)
+    except RecursionError as error:
+        raise ManifestError("it is nested too deeply") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = _line(mark.line) if mark is not None else ""
+        raise ManifestError(f"{where}{getattr(error, 'problem', None) or error}") from error
+
+
+def _line(index: int) -> str:
+    return f"line {index + 1}: "
+
+
+def _json_documents(text: str) -> Iterator[Any]:
+    decoder = json.JSONDecoder(
+        parse_int=_sure, parse_float=_sure, parse_constant=_sure, object_pairs_hook=_once
+    )
+    position = len(text) - len(text.lstrip())
+    while position < len(text):
+        value, position = decoder.raw_decode(text, position)
+        json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair is a mistake
+        yield value
+        while position < len(text) and text[position].isspace():
+            position += 1
+
+
+def _sure(text: str) -> int | float:
+    if (number := _number(text)) is None:
+        raise ValueError(f"{text[:64]} is no number in JSON")
+    return number
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key is given twice")
+    return found
+
+
+def _number(text: str) -> int | float | None:
+    """Return the number that a plain scalar is: an int where Kubernetes would have one, else a float."""
+    plain = text.replace("_", "")
+    if len(plain) > _DIGITS:
+        return None
+    if (whole := _INTEGER.fullmatch(plain)) is not None:
+        digits, base = next((d, b) for d, b in zip(whole.groups()[1:], _BASES, strict=True) if d)
+        value = int(whole[1] + digits, base)
+        if _LOWEST <= value <= _HIGHEST:
+            return value
+        if base != _BASES[-1]:
+            return float(value) if 0 < value < 2**64 else None
+    if _FLOAT.fullmatch(plain) is None:
+        return None
+    fraction = float(plain)
+    if fraction in {float("inf"), float("-inf")}:
+        return None
+    return int(fraction) if fraction.is_integer() and _LOWEST <= fraction < _HIGHEST else fraction
+
+
+def _scalar(text: str) -> Any:
+    """Return what a plain scalar without a tag means.
+
+    Raises:
+        ValueError: it is an infinity or no number, which JSON does not have.
+    """
+    if text in _NULLS:
+        return None
+    if (boolean := _BOOLEANS.get(text)) is not None:
+        return boolean
+    if text in _NO_NUMBERS:
+        raise ValueError(f"{text} is no number in JSON: write it in quotes")
+    number = _number(text) if text[0] in "+-.0123456789" else None
+    return text if number is None else number
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's parser alone: what a node means is decided here."""
+
+    def resolve(self, kind: type[yaml.Node], _value: Any, implicit: Any) -> str:
+        """Return the tag of a node without one: none for a plain scalar."""
+        if kind is yaml.ScalarNode:
+            return "" if implicit[0] else f"{_TAG}str"
+        return f"{_TAG}{'seq' if kind is yaml.SequenceNode else 'map'}"
+
+    def compose_scalar_node(self, anchor: Any) -> yaml.ScalarNode:
+        """Take the tag `!` for text, as go-yaml does."""
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+        node: yaml.ScalarNode = super().compose_scalar_node(anchor)
+        if event.tag == "!":
+            node.tag = f"{_TAG}str"
+        return node
+
+
+class _Plain:
+    """Makes plain values of the nodes of one document."""
+
+    def __init__(self) -> None:
+        self._made = 0
+        self._inside: set[int] = set()
+
+    def value(self, node: yaml.Node) -> Any:
+        """Return the value of a node and all below it."""
+        self._made += 1
+        if self._made > _MOST_NODES or id(node) in self._inside:
+            raise _wrong(node, "its aliases make it endless: write the values out")
+        if isinstance(node, yaml.ScalarNode):
+            return _tagged(node)
+        self._inside.add(id(node))
+        try:
+            if isinstance(node, yaml.SequenceNode):
+                return [self.value(each) for each in node.value]
+            assert isinstance(node, yaml.MappingNode)
+            return self._mapping(node)
+        finally:
+            self._inside.discard(id(node))
+
+    def _mapping(self, node: yaml.MappingNode) -> dict[str, Any]:
+        made: dict[str, Any] = {}
+        given = set()
+        for key_node, value_node in node.value:
+            if isinstance(key_node, yaml.ScalarNode) and key_node.value == "<<" and not key_node.tag:
+                for merged in self._merged(value_node):
+                    made |= merged
+                continue
+            key = _key(key_node)
+            if key in given:
+                raise _wrong(key_node, f"the key {key!r} is given twice: keep one")
+            given.add(key)
+            made[key] = self.value(value_node)
+        return made
+
+    def _merged(self, node: yaml.Node) -> list[dict[str, Any]]:
+        """Return the maps that `<<` names, the one that counts most at last."""
+        found = self.value(node)
+        maps = found[::-1] if isinstance(found, list) else [found]
+        if not all(isinstance(each, dict) for each in maps):
+            raise _wrong(node, "what stands behind << must be a map or a list of maps")
+        return maps
+
+
+def _key(node: yaml.Node) -> str:
+    value = _tagged(node) if isinstance(node, yaml.ScalarNode) else None
+    if value is None:
+        raise _wrong(node, "a key must be a text")
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _tagged(node: yaml.ScalarNode) -> Any:
+    text: str = node.value
+    kind = node.tag.removeprefix(_TAG)
+    try:
+        text.encode()
+        if not node.tag:
+            return _scalar(text)
+        if kind == "binary":
+            return base64.b64decode(text, validate=True).decode(errors="replace")
+        if kind == "timestamp":
+            return _as("timestamp", text, text, fits=_DATE.fullmatch(text) is not None)
+        if kind in _KINDS:
+            value = _scalar(text)
+            return _as(kind, text, value, fits=isinstance(value, _KINDS[kind]) and _is_bool(value, kind))
+    except UnicodeEncodeError as error:
+        raise _wrong(node, "\\u gives half a character: write the character itself") from error
+    except (ValueError, binascii.Error) as error:
+        raise _wrong(node, str(error)) from error
+    return text
+
+
+_KINDS: Final[dict[str, Any]] = {"null": type(None), "bool": bool, "int": int, "float": (int, float)}
+
+
+def _is_bool(value: Any, kind: str) -> bool:
+    return isinstance(value, bool) == (kind == "bool")
+
+
+def _as(kind: str, text: str, value: Any, *, fits: bool) -> Any:
+    if not fits:
+        raise ValueError(f"{text[:64]!r} is no {kind}, which its tag !!{kind} says: remove the tag")
+    return value
+
+
+def _wrong(node: yaml.Node, problem: str) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)

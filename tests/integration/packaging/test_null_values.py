@@ -1,0 +1,49 @@
+"""A chart of a user's own, whose template leaves fields empty: helm 3 and helm 4 install it alike."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from mcp_gateway_operator_demo.localcluster import LocalCluster
+from mcp_gateway_operator_demo.project_files import project_dir
+from tests.integration.packaging.conftest import Helm
+
+TEMPLATE = """
+apiVersion: mcpgateway.bedrock.aws/v1alpha1
+kind: MCPServer
+metadata:
+  name: tools
+  annotations:
+spec:
+  endpoint: https://tools.example.com/mcp
+  capabilities: [tools]
+  authType: NoAuth
+  description: {{ .Values.description }}
+  listingMode: {{ .Values.listingMode }}
+  oauthScopes: {{ .Values.scopes }}
+  iam: {{ .Values.iam }}
+  toolSync:
+    interval: {{ .Values.interval }}
+  oauthCustomParameters:
+    audience: {{ .Values.audience }}
+"""
+
+
+def test_empty_values_of_a_chart_mean_absent(
+    live_helm: Helm, bare: LocalCluster, namespace: str, tmp_path: Path
+) -> None:
+    chart = tmp_path / "chart"
+    (chart / "templates").mkdir(parents=True)
+    (chart / "Chart.yaml").write_text("apiVersion: v2\nname: team\nversion: 0.1.0\n")
+    (chart / "templates" / "server.yaml").write_text(TEMPLATE)
+    bare.apply(project_dir("config/crd") / "bases")
+    bare.kubectl("wait", "--for=condition=Established", "crd/mcpservers.mcpgateway.bedrock.aws")
+
+    live_helm("install", "team", str(chart), "--namespace", namespace)
+    live_helm("upgrade", "team", str(chart), "--namespace", namespace, "--set", "description=All of it")
+    live_helm("upgrade", "team", str(chart), "--namespace", namespace, "--reset-values")
+
+    stored = json.loads(bare.kubectl("get", "mcps", "tools", "-n", namespace, "-o", "json").stdout)
+    assert stored["spec"].get("description") is None
+    assert stored["spec"]["endpoint"] == "https://tools.example.com/mcp"
