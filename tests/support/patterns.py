@@ -77,8 +77,8 @@ def uses(name: str, path: Path) -> Iterator[Use | Made]:
             yield Made(name, function, call.lineno)
             continue
         pattern = re.compile(literal, _flags(call, module, method))
-        called = [method] if method != "compile" else sorted(unnamed or METHODS)
-        yield from (Use(f"{name}:{call.lineno}", pattern, each) for each in called)
+        methods = [method] if method != "compile" else sorted(unnamed or METHODS)
+        yield from (Use(f"{name}:{call.lineno}", pattern, each) for each in methods)
 
 
 def _methods_on(tree: ast.AST, name: str) -> Iterator[str]:
