@@ -186,6 +186,7 @@ def _parts(
 ) -> Parts[tuple[str, str]]:
     health = Health()
     health.add_readiness("mcpservers", lambda: why_not_ready(operator.informer))
+    health.add_readiness("crd", lambda: None, note=operator.schema.note)
     health.add_readiness("lease", lambda: why_no_lease(lease))
     health.add_readiness("fence", lambda: why_shut(lease, options.call_seconds))
     address = BindAddress.parse(options.health_probe_bind_address)

@@ -23,6 +23,7 @@ from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.names import ConditionType
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.controller.operator import Operator
+from mcp_gateway_operator.controller.served_schema import ServedSchema
 from mcp_gateway_operator.runtime.certificates import Certificate
 from mcp_gateway_operator.runtime.controller_metrics import ControllerMetrics
 from mcp_gateway_operator.runtime.lease import Lease
@@ -79,6 +80,7 @@ class OperatorMetrics:
         self.runtime.watch_queue(operator.queue, workers=workers)
         self.runtime.watch_leader(names.LEASE_NAME, lambda: lease.held)
         self.controller.register(_Fence(lease))
+        self.controller.register(_Schema(operator.schema))
         self.controller.register(_Quotas(operator.scheduler))
         self.controller.register(_Gateways(operator, all_namespaces=all_namespaces))
         self.controller.register(_Objects(operator.informer.values))
@@ -117,6 +119,15 @@ class _Fence(Collector):
     def collect(self) -> Iterable[Metric]:
         text = "Seconds for which AWS has not been written to although the Lease is held; 0 when all is well."
         yield GaugeMetricFamily("mcps_fence_shut_seconds", text, value=self._lease.shut_for)
+
+
+class _Schema(Collector):
+    def __init__(self, schema: ServedSchema) -> None:
+        self._schema = schema
+
+    def collect(self) -> Iterable[Metric]:
+        text = "Fields of the spec that hold the operator back, and that the installed CRD drops."
+        yield GaugeMetricFamily("mcps_unserved_fields", text, value=len(self._schema.unserved))
 
 
 class _CertificateReads(Collector):

@@ -18,7 +18,7 @@ from mcp_gateway_operator.api.codec import decode
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.controller.ports import MCPSERVERS, Ports
 from mcp_gateway_operator.controller.reconciler import Reconciler
-from mcp_gateway_operator.controller.tell import served_status_fields
+from mcp_gateway_operator.controller.served_schema import ServedSchema
 from mcp_gateway_operator.runtime.cluster import NAMESPACES, ApiError, Cluster
 from mcp_gateway_operator.runtime.events import EventRecorder
 from mcp_gateway_operator.runtime.informer import Informer
@@ -29,6 +29,8 @@ OWNER_NAMESPACE = "kube-system"
 """Its uid is the cluster's usual identity: it is made with the cluster and cannot be deleted."""
 RETRY = 5.0
 """Seconds between two tries to learn the owner id."""
+SCHEMA_INTERVAL = 60.0
+"""Seconds between two looks at what the installed CRD serves."""
 IDENTITY_RETRY = 60.0
 """Seconds between two tries to learn whose AWS credentials these are."""
 
@@ -79,6 +81,7 @@ class Operator:
         self._cluster = cluster
         self._agentcore = agentcore
         self._clock = loop.time
+        self.schema = ServedSchema(cluster)
         self.queue: WorkQueue[tuple[str, str]] = WorkQueue()
         self.scheduler = QuotaScheduler(config.quotas, clock=loop.time, call_at=loop.call_at, rng=rng)
         self.observer = Observer(
@@ -126,19 +129,23 @@ class Operator:
     async def prepare(self) -> None:
         """Learn what must be known before the first write: who owns what is made here."""
         owner_ids = self._config.owner_ids or await self._owner_ids()
-        status_fields = await served_status_fields(self._cluster)
+        await self.schema.read()
         settings = self.reconciler.settings
         self.reconciler.identify(
             msgspec.structs.replace(
-                settings, owner_ids=owner_ids, started_at=self._clock(), status_fields=status_fields
+                settings,
+                owner_ids=owner_ids,
+                started_at=self._clock(),
+                status_fields=self.schema.status_fields,
             )
         )
 
     async def observe(self) -> None:
-        """Watch AWS until cancelled."""
+        """Watch AWS, and what the installed CRD serves, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.observer.run())
             tasks.create_task(self._learn_identity())
+            tasks.create_task(self._follow_schema())
 
     def close(self) -> None:
         """Let nothing more begin at AWS."""
@@ -159,6 +166,19 @@ class Operator:
                 await asyncio.sleep(RETRY)
             else:
                 return (msgspec.json.decode(raw, type=_Named).metadata.uid,)
+
+    async def _follow_schema(self) -> None:
+        while True:
+            await asyncio.sleep(SCHEMA_INTERVAL)
+            if await self.schema.read():
+                settings = self.reconciler.settings
+                self.reconciler.settings = msgspec.structs.replace(
+                    settings, status_fields=self.schema.status_fields
+                )
+                # What is stored has not changed, but reads differently, and no event tells of it.
+                self.informer.list_soon()
+                for obj in self.informer.values():
+                    self.queue.add(obj.key)
 
     async def _learn_identity(self) -> None:
         while True:

@@ -265,11 +265,15 @@ class Reconciler:
 
 
 def _differs(old: MCPServer, new: MCPServer) -> bool:
-    """Whether an event changes what a pass would decide; labels do not."""
+    """Whether an event changes what a pass would decide; labels do not.
+
+    A spec differs without a new generation after the CRD has changed: fields come and go with their schema.
+    """
     before, after = old.metadata, new.metadata
     return (
         before.uid != after.uid
         or before.generation != after.generation
+        or old.spec != new.spec
         or before.deletion_timestamp != after.deletion_timestamp
         or before.finalizers != after.finalizers
         or before.annotations != after.annotations

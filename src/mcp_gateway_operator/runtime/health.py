@@ -20,14 +20,23 @@ class Health:
 
     def __init__(self) -> None:
         self._checks: dict[str, dict[str, Check]] = {"healthz": {}, "readyz": {}}
+        self._notes: dict[str, Check] = {}
 
     def add_liveness(self, name: str, check: Check) -> None:
         """Add a check whose failure means: restart this process."""
         self._checks["healthz"][name] = check
 
-    def add_readiness(self, name: str, check: Check) -> None:
-        """Add a check whose failure means: not at work yet, or no longer."""
+    def add_readiness(self, name: str, check: Check, *, note: Check | None = None) -> None:
+        """Add a check whose failure means: not at work yet, or no longer.
+
+        Args:
+            name: of the check.
+            check: says what is wrong.
+            note: what there is to say, with `?verbose`, when nothing is wrong.
+        """
         self._checks["readyz"][name] = check
+        if note is not None:
+            self._notes[name] = note
 
     def alive(self) -> str | None:
         """Return what is wrong with the process, or None."""
@@ -47,7 +56,10 @@ class Health:
         failed = any(results.values())
         if not failed and not verbose:
             return HTTPStatus.OK, "ok"
-        lines = [f"[-]{each} failed: {why}" if why else f"[+]{each} ok" for each, why in results.items()]
+        lines = [
+            f"[-]{each} failed: {why}" if why else f"[+]{each} ok{self._note(each)}"
+            for each, why in results.items()
+        ]
         lines.append(f"{endpoint} check {'failed' if failed else 'passed'}")
         status = HTTPStatus.INTERNAL_SERVER_ERROR if failed else HTTPStatus.OK
         return status, "\n".join(lines) + "\n"
@@ -55,6 +67,10 @@ class Health:
     async def __call__(self, request: Request) -> Answer:
         """Answer one request."""
         return Answer.text(*self.answer(request.path, verbose="verbose" in request.query))
+
+    def _note(self, name: str) -> str:
+        note = self._notes.get(name, lambda: None)()
+        return f": {note}" if note else ""
 
     def _first_failure(self, endpoint: str) -> str | None:
         for name, check in self._checks[endpoint].items():

@@ -178,6 +178,11 @@ class Informer(Generic[T]):
         """Drop an object whose end this process has just brought about (its last finalizer is gone)."""
         self._cache.forget(key, uid)
 
+    def list_soon(self) -> None:
+        """List anew now: objects read differently, and no event will say so (their schema has changed)."""
+        for scope in self._scopes:
+            self._relist(scope)
+
     def healthy(self, now: float) -> bool:
         """Return whether the informer's loop is alive; a silent API server is not its fault."""
         return self.last_sign is None or now - self.last_sign < self._times.dead
@@ -355,9 +360,13 @@ class Informer(Generic[T]):
         for scope in self._scopes:
             if scope.namespace in (None, namespace) and now - scope.regression_at >= self._times.regression:
                 scope.regression_at = now
-                scope.relist_at = min(scope.relist_at, now)
-                if scope.deadline is not None and not scope.deadline.expired():
-                    scope.deadline.reschedule(now)
+                self._relist(scope)
+
+    def _relist(self, scope: _Scope) -> None:
+        now = self._now()
+        scope.relist_at = min(scope.relist_at, now)
+        if scope.deadline is not None and not scope.deadline.expired():
+            scope.deadline.reschedule(now)
 
     def _on_event(self, old: T | None, new: T | None) -> None:
         try:

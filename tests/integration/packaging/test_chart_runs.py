@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
 from mcp_gateway_operator_demo.environment import OperatorProcess, Simulated
@@ -218,6 +219,9 @@ def test_upgrade_takes_over_without_a_write(site: Site, update_crd: bool) -> Non
 
     assert site.status()["targetId"] == target["targetId"]
     assert site.writes() == {}
+    ready = httpx2.get(f"{site.operator.health}/readyz?verbose")
+    assert ready.status_code == 200
+    assert ("does not have spec.managementPolicy, spec.deletionPolicy, " in ready.text) is not update_crd
     site.kubectl("delete", "mcps", "weather", "--timeout=30s")
     assert site.simulator.admin.targets(GATEWAY) == []
     assert site.denied() == 0

@@ -21,10 +21,12 @@ from mcp_gateway_operator.agentcore.quota.limits import Lane, Op, Quotas
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.controller.metrics import MAX_CODES, MAX_GATEWAYS, OperatorMetrics, _bounded, _ready
 from mcp_gateway_operator.controller.operator import Operator
+from mcp_gateway_operator.controller.served_schema import HOLDING_BACK
 from mcp_gateway_operator.runtime.lease import Lease
 from tests.support.memory_cluster import MemoryApiServer
 from tests.support.virtual_time import wall_clock
 from tests.support.world import GATEWAY, World
+from tests.unit.controller.test_old_crd import serve
 
 
 class Measured:
@@ -81,6 +83,15 @@ async def test_a_shut_fence_has_a_figure() -> None:
         assert figure("leader_election_master_status", name=names.LEASE_NAME) == 1
         await world.pass_time(59.5)
         assert figure("mcps_fence_shut_seconds") == 9.5
+
+
+async def test_fields_that_the_crd_drops_have_a_figure() -> None:
+    world = World()
+    async with measured(world) as figure:
+        assert figure("mcps_unserved_fields") == 0
+        serve(world, without=HOLDING_BACK[:2])
+        await world.pass_time(61)
+        assert figure("mcps_unserved_fields") == 2
 
 
 async def test_one_object_from_nothing_to_ready() -> None:

@@ -29,6 +29,16 @@ def test_one_check_can_be_asked_for() -> None:
     assert health.answer("/readyz/caches")[0] == 500
 
 
+def test_verbose_says_what_is_worth_knowing_though_nothing_failed() -> None:
+    health = Health()
+    health.add_readiness("crd", lambda: None, note=lambda: "older")
+    health.add_readiness("lease", lambda: None, note=lambda: None)
+
+    assert health.answer("/readyz") == (200, "ok")
+    status, text = health.answer("/readyz", verbose=True)
+    assert (status, text) == (200, "[+]crd ok: older\n[+]lease ok\nreadyz check passed\n")
+
+
 def test_verbose_lists_the_checks_that_pass() -> None:
     assert "[+]caches ok" in make_health(failure=None).answer("/readyz", verbose=True)[1]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mcp_gateway_operator.controller.tell.report import status_of, with_record
-from mcp_gateway_operator.controller.tell.served_fields import keeps_moves, served_status_fields
+from mcp_gateway_operator.controller.tell.served_fields import keeps_moves
 from mcp_gateway_operator.controller.tell.when_to_tell import deadline, patient, queued, waits_of
 from mcp_gateway_operator.controller.tell.worth_an_event import shows_ready, turn
 
@@ -12,7 +12,6 @@ __all__ = [
     "keeps_moves",
     "patient",
     "queued",
-    "served_status_fields",
     "shows_ready",
     "status_of",
     "turn",
