@@ -76,6 +76,7 @@ class Edits:
         self._loses = rng.random() < 0.25
         """The status is lost once, and other objects have every gateway looked at: nothing stays unseen."""
         self._lost = False
+        self._silent = rng.random() < 0.2
         self._api_faults = rng.choice((0.0, 0.3, 0.6))
         self._aws_faults = rng.choice((0.0, 0.5, 1.0))
         self._crashes = rng.choice((0.0, 0.3, 0.6))
@@ -94,6 +95,9 @@ class Edits:
             self._armed = True
             for _ in range(self.rng.randrange(2, 5)):
                 self._break_aws()
+                if self._silent and self.rng.random() < 0.5:
+                    self.say("the watch goes silent")
+                    self.world.api.silence_watches()
                 await self._edit()
                 await self._pass()
             if self._loses:
@@ -143,7 +147,7 @@ class Edits:
         self._check_truth(request)
         if not self._armed or self.rng.random() >= self._api_faults:
             return None
-        fault = self.rng.choice(_WRITES)
+        fault = self.rng.choice((*_WRITES, Fault(delay=self.rng.uniform(0.0, 2.0))))
         self.say(f"API server: {request.verb} {request.subresource}: {fault}")
         return fault
 

@@ -92,14 +92,11 @@ class Loader:
         # A predecessor may have created the target where nothing but the annotation or the marker tells.
         searches = record is None and not (memory.protected_here and memory.unsure_since is None)
         if obj.metadata.deletion_timestamp and not searches:
-            followed = [
-                each for each, there in memory.elsewhere.items() if there.record and each not in places
-            ]
-            for each in (*followed, *(row.gateway_id for row in astray)):
-                places[each] = Record(gateway_id=each, target_id="")
+            places |= _ends(memory, places, astray)
+        found = [row.gateway_id for row in astray]
         further = _further(obj, settings) if searches or _looks_further(obj) else ()
-        ids = (gateway_id, *further, *(row.gateway_id for row in astray)) if searches else (gateway_id,)
-        beside = (*places, home.gateway_id if home else "", *(row.gateway_id for row in astray), *further)
+        ids = (gateway_id, *further, *found) if searches else (gateway_id,)
+        beside = (*places, home.gateway_id if home else "", *found, *further)
         views = self._views(obj, memory, ids, beside=beside)
         state = State(
             now=self._clock(),
@@ -120,12 +117,7 @@ class Loader:
             moves=moves,
             immovable=wanted if moving and not destination else "",
         )
-        there = {
-            gateway_id: self._elsewhere(state, place, leaving=gateway_id != destination)
-            for gateway_id, place in places.items()
-        }
-        if there or memory.elsewhere:
-            memory.elsewhere = {gateway_id: place.memory for gateway_id, place in there.items()}
+        there = self._there(state, places, destination)
         self._add_rows(state)
         if not destination:
             proven = state.recorded is not None and status_proves(state, state.recorded)
@@ -146,6 +138,16 @@ class Loader:
             return ""
         others = self._index.recorders(record.target_id) - {obj.key}
         return legacy_doubt(obj, row.summary, other="/".join(min(others, default=())))
+
+    def _there(self, state: State, places: dict[str, Record], destination: str) -> dict[str, State]:
+        """Return the same object at each of its other places; what is remembered of any more is forgotten."""
+        there = {
+            gateway_id: self._elsewhere(state, place, leaving=gateway_id != destination)
+            for gateway_id, place in places.items()
+        }
+        if there or state.memory.elsewhere:
+            state.memory.elsewhere = {gateway_id: each.memory for gateway_id, each in there.items()}
+        return there
 
     def _elsewhere(self, state: State, place: Record, *, leaving: bool) -> State:
         """Return the same object at another gateway, with a memory of its own for what goes on there."""
@@ -275,6 +277,13 @@ class Loader:
     def _region(self, state: State) -> str:
         arn = state.record.gateway_arn if state.record else ""
         return account_and_region(arn)[1] or state.settings.region
+
+
+def _ends(memory: Memory, places: dict[str, Record], astray: tuple[Row, ...]) -> dict[str, Record]:
+    """Return the places of an object at its end that nothing but its marker names, or named until now."""
+    followed = [gateway_id for gateway_id, there in memory.elsewhere.items() if there.record is not None]
+    found = dict.fromkeys((*followed, *(row.gateway_id for row in astray)))
+    return {each: Record(gateway_id=each, target_id="") for each in found if each not in places}
 
 
 def _further(obj: MCPServer, settings: Settings) -> tuple[str, ...]:
