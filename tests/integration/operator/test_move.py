@@ -106,6 +106,31 @@ def test_deleted_half_way_leaves_nothing(make_site: MakeSite) -> None:
     assert site.targets(GATEWAY) == site.targets(OTHER_GATEWAY) == []
 
 
+def test_a_status_lost_half_way_to_another_name_is_told_and_leaves_nothing(make_site: MakeSite) -> None:
+    """The old target is the object's by its marker alone, and left alone until the object goes."""
+    site = make_site(settings=SLOW)
+    process = site.start()
+    site.create()
+    site.until_ready()
+    first = site.target_id()
+    site.edit(gatewayId=OTHER_GATEWAY, targetName="forecast")
+    until(lambda: site.targets(OTHER_GATEWAY), "the new target is being made")
+    kill(process)
+    site.kube.edit(site.namespace, "weather", lambda obj: obj.update(status={}), part="status")
+    process = site.start()
+    told = f"{first} (weather) on gateway {GATEWAY}"
+    until(lambda: told in condition(site.get()).get("message", ""), "Ready tells of the old target", 60.0)
+    assert site.target_id() == site.targets(OTHER_GATEWAY)[0]["targetId"]
+    assert [event["reason"] for event in site.kube.events(site.namespace, "weather")].count(
+        "DuplicateMarker"
+    ) == 1
+    kill(process)
+    site.delete()
+    site.start()
+    site.until_gone(seconds=60.0)
+    assert site.targets(GATEWAY) == site.targets(OTHER_GATEWAY) == []
+
+
 def test_the_page_says_it_as_it_works(site: Site) -> None:
     """The commands of the migration page, word for word."""
     page = Path(project_dir("docs") / "migration.md").read_text(encoding="utf-8")
