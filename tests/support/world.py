@@ -20,11 +20,11 @@ from botocore.exceptions import ReadTimeoutError
 
 from agentcore_simulator import AdminClient, Engine, attach
 from agentcore_simulator.settings import Settings as SimulatorSettings
-from mcp_gateway_operator.agentcore.aws import sdk
-from mcp_gateway_operator.agentcore.aws.adapter import Boto3AgentCore, _Flight
+from mcp_gateway_operator.agentcore.aws import Boto3AgentCore, sdk
+from mcp_gateway_operator.agentcore.aws.adapter import _Flight
 from mcp_gateway_operator.agentcore.aws.classify_error import from_botocore
 from mcp_gateway_operator.agentcore.aws.threads import ThreadPool
-from mcp_gateway_operator.agentcore.quota.limits import Quotas
+from mcp_gateway_operator.agentcore.quota import Quotas
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.codec import decode
 from mcp_gateway_operator.api.types import Condition, MCPServer
@@ -33,7 +33,7 @@ from mcp_gateway_operator.controller.ports import MCPSERVERS
 from mcp_gateway_operator.runtime.cluster import NAMESPACES, ApiError, PatchType
 from mcp_gateway_operator.runtime.events import EventRecorder
 from mcp_gateway_operator.runtime.workers import Workers
-from mcp_gateway_operator.targets.known.errors import AgentCoreError, ErrorKind
+from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind
 from tests.support.memory_cluster import Faults, MemoryApiServer, MemoryCluster
 from tests.support.virtual_time import EPOCH
 

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from mcp_gateway_operator.targets.shape import Target, TargetSummary
+from mcp_gateway_operator.targets.shape import Target, TargetStatus, TargetSummary
 
 Fence = Callable[[], bool]
 """True while this process may write. Asked in the adapter immediately before a mutating request is sent."""
@@ -54,7 +54,7 @@ class AgentCore(Protocol):
     async def synchronize_target(self, gateway_id: str, target_id: str, *, fence: Fence) -> Target:
         """Ask for the target's tools to be indexed again."""
 
-    async def delete_target(self, gateway_id: str, target_id: str, *, fence: Fence) -> str:
+    async def delete_target(self, gateway_id: str, target_id: str, *, fence: Fence) -> TargetStatus:
         """Ask for deletion, which is asynchronous; return the status answered."""
 
     async def get_gateway(self, gateway_id: str) -> str:

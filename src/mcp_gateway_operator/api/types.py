@@ -74,6 +74,23 @@ class MCPServer(Camel, frozen=True, kw_only=True):
         return (self.metadata.namespace, self.metadata.name)
 
     @property
+    def shows_ready(self) -> bool:
+        """Whether status says Ready, of whatever generation."""
+        ready = self.status.condition(names.ConditionType.READY)
+        return ready is not None and ready.status == "True"
+
+    @property
+    def speaks_of_generation(self) -> bool:
+        """Whether status speaks of this generation of the spec."""
+        ready = self.status.condition(names.ConditionType.READY)
+        return ready is not None and ready.observed_generation == self.metadata.generation
+
+    @property
+    def was_ready(self) -> bool:
+        """Whether status says that this very generation is Ready."""
+        return self.shows_ready and self.speaks_of_generation
+
+    @property
     def paused(self) -> bool:
         """Whether nothing is to be written to AWS for now; no other value of the annotation pauses."""
         return self.metadata.annotations.get(names.PAUSED_ANNOTATION) == "true"

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import structlog
 
+from mcp_gateway_operator.targets.known import Place
+
 DENIED_SECONDS = 3600.0
 """Seconds for which AWS's refusal of Synchronize on a gateway is remembered: policies are mended, too."""
 
@@ -22,23 +24,23 @@ class Account:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._denied_until: dict[str, float] = {}
-        self.heard: dict[str, str] = {}
+        self._denied_until: dict[Place, float] = {}
+        self.heard: dict[Place, str] = {}
 
-    def hear(self, gateway_id: str, arn: str) -> None:
+    def hear(self, place: Place, arn: str) -> None:
         """Note that a gateway answered."""
-        self.heard.pop(gateway_id, None)
-        self.heard[gateway_id] = arn
+        self.heard.pop(place, None)
+        self.heard[place] = arn
 
-    def deny_sync(self, gateway_id: str) -> None:
+    def deny_sync(self, place: Place) -> None:
         """Note that AWS refused Synchronize on a gateway; the log says so once."""
         if not self._denied_until:
             log.warning(
                 "AWS denies SynchronizeGatewayTargets: failed targets are repaired by an update instead. "
                 "Add bedrock-agentcore:SynchronizeGatewayTargets to the operator's IAM policy."
             )
-        self._denied_until[gateway_id] = self._clock() + DENIED_SECONDS
+        self._denied_until[place] = self._clock() + DENIED_SECONDS
 
-    def sync_denied(self, gateway_id: str) -> bool:
+    def sync_denied(self, place: Place) -> bool:
         """Whether AWS is taken to refuse Synchronize on a gateway."""
-        return self._clock() < self._denied_until.get(gateway_id, 0.0)
+        return self._clock() < self._denied_until.get(place, 0.0)

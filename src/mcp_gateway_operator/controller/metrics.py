@@ -195,9 +195,9 @@ class _Gateways(Collector):
         for table in shown:
             label = [table.gateway_id]
             interval.add_metric(label, observer.interval(table.gateway_id))
-            if table.error is not None or table.listed_at is not None:
-                healthy.add_metric(label, table.error is None)
-            if table.listed_at is not None:
+            if table.view.error is not None or table.view.listed_at is not None:
+                healthy.add_metric(label, table.view.error is None)
+            if table.view.listed_at is not None:
                 targets.add_metric(label, len(table))
                 if owners:
                     orphaned.add_metric(label, self._orphans(table, owners))
@@ -250,7 +250,7 @@ def _bounded(tables: list[GatewayTable]) -> list[GatewayTable]:
     """Return the tables that are shown: of gateways that exist before ids that somebody made up."""
     if len(tables) <= MAX_GATEWAYS:
         return tables
-    return heapq.nsmallest(MAX_GATEWAYS, tables, key=lambda table: table.listed_at is None)
+    return heapq.nsmallest(MAX_GATEWAYS, tables, key=lambda table: table.view.listed_at is None)
 
 
 def _by_gateway(name: str, text: str) -> GaugeMetricFamily:

@@ -1,4 +1,7 @@
-"""The closed set of what one step for one MCPServer can be; `plan` returns exactly one of these."""
+"""The two closed sets of what a decision for one MCPServer can be: a `Step`, or a `Wait` that ends the pass.
+
+`plan` returns exactly one of these; `controller.perform` has an answer to each step, as mypy sees to.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from mcp_gateway_operator.targets.known import NOWHERE, Place
 from mcp_gateway_operator.targets.shape import FieldDiff, Target
 
 
@@ -21,11 +25,7 @@ class Cause(StrEnum):
     ADOPTION = "adoption"
 
 
-class Action(msgspec.Struct, frozen=True, kw_only=True):
-    """Base of all actions."""
-
-
-class Nothing(Action, frozen=True, kw_only=True):
+class Nothing(msgspec.Struct, frozen=True, kw_only=True):
     """Not our object, or nothing left to do; nothing is reported.
 
     Attributes:
@@ -35,50 +35,50 @@ class Nothing(Action, frozen=True, kw_only=True):
     until: float | None = None
 
 
-class Settled(Action, frozen=True, kw_only=True):
+class Settled(msgspec.Struct, frozen=True, kw_only=True):
     """AWS holds this generation, READY.
 
     Attributes:
         until: the next sweep.
         note: what else there is to say.
         held: an indexing of tools was refused and waits, which takes nothing from the target.
-        rest: as in `Blocked`.
+        leftover: as in `Blocked`.
     """
 
     until: float | None = None
     note: str = ""
     held: bool = False
-    rest: Await | Blocked | None = None
+    leftover: Await | Blocked | None = None
 
 
-class Await(Action, frozen=True, kw_only=True):
+class Await(msgspec.Struct, frozen=True, kw_only=True):
     """Something is in progress and will be heard of.
 
     Attributes:
         until: loop time of the next look, None when only the observer wakes.
-        list_since: wake when a List of `gateway_id` begun at or after this has ended.
-        busy: ask the observer for Lists of `gateway_id` at its fast cadence.
-        quiet: says nothing new, so nothing is reported.
+        list_since: wake when a List of `place` begun at or after this has ended.
+        busy: ask the observer for Lists of `place` at its fast cadence.
+        quiet: says nothing new; `controller.tell` decides whether it is said all the same.
     """
 
     reason: str
     message: str
-    gateway_id: str = ""
+    place: Place = NOWHERE
     until: float | None = None
     list_since: float | None = None
     busy: bool = False
     quiet: bool = False
 
 
-class Blocked(Action, frozen=True, kw_only=True):
+class Blocked(msgspec.Struct, frozen=True, kw_only=True):
     """Not as it should be, and waiting for time or for somebody.
 
     Attributes:
         stalled: only a user can help.
         synced: AWS holds this generation's configuration all the same.
         signature: digest of a difference that AWS does not let us remove.
-        until, list_since, busy: as in `Await`.
-        rest: what the end of the object's target on another gateway waits for, after a move.
+        place, until, list_since, busy: as in `Await`.
+        leftover: what the end of the object's target on another gateway waits for, after a move.
     """
 
     reason: str
@@ -86,65 +86,69 @@ class Blocked(Action, frozen=True, kw_only=True):
     stalled: bool = False
     synced: bool = False
     signature: str = ""
-    gateway_id: str = ""
+    place: Place = NOWHERE
     until: float | None = None
     list_since: float | None = None
     busy: bool = False
-    rest: Await | Blocked | None = None
+    leftover: Await | Blocked | None = None
 
 
-class Reject(Action, frozen=True, kw_only=True):
+class Reject(msgspec.Struct, frozen=True, kw_only=True):
     """The spec or the settings cannot be acted on; waits for a change."""
 
     reason: str
     message: str
 
 
-class Protect(Action, frozen=True, kw_only=True):
+Wait = Nothing | Settled | Await | Blocked | Reject
+"""What ends a pass."""
+
+
+class Protect(msgspec.Struct, frozen=True, kw_only=True):
     """Put our finalizer on, and note the gateway where a Create may go."""
 
-    gateway_id: str
+    place: Place
 
 
-class Fetch(Action, frozen=True, kw_only=True):
+class Fetch(msgspec.Struct, frozen=True, kw_only=True):
     """Read the object from the API server: a cached view must not lead to a Create."""
 
 
-class Read(Action, frozen=True, kw_only=True):
-    """Get one target; `look`: because it changed outside, so it counts against `looks`."""
+class Read(msgspec.Struct, frozen=True, kw_only=True):
+    """Get one target; `budgeted`: because it changed outside, so it counts against `rules.read_budget`."""
 
-    gateway_id: str
+    place: Place
     target_id: str
     urgent: bool = True
-    look: bool = False
+    budgeted: bool = False
 
 
-class Create(Action, frozen=True, kw_only=True):
+class Create(msgspec.Struct, frozen=True, kw_only=True):
     """Create the target."""
 
-    gateway_id: str
+    place: Place
     request: dict[str, Any]
     digest: str
 
 
-class TakeUp(Action, frozen=True, kw_only=True):
+class TakeUp(msgspec.Struct, frozen=True, kw_only=True):
     """Record a target that a fresh Get proved to be ours, or (`adopted`) to be nobody's."""
 
-    gateway_id: str
+    place: Place
     target: Target
     adopted: bool = False
 
 
-class Verify(Action, frozen=True, kw_only=True):
+class Verify(msgspec.Struct, frozen=True, kw_only=True):
     """Note that AWS holds the desired configuration."""
 
     digest: str
 
 
-class Update(Action, frozen=True, kw_only=True):
+class Update(msgspec.Struct, frozen=True, kw_only=True):
     """Replace the target's configuration."""
 
-    gateway_id: str
+    place: Place
     target_id: str
     request: dict[str, Any]
     digest: str
@@ -152,60 +156,70 @@ class Update(Action, frozen=True, kw_only=True):
     diffs: tuple[FieldDiff, ...] = ()
 
 
-class Synchronize(Action, frozen=True, kw_only=True):
+class Synchronize(msgspec.Struct, frozen=True, kw_only=True):
     """Have AWS connect to the server and index its tools again; `request` is the annotation that asks."""
 
-    gateway_id: str
+    place: Place
     target_id: str
     cause: Cause
     request: str = ""
 
 
-class Decline(Action, frozen=True, kw_only=True):
+class Decline(msgspec.Struct, frozen=True, kw_only=True):
     """Acknowledge a request to index tools where AWS indexes none, and say why."""
 
     request: str
     message: str
 
 
-class Delete(Action, frozen=True, kw_only=True):
+class Delete(msgspec.Struct, frozen=True, kw_only=True):
     """Delete a target; `duplicate`: not the object's only one, but a second one of the same name."""
 
-    gateway_id: str
+    place: Place
     target_id: str
     duplicate: bool = False
 
 
-class Move(Action, frozen=True, kw_only=True):
+class CheckGateway(msgspec.Struct, frozen=True, kw_only=True):
+    """Ask AWS for a gateway whose Lists answer 404."""
+
+    place: Place
+
+
+class Move(msgspec.Struct, frozen=True, kw_only=True):
     """Write into status that a target may come to be on another gateway, before a Create can go there."""
 
-    gateway_id: str
+    place: Place
     message: str
 
 
-class AtPlace(Action, frozen=True, kw_only=True):
-    """Take one step for the object on a gateway that its record does not name."""
-
-    gateway_id: str
-    step: Action
-
-
-class Forget(Action, frozen=True, kw_only=True):
+class Forget(msgspec.Struct, frozen=True, kw_only=True):
     """Nothing of the object is left on a gateway, or nothing that is to be touched: `event` says which."""
 
-    gateway_id: str
+    place: Place
     event: str
     message: str
 
 
-class CheckGateway(Action, frozen=True, kw_only=True):
-    """Ask AWS for a gateway whose Lists answer 404."""
-
-    gateway_id: str
-
-
-class Release(Action, frozen=True, kw_only=True):
+class Release(msgspec.Struct, frozen=True, kw_only=True):
     """Take our finalizer off; `event` and `message` say why."""
 
     event: str
     message: str
+
+
+AtTarget = Read | Create | TakeUp | Verify | Update | Synchronize | Decline | Delete | CheckGateway
+"""What is done for the target of one place, and remembered there."""
+
+
+class AtPlace(msgspec.Struct, frozen=True, kw_only=True):
+    """Take one step for the object on a gateway that its record does not name."""
+
+    place: Place
+    step: AtTarget
+
+
+Call = Read | Create | Update | Synchronize | Delete | CheckGateway
+"""What is asked of AWS."""
+Step = AtTarget | AtPlace | Protect | Fetch | Move | Forget | Release
+"""What is performed, and followed by another decision."""

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from agentcore_simulator import SimulatorServer
-from mcp_gateway_operator.agentcore.aws.adapter import Boto3AgentCore
-from mcp_gateway_operator.targets.known.state import CALL_SECONDS
+from mcp_gateway_operator.agentcore.aws import Boto3AgentCore
+from mcp_gateway_operator.targets.known import CALL_SECONDS
 
 GATEWAY = "demo-abcdefghij"
 USER_AGENT = "mcp-gateway-operator/1.2.3"

@@ -12,8 +12,8 @@ import pytest
 from blockbuster import blockbuster_ctx
 
 from agentcore_simulator import SimulatorServer
-from mcp_gateway_operator.agentcore.aws.adapter import Boto3AgentCore
-from mcp_gateway_operator.targets.known.errors import AgentCoreError, ErrorKind
+from mcp_gateway_operator.agentcore.aws import Boto3AgentCore
+from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind
 from tests.integration.agentcore.canned import canned
 from tests.integration.agentcore.conftest import GATEWAY
 

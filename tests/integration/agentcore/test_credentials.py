@@ -16,8 +16,8 @@ from botocore.utils import ContainerMetadataFetcher
 from agentcore_simulator import Request, Response, SimulatorServer
 from agentcore_simulator.engine.temporary_keys import CONTAINER_PATH
 from agentcore_simulator.settings import Settings
-from mcp_gateway_operator.agentcore.aws.adapter import Boto3AgentCore
-from mcp_gateway_operator.targets.known.errors import AgentCoreError, ErrorKind
+from mcp_gateway_operator.agentcore.aws import Boto3AgentCore
+from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind
 from tests.integration.agentcore.conftest import GATEWAY
 
 ROLE = "arn:aws:iam::123456789012:role/operator"

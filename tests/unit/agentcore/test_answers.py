@@ -16,10 +16,9 @@ from hypothesis import strategies as st
 from mcp_gateway_operator.agentcore.aws import parse_answer as answers
 from mcp_gateway_operator.agentcore.aws import sdk
 from mcp_gateway_operator.agentcore.aws.classify_error import from_botocore
-from mcp_gateway_operator.agentcore.observe.gateway_table import GatewayTable
-from mcp_gateway_operator.targets.known.errors import AgentCoreError, ErrorKind
-from mcp_gateway_operator.targets.shape.diff import describe_diffs, digest_of, field_diffs, flatten_target
-from mcp_gateway_operator.targets.shape.target import instant
+from mcp_gateway_operator.agentcore.observe import GatewayTable
+from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind
+from mcp_gateway_operator.targets.shape import describe_diffs, digest_of, field_diffs, flatten_target, instant
 
 ROW: dict[str, Any] = {
     "targetId": "abcdefghij",

@@ -13,7 +13,7 @@ from mcp_gateway_operator.agentcore.aws.classify_error import (
     clean,
     from_botocore,
 )
-from mcp_gateway_operator.targets.known.errors import AgentCoreError, ErrorKind
+from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind
 
 
 def answer(

@@ -12,14 +12,13 @@ from typing import Any
 
 import pytest
 
-from mcp_gateway_operator.agentcore.observe.gateway_table import Change
-from mcp_gateway_operator.agentcore.observe.observer import Observer
+from mcp_gateway_operator.agentcore.observe import Change, Observer
 from mcp_gateway_operator.agentcore.port import ListPage
-from mcp_gateway_operator.agentcore.quota.scheduler import Lane, Op, Quotas, QuotaScheduler
-from mcp_gateway_operator.targets.known.errors import AgentCoreError, ErrorKind
-from mcp_gateway_operator.targets.shape.target import Target, TargetSummary
+from mcp_gateway_operator.agentcore.quota import Lane, Op, Quotas, QuotaScheduler
+from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind
+from mcp_gateway_operator.targets.shape import Target, TargetSummary
 from tests.support.virtual_time import run_virtual, settle
-from tests.unit.agentcore.samples import summary, target
+from tests.unit.agentcore.samples import is_ready, summary, target
 
 
 class FakePort:
@@ -119,7 +118,7 @@ def test_a_gateway_is_listed_at_once_and_then_every_drift_interval() -> None:
             assert bench.observer.track("g") is table
             await asyncio.sleep(1)
             assert bench.observer.table("g") is table
-            assert table.ready("t1")
+            assert is_ready(table, "t1")
             assert bench.changes == [("g", [Change("t1", None, summary())])]
             await asyncio.sleep(3600)
             assert 56 <= len(bench.lists()) <= 66
@@ -280,7 +279,7 @@ def test_a_failed_list_wakes_who_waits() -> None:
             assert woken.is_set()
             table = bench.observer.table("g")
             assert table is not None
-            assert table.error is bench.port.errors["g"]
+            assert table.view.error is bench.port.errors["g"]
 
     run_virtual(main())
 
@@ -325,7 +324,7 @@ def test_a_missing_gateway_is_missing_since_the_first_404() -> None:
             bench.port.errors["g"] = error(ErrorKind.NOT_FOUND)
             table = bench.observer.track("g")
             await asyncio.sleep(300)
-            assert table.missing_since == 0
+            assert table.view.missing_since == 0
 
     run_virtual(main())
 
@@ -358,8 +357,8 @@ def test_a_list_that_hangs_holds_nobody_else_up() -> None:
             bench.observer.busy("good", "w")
             await asyncio.sleep(30)
             assert len(bench.lists(gateway="good")) >= 28
-            assert table.error is not None
-            assert table.error.code == "Timeout"
+            assert table.view.error is not None
+            assert table.view.error.code == "Timeout"
 
     run_virtual(main())
 
@@ -391,8 +390,8 @@ def test_pages_that_go_round_in_a_loop_are_an_error_of_the_gateway() -> None:
             bench.port.tokens = lambda _: "10"
             table = bench.observer.track("g")
             await asyncio.sleep(3)
-            assert table.error is not None
-            assert table.error.code == "PageTokenLoop"
+            assert table.view.error is not None
+            assert table.view.error.code == "PageTokenLoop"
             assert len(table) == 0
 
     run_virtual(main())
@@ -407,8 +406,8 @@ def test_pages_without_end_are_an_error_of_the_gateway() -> None:
             bench.port.page_size = 1
             table = bench.observer.track("g")
             await asyncio.sleep(7)
-            assert table.error is not None
-            assert table.error.code == "TooManyPages"
+            assert table.view.error is not None
+            assert table.view.error.code == "TooManyPages"
             assert len(bench.lists()) == 100
 
     run_virtual(main())
@@ -463,7 +462,7 @@ def test_reading_one_target_keeps_the_table_true() -> None:
             assert (await bench.observer.read("g", "t1")).summary == summary()
             table = bench.observer.table("g")
             assert table is not None
-            assert table.ready("t1")
+            assert is_ready(table, "t1")
             assert bench.changes == [("g", [Change("t1", None, summary())])]
             with pytest.raises(AgentCoreError):
                 await bench.observer.read("g", "t2")
@@ -525,6 +524,6 @@ def test_an_update_of_ours_becomes_ready_when_a_newer_list_says_so() -> None:
             bench.observer.busy("g", "w")
             bench.port.gateways["g"] = [summary(updated=6)]
             await asyncio.sleep(2)
-            assert table.ready("t1")
+            assert is_ready(table, "t1")
 
     run_virtual(main())

@@ -8,8 +8,8 @@ from collections import Counter
 import pytest
 
 from mcp_gateway_operator.agentcore.observe.observer import PARALLEL_FAILING
-from mcp_gateway_operator.agentcore.quota.scheduler import Lane, Op, Quotas
-from mcp_gateway_operator.targets.known.errors import AgentCoreError, ErrorKind
+from mcp_gateway_operator.agentcore.quota import Lane, Op, Quotas
+from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind
 from tests.support.virtual_time import VirtualTimeLoop, run_virtual
 from tests.unit.agentcore.samples import summary
 from tests.unit.agentcore.test_observer import Bench, at_work
@@ -84,12 +84,12 @@ def test_gateways_that_hang_leave_the_threads_to_the_others() -> None:
             for gateway in bench.port.hanging:
                 table = bench.observer.table(gateway)
                 assert table is not None
-                assert table.error is not None
-                assert table.error.code == "Timeout"
+                assert table.view.error is not None
+                assert table.view.error.code == "Timeout"
             bench.port.hanging = set()
             await asyncio.sleep(150)
             tables = [bench.observer.table(gateway) for gateway in bench.observer.gateways()]
-            assert all(table is not None and table.error is None for table in tables)
+            assert all(table is not None and table.view.error is None for table in tables)
 
     run_virtual(main())
 
@@ -104,7 +104,7 @@ def test_an_answer_that_comes_after_its_time_is_not_believed() -> None:
             table = bench.observer.track("g")
             await asyncio.sleep(30)
             assert len(table) == 0
-            assert table.error is not None
+            assert table.view.error is not None
             assert bench.port.most_at_once["g"] == 1
 
     run_virtual(main())
@@ -136,8 +136,8 @@ def test_pages_that_show_nothing_new_end_soon() -> None:
             for number in range(20):
                 bench.observer.busy(f"good{number}", "w")
             await asyncio.sleep(300)
-            assert table.error is not None
-            assert table.error.code == "PageTokenLoop"
+            assert table.view.error is not None
+            assert table.view.error.code == "PageTokenLoop"
             assert len(table) == 0
             assert len(bench.lists(60, "bad")) <= 10 * 8
             # Something in flight for 60 to 300 seconds is looked at every 2 to 10 seconds.
@@ -155,8 +155,8 @@ def test_more_targets_than_any_gateway_has_are_not_kept() -> None:
             bench.port.gateways["bad"] = [summary(f"t{number}") for number in range(30_000)]
             table = bench.observer.track("bad")
             await asyncio.sleep(5)
-            assert table.error is not None
-            assert table.error.code == "TooManyTargets"
+            assert table.view.error is not None
+            assert table.view.error.code == "TooManyTargets"
             assert len(table) == 0
 
     run_virtual(main())

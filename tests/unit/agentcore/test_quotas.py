@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mcp_gateway_operator.agentcore.quota.limits import Op, Quotas
+from mcp_gateway_operator.agentcore.quota import Op, Quotas
 
 
 def test_the_default_is_the_service_quota() -> None:

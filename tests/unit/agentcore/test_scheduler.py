@@ -6,8 +6,8 @@ from collections import Counter
 
 import pytest
 
-from mcp_gateway_operator.agentcore.quota.scheduler import RESERVED_SECONDS, Lane, Op, Quotas
-from mcp_gateway_operator.targets.known.errors import AgentCoreError, ErrorKind
+from mcp_gateway_operator.agentcore.quota import RESERVED_SECONDS, Lane, Op, Quotas
+from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind
 from tests.unit.agentcore.virtual import Desk
 
 ONE = Quotas(create=1, update=1, delete=1, synchronize=1, get=1, list=1)

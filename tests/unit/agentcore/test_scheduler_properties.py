@@ -8,7 +8,7 @@ from collections import defaultdict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mcp_gateway_operator.agentcore.quota.scheduler import Lane, Op, Quotas
+from mcp_gateway_operator.agentcore.quota import Lane, Op, Quotas
 from tests.unit.agentcore.virtual import Desk, StrictBucket
 
 RATES = st.sampled_from([0.5, 1.0, 2.5, 5.0, 10.0, 40.0])

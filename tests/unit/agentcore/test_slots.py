@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mcp_gateway_operator.agentcore.quota.scheduler import Lane, Op, Quotas
+from mcp_gateway_operator.agentcore.quota import Lane, Op, Quotas
 from mcp_gateway_operator.agentcore.quota.slots import FIRST_LESSON, HOLD_SECONDS, LONGEST_LESSON
-from mcp_gateway_operator.targets.known.errors import AgentCoreError, ErrorKind
+from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind
 from tests.unit.agentcore.virtual import Desk
 
 SPOKEN = AgentCoreError(ErrorKind.THROTTLED, "ThrottlingException", "Too many concurrent operations")

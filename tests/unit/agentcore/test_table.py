@@ -6,11 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mcp_gateway_operator.agentcore.observe.gateway_table import Change, GatewayTable
-from mcp_gateway_operator.targets.known.errors import AgentCoreError, ErrorKind
-from mcp_gateway_operator.targets.known.state import LIST_LAG
-from mcp_gateway_operator.targets.shape.target import TargetSummary
-from tests.unit.agentcore.samples import summary, target
+from mcp_gateway_operator.agentcore.observe import Change, GatewayTable
+from mcp_gateway_operator.targets.known import LIST_LAG, AgentCoreError, ErrorKind
+from mcp_gateway_operator.targets.shape import TargetStatus, TargetSummary
+from tests.unit.agentcore.samples import absent_at, is_ready, is_settled, summary, target
 
 MARK = "abcdef/abcdefghijkl"
 
@@ -25,7 +24,7 @@ def test_a_list_fills_the_table(table: GatewayTable) -> None:
     """A list fills the table."""
     changes = table.apply_list([summary("t1"), summary("t2")], began=5)
     assert changes == [Change("t1", None, summary("t1")), Change("t2", None, summary("t2"))]
-    assert table.listed_at == 5
+    assert table.view.listed_at == 5
     assert table.was_listed("t1")
     assert [row.summary.target_id for row in table.rows()] == ["t1", "t2"]
     row = table.row("t2")
@@ -113,14 +112,14 @@ def test_pages_that_shift_do_not_make_a_target_vanish(table: GatewayTable) -> No
 def test_ready_after_a_write_needs_a_read_begun_after_its_answer(table: GatewayTable) -> None:
     """Ready after a write needs a read begun after its answer."""
     table.apply_write(target(status="READY", updated=10), began=9, ended=10)
-    assert not table.ready("t1")
+    assert not is_ready(table, "t1")
     table.apply_list([summary(updated=10)], began=9.9)
-    assert not table.ready("t1")
+    assert not is_ready(table, "t1")
     assert table.apply_list([summary(updated=10)], began=10.1) == [
         Change("t1", summary(updated=10), summary(updated=10))
     ]
-    assert table.ready("t1")
-    assert table.settled("t1")
+    assert is_ready(table, "t1")
+    assert is_settled(table, "t1")
 
 
 def test_lists_that_lag_are_not_believed_however_often_they_agree(table: GatewayTable) -> None:
@@ -128,10 +127,10 @@ def test_lists_that_lag_are_not_believed_however_often_they_agree(table: Gateway
     table.apply_write(target(status="UPDATING", updated=10), began=9, ended=10)
     for began in (11, 13, 30, 10 + LIST_LAG):
         assert len(table.apply_list([summary(updated=1)], began=began)) == (began == 11)
-        assert not table.ready("t1")
-        assert not table.settled("t1")
+        assert not is_ready(table, "t1")
+        assert not is_settled(table, "t1")
     assert len(table.apply_list([summary(updated=1)], began=10 + LIST_LAG + 1)) == 1
-    assert table.ready("t1")
+    assert is_ready(table, "t1")
 
 
 def synchronizing(table: GatewayTable) -> GatewayTable:
@@ -144,9 +143,9 @@ def synchronizing(table: GatewayTable) -> GatewayTable:
 def test_a_list_that_lags_behind_a_synchronize_is_not_believed(table: GatewayTable) -> None:
     """What moves no `updatedAt` cannot be told from what was before: two seconds must agree."""
     synchronizing(table).apply_list([summary(updated=1)], began=11)
-    assert not table.ready("t1")
+    assert not is_ready(table, "t1")
     table.apply_list([summary(updated=1)], began=13)
-    assert table.ready("t1")
+    assert is_ready(table, "t1")
 
 
 @pytest.mark.parametrize(
@@ -161,34 +160,34 @@ def test_what_a_synchronize_brought_about_is_believed_at_once(
 ) -> None:
     """Another state, or another time of indexing, cannot be from before."""
     synchronizing(table).apply_list([after], began=11)
-    assert table.settled("t1")
+    assert is_settled(table, "t1")
 
 
 def test_the_end_of_a_synchronize_that_was_seen_is_believed_at_once(table: GatewayTable) -> None:
     """What comes after SYNCHRONIZING in Lists comes after the Synchronize."""
     synchronizing(table).apply_list([summary(updated=1, status="SYNCHRONIZING")], began=11)
-    assert not table.settled("t1")
+    assert not is_settled(table, "t1")
     table.apply_list([summary(updated=1)], began=12)
-    assert table.ready("t1")
+    assert is_ready(table, "t1")
 
 
 def test_whole_seconds_suffice_where_lists_show_no_more(table: GatewayTable) -> None:
     """Whole seconds suffice where lists show no more."""
     table.apply_write(target(status="UPDATING", updated=10.25), began=9, ended=10)
     table.apply_list([summary(updated=9)], began=11)
-    assert not table.ready("t1")
+    assert not is_ready(table, "t1")
     table.apply_list([summary(updated=10)], began=12)
-    assert table.ready("t1")
+    assert is_ready(table, "t1")
 
 
 def test_after_a_delete_a_read_that_disagrees_starts_the_two_seconds_again(table: GatewayTable) -> None:
     """A read that disagrees starts the two seconds again."""
     table.apply_list([summary()], began=1)
-    table.apply_deleted("t1", "DELETING", began=9, ended=10)
+    table.apply_deleted("t1", TargetStatus.DELETING, began=9, ended=10)
     table.apply_list([summary()], began=11)
     table.apply_list([summary(status="DELETING")], began=12)
     table.apply_list([summary()], began=14)
-    assert not table.ready("t1")
+    assert not is_ready(table, "t1")
 
 
 def test_instants_are_compared_and_not_their_spelling(table: GatewayTable) -> None:
@@ -198,51 +197,51 @@ def test_instants_are_compared_and_not_their_spelling(table: GatewayTable) -> No
     same = type(other)(
         target_id="t1",
         name=other.name,
-        status="READY",
+        status=TargetStatus.READY,
         created_at=other.created_at,
         updated_at="2026-01-01T13:00:00+01:00",
     )
     table.apply_list([same], began=11)
-    assert table.ready("t1")
+    assert is_ready(table, "t1")
 
 
 def test_a_timestamp_that_is_none_proves_nothing(table: GatewayTable) -> None:
     """A timestamp that is none proves nothing."""
     table.apply_write(target(status="UPDATING"), began=9, ended=10)
-    odd = type(summary())(target_id="t1", name="n", status="READY", created_at="?", updated_at="?")
+    odd = type(summary())(target_id="t1", name="n", status=TargetStatus.READY, created_at="?", updated_at="?")
     table.apply_list([odd], began=11)
-    assert not table.ready("t1")
+    assert not is_ready(table, "t1")
 
 
 def test_ready_is_believed_without_a_write_of_ours(table: GatewayTable) -> None:
     """Ready is believed without a write of ours."""
     table.apply_list([summary()], began=1)
-    assert table.ready("t1")
-    assert not table.ready("t2")
+    assert is_ready(table, "t1")
+    assert not is_ready(table, "t2")
 
 
 def test_failed_is_settled_and_not_ready(table: GatewayTable) -> None:
     """Failed is settled and not ready."""
     table.apply_list([summary(status="FAILED"), summary("t2", "CREATING")], began=1)
-    assert table.settled("t1")
-    assert not table.ready("t1")
-    assert not table.settled("t2")
+    assert is_settled(table, "t1")
+    assert not is_ready(table, "t1")
+    assert not is_settled(table, "t2")
 
 
 def test_a_delete_shows_at_once_and_one_ready_after_it_is_not_believed(table: GatewayTable) -> None:
     """A delete shows at once and one ready after it is not believed."""
     table.apply_list([summary()], began=1)
-    changes = table.apply_deleted("t1", "DELETING", began=9, ended=10)
+    changes = table.apply_deleted("t1", TargetStatus.DELETING, began=9, ended=10)
     assert [change.after.status for change in changes if change.after] == ["DELETING"]
     table.apply_list([summary()], began=11)
-    assert not table.ready("t1")
+    assert not is_ready(table, "t1")
     table.apply_list([summary()], began=13)
-    assert table.ready("t1")
+    assert is_ready(table, "t1")
 
 
 def test_a_delete_of_an_unknown_target_changes_nothing(table: GatewayTable) -> None:
     """A delete of an unknown target changes nothing."""
-    assert table.apply_deleted("t1", "DELETING", began=9, ended=10) == []
+    assert table.apply_deleted("t1", TargetStatus.DELETING, began=9, ended=10) == []
 
 
 def test_absences_are_an_unbroken_run(table: GatewayTable) -> None:
@@ -255,7 +254,7 @@ def test_absences_are_an_unbroken_run(table: GatewayTable) -> None:
     assert table.absences("t1") == (5, 8)
     table.apply_list([summary()], began=9)
     assert table.absences("t1") is None
-    assert table.last_absent("t1") == 8
+    assert absent_at(table, "t1") == 8
     table.apply_absent("t1", began=10)
     assert table.absences("t1") == (10, 10)
 
@@ -286,11 +285,11 @@ def test_failed_lists_are_news_once_and_404s_a_run(table: GatewayTable) -> None:
     busy = AgentCoreError(ErrorKind.THROTTLED, "ThrottlingException", "slow down")
     broken = AgentCoreError(ErrorKind.TRANSIENT, "InternalServerException", "oops")
     story = [(missing, 1), (missing, 2), (busy, 3), (broken, 4), (missing, 5)]
-    heard = [(table.apply_failed_list(error, began=at), table.missing_since) for error, at in story]
+    heard = [(table.apply_failed_list(error, began=at), table.view.missing_since) for error, at in story]
     assert heard == [(True, 1), (False, 1), (True, 1), (True, None), (True, 5)]
     table.apply_list([], began=6)
-    assert table.error is None
-    assert table.missing_since is None
+    assert table.view.error is None
+    assert table.view.missing_since is None
 
 
 def test_what_no_longer_matters_is_forgotten(table: GatewayTable) -> None:
@@ -298,7 +297,7 @@ def test_what_no_longer_matters_is_forgotten(table: GatewayTable) -> None:
     table.apply_absent("t0", began=0)
     for number in range(2000):
         table.apply_list([summary(f"t{number}")], began=float(number))
-    assert table.last_absent("t0") is None
+    assert absent_at(table, "t0") is None
     assert not table.was_listed("t5")
     assert table.was_listed("t1998")
 
@@ -335,7 +334,7 @@ def test_indexes_agree_with_the_rows_and_time_never_runs_back(
         elif kind == "absent":
             table.apply_absent(target_id, began=began)
         elif kind == "delete":
-            table.apply_deleted(target_id, "DELETING", began=began, ended=now)
+            table.apply_deleted(target_id, TargetStatus.DELETING, began=began, ended=now)
             written[target_id] = now
         else:
             table.apply_write(target(target_id, "UPDATING", name=name), began=began, ended=now)
@@ -345,6 +344,6 @@ def test_indexes_agree_with_the_rows_and_time_never_runs_back(
             assert row in table.named(row.summary.name)
             if kind in {"list", "empty", "get"}:
                 assert row.read_began >= before.get(each, row.read_began)
-            if table.ready(each) and each in written:
+            if is_ready(table, each) and each in written:
                 assert row.read_began > written[each]
         assert sum(len(table.named(f"n{number}")) for number in range(3)) == len(table)

@@ -7,7 +7,7 @@ import itertools
 import random
 from collections.abc import Callable, Hashable
 
-from mcp_gateway_operator.agentcore.quota.scheduler import Lane, Op, Quotas, QuotaScheduler, Ticket
+from mcp_gateway_operator.agentcore.quota import Lane, Op, Quotas, QuotaScheduler, Ticket
 
 
 class Timers:

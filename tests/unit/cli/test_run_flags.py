@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mcp_gateway_operator.agentcore.quota.limits import Quotas
+from mcp_gateway_operator.agentcore.quota import Quotas
 from tests.unit.cli.conftest import CallRun
 
 GATEWAY = "my-gateway-abcde12345"

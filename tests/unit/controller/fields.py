@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mcp_gateway_operator.targets.shape.marker import without_marker
+from mcp_gateway_operator.targets.shape import without_marker
 from tests.support.world import PROVIDER
 
 Config = dict[str, Any]

@@ -19,10 +19,18 @@ from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.controller.gather.object_index import wanted_name
 from mcp_gateway_operator.controller.ports import MCPSERVERS
 from mcp_gateway_operator.runtime.cluster import ApiError
-from mcp_gateway_operator.targets.shape.desired import target_request
-from mcp_gateway_operator.targets.shape.diff import describe_diffs, field_diffs, flatten, flatten_target
-from mcp_gateway_operator.targets.shape.marker import find_marker, marker_of, without_marker
-from mcp_gateway_operator.targets.shape.target import Target, TargetSummary
+from mcp_gateway_operator.targets.shape import (
+    Target,
+    TargetSummary,
+    describe_diffs,
+    field_diffs,
+    find_marker,
+    flatten,
+    flatten_target,
+    marker_of,
+    target_request,
+    without_marker,
+)
 from tests.support.audit import Audit
 from tests.support.memory_cluster import LOST, Fault, Request
 from tests.support.world import GATEWAY, OTHER_GATEWAY, World, condition

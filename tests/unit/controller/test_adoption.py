@@ -10,7 +10,7 @@ import pytest
 from agentcore_simulator.settings import Consistency
 from agentcore_simulator.settings import Settings as SimulatorSettings
 from mcp_gateway_operator.runtime.cluster import EVENTS, NAMESPACES
-from mcp_gateway_operator.targets.shape.marker import marker_of
+from mcp_gateway_operator.targets.shape import marker_of
 from tests.support.world import GATEWAY, World, condition
 
 OWNER = "cluster-a"

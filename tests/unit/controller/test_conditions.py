@@ -10,7 +10,7 @@ import pytest
 
 from agentcore_simulator.settings import Durations
 from agentcore_simulator.settings import Settings as SimulatorSettings
-from mcp_gateway_operator.agentcore.quota.limits import Quotas
+from mcp_gateway_operator.agentcore.quota import Quotas
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.names import Reason
 from mcp_gateway_operator.runtime.cluster import EVENTS

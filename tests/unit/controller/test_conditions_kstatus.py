@@ -10,9 +10,9 @@ import pytest
 from hypothesis import event, given
 
 from mcp_gateway_operator.api.names import Reason
-from mcp_gateway_operator.controller.tell.report import status_of
+from mcp_gateway_operator.controller.tell import status_of
 from mcp_gateway_operator.targets import actions as act
-from mcp_gateway_operator.targets.known.state import State
+from mcp_gateway_operator.targets.known import State
 from mcp_gateway_operator.targets.plan import plan
 from tests.support.audit import Audit, conditions
 from tests.support.kstatus import kstatus, kubectl_waits
@@ -43,7 +43,7 @@ A_USER_MUST_ACT = {
 """Reasons that kstatus may call Failed."""
 
 
-def outcome(state: State, action: act.Action) -> dict[str, Any] | None:
+def outcome(state: State, action: act.Wait) -> dict[str, Any] | None:
     """Return the object as the API server holds it after a pass that ended in `action`, if it was written."""
     status = status_of(state, action, wall=WALL)
     if status is None:
@@ -56,7 +56,7 @@ def outcome(state: State, action: act.Action) -> dict[str, Any] | None:
 def check(state: State) -> None:
     """Evaluate the three rules that tools which wait rely on."""
     action = plan(state)
-    obj = outcome(state, action)
+    obj = outcome(state, action) if isinstance(action, act.Wait) else None
     if obj is None:
         return
     event(type(action).__name__)

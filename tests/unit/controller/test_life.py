@@ -9,7 +9,7 @@ import pytest
 from agentcore_simulator.settings import Durations
 from agentcore_simulator.settings import Settings as SimulatorSettings
 from mcp_gateway_operator.api import names
-from mcp_gateway_operator.targets.shape.marker import without_marker
+from mcp_gateway_operator.targets.shape import without_marker
 from tests.support.world import GATEWAY, OTHER_GATEWAY, World, condition, record_of
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from mcp_gateway_operator.agentcore.quota.limits import Quotas
+from mcp_gateway_operator.agentcore.quota import Quotas
 from mcp_gateway_operator.api import names
-from mcp_gateway_operator.targets.shape.marker import without_marker
+from mcp_gateway_operator.targets.shape import without_marker
 from tests.support.world import GATEWAY, OTHER_GATEWAY, World, condition
 from tests.unit.controller.moving import (
     THIRD_GATEWAY,

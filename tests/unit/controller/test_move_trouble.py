@@ -9,7 +9,7 @@ import pytest
 
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.controller.served_schema import PATH
-from mcp_gateway_operator.targets.shape.marker import marker_of
+from mcp_gateway_operator.targets.shape import marker_of
 from tests.support.world import GATEWAY, OTHER_GATEWAY, World, condition, record_of
 from tests.unit.controller.moving import (
     asked,

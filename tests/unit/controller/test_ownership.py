@@ -8,7 +8,7 @@ from agentcore_simulator.settings import Settings as SimulatorSettings
 from agentcore_simulator.settings import Switches
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.runtime.cluster import NAMESPACES
-from mcp_gateway_operator.targets.shape.marker import marker_of
+from mcp_gateway_operator.targets.shape import marker_of
 from tests.support.memory_cluster import LOST
 from tests.support.world import GATEWAY, World, condition, record_of
 from tests.unit.controller.test_faults import status_writes

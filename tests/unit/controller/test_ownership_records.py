@@ -9,7 +9,7 @@ import pytest
 
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.runtime.cluster import EVENTS
-from mcp_gateway_operator.targets.shape.marker import marker_of
+from mcp_gateway_operator.targets.shape import marker_of
 from tests.support.world import GATEWAY, World, condition, record_of
 
 A, B = "cluster-a", "cluster-b"

@@ -13,7 +13,7 @@ from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.controller.ports import MCPSERVERS
 from mcp_gateway_operator.runtime.cluster import NAMESPACES
-from mcp_gateway_operator.targets.shape.marker import marker_of
+from mcp_gateway_operator.targets.shape import marker_of
 from tests.support.world import GATEWAY, World, condition, manifest_spec
 
 DRIFT = 30.0

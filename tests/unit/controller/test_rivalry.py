@@ -12,7 +12,7 @@ from agentcore_simulator.settings import Durations, Switches
 from agentcore_simulator.settings import Settings as SimulatorSettings
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.runtime.cluster import EVENTS, NAMESPACES
-from mcp_gateway_operator.targets.shape.marker import marker_of
+from mcp_gateway_operator.targets.shape import marker_of
 from tests.support.world import GATEWAY, OTHER_GATEWAY, World, condition
 
 OWNER = "cluster-a"

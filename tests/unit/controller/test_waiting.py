@@ -6,7 +6,7 @@ import pytest
 
 from agentcore_simulator.settings import Consistency, Durations
 from agentcore_simulator.settings import Settings as SimulatorSettings
-from mcp_gateway_operator.agentcore.quota.limits import Quotas
+from mcp_gateway_operator.agentcore.quota import Quotas
 from tests.support.memory_cluster import Fault, Request
 from tests.support.world import GATEWAY, World, condition
 

@@ -15,9 +15,9 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 from prometheus_client.registry import Collector
 
-from mcp_gateway_operator.agentcore.aws.adapter import Boto3AgentCore
-from mcp_gateway_operator.agentcore.observe.gateway_table import GatewayTable
-from mcp_gateway_operator.agentcore.quota.limits import Lane, Op, Quotas
+from mcp_gateway_operator.agentcore.aws import Boto3AgentCore
+from mcp_gateway_operator.agentcore.observe import GatewayTable
+from mcp_gateway_operator.agentcore.quota import Lane, Op, Quotas
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.controller.metrics import MAX_CODES, MAX_GATEWAYS, OperatorMetrics, _bounded, _ready
 from mcp_gateway_operator.controller.operator import Operator

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shutil
 import subprocess
@@ -17,9 +18,9 @@ SOURCES = ROOT / "src" / PACKAGE
 COMMON = {"__init__.py", "__main__.py", "errors.py"}
 
 FORBIDDEN = {
-    "targets/shape/nested.py": ["import httpx2", f"from {PACKAGE}.targets.rules import objection"],
+    "targets/shape/diff.py": ["import httpx2", f"from {PACKAGE}.targets.rules import objection"],
     "targets/rules/repair.py": ["import asyncio", f"from {PACKAGE}.targets.known.memory import Record"],
-    "targets/plan.py": [f"from {PACKAGE}.targets.shape.marker import find_marker"],
+    "targets/plan.py": [f"from {PACKAGE}.targets.shape.naming import find_marker"],
     "api/names.py": ["import httptools", f"from {PACKAGE}.runtime import queue"],
     "agentcore/port.py": [
         f"from {PACKAGE}.agentcore.quota import Quotas",
@@ -74,3 +75,26 @@ def test_forbidden_imports_are_refused_in_a_copy(tmp_path: Path) -> None:
 def test_no_file_name_is_there_twice() -> None:
     names = Counter(path.name for path in SOURCES.rglob("*.py") if path.name not in COMMON)
     assert [name for name, times in names.items() if times > 1] == []
+
+
+def test_memory_is_replaced_where_a_decision_begins_and_where_its_outcome_is_noted_alone() -> None:
+    """`entry.memory = ...` stands in the reconciler and in controller/perform, and nowhere else."""
+    places = set()
+    for path in SOURCES.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            targets = node.targets if isinstance(node, ast.Assign) else []
+            if any(isinstance(each, ast.Attribute) and each.attr == "memory" for each in targets):
+                places.add(path.relative_to(SOURCES).as_posix())
+    allowed = {path for path in places if path.startswith("controller/perform/")}
+    assert places - allowed == {"controller/reconciler.py"}
+
+
+def test_nothing_that_is_remembered_or_decided_can_be_changed() -> None:
+    """Every value that `targets` knows is frozen, so that no rule can write."""
+    for path in (SOURCES / "targets").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef) and any("Struct" in ast.unparse(base) for base in node.bases):
+                assert any(word.arg == "frozen" for word in node.keywords), f"{path.name}: {node.name}"
+            assigned = node.targets if isinstance(node, ast.Assign) else []
+            written = [ast.unparse(each) for each in assigned if isinstance(each, ast.Attribute)]
+            assert all(each.startswith(("self.", "status.")) for each in written), f"{path.name}: {written}"

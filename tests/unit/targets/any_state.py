@@ -3,18 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
+from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 from hypothesis import strategies as st
 
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.types import MCPServer, MCPServerStatus
-from mcp_gateway_operator.targets.known.memory import Details, Memory, Record, Trouble, Verified
-from mcp_gateway_operator.targets.known.state import GatewayView, Row, Settings, State
-from mcp_gateway_operator.targets.shape.desired import target_request
-from mcp_gateway_operator.targets.shape.diff import digest_of, flatten
-from mcp_gateway_operator.targets.shape.target import Target
+from mcp_gateway_operator.targets.known import (
+    NOWHERE,
+    Address,
+    Consent,
+    Details,
+    Doubt,
+    Drift,
+    Ending,
+    ErrorKind,
+    Failure,
+    GatewayView,
+    Held,
+    HeldHeaders,
+    Indexing,
+    ObjectMemory,
+    Place,
+    Reads,
+    Record,
+    Row,
+    Settings,
+    State,
+    TargetMemory,
+    Telling,
+    Trouble,
+    Verified,
+    Written,
+)
+from mcp_gateway_operator.targets.shape import Target, TargetStatus, digest_of, flatten, target_request
 from tests.unit.targets.builders import (
     ACCOUNT,
     ARN,
@@ -22,20 +47,27 @@ from tests.unit.targets.builders import (
     ELSEWHERE,
     FOREIGN,
     GATEWAY,
+    HERE,
     NAME,
     NOW,
     OURS,
     OWNER,
+    PAGES,
+    RECORD,
     REGION,
     SIBLING,
     TARGET,
+    THERE,
     TWIN,
     UID,
     condition,
     deleted,
     deleted_unrecorded,
+    failed,
     meta,
     recorded,
+    remember,
+    remembering,
     row,
     spec,
     target,
@@ -43,7 +75,7 @@ from tests.unit.targets.builders import (
 )
 from tests.unit.targets.builders import settings as operator_settings
 
-GATEWAYS = st.sampled_from([GATEWAY, GATEWAY, GATEWAY, ELSEWHERE])
+PLACES = st.sampled_from([HERE, HERE, HERE, THERE])
 MOMENTS = st.sampled_from([0.0, NOW - 400.0, NOW - 76.0, NOW - 60.0, NOW - 10.0, NOW - 2.0, NOW - 1.0, NOW])
 MAYBE = st.none() | MOMENTS
 LATER = st.sampled_from([NOW - 1.0, NOW, NOW + 30.0])
@@ -76,7 +108,7 @@ KINDS = st.sampled_from(
         "transient",
     ]
 )
-FINGERPRINTS = st.sampled_from([None, ("other",), row().fingerprint])
+FINGERPRINTS = st.sampled_from([None, row(name="other").fingerprint, row().fingerprint])
 
 
 @st.composite
@@ -86,7 +118,7 @@ def rows(draw: st.DrawFn, *, mark: st.SearchStrategy[str | None] = MARKS) -> Row
     return row(
         draw(IDS),
         mark=draw(mark),
-        gateway_id=draw(GATEWAYS),
+        place=draw(PLACES),
         status=draw(STATUSES),
         name=draw(st.sampled_from([NAME, "other"])),
         created_at=draw(st.sampled_from([BORN, "2020-01-01T00:00:00Z"])),
@@ -113,52 +145,128 @@ def targets(draw: st.DrawFn) -> Target:
 
 VIEWS = st.builds(
     GatewayView,
-    gateway_id=st.just(""),
+    place=st.just(HERE),
     listed_at=st.sampled_from([*4 * [NOW], None, NOW - 1.0, NOW - 10.0, NOW - 400.0]),
-    error=st.sampled_from(6 * [None]) | st.tuples(KINDS, st.just("words")),
+    error=st.sampled_from(6 * [None]) | KINDS.map(lambda kind: failed(kind, "words")),
     missing_since=st.sampled_from([*6 * [None], NOW - 400.0, NOW - 60.0, NOW - 1.0]),
-    targets=st.integers(0, 100),
 )
-MEMORIES = st.builds(
-    Memory,
-    uid=st.just(UID),
-    record=st.none(),
-    born_here=st.booleans(),
-    protected_here=st.booleans(),
-    conflict_since=MAYBE,
-    unsure_since=st.sampled_from([None, None, None, NOW - 76.0, NOW - 10.0]),
-    applied=st.integers(0, 1),
-    written=st.none() | st.tuples(st.just(BORN), MOMENTS),
-    verified=st.none()
-    | st.builds(Verified, digest=st.just("?"), fingerprint=FINGERPRINTS, updated_at=st.just(BORN)),
-    verify_after_repair=st.booleans(),
-    trouble=st.sampled_from(4 * [None])
-    | st.builds(
-        Trouble,
-        kind=KINDS,
-        reason=st.just("Reason"),
-        message=st.just("words"),
-        generation=st.integers(0, 1),
-        attempts=st.integers(1, 5),
-        until=LATER,
-        at=MOMENTS,
-    ),
-    details=st.none()
-    | st.builds(
-        Details,
-        fingerprint=FINGERPRINTS,
-        reasons=st.just(()),
-        authorization_url=st.none(),
-    ),
-    failure_attempts=st.integers(0, 5),
-    failure_next=st.none() | LATER,
-    drift_next=LATER,
-    sent_diff=st.sampled_from(["", "?"]),
-    deleting_since=MAYBE,
-    delete_asked=MAYBE,
-    gateway_gone=st.booleans(),
-    gateway_answered=MAYBE,
+RECORDS = st.builds(
+    Record,
+    place=PLACES,
+    target_id=IDS,
+    gateway_arn=st.sampled_from(["", ARN]),
+    target_name=st.sampled_from(["", NAME]),
+    legacy=st.booleans(),
+)
+ONE_RECORD = st.sampled_from(
+    [RECORD, msgspec.structs.replace(RECORD, target_id=TWIN), msgspec.structs.replace(RECORD, place=THERE)]
+)
+ATTEMPTS = st.integers(0, 5)
+GENERATIONS = st.integers(0, 1)
+TEXTS = st.sampled_from(["", "?"])
+WALLS = st.sampled_from([datetime(2026, 11, 22, hour, tzinfo=UTC) for hour in (11, 12, 13)])
+VARIED: dict[type[msgspec.Struct], dict[str, st.SearchStrategy[Any]]] = {}
+"""How each field of each part of a memory varies. A field that is missing here fails a test."""
+
+
+def _varied(part: type[msgspec.Struct], /, **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    VARIED[part] = fields
+    return st.builds(part, **fields)
+
+
+def _seldom(part: type[msgspec.Struct], /, **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """A part that is mostly as it is in the beginning, for a draw of each field takes its time."""
+    return st.just(part()) | st.just(part()) | _varied(part, **fields)
+
+
+PROOFS = _varied(
+    Verified,
+    digest=TEXTS,
+    fingerprint=FINGERPRINTS,
+    updated_at=st.sampled_from([BORN, "2026-11-22T13:00:00Z"]),
+)
+HELD = _varied(
+    Held,
+    verified=st.none() | PROOFS,
+    written=st.none() | st.builds(Written, st.just(BORN), MOMENTS),
+    defaults=st.sampled_from([{}, {"description": "made by hand"}, {"resourcePriority": 7}]),
+    applied=GENERATIONS,
+    name_taken=GENERATIONS,
     next_sweep=st.none() | LATER,
+)
+DRIFTS = _seldom(Drift, attempts=ATTEMPTS, not_before=LATER, sent=TEXTS, check=st.booleans())
+FAILURES = _seldom(
+    Failure, generation=GENERATIONS, attempts=ATTEMPTS, due=st.none() | LATER, healthy_since=MAYBE
+)
+READS = _seldom(
+    Reads, debt=st.sampled_from([0.0, NOW + 60.0, NOW + 6000.0]), idle=st.sampled_from([0, 0, 9, 10])
+)
+ADDRESSES = _varied(
+    Address, url=st.sampled_from(["https://a.example.com", "https://b.example.com"]), expires=WALLS
+)
+CONSENTS = _seldom(Consent, shown=st.none() | ADDRESSES, since=MAYBE, ends=MOMENTS | LATER, settled_at=MAYBE)
+INDEXINGS = _seldom(Indexing, asked_at=MOMENTS, generation=GENERATIONS)
+DOUBTS = _varied(
+    Doubt,
+    only_writer=st.booleans(),
+    unsure_since=st.sampled_from([None, None, None, NOW - 76.0, NOW - 10.0]),
+    conflict_since=MAYBE,
+)
+ENDINGS = _varied(Ending, since=MAYBE, asked_at=MAYBE, gateway_gone=st.booleans(), gateway_answered=MAYBE)
+TROUBLES = _varied(
+    Trouble,
+    kind=KINDS.map(ErrorKind),
+    reason=st.sampled_from(["Reason", "Other"]),
+    message=st.sampled_from(["words", "other words"]),
+    generation=GENERATIONS,
+    attempts=st.integers(1, 5),
+    until=LATER,
+    at=MOMENTS,
+    awaits_consent=st.sampled_from([None, None, TargetStatus.CREATE_PENDING_AUTH]),
+)
+DETAILS = _varied(
+    Details,
+    fingerprint=FINGERPRINTS,
+    reasons=st.sampled_from([(), ("Unable to connect to the MCP server",)]),
+    authorization_url=st.sampled_from([None, "https://consent.example.com/1"]),
+    read_at=MOMENTS,
+)
+HEADERS = st.builds(HeldHeaders, FINGERPRINTS, st.sampled_from([frozenset(), frozenset({"x-amz-date"})]))
+MEMORIES = _varied(
+    TargetMemory,
+    record=st.none() | ONE_RECORD,
+    replaces=st.none() | ONE_RECORD,
+    trouble=st.sampled_from(4 * [None]) | TROUBLES,
+    details=st.none() | DETAILS,
+    held_headers=st.none() | HEADERS,
+    report_after=MOMENTS | LATER,
+    held=HELD,
+    drift=DRIFTS,
+    failure=FAILURES,
+    reads=READS,
+    consent=CONSENTS,
+    indexing=INDEXINGS,
+    doubt=DOUBTS,
+    ending=ENDINGS,
+)
+TELLINGS = _seldom(
+    Telling,
+    worse=st.sampled_from(["", "TargetFailed"]),
+    wrote=st.sampled_from([None, MCPServerStatus(), MCPServerStatus(target_id=TARGET)]),
+    quarrels=ATTEMPTS,
+    quarrel_until=MOMENTS | LATER,
+    waiting_since=MAYBE,
+)
+OBJECT_MEMORIES = _varied(
+    ObjectMemory,
+    uid=st.sampled_from([UID, "another"]),
+    home=PLACES,
+    places=st.sampled_from([{}, {HERE: TargetMemory()}, {THERE: TargetMemory(record=RECORD)}]),
+    moves=st.none() | st.lists(ONE_RECORD, max_size=1).map(tuple),
+    unconfirmed=st.booleans(),
+    born_here=st.booleans(),
+    synced_request=st.sampled_from(["", "again"]),
+    telling=TELLINGS,
 )
 SETTINGS = st.builds(
     Settings,
@@ -170,14 +278,6 @@ SETTINGS = st.builds(
     account=st.sampled_from(["", ACCOUNT, "210987654321"]),
     region=st.sampled_from([REGION, "eu-west-1"]),
     allow_adoption=st.booleans(),
-)
-RECORDS = st.builds(
-    Record,
-    gateway_id=GATEWAYS,
-    target_id=IDS,
-    gateway_arn=st.sampled_from(["", ARN]),
-    target_name=st.sampled_from(["", NAME]),
-    legacy=st.booleans(),
 )
 ANNOTATIONS = st.sampled_from(
     [
@@ -225,28 +325,30 @@ def states(draw: st.DrawFn) -> State:
     settings = draw(SETTINGS)
     record = draw(st.none() | RECORDS)
     memory = draw(MEMORIES)
-    gateway_id = draw(st.sampled_from([*5 * [GATEWAY], ELSEWHERE, ""]))
+    place = draw(st.sampled_from([*5 * [HERE], THERE, NOWHERE]))
     if record is not None:
         # The gateway that the spec names, when it is another, is a state of its own: `destination`.
-        gateway_id = record.gateway_id
-    body = target_request(obj.spec, name=NAME, mark=settings.marker_of(obj))
+        place = record.place
+    body = target_request(obj.spec, name=NAME, mark=next(iter(settings.markers_of(obj)), None))
     want = flatten(body)
     digest = digest_of(want)
-    if memory.verified is not None and draw(st.booleans()):
-        memory.verified = Verified(digest=digest, fingerprint=memory.verified.fingerprint, updated_at=BORN)
-    gateways: dict[str, Any] = draw(st.dictionaries(GATEWAYS, VIEWS, max_size=2))
-    if gateway_id and draw(st.integers(0, 4)):
-        gateways.setdefault(gateway_id, draw(VIEWS))
+    proof = memory.held.verified
+    if proof is not None and draw(st.booleans()):
+        memory = remember(memory, verified=msgspec.structs.replace(proof, digest=digest, updated_at=BORN))
+    gateways: dict[Place, GatewayView] = draw(st.dictionaries(PLACES, VIEWS, max_size=2))
+    if place != NOWHERE and draw(st.integers(0, 4)):
+        gateways.setdefault(place, draw(VIEWS))
     first, second = sorted(draw(st.tuples(MOMENTS, MOMENTS)))
     return State(
         now=NOW,
         obj=obj,
         settings=settings,
         memory=memory,
+        own=draw(OBJECT_MEMORIES).put(place, memory),
         fresh=draw(st.booleans()),
         record=record,
         shared=draw(st.booleans()),
-        gateway_id=gateway_id,
+        place=place,
         gateways=gateways,
         recorded=draw(st.none() | rows() | rows()) if record is not None else None,
         was_listed=draw(st.booleans()),
@@ -307,22 +409,30 @@ BASES: tuple[Callable[[], State], ...] = (
 _PARTS = [
     part.name for part in fields(State) if not part.name.startswith(("want", "request", "now", "memory"))
 ]
-_MEMORIES = [part.name for part in fields(Memory) if part.name not in {"uid", "record"}]
 
 
 @st.composite
 def likely_states(draw: st.DrawFn) -> State:
     """A state in which something is about to happen, with a few facts replaced."""
     state, other = draw(st.sampled_from(BASES))(), draw(states())
-    for name in draw(st.lists(st.sampled_from(_PARTS), max_size=3)):
-        setattr(state, name, getattr(other, name))
-    for name in draw(st.lists(st.sampled_from(_MEMORIES), max_size=2)):
-        setattr(state.memory, name, getattr(other.memory, name))
+    parts = draw(st.lists(st.sampled_from(_PARTS), max_size=3))
+    state = replace(state, **{name: getattr(other, name) for name in parts})
+    state = remembering(state, **draw(_some_memories()))
+    changes: dict[str, Any] = {}
     if state.record is None:
-        state.recorded = None
+        changes["recorded"] = None
     else:
-        state.gateway_id = state.record.gateway_id
+        changes["place"] = state.record.place
     if not state.settings.marks:
-        state.marked = ()
-        state.orphans = frozenset()
-    return state
+        changes |= {"marked": (), "astray": (), "orphans": frozenset()}
+    return replace(state, **changes)
+
+
+@st.composite
+def _some_memories(draw: st.DrawFn) -> dict[str, Any]:
+    """Up to two facts of a target's memory, each alone and not with its part."""
+    names = draw(st.lists(st.sampled_from(sorted(PAGES)), max_size=2))
+    whole = draw(st.lists(st.sampled_from(["trouble", "details", "report_after", "replaces"]), max_size=1))
+    drawn = draw(MEMORIES)
+    found = {name: getattr(getattr(drawn, PAGES[name][0]), PAGES[name][1]) for name in names}
+    return found | {name: getattr(drawn, name) for name in whole}

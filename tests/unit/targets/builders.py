@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -9,17 +10,39 @@ import msgspec
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.types import Condition, MCPServer, MCPServerSpec, MCPServerStatus, ObjectMeta
 from mcp_gateway_operator.targets import actions as act
-from mcp_gateway_operator.targets.known.memory import Details, Memory, Record, Trouble, Verified
-from mcp_gateway_operator.targets.known.state import GatewayView, Row, Settings, State
-from mcp_gateway_operator.targets.shape.desired import target_request
-from mcp_gateway_operator.targets.shape.diff import digest_of, flatten
-from mcp_gateway_operator.targets.shape.marker import marker_of
-from mcp_gateway_operator.targets.shape.target import Target, TargetSummary
+from mcp_gateway_operator.targets.known import (
+    BLANK,
+    AgentCoreError,
+    Details,
+    ErrorKind,
+    GatewayView,
+    ObjectMemory,
+    Place,
+    Record,
+    Row,
+    Settings,
+    State,
+    TargetMemory,
+    Trouble,
+    Verified,
+)
+from mcp_gateway_operator.targets.shape import (
+    TRANSIENT,
+    Target,
+    TargetStatus,
+    TargetSummary,
+    digest_of,
+    flatten,
+    marker_of,
+    target_request,
+)
 
+Decision = act.Step | act.Wait
 NOW = 10_000.0
 OWNER = "cluster-a"
 GATEWAY = "tools-abcdefghij"
 ELSEWHERE = "other-abcdefghij"
+HERE, THERE = Place(GATEWAY), Place(ELSEWHERE)
 ACCOUNT, REGION = "123456789012", "us-east-1"
 ARN = f"arn:aws:bedrock-agentcore:{REGION}:{ACCOUNT}:gateway/{GATEWAY}"
 PROVIDER = f"arn:aws:bedrock-agentcore:{REGION}:{ACCOUNT}:token-vault/default/oauth2credentialprovider/idp"
@@ -39,8 +62,51 @@ SPEC = MCPServerSpec(
     oauth_scopes=("read",),
 )
 SETTINGS = Settings(default_gateway=GATEWAY, owner_ids=(OWNER,), account=ACCOUNT, region=REGION)
-RECORD = Record(gateway_id=GATEWAY, target_id=TARGET, gateway_arn=ARN, target_name=NAME)
-LISTED = GatewayView(gateway_id=GATEWAY, listed_at=NOW - 5.0, targets=1)
+RECORD = Record(place=HERE, target_id=TARGET, gateway_arn=ARN, target_name=NAME)
+LISTED = GatewayView(place=HERE, listed_at=NOW - 5.0)
+
+
+PAGES = {
+    "verified": ("held", "verified"),
+    "written": ("held", "written"),
+    "defaults": ("held", "defaults"),
+    "applied": ("held", "applied"),
+    "next_sweep": ("held", "next_sweep"),
+    "drift_next": ("drift", "not_before"),
+    "sent_diff": ("drift", "sent"),
+    "verify_after_repair": ("drift", "check"),
+    "failure_next": ("failure", "due"),
+    "read_debt": ("reads", "debt"),
+    "idle_reads": ("reads", "idle"),
+    "shown": ("consent", "shown"),
+    "consent_since": ("consent", "since"),
+    "consent_ends": ("consent", "ends"),
+    "settled_at": ("consent", "settled_at"),
+    "indexed_for": ("indexing", "generation"),
+    "only_writer": ("doubt", "only_writer"),
+    "unsure_since": ("doubt", "unsure_since"),
+    "conflict_since": ("doubt", "conflict_since"),
+    "ending_since": ("ending", "since"),
+    "delete_asked": ("ending", "asked_at"),
+    "gateway_gone": ("ending", "gateway_gone"),
+    "gateway_answered": ("ending", "gateway_answered"),
+}
+"""Short names of what the tests change in a memory: part and field."""
+
+
+def remember(memory: TargetMemory, **changes: Any) -> TargetMemory:
+    """Return a memory with changes under their short names, or whole parts under theirs."""
+    for name, value in changes.items():
+        part, field = PAGES.get(name, (name, ""))
+        page = msgspec.structs.replace(getattr(memory, part), **{field: value}) if field else value
+        memory = memory.but(**{part: page})
+    return memory
+
+
+def remembering(state: State, **changes: Any) -> State:
+    """Return a state whose target is remembered with changes, as of `remember`."""
+    memory = remember(state.memory, **changes)
+    return replace(state, memory=memory, own=state.own.put(state.place, memory))
 
 
 def spec(**changes: Any) -> MCPServerSpec:
@@ -58,9 +124,14 @@ def view(**changes: Any) -> GatewayView:
     return msgspec.structs.replace(LISTED, **changes)
 
 
-def views(*each: GatewayView) -> dict[str, GatewayView]:
-    """Return gateways by id."""
-    return {one.gateway_id: one for one in each}
+def views(*each: GatewayView) -> dict[Place, GatewayView]:
+    """Return gateways by place."""
+    return {one.place: one for one in each}
+
+
+def failed(kind: str, message: str) -> AgentCoreError:
+    """Return the failure of a List."""
+    return AgentCoreError(ErrorKind(kind), "Code", message)
 
 
 def condition(*, generation: int = 1, status: str = "True") -> Condition:
@@ -74,11 +145,11 @@ def summary(target_id: str = TARGET, *, mark: str | None = OURS, **changes: Any)
         **{
             "target_id": target_id,
             "name": NAME,
-            "status": "READY",
             "created_at": BORN,
             "updated_at": BORN,
             "description": f"[mcps {mark}]" if mark else "made by hand",
             **changes,
+            "status": TargetStatus(changes.get("status", "READY")),
         }
     )
 
@@ -88,15 +159,14 @@ def row(target_id: str = TARGET, *, mark: str | None = OURS, **changes: Any) -> 
     own = {key: changes.pop(key) for key in list(changes) if key in Row.__struct_fields__}
     shown = summary(target_id, mark=mark, **changes)
     status = shown.status
-    transient = status in {"CREATING", "UPDATING", "SYNCHRONIZING", "DELETING"}
     return Row(
         **{
-            "gateway_id": GATEWAY,
+            "place": HERE,
             "summary": shown,
             "read_began": NOW - 1.0,
             "fingerprint": shown.fingerprint,
-            "ready": status == "READY",
-            "settled": not transient,
+            "ready": status == TargetStatus.READY,
+            "settled": status not in TRANSIENT,
             **own,
         }
     )
@@ -120,7 +190,6 @@ def trouble(**changes: Any) -> Trouble:
     """Return a throttled call that is tried again in half a minute."""
     return Trouble(
         **{
-            "kind": "throttled",
             "reason": "Throttled",
             "message": "AWS is busy",
             "generation": 1,
@@ -128,6 +197,7 @@ def trouble(**changes: Any) -> Trouble:
             "until": NOW + 30.0,
             "at": NOW - 1.0,
             **changes,
+            "kind": ErrorKind(changes.get("kind", "throttled")),
         }
     )
 
@@ -162,11 +232,14 @@ def unrecorded(*, of: MCPServerSpec = SPEC, **changes: Any) -> State:
     status = MCPServerStatus(**{"observed_generation": 1, **changes.pop("status", {})})
     obj = MCPServer(metadata=meta(**changes.pop("meta", {})), spec=of, status=status)
     used: Settings = changes.get("settings", SETTINGS)
-    body = target_request(of, name=of.target_name or NAME, mark=used.marker_of(obj))
+    body = target_request(of, name=of.target_name or NAME, mark=next(iter(used.markers_of(obj)), None))
     want = flatten(body)
-    memory = Memory(**{"uid": UID, "applied": 1, "next_sweep": NOW + 3600.0, **changes.pop("memory", {})})
+    flat = {"applied": 1, "next_sweep": NOW + 3600.0, **changes.pop("memory", {})}
+    synced = flat.pop("synced_request", "")
+    memory, place = remember(BLANK, **flat), changes.get("place", HERE)
+    own = ObjectMemory(uid=UID, home=place, places={place: memory}, synced_request=synced)
     fields: dict[str, Any] = {
-        "gateway_id": GATEWAY,
+        "place": HERE,
         "gateways": views(LISTED),
         "settings": used,
         "want": want,
@@ -174,16 +247,15 @@ def unrecorded(*, of: MCPServerSpec = SPEC, **changes: Any) -> State:
         "request": body,
         **changes,
     }
-    return State(now=NOW, obj=obj, memory=memory, **fields)
+    return State(now=NOW, obj=obj, memory=memory, own=own, **fields)
 
 
 def recorded(*, of: MCPServerSpec = SPEC, **changes: Any) -> State:
     """Return an object whose recorded target is READY and known to hold the spec."""
     shown: Row | None = changes.pop("recorded", row())
     state = unrecorded(of=of, **{"record": RECORD, "recorded": shown, "was_listed": True, **changes})
-    memory = state.memory
-    if memory.verified is None and "verified" not in changes.get("memory", {}) and shown is not None:
-        memory.verified = verified(state, shown)
+    if "verified" not in changes.get("memory", {}) and shown is not None:
+        return remembering(state, verified=verified(state, shown))
     return state
 
 
@@ -195,7 +267,7 @@ def verified(state: State, of: Row) -> Verified:
 def deleted(**changes: Any) -> State:
     """Return a recorded object that is being deleted since ten seconds."""
     changes["meta"] = {"deletion_timestamp": BORN, "generation": 2, **changes.get("meta", {})}
-    changes["memory"] = {"deleting_since": NOW - 10.0, **changes.get("memory", {})}
+    changes["memory"] = {"ending_since": NOW - 10.0, **changes.get("memory", {})}
     return recorded(**changes)
 
 
@@ -204,7 +276,7 @@ def deleted_unrecorded(**changes: Any) -> State:
     return deleted(**{"record": None, "recorded": None, **changes})
 
 
-def check(action: act.Action, expected: act.Action) -> None:
+def check(action: Decision, expected: Decision) -> None:
     """Compare an action with the one expected, of whose message only a part is given."""
     part = getattr(expected, "message", None)
     if part is not None:

@@ -7,16 +7,17 @@ from typing import Any
 import pytest
 
 from mcp_gateway_operator.targets import actions as act
-from mcp_gateway_operator.targets.known.state import LIST_LAG
+from mcp_gateway_operator.targets.known import LIST_LAG
 from mcp_gateway_operator.targets.plan import plan
 from tests.unit.targets.builders import (
     BORN,
     FOREIGN,
-    GATEWAY,
+    HERE,
     NOW,
     SIBLING,
     TARGET,
     TWIN,
+    Decision,
     check,
     edited_outside,
     row,
@@ -30,19 +31,19 @@ from tests.unit.targets.builders import (
 ASKED = spec(adoption_policy="IfExists")
 ALLOWED: dict[str, Any] = {"of": ASKED, "settings": settings(allow_adoption=True)}
 ORPHAN: dict[str, Any] = {**ALLOWED, "named": (row(mark=SIBLING),), "orphans": frozenset({SIBLING})}
-READ = act.Read(gateway_id=GATEWAY, target_id=TARGET)
+READ = act.Read(place=HERE, target_id=TARGET)
 LAMBDA = {"targetConfiguration": {"mcp": {"lambda": {"lambdaArn": "arn:aws:lambda:us-east-1:1:function:f"}}}}
 MARKED = f"[mcps {SIBLING}]"
 
 
-def conflict(words: str) -> act.Action:
+def conflict(words: str) -> Decision:
     return act.Blocked(reason="NameConflict", message=words, stalled=True)
 
 
-def update(**changes: Any) -> act.Action:
+def update(**changes: Any) -> Decision:
     state = unrecorded(of=ASKED)
     return act.Update(
-        gateway_id=GATEWAY,
+        place=HERE,
         target_id=TARGET,
         request=state.request,
         digest=state.want_digest,
@@ -54,7 +55,7 @@ def update(**changes: Any) -> act.Action:
 UNMARKED = row(mark=None)
 ADVICE = " To take it over, start the operator with --allow-adoption and set spec.adoptionPolicy to IfExists."
 
-CASES: list[tuple[str, dict[str, Any], act.Action]] = [
+CASES: list[tuple[str, dict[str, Any], Decision]] = [
     ("nobody allows it", {"named": (UNMARKED,)}, conflict(ADVICE)),
     ("the operator does not allow it", {"of": ASKED, "named": (UNMARKED,)}, conflict(ADVICE)),
     (
@@ -76,7 +77,7 @@ CASES: list[tuple[str, dict[str, Any], act.Action]] = [
     (
         "nobody's target is recorded as it is",
         {**ALLOWED, "named": (UNMARKED,), "target": edited_outside(description="by hand")},
-        act.TakeUp(gateway_id=GATEWAY, target=edited_outside(description="by hand"), adopted=True),
+        act.TakeUp(place=HERE, target=edited_outside(description="by hand"), adopted=True),
     ),
     (
         "a target of another kind is left alone",
@@ -96,7 +97,7 @@ CASES: list[tuple[str, dict[str, Any], act.Action]] = [
     (
         "one in DELETING is waited for",
         {**ALLOWED, "named": (row(mark=None, status="DELETING"),)},
-        act.Await(reason="Creating", message="is gone", gateway_id=GATEWAY, busy=True),
+        act.Await(reason="Creating", message="is gone", place=HERE, busy=True),
     ),
     (
         "one that a Get did not find a moment ago is not believed",
@@ -104,7 +105,7 @@ CASES: list[tuple[str, dict[str, Any], act.Action]] = [
         act.Await(
             reason="Creating",
             message="was not found, but is still listed",
-            gateway_id=GATEWAY,
+            place=HERE,
             until=NOW - 5.0 + LIST_LAG,
             busy=True,
         ),
@@ -124,7 +125,7 @@ CASES: list[tuple[str, dict[str, Any], act.Action]] = [
     (
         "a gone object's is not written before what it is busy with has ended",
         {**ORPHAN, "named": (row(mark=SIBLING, status="CREATING"),)},
-        act.Await(reason="Creating", message="leaves CREATING", gateway_id=GATEWAY, busy=True),
+        act.Await(reason="Creating", message="leaves CREATING", place=HERE, busy=True),
     ),
     (
         "a gone object's is recorded by another object all the same",
@@ -134,7 +135,7 @@ CASES: list[tuple[str, dict[str, Any], act.Action]] = [
     (
         "a gone object's lost its marker since the List",
         {**ORPHAN, "target": target(description=None)},
-        act.TakeUp(gateway_id=GATEWAY, target=target(description=None), adopted=True),
+        act.TakeUp(place=HERE, target=target(description=None), adopted=True),
     ),
     (
         "a gone object's is another's since the List",
@@ -158,13 +159,13 @@ CASES: list[tuple[str, dict[str, Any], act.Action]] = [
             "named": (row(TWIN, mark=None, status="DELETING"), UNMARKED),
             "target": target(description=None),
         },
-        act.TakeUp(gateway_id=GATEWAY, target=target(description=None), adopted=True),
+        act.TakeUp(place=HERE, target=target(description=None), adopted=True),
     ),
 ]
 
 
 @pytest.mark.parametrize(("changes", "expected"), [case[1:] for case in CASES], ids=[c[0] for c in CASES])
-def test_adoption(changes: dict[str, Any], expected: act.Action) -> None:
+def test_adoption(changes: dict[str, Any], expected: Decision) -> None:
     check(plan(unrecorded(**changes)), expected)
 
 

@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+import random
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import msgspec
 import pytest
 
 from mcp_gateway_operator.api import names
+from mcp_gateway_operator.controller.gather import Entry, recall
+from mcp_gateway_operator.controller.ports import Ports
 from mcp_gateway_operator.targets import actions as act
-from mcp_gateway_operator.targets.known.memory import Consent
-from mcp_gateway_operator.targets.known.state import State
+from mcp_gateway_operator.targets.known import Address, State
 from mcp_gateway_operator.targets.plan import plan
-from mcp_gateway_operator.targets.rules.consent import follow_consent
+from mcp_gateway_operator.targets.shape import TargetStatus
 from tests.unit.targets.builders import (
     BORN,
     GATEWAY,
+    HERE,
     NOW,
     TARGET,
+    Decision,
     check,
+    condition,
     deleted,
     details,
     recorded,
+    remembering,
     row,
     spec,
     trouble,
@@ -31,31 +38,31 @@ from tests.unit.targets.builders import (
 )
 
 WALL = datetime(2026, 11, 22, 12, 5, tzinfo=UTC)
-OPEN = Consent(url="https://consent.example.com/1", expires=WALL + timedelta(minutes=5))
+OPEN = Address(url="https://consent.example.com/1", expires=WALL + timedelta(minutes=5))
 PENDING = row(status="CREATE_PENDING_AUTH")
 CODE = spec(oauth_grant_type="AUTHORIZATION_CODE")
-KNOWN = {"details": details(PENDING, url=OPEN.url), "consent": OPEN, "consent_ends": NOW + 300.0}
+KNOWN = {"details": details(PENDING, url=OPEN.url), "shown": OPEN, "consent_ends": NOW + 300.0}
 FRESH = {**KNOWN, "consent_since": NOW - 60.0}
 LONG_AGO = {**KNOWN, "consent_since": NOW - 900.0}
 RUN_OUT = {**LONG_AGO, "consent_ends": NOW - 1.0}
 REFUSED = trouble(
     kind="conflict",
     message="AWS waits for consent and refuses it: words.",
-    awaits_consent="CREATE_PENDING_AUTH",
+    awaits_consent=TargetStatus.CREATE_PENDING_AUTH,
     at=NOW - 5.0,
     until=NOW - 4.0,
 )
 ASKED = {"annotations": {names.GATEWAY_ANNOTATION: GATEWAY, names.SYNC_ANNOTATION: "again"}}
-SYNCHRONIZE = act.Synchronize(gateway_id=GATEWAY, target_id=TARGET, cause=act.Cause.REQUEST, request="again")
+SYNCHRONIZE = act.Synchronize(place=HERE, target_id=TARGET, cause=act.Cause.REQUEST, request="again")
 
 
 def waiting(message: str, **changes: Any) -> act.Blocked:
     """Return the wait for a person."""
-    usual = {"reason": "PendingAuthorization", "gateway_id": GATEWAY, "synced": True}
+    usual = {"reason": "PendingAuthorization", "place": HERE, "synced": True}
     return act.Blocked(message=message, **{**usual, **changes})
 
 
-CASES: tuple[tuple[str, dict[str, Any], act.Action], ...] = (
+CASES: tuple[tuple[str, dict[str, Any], Decision], ...] = (
     (
         "the gateway was listed a moment ago",
         {"memory": FRESH},
@@ -103,7 +110,7 @@ CASES: tuple[tuple[str, dict[str, Any], act.Action], ...] = (
                 "trouble": trouble(awaits_consent="UPDATE_PENDING_AUTH", until=NOW - 1.0),
             },
         },
-        act.Read(gateway_id=GATEWAY, target_id=TARGET),
+        act.Read(place=HERE, target_id=TARGET),
     ),
 )
 
@@ -111,29 +118,29 @@ CASES: tuple[tuple[str, dict[str, Any], act.Action], ...] = (
 @pytest.mark.parametrize(
     ("changes", "expected"), [case[1:] for case in CASES], ids=[case[0] for case in CASES]
 )
-def test_plan(changes: dict[str, Any], expected: act.Action) -> None:
+def test_plan(changes: dict[str, Any], expected: Decision) -> None:
     check(plan(recorded(of=CODE, recorded=PENDING, **changes)), expected)
 
 
 @pytest.mark.parametrize(
     ("memory", "expected"),
     [
-        (FRESH, act.Delete(gateway_id=GATEWAY, target_id=TARGET)),
+        (FRESH, act.Delete(place=HERE, target_id=TARGET)),
         (
             {**LONG_AGO, "trouble": REFUSED},
             waiting("words. The target is deleted when", until=NOW + 300.0, synced=False),
         ),
         (
             {**LONG_AGO, "trouble": trouble(awaits_consent=PENDING.summary.status, at=NOW - 20.0, until=0.0)},
-            act.Delete(gateway_id=GATEWAY, target_id=TARGET),
+            act.Delete(place=HERE, target_id=TARGET),
         ),
     ],
     ids=["asked once", "refused", "refused before the deletion"],
 )
-def test_deletion(memory: dict[str, Any], expected: act.Action) -> None:
+def test_deletion(memory: dict[str, Any], expected: Decision) -> None:
     state = deleted(of=CODE, recorded=PENDING, memory=memory)
     if state.memory.trouble is not None:
-        state.memory.trouble = trouble_of_generation(state)
+        state = remembering(state, trouble=trouble_of_generation(state))
     check(plan(state), expected)
 
 
@@ -146,16 +153,16 @@ def trouble_of_generation(state: State) -> Any:
 def followed(**changes: Any) -> State:
     """Return a state after the consent was followed."""
     state = recorded(of=CODE, **changes)
-    follow_consent(state, WALL)
-    return state
+    clocks = SimpleNamespace(clock=lambda: NOW, wall=lambda: WALL, rng=random.Random(0))  # noqa: S311  -- no secret
+    return recall(state, Entry(state.own), cast(Ports, clocks))
 
 
 def test_the_address_expires_ten_minutes_after_the_change() -> None:
     state = followed(recorded=PENDING, memory={"details": details(PENDING, url=OPEN.url)})
-    assert state.memory.consent == Consent(
+    assert state.memory.consent.shown == Address(
         url=OPEN.url, expires=datetime.fromisoformat(BORN) + timedelta(minutes=10)
     )
-    assert state.memory.consent_ends == NOW + 300.0
+    assert state.memory.consent.ends == NOW + 300.0
 
 
 def test_what_status_shows_counts_after_a_restart() -> None:
@@ -164,9 +171,9 @@ def test_what_status_shows_counts_after_a_restart() -> None:
         "authorization_expires": "2026-11-22T12:06:00Z",
     }
     state = followed(recorded=PENDING, status=stored, memory={"details": details(PENDING, url=OPEN.url)})
-    assert state.memory.consent is not None
-    assert state.memory.consent.url == stored["authorization_url"]
-    assert state.memory.consent_ends == NOW + 60.0
+    assert state.memory.consent.shown is not None
+    assert state.memory.consent.shown.url == stored["authorization_url"]
+    assert state.memory.consent.ends == NOW + 60.0
 
 
 def test_what_status_shows_is_old_once_the_target_was_seen_without_consent() -> None:
@@ -174,39 +181,42 @@ def test_what_status_shows_is_old_once_the_target_was_seen_without_consent() -> 
         "authorization_url": "https://consent.example.com/0",
         "authorization_expires": "2026-11-22T12:06:00Z",
     }
-    known = {"details": details(PENDING, url=OPEN.url), "rested_at": NOW - 2.0}
+    known = {"details": details(PENDING, url=OPEN.url), "settled_at": NOW - 2.0}
     state = followed(recorded=PENDING, status=stored, memory=known)
-    assert state.memory.consent == Consent(url=OPEN.url, expires=WALL + timedelta(minutes=10))
+    assert state.memory.consent.shown == Address(url=OPEN.url, expires=WALL + timedelta(minutes=10))
 
 
 @pytest.mark.parametrize(("ends", "acted"), [(WALL + timedelta(seconds=1), "again"), (WALL, "")])
 def test_a_request_for_an_address_that_is_open_is_fulfilled(ends: datetime, acted: str) -> None:
-    shown = Consent(url=OPEN.url, expires=ends)
-    state = followed(recorded=PENDING, meta=ASKED, memory={**FRESH, "consent": shown})
-    assert state.memory.synced_request == acted
+    shown = Address(url=OPEN.url, expires=ends)
+    state = followed(recorded=PENDING, meta=ASKED, memory={**FRESH, "shown": shown})
+    assert state.own.synced_request == acted
 
 
 @pytest.mark.parametrize("status", ["READY", "FAILED", "SYNCHRONIZE_UNSUCCESSFUL"])
 def test_it_is_over_when_the_state_is(status: str) -> None:
     state = followed(recorded=row(status=status), memory=FRESH)
-    assert (state.memory.consent, state.memory.consent_since) == (None, None)
-    assert state.memory.rested_at == NOW
+    assert (state.memory.consent.shown, state.memory.consent.since) == (None, None)
+    assert state.memory.consent.settled_at == NOW
 
 
 def test_a_state_in_progress_tells_nothing() -> None:
     state = followed(recorded=row(status="SYNCHRONIZING"), memory=FRESH)
-    assert (state.memory.consent, state.memory.rested_at) == (OPEN, None)
+    assert (state.memory.consent.shown, state.memory.consent.settled_at) == (OPEN, None)
+
+
+SPOKEN_OF = {"conditions": (condition(status="False"),)}
 
 
 @pytest.mark.parametrize(
     ("status", "changes", "expected"),
     [
-        ({"observed_generation": 1}, {}, "TargetFailed"),
-        ({"observed_generation": 0}, {}, "sync"),
-        ({"observed_generation": 0}, {"indexed_for": 1}, "TargetFailed"),
-        ({"observed_generation": 1}, {"meta": ASKED}, "sync"),
-        ({"observed_generation": 1, "last_sync_request": "again"}, {"meta": ASKED}, "TargetFailed"),
-        ({"observed_generation": 0}, {"meta": ASKED, "sync_denied": True}, "TargetFailed"),
+        (SPOKEN_OF, {}, "TargetFailed"),
+        ({}, {}, "sync"),
+        ({}, {"indexed_for": 1}, "TargetFailed"),
+        (SPOKEN_OF, {"meta": ASKED}, "sync"),
+        ({**SPOKEN_OF, "last_sync_request": "again"}, {"meta": ASKED}, "TargetFailed"),
+        ({}, {"meta": ASKED, "sync_denied": True}, "TargetFailed"),
     ],
 )
 def test_renewal(status: dict[str, Any], changes: dict[str, Any], expected: str) -> None:

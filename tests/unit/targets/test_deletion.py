@@ -10,21 +10,24 @@ import pytest
 
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.targets import actions as act
-from mcp_gateway_operator.targets.known.memory import Verified
-from mcp_gateway_operator.targets.known.state import State
+from mcp_gateway_operator.targets.known import NOWHERE, GatewayView, Place, State, Verified
 from mcp_gateway_operator.targets.plan import plan
 from tests.unit.targets.builders import (
     ELSEWHERE,
     FOREIGN,
     GATEWAY,
+    HERE,
     NOW,
     RECORD,
     SIBLING,
     TARGET,
+    THERE,
     TWIN,
+    Decision,
     check,
     deleted,
     deleted_unrecorded,
+    failed,
     row,
     settings,
     spec,
@@ -34,18 +37,18 @@ from tests.unit.targets.builders import (
     views,
 )
 
-Case = tuple[str, Callable[..., State], dict[str, Any], act.Action]
+Case = tuple[str, Callable[..., State], dict[str, Any], Decision]
 
-DELETE = act.Delete(gateway_id=GATEWAY, target_id=TARGET)
-READ = act.Read(gateway_id=GATEWAY, target_id=TARGET)
+DELETE = act.Delete(place=HERE, target_id=TARGET)
+READ = act.Read(place=HERE, target_id=TARGET)
 STALE = row(read_began=NOW - 11.0)
 JUST_STARTED = settings(started_at=NOW - 20.0)
 NOTED_ELSEWHERE = {"annotations": {names.GATEWAY_ANNOTATION: ELSEWHERE}}
 
 
-def missing(since: float, **changes: Any) -> dict[str, Any]:
+def missing(since: float, **changes: Any) -> dict[Place, GatewayView]:
     """Return a gateway whose Lists have answered 404 for so many seconds."""
-    return views(view(error=("not-found", "no such gateway"), missing_since=NOW - since, **changes))
+    return views(view(error=failed("not-found", "no such gateway"), missing_since=NOW - since, **changes))
 
 
 POLICIES: list[Case] = [
@@ -101,34 +104,30 @@ ASKED: list[Case] = [
         "a row from before may have changed hands",
         deleted,
         {"recorded": STALE},
-        act.Await(
-            reason="Deleting", message="once more", gateway_id=GATEWAY, list_since=NOW - 10.0, quiet=True
-        ),
+        act.Await(reason="Deleting", message="once more", place=HERE, list_since=NOW - 10.0, quiet=True),
     ),
     (
         "a foreign row from before may have come back",
         deleted,
         {"recorded": row(mark=FOREIGN, read_began=NOW - 11.0)},
-        act.Await(
-            reason="Deleting", message="once more", gateway_id=GATEWAY, list_since=NOW - 10.0, quiet=True
-        ),
+        act.Await(reason="Deleting", message="once more", place=HERE, list_since=NOW - 10.0, quiet=True),
     ),
     (
         "a row from before, and Lists are denied",
         deleted,
-        {"recorded": STALE, "gateways": views(view(error=("access-denied", "not authorized")))},
+        {"recorded": STALE, "gateways": views(view(error=failed("access-denied", "not authorized")))},
         act.Blocked(
             reason="AccessDenied",
             message="not authorized",
             stalled=True,
-            gateway_id=GATEWAY,
+            place=HERE,
         ),
     ),
     (
         "a row from before, and Lists fail",
         deleted,
-        {"recorded": STALE, "gateways": views(view(error=("transient", "503")))},
-        act.Blocked(reason="AWSUnavailable", message="503", gateway_id=GATEWAY),
+        {"recorded": STALE, "gateways": views(view(error=failed("transient", "503")))},
+        act.Blocked(reason="AWSUnavailable", message="503", place=HERE),
     ),
     (
         "foreign",
@@ -146,15 +145,13 @@ ASKED: list[Case] = [
         "going",
         deleted,
         {"recorded": row(status="DELETING")},
-        act.Await(reason="Deleting", message="is deleting", gateway_id=GATEWAY, busy=True),
+        act.Await(reason="Deleting", message="is deleting", place=HERE, busy=True),
     ),
     (
         "asked and not seen yet",
         deleted,
         {"memory": {"delete_asked": NOW - 9.0}},
-        act.Await(
-            reason="Deleting", message="still reports READY", gateway_id=GATEWAY, busy=True, until=NOW + 1.0
-        ),
+        act.Await(reason="Deleting", message="still reports READY", place=HERE, busy=True, until=NOW + 1.0),
     ),
     ("asked and come back", deleted, {"memory": {"delete_asked": NOW - 10.0}}, DELETE),
     (
@@ -162,16 +159,14 @@ ASKED: list[Case] = [
         deleted,
         {
             "recorded": row(absent_at=NOW - 1.0),
-            "memory": {"deleting_since": NOW - 12.0, "delete_asked": NOW - 11.0},
+            "memory": {"ending_since": NOW - 12.0, "delete_asked": NOW - 11.0},
         },
-        act.Await(
-            reason="Deleting", message="still reports READY", gateway_id=GATEWAY, busy=True, until=NOW + 9.0
-        ),
+        act.Await(reason="Deleting", message="still reports READY", place=HERE, busy=True, until=NOW + 9.0),
     ),
     (
         "a 404 from before the deletion says nothing",
         deleted,
-        {"recorded": row(absent_at=NOW - 2.0), "memory": {"deleting_since": NOW - 1.0}},
+        {"recorded": row(absent_at=NOW - 2.0), "memory": {"ending_since": NOW - 1.0}},
         DELETE,
     ),
     ("asked while creating", deleted, {"recorded": row(status="CREATING")}, DELETE),
@@ -182,9 +177,7 @@ ASKED: list[Case] = [
             "recorded": row(status="CREATING"),
             "memory": {"trouble": trouble(kind="conflict", generation=2, until=NOW - 0.5)},
         },
-        act.Await(
-            reason="Deleting", message="does not delete a target in CREATING", gateway_id=GATEWAY, busy=True
-        ),
+        act.Await(reason="Deleting", message="does not delete a target in CREATING", place=HERE, busy=True),
     ),
     (
         "a conflict from before the deletion says nothing",
@@ -221,7 +214,7 @@ CONFIRMED: list[Case] = [
         "not listed since the start",
         deleted,
         {"recorded": None, "gateways": views(view(listed_at=None))},
-        act.Await(reason="Queued", message="first list", gateway_id=GATEWAY, list_since=0.0, quiet=True),
+        act.Await(reason="Queued", message="first list", place=HERE, list_since=0.0, quiet=True),
     ),
     (
         "a 404 and a List after it",
@@ -233,17 +226,13 @@ CONFIRMED: list[Case] = [
         "no List since the 404",
         deleted,
         {**ASKED_BEFORE, "recorded": None, "absences": (NOW - 5.0, NOW)},
-        act.Await(
-            reason="Deleting", message="confirms", gateway_id=GATEWAY, list_since=NOW - 5.0, quiet=True
-        ),
+        act.Await(reason="Deleting", message="confirms", place=HERE, list_since=NOW - 5.0, quiet=True),
     ),
     (
         "still listed after the 404",
         deleted,
         {**ASKED_BEFORE, "recorded": None, "absences": (NOW - 9.0, NOW - 6.0), "still_listed": True},
-        act.Await(
-            reason="Deleting", message="confirms", gateway_id=GATEWAY, list_since=NOW - 6.0, quiet=True
-        ),
+        act.Await(reason="Deleting", message="confirms", place=HERE, list_since=NOW - 6.0, quiet=True),
     ),
     (
         "the id may be newer than what reads show",
@@ -270,9 +259,7 @@ CONFIRMED: list[Case] = [
             "was_listed": False,
             "settings": settings(started_at=NOW - 62.0),
         },
-        act.Await(
-            reason="Deleting", message="confirms", gateway_id=GATEWAY, list_since=NOW - 1.0, quiet=True
-        ),
+        act.Await(reason="Deleting", message="confirms", place=HERE, list_since=NOW - 1.0, quiet=True),
     ),
     (
         "gone before we asked, so it may have been created again by a predecessor",
@@ -281,7 +268,7 @@ CONFIRMED: list[Case] = [
         act.Await(
             reason="Deleting",
             message="comes to light",
-            gateway_id=GATEWAY,
+            place=HERE,
             list_since=NOW + 55.0,
             until=NOW + 55.0,
         ),
@@ -293,7 +280,7 @@ CONFIRMED: list[Case] = [
         act.Await(
             reason="Deleting",
             message="comes to light",
-            gateway_id=GATEWAY,
+            place=HERE,
             list_since=NOW + 45.0,
             until=NOW + 45.0,
         ),
@@ -302,13 +289,13 @@ CONFIRMED: list[Case] = [
         "the successor came to light",
         deleted,
         {**GONE, "marked": (row(TWIN),)},
-        act.Read(gateway_id=GATEWAY, target_id=TWIN),
+        act.Read(place=HERE, target_id=TWIN),
     ),
     (
         "the successor is ours",
         deleted,
         {**GONE, "marked": (row(TWIN),), "target": target(target_id=TWIN)},
-        act.TakeUp(gateway_id=GATEWAY, target=target(target_id=TWIN)),
+        act.TakeUp(place=HERE, target=target(target_id=TWIN)),
     ),
     (
         "a copy under another name stays",
@@ -325,20 +312,20 @@ GATEWAYS: list[Case] = [
         "missing for a moment, whatever was listed before",
         deleted,
         {"gateways": missing(10.0)},
-        act.Blocked(reason="GatewayNotFound", message="five minutes", until=NOW + 290.0, gateway_id=GATEWAY),
+        act.Blocked(reason="GatewayNotFound", message="five minutes", until=NOW + 290.0, place=HERE),
     ),
-    ("missing for five minutes", deleted, {"gateways": missing(300.0)}, act.CheckGateway(gateway_id=GATEWAY)),
+    ("missing for five minutes", deleted, {"gateways": missing(300.0)}, act.CheckGateway(place=HERE)),
     (
         "GetGateway finds it",
         deleted,
         {"gateways": missing(300.0), "memory": {"gateway_answered": NOW - 1.0}},
-        act.Blocked(reason="GatewayNotFound", message="the gateway is", until=NOW + 59.0, gateway_id=GATEWAY),
+        act.Blocked(reason="GatewayNotFound", message="the gateway is", until=NOW + 59.0, place=HERE),
     ),
     (
         "GetGateway is asked again",
         deleted,
         {"gateways": missing(300.0), "memory": {"gateway_answered": NOW - 60.0}},
-        act.CheckGateway(gateway_id=GATEWAY),
+        act.CheckGateway(place=HERE),
     ),
     (
         "GetGateway fails",
@@ -356,7 +343,7 @@ GATEWAYS: list[Case] = [
         "gone before, here again, and missing since a moment",
         deleted,
         {"gateways": missing(1.0), **CHECKED},
-        act.Blocked(reason="GatewayNotFound", message="five minutes", until=NOW + 299.0, gateway_id=GATEWAY),
+        act.Blocked(reason="GatewayNotFound", message="five minutes", until=NOW + 299.0, place=HERE),
     ),
     *(
         (
@@ -367,7 +354,7 @@ GATEWAYS: list[Case] = [
                 reason="WrongAccountOrRegion",
                 message=f"made in account 123456789012, Region us-east-1, but the operator works in {where}:",
                 stalled=True,
-                gateway_id=GATEWAY,
+                place=HERE,
                 list_since=NOW,
             ),
         )
@@ -389,7 +376,7 @@ GATEWAYS: list[Case] = [
             reason="WrongAccountOrRegion",
             message="account unknown",
             stalled=True,
-            gateway_id=GATEWAY,
+            place=HERE,
             list_since=NOW,
         ),
     ),
@@ -401,17 +388,17 @@ UNRECORDED: list[Case] = [
     (
         "nothing was ever sent",
         deleted_unrecorded,
-        {"memory": {"protected_here": True}, "gateways": {}},
+        {"memory": {"only_writer": True}, "gateways": {}},
         act.Release(event="Released", message="No target was made"),
     ),
     (
         "a Create got no answer",
         deleted_unrecorded,
-        {"memory": {"protected_here": True, "unsure_since": NOW - 5.0}},
+        {"memory": {"only_writer": True, "unsure_since": NOW - 5.0}},
         act.Await(
             reason="Deleting",
             message="comes to light",
-            gateway_id=GATEWAY,
+            place=HERE,
             list_since=NOW + 70.0,
             until=NOW + 70.0,
         ),
@@ -421,7 +408,7 @@ UNRECORDED: list[Case] = [
         deleted_unrecorded,
         {
             "memory": {
-                "protected_here": True,
+                "only_writer": True,
                 "verified": Verified(digest="", fingerprint=None, updated_at=""),
             },
             "marked": (row(),),
@@ -435,7 +422,7 @@ UNRECORDED: list[Case] = [
         act.Await(
             reason="Deleting",
             message="comes to light",
-            gateway_id=GATEWAY,
+            place=HERE,
             list_since=NOW + 55.0,
             until=NOW + 55.0,
         ),
@@ -444,7 +431,7 @@ UNRECORDED: list[Case] = [
         "the List that would tell is late",
         deleted_unrecorded,
         {"settings": settings(started_at=NOW - 79.0)},
-        act.Await(reason="Deleting", message="comes to light", gateway_id=GATEWAY, list_since=NOW - 4.0),
+        act.Await(reason="Deleting", message="comes to light", place=HERE, list_since=NOW - 4.0),
     ),
     (
         "nothing came to light",
@@ -457,25 +444,25 @@ UNRECORDED: list[Case] = [
         "found by marker, and recorded to follow its deletion",
         deleted_unrecorded,
         {"marked": (row(),), "target": target()},
-        act.TakeUp(gateway_id=GATEWAY, target=target()),
+        act.TakeUp(place=HERE, target=target()),
     ),
     (
         "found by marker, but it changed hands",
         deleted_unrecorded,
         {"marked": (row(),), "target": target(description=f"[mcps {FOREIGN}]")},
-        act.Await(reason="Deleting", message="once more", gateway_id=GATEWAY, list_since=NOW, quiet=True),
+        act.Await(reason="Deleting", message="once more", place=HERE, list_since=NOW, quiet=True),
     ),
     (
         "found by marker, but a Get answered 404",
         deleted_unrecorded,
         {"marked": (row(absent_at=NOW - 10.0),)},
-        act.Await(reason="Deleting", message="not found", gateway_id=GATEWAY, until=NOW + 50.0, busy=True),
+        act.Await(reason="Deleting", message="not found", place=HERE, until=NOW + 50.0, busy=True),
     ),
     (
         "the gateway is missing",
         deleted_unrecorded,
         {"gateways": missing(10.0, listed_at=None), "marked": (row(),)},
-        act.Blocked(reason="GatewayNotFound", message="five minutes", until=NOW + 290.0, gateway_id=GATEWAY),
+        act.Blocked(reason="GatewayNotFound", message="five minutes", until=NOW + 290.0, place=HERE),
     ),
     (
         "the gateway is gone with all that it held",
@@ -487,21 +474,21 @@ UNRECORDED: list[Case] = [
         "another gateway is not gone",
         deleted_unrecorded,
         {
-            "gateways": {**missing(300.0), **views(view(gateway_id=ELSEWHERE, listed_at=None))},
+            "gateways": {**missing(300.0), **views(view(place=THERE, listed_at=None))},
             **CHECKED,
         },
-        act.Await(reason="Queued", message=ELSEWHERE, gateway_id=ELSEWHERE, list_since=0.0, quiet=True),
+        act.Await(reason="Queued", message=ELSEWHERE, place=THERE, list_since=0.0, quiet=True),
     ),
     (
         "the gateway of an earlier Create is looked at, whatever else is known",
         deleted_unrecorded,
         {"meta": NOTED_ELSEWHERE},
-        act.Await(reason="Queued", message=ELSEWHERE, gateway_id=ELSEWHERE, list_since=0.0, quiet=True),
+        act.Await(reason="Queued", message=ELSEWHERE, place=THERE, list_since=0.0, quiet=True),
     ),
     (
         "there is no gateway at all",
         deleted_unrecorded,
-        {"gateways": {}, "gateway_id": "", "meta": {"annotations": {}}},
+        {"gateways": {}, "place": NOWHERE, "meta": {"annotations": {}}},
         act.Release(event="Released", message="No gateway holds a target of it."),
     ),
 ]
@@ -512,5 +499,5 @@ CASES = POLICIES + ASKED + CONFIRMED + GATEWAYS + UNRECORDED
 @pytest.mark.parametrize(
     ("build", "changes", "expected"), [case[1:] for case in CASES], ids=[case[0] for case in CASES]
 )
-def test_plan(build: Callable[..., State], changes: dict[str, Any], expected: act.Action) -> None:
+def test_plan(build: Callable[..., State], changes: dict[str, Any], expected: Decision) -> None:
     check(plan(build(**changes)), expected)

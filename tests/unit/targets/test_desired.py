@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from agentcore_simulator.protocol.request_validation import service_validator
 from mcp_gateway_operator.api.types import ApiKeySpec, MCPServerSpec, McpToolSchema, S3ToolSchema
 from mcp_gateway_operator.api.validation import validate
-from mcp_gateway_operator.targets.shape.desired import target_request
+from mcp_gateway_operator.targets.shape import target_request
 from tests.unit.targets.builders import GATEWAY, NAME, OURS, TARGET, spec
 from tests.unit.targets.strategies import KEY_PROVIDER, specs
 

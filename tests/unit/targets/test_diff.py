@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mcp_gateway_operator.api.types import ApiKeySpec, IamSpec, MCPServerSpec, McpToolSchema, S3ToolSchema
-from mcp_gateway_operator.targets.shape.desired import target_request
-from mcp_gateway_operator.targets.shape.diff import (
+from mcp_gateway_operator.targets.shape import (
     FieldDiff,
     Flat,
     describe_diffs,
@@ -20,6 +19,7 @@ from mcp_gateway_operator.targets.shape.diff import (
     filled_in_by_aws,
     flatten,
     flatten_target,
+    target_request,
 )
 from tests.unit.targets.builders import (
     ACCOUNT,

@@ -6,14 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mcp_gateway_operator.targets.rules import backoff, classify
 from mcp_gateway_operator.targets.rules.failures import (
     DRIFT_BASE,
     DRIFT_MAX,
     REPAIR_BASE,
     REPAIR_MAX,
     FailureClass,
-    backoff,
-    classify,
 )
 
 PROBE = "Failed to connect and fetch tools from the provided MCP target server."

@@ -8,14 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_gateway_operator.targets.shape.marker import (
-    MAX_DESCRIPTION,
-    find_marker,
-    marker_of,
-    owner_code,
-    with_marker,
-    without_marker,
-)
+from mcp_gateway_operator.targets.shape import find_marker, marker_of, owner_code, without_marker
+from mcp_gateway_operator.targets.shape.naming import MAX_DESCRIPTION, with_marker
 
 OWNERS = st.text(min_size=1, max_size=40)
 PLAIN = st.text(max_size=250).filter(lambda text: "[mcps " not in text)

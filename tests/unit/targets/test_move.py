@@ -9,17 +9,21 @@ import pytest
 
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.targets import actions as act
-from mcp_gateway_operator.targets.known.state import LIST_LAG
+from mcp_gateway_operator.targets.known import LIST_LAG
 from mcp_gateway_operator.targets.plan import plan
 from tests.unit.targets.builders import (
     ELSEWHERE,
     FOREIGN,
     GATEWAY,
+    HERE,
     NOW,
     RECORD,
     TARGET,
+    THERE,
     TWIN,
+    Decision,
     check,
+    failed,
     row,
     target,
     trouble,
@@ -32,16 +36,16 @@ TOWARDS = [
     (
         "the first List of the new gateway is awaited",
         {"there": {"gateways": listed(listed_at=None)}},
-        act.Await(reason="Moving", message="first list", gateway_id=ELSEWHERE, list_since=0.0, quiet=True),
+        act.Await(reason="Moving", message="first list", place=THERE, list_since=0.0, quiet=True),
     ),
     (
         "a new gateway that does not exist is reported, and nothing is entered",
-        {"there": {"gateways": listed(error=("not-found", "no"))}},
+        {"there": {"gateways": listed(error=failed("not-found", "no"))}},
         act.Blocked(
             reason="GatewayNotFound",
             message=f"Moving from gateway {GATEWAY} to {ELSEWHERE}: Gateway {ELSEWHERE} does not exist",
             stalled=True,
-            gateway_id=ELSEWHERE,
+            place=THERE,
         ),
     ),
     (
@@ -52,12 +56,12 @@ TOWARDS = [
     (
         "the new gateway is entered before anything can go there",
         {},
-        act.Move(gateway_id=ELSEWHERE, message="the target is made there"),
+        act.Move(place=THERE, message="the target is made there"),
     ),
     (
         "then the annotation says so",
         {"moves": (BLANK,)},
-        act.Protect(gateway_id=ELSEWHERE),
+        act.Protect(place=THERE),
     ),
     (
         "then the object is read",
@@ -67,7 +71,7 @@ TOWARDS = [
     (
         "an annotation of old is not enough",
         {"there": {"meta": NOTED, "fresh": True}},
-        act.Move(gateway_id=ELSEWHERE, message="the target is made there"),
+        act.Move(place=THERE, message="the target is made there"),
     ),
     (
         "a full gateway is reported",
@@ -85,7 +89,7 @@ TOWARDS = [
         act.Await(
             reason="Moving",
             message="did not answer the last Create",
-            gateway_id=ELSEWHERE,
+            place=THERE,
             list_since=NOW,
             until=NOW - 20.0 + LIST_LAG,
         ),
@@ -93,17 +97,17 @@ TOWARDS = [
     (
         "a target with our marker there is read",
         {"moves": (BLANK,), "there": {"marked": (seen(),)}},
-        elsewhere(act.Read(gateway_id=ELSEWHERE, target_id=TWIN)),
+        elsewhere(act.Read(place=THERE, target_id=TWIN)),
     ),
     (
         "and taken up",
         {"moves": (BLANK,), "there": {"marked": (seen(),), "target": target(target_id=TWIN)}},
-        elsewhere(act.TakeUp(gateway_id=ELSEWHERE, target=target(target_id=TWIN))),
+        elsewhere(act.TakeUp(place=THERE, target=target(target_id=TWIN))),
     ),
     (
         "the way back reads the target that was left",
         {"moves": (KNOWN,), "there": {"record": KNOWN, "recorded": seen()}},
-        elsewhere(act.Read(gateway_id=ELSEWHERE, target_id=TWIN)),
+        elsewhere(act.Read(place=THERE, target_id=TWIN)),
     ),
     (
         "and takes it up",
@@ -111,14 +115,12 @@ TOWARDS = [
             "moves": (KNOWN,),
             "there": {"record": KNOWN, "recorded": seen(), "target": target(target_id=TWIN)},
         },
-        elsewhere(act.TakeUp(gateway_id=ELSEWHERE, target=target(target_id=TWIN))),
+        elsewhere(act.TakeUp(place=THERE, target=target(target_id=TWIN))),
     ),
     (
         "but not one that is being deleted",
         {"moves": (KNOWN,), "there": {"record": KNOWN, "recorded": seen(status="DELETING")}},
-        act.Await(
-            reason="Moving", message=f"until the earlier target {TWIN}", gateway_id=ELSEWHERE, busy=True
-        ),
+        act.Await(reason="Moving", message=f"until the earlier target {TWIN}", place=THERE, busy=True),
     ),
     (
         "nor one of which reads disagree",
@@ -130,17 +132,17 @@ TOWARDS = [
                 "target": target(target_id=TWIN, status="DELETING"),
             },
         },
-        act.Await(reason="Moving", message="disagree", gateway_id=ELSEWHERE, list_since=NOW),
+        act.Await(reason="Moving", message="disagree", place=THERE, list_since=NOW),
     ),
     (
         "one that changed hands is not the object's any more",
         {"moves": (KNOWN,), "there": {"record": KNOWN, "recorded": seen(mark=FOREIGN)}},
-        act.Forget(gateway_id=ELSEWHERE, event="ForeignMarker", message="another installation"),
+        act.Forget(place=THERE, event="ForeignMarker", message="another installation"),
     ),
     (
         "one that is not found is asked for",
         {"moves": (KNOWN,), "there": {"record": KNOWN}},
-        elsewhere(act.Read(gateway_id=ELSEWHERE, target_id=TWIN)),
+        elsewhere(act.Read(place=THERE, target_id=TWIN)),
     ),
     (
         "one that is gone is made anew",
@@ -154,7 +156,7 @@ TOWARDS = [
             "recorded": None,
             "gateways": views(view(listed_at=None)),
         },
-        act.Await(reason="Queued", message="first list", gateway_id=GATEWAY, list_since=0.0, quiet=True),
+        act.Await(reason="Queued", message="first list", place=HERE, list_since=0.0, quiet=True),
     ),
     (
         "a paused object does not move",
@@ -172,7 +174,7 @@ TOWARDS = [
 @pytest.mark.parametrize(
     ("changes", "expected"), [case[1:] for case in TOWARDS], ids=[case[0] for case in TOWARDS]
 )
-def test_towards_the_new_gateway(changes: dict[str, Any], expected: act.Action) -> None:
+def test_towards_the_new_gateway(changes: dict[str, Any], expected: Decision) -> None:
     check(plan(moving(**changes)), expected)
 
 
@@ -181,6 +183,6 @@ def test_the_create_goes_to_the_new_gateway() -> None:
     old = row(status="FAILED")
     action = plan(moving(moves=(BLANK,), recorded=old, there={"meta": NOTED, "fresh": True}))
     assert isinstance(action, act.AtPlace)
-    assert action.gateway_id == ELSEWHERE
+    assert action.place == THERE
     assert isinstance(action.step, act.Create)
-    assert action.step.gateway_id == ELSEWHERE
+    assert action.step.place == THERE

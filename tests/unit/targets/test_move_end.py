@@ -8,18 +8,22 @@ import pytest
 
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.targets import actions as act
-from mcp_gateway_operator.targets.known.state import State
+from mcp_gateway_operator.targets.known import State
 from mcp_gateway_operator.targets.plan import plan
 from tests.unit.targets.builders import (
     BORN,
     ELSEWHERE,
     FOREIGN,
     GATEWAY,
+    HERE,
     NOW,
     RECORD,
     TARGET,
+    THERE,
     TWIN,
+    Decision,
     check,
+    failed,
     row,
     settings,
     spec,
@@ -32,39 +36,37 @@ REMOVING = [
         "what is left over is read once more",
         [at(KNOWN, recorded=seen())],
         {},
-        act.Await(reason="Moving", message="before one is deleted", gateway_id=ELSEWHERE, list_since=NOW),
+        act.Await(reason="Moving", message="before one is deleted", place=THERE, list_since=NOW),
     ),
     (
         "and not touched before status says which target is the object's",
         [due()],
         {"memory": {"record": RECORD}},
-        act.Await(reason="Moving", message="before one is deleted", gateway_id=ELSEWHERE, list_since=NOW),
+        act.Await(reason="Moving", message="before one is deleted", place=THERE, list_since=NOW),
     ),
     (
         "nor on a row from before",
         [due(recorded=seen(read_began=NOW - 60.0))],
         {},
-        act.Await(
-            reason="Deleting", message="once more", gateway_id=ELSEWHERE, list_since=NOW - 10.0, quiet=True
-        ),
+        act.Await(reason="Deleting", message="once more", place=THERE, list_since=NOW - 10.0, quiet=True),
     ),
     (
         "then it is deleted",
         [due()],
         {},
-        elsewhere(act.Delete(gateway_id=ELSEWHERE, target_id=TWIN)),
+        elsewhere(act.Delete(place=THERE, target_id=TWIN)),
     ),
     (
         "and awaited",
         [due(recorded=seen(status="DELETING"))],
         {},
-        act.Await(reason="Deleting", message="AWS is deleting", gateway_id=ELSEWHERE, busy=True),
+        act.Await(reason="Deleting", message="AWS is deleting", place=THERE, busy=True),
     ),
     (
         "and looked for when it does not show",
         [due(recorded=None)],
         {},
-        elsewhere(act.Read(gateway_id=ELSEWHERE, target_id=TWIN)),
+        elsewhere(act.Read(place=THERE, target_id=TWIN)),
     ),
     (
         "and forgotten when it is gone",
@@ -76,19 +78,19 @@ REMOVING = [
             )
         ],
         {},
-        act.Forget(gateway_id=ELSEWHERE, event="Deleted", message="is gone"),
+        act.Forget(place=THERE, event="Deleted", message="is gone"),
     ),
     (
         "one that changed hands is forgotten untouched",
         [due(recorded=seen(mark=FOREIGN))],
         {},
-        act.Forget(gateway_id=ELSEWHERE, event="ForeignMarker", message="another installation"),
+        act.Forget(place=THERE, event="ForeignMarker", message="another installation"),
     ),
     (
         "a gateway that was only entered by this process is forgotten",
-        [due(None, memory={"protected_here": True})],
+        [due(None, memory={"only_writer": True})],
         {},
-        act.Forget(gateway_id=ELSEWHERE, event="Released", message="No target was made"),
+        act.Forget(place=THERE, event="Released", message="No target was made"),
     ),
     (
         "one that another process entered is listed late enough to show what that made",
@@ -97,7 +99,7 @@ REMOVING = [
         act.Await(
             reason="Deleting",
             message="never recorded",
-            gateway_id=ELSEWHERE,
+            place=THERE,
             list_since=NOW + 55.0,
             until=NOW + 55.0,
         ),
@@ -106,26 +108,24 @@ REMOVING = [
         "what it made is read",
         [due(None, marked=(seen(),))],
         {},
-        elsewhere(act.Read(gateway_id=ELSEWHERE, target_id=TWIN)),
+        elsewhere(act.Read(place=THERE, target_id=TWIN)),
     ),
     (
         "a gateway that is gone is forgotten",
         [
             due(
-                gateways=listed(error=("not-found", "no"), missing_since=NOW - 400.0),
+                gateways=listed(error=failed("not-found", "no"), missing_since=NOW - 400.0),
                 memory={"gateway_gone": True},
             )
         ],
         {},
-        act.Forget(gateway_id=ELSEWHERE, event="Released", message="is gone, and its targets"),
+        act.Forget(place=THERE, event="Released", message="is gone, and its targets"),
     ),
     (
         "one that is missing since a moment is not",
-        [due(gateways=listed(error=("not-found", "no"), missing_since=NOW - 100.0))],
+        [due(gateways=listed(error=failed("not-found", "no"), missing_since=NOW - 100.0))],
         {},
-        act.Blocked(
-            reason="GatewayNotFound", message="five minutes", until=NOW + 200.0, gateway_id=ELSEWHERE
-        ),
+        act.Blocked(reason="GatewayNotFound", message="five minutes", until=NOW + 200.0, place=THERE),
     ),
     (
         "a denied Delete is waited for",
@@ -137,25 +137,25 @@ REMOVING = [
         "Retain is the way out of it",
         [due(memory={"trouble": trouble(**DENIED)})],
         {"of": spec(deletion_policy="Retain")},
-        act.Forget(gateway_id=ELSEWHERE, event="Retained", message="deletionPolicy is Retain"),
+        act.Forget(place=THERE, event="Retained", message="deletionPolicy is Retain"),
     ),
     (
         "Retain keeps nothing that can be deleted",
         [due()],
         {"of": spec(deletion_policy="Retain")},
-        elsewhere(act.Delete(gateway_id=ELSEWHERE, target_id=TWIN)),
+        elsewhere(act.Delete(place=THERE, target_id=TWIN)),
     ),
     (
         "one that waits does not hold back the other",
         [due(recorded=seen(status="DELETING")), due(THIRD, recorded=row("TARGET0003"))],
         {},
-        elsewhere(act.Delete(gateway_id=GATEWAY, target_id="TARGET0003"), THIRD.gateway_id),
+        elsewhere(act.Delete(place=HERE, target_id="TARGET0003"), THIRD.place),
     ),
     (
         "a blocked rename does not keep the old target",
         [due()],
         {"rename_blocked": "taken"},
-        elsewhere(act.Delete(gateway_id=ELSEWHERE, target_id=TWIN)),
+        elsewhere(act.Delete(place=THERE, target_id=TWIN)),
     ),
 ]
 
@@ -163,11 +163,11 @@ REMOVING = [
 @pytest.mark.parametrize(
     ("leftovers", "changes", "expected"), [case[1:] for case in REMOVING], ids=[case[0] for case in REMOVING]
 )
-def test_removing_what_is_left(leftovers: list[State], changes: dict[str, Any], expected: act.Action) -> None:
+def test_removing_what_is_left(leftovers: list[State], changes: dict[str, Any], expected: Decision) -> None:
     action = plan(settled(*leftovers, **changes))
     if isinstance(action, act.Settled):
-        assert action.rest is not None
-        action = action.rest
+        assert action.leftover is not None
+        action = action.leftover
     check(action, expected)
 
 
@@ -176,8 +176,8 @@ def test_a_wait_goes_before_what_is_blocked_until_the_first_deadline() -> None:
     waits = due(THIRD, recorded=row("TARGET0003", status="DELETING"))
     action = plan(settled(blocked, waits))
     assert isinstance(action, act.Settled)
-    assert isinstance(action.rest, act.Await)
-    assert action.rest.until == NOW + 30.0
+    assert isinstance(action.leftover, act.Await)
+    assert action.leftover.until == NOW + 30.0
 
 
 NOT_YET = [
@@ -202,24 +202,24 @@ GONE: dict[str, Any] = {"recorded": None, "absences": (NOW - 8.0, NOW - 7.0)}
 ASKED: dict[str, Any] = {"memory": {"delete_asked": NOW - 9.0}}
 
 ENDING = [
-    ("its own target is deleted", [due()], {}, act.Delete(gateway_id=GATEWAY, target_id=TARGET)),
+    ("its own target is deleted", [due()], {}, act.Delete(place=HERE, target_id=TARGET)),
     (
         "and the one left over at the same time",
         [due()],
         {"recorded": row(status="DELETING")},
-        elsewhere(act.Delete(gateway_id=ELSEWHERE, target_id=TWIN)),
+        elsewhere(act.Delete(place=THERE, target_id=TWIN)),
     ),
     (
         "both are awaited",
         [due(recorded=seen(status="DELETING"))],
         {**GONE, **ASKED},
-        act.Await(reason="Deleting", message="AWS is deleting", gateway_id=ELSEWHERE, busy=True),
+        act.Await(reason="Deleting", message="AWS is deleting", place=THERE, busy=True),
     ),
     (
         "one that is gone is forgotten",
         [due(**GONE, **ASKED)],
         {"recorded": row(status="DELETING")},
-        act.Forget(gateway_id=ELSEWHERE, event="Deleted", message="is gone"),
+        act.Forget(place=THERE, event="Deleted", message="is gone"),
     ),
     (
         "one that cannot be deleted keeps the finalizer",
@@ -258,6 +258,6 @@ ENDING = [
     ("leftovers", "changes", "expected"), [case[1:] for case in ENDING], ids=[case[0] for case in ENDING]
 )
 def test_the_end_of_the_object_in_the_middle(
-    leftovers: list[State], changes: dict[str, Any], expected: act.Action
+    leftovers: list[State], changes: dict[str, Any], expected: Decision
 ) -> None:
     check(plan(dying(*leftovers, **changes)), expected)

@@ -10,11 +10,22 @@ from hypothesis import strategies as st
 
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.targets import actions as act
-from mcp_gateway_operator.targets.known.memory import Record
-from mcp_gateway_operator.targets.known.state import State
+from mcp_gateway_operator.targets.known import Place, Record, State
 from mcp_gateway_operator.targets.plan import plan
 from tests.unit.targets.any_state import likely_states, states
-from tests.unit.targets.builders import ARN, ELSEWHERE, GATEWAY, NAME, NOW, OURS, deleted, recorded, row
+from tests.unit.targets.builders import (
+    ARN,
+    HERE,
+    NAME,
+    NOW,
+    OURS,
+    THERE,
+    Decision,
+    deleted,
+    recorded,
+    remembering,
+    row,
+)
 from tests.unit.targets.test_plan_properties import (
     CLOSED_SET,
     RULES,
@@ -27,19 +38,19 @@ from tests.unit.targets.test_plan_properties import (
     paused,
 )
 
-THIRD_GATEWAY = "third-abcdefghij"
+THIRD_PLACE = Place("third-abcdefghij")
 LEFT = "TARGET0009"
 
 
 @st.composite
-def places(draw: st.DrawFn, of: State, gateway_id: str) -> State:
+def places(draw: st.DrawFn, of: State, place: Place) -> State:
     """The same object, as it may stand on another gateway."""
     any_of = draw(st.builds(recorded) | states() | likely_states())
-    any_of.memory.deleting_since = draw(st.sampled_from([NOW - 10.0, NOW - 10.0, None]))
+    any_of = remembering(any_of, ending_since=draw(st.sampled_from([NOW - 10.0, NOW - 10.0, None])))
     known = draw(st.booleans())
     held = any_of.recorded
     shown = (
-        row(LEFT, mark=draw(st.sampled_from([OURS, held.marker])), gateway_id=gateway_id)
+        row(LEFT, mark=draw(st.sampled_from([OURS, held.marker])), place=place)
         if known and held is not None
         else None
     )
@@ -49,8 +60,8 @@ def places(draw: st.DrawFn, of: State, gateway_id: str) -> State:
             shown, summary=summary, read_began=held.read_began, ready=held.ready, settled=held.settled
         )
     view = next(iter(any_of.gateways.values()), None)
-    marked = [msgspec.structs.replace(each, gateway_id=gateway_id) for each in any_of.marked]
-    named = [msgspec.structs.replace(each, gateway_id=gateway_id) for each in any_of.named]
+    marked = [msgspec.structs.replace(each, place=place) for each in any_of.marked]
+    named = [msgspec.structs.replace(each, place=place) for each in any_of.named]
     return replace(
         any_of,
         obj=of.obj,
@@ -58,12 +69,10 @@ def places(draw: st.DrawFn, of: State, gateway_id: str) -> State:
         fresh=of.fresh,
         problems=of.problems,
         target=any_of.target if draw(st.booleans()) else of.target,
-        record=Record(gateway_id=gateway_id, target_id=LEFT, gateway_arn=ARN, target_name=NAME)
-        if known
-        else None,
+        record=Record(place=place, target_id=LEFT, gateway_arn=ARN, target_name=NAME) if known else None,
         recorded=shown,
-        gateway_id=gateway_id,
-        gateways={gateway_id: msgspec.structs.replace(view, gateway_id=gateway_id)} if view else {},
+        place=place,
+        gateways={place: msgspec.structs.replace(view, place=place)} if view else {},
         marked=tuple(marked) if of.settings.marks else (),
         named=tuple(named),
         aside=True,
@@ -72,31 +81,30 @@ def places(draw: st.DrawFn, of: State, gateway_id: str) -> State:
 
 @st.composite
 def moving(draw: st.DrawFn) -> State:
-    """Any state of an object with a record, and any of what it may have elsewhere."""
+    """Any state of an object with a record, and any of what it may have on other gateways."""
     state = draw(st.sampled_from([recorded, recorded, deleted]).map(lambda build: build()) | likely_states())
     if state.record is None:
         state = recorded()
     assert state.record is not None
-    state.gateway_id = state.record.gateway_id
-    others = [each for each in (GATEWAY, ELSEWHERE, THIRD_GATEWAY) if each != state.record.gateway_id]
-    found = [draw(places(state, gateway_id)) for gateway_id in others[: draw(st.integers(0, 2))]]
+    home = state.record.place
+    state = replace(state, place=home)
+    others = [each for each in (HERE, THERE, THIRD_PLACE) if each != home]
+    found = [draw(places(state, place)) for place in others[: draw(st.integers(0, 2))]]
     on_its_way = draw(st.booleans())
+    destination: State | None = None
     if found and on_its_way and not deleting(state):
-        state.destination = found.pop()
-        noted = {**state.obj.metadata.annotations, names.GATEWAY_ANNOTATION: state.destination.gateway_id}
+        destination = found.pop()
+        noted = {**state.obj.metadata.annotations, names.GATEWAY_ANNOTATION: destination.place.gateway_id}
         if draw(st.booleans()):
             meta = msgspec.structs.replace(state.obj.metadata, annotations=noted)
-            state.obj = msgspec.structs.replace(state.obj, metadata=meta)
-            for place in (state.destination, *found):
-                place.obj = state.obj
-    state.leftovers = tuple(found)
+            obj = msgspec.structs.replace(state.obj, metadata=meta)
+            state, destination = replace(state, obj=obj), replace(destination, obj=obj)
+            found = [replace(each, obj=obj) for each in found]
     entered = [*found]
-    if state.destination is not None and (state.destination.record is not None or draw(st.booleans())):
-        entered.append(state.destination)
-    state.moves = tuple(
-        place.record or Record(gateway_id=place.gateway_id, target_id="") for place in entered
-    )
-    return state
+    if destination is not None and (destination.record is not None or draw(st.booleans())):
+        entered.append(destination)
+    moves = tuple(each.record or Record(place=each.place, target_id="") for each in entered)
+    return replace(state, destination=destination, leftovers=tuple(found), moves=moves)
 
 
 @settings(
@@ -122,15 +130,15 @@ def test_every_rule_holds_on_every_gateway(state: State) -> None:
     _release_only_when_nothing_is_left(state, action)
 
 
-def _where(state: State, action: act.Action) -> tuple[State, act.Action]:
+def _where(state: State, action: Decision) -> tuple[State, Decision]:
     if not isinstance(action, act.AtPlace):
         return state, action
     (at,) = [
         place
         for place in (state.destination, *state.leftovers)
-        if place is not None and place.gateway_id == action.gateway_id
+        if place is not None and place.place == action.place
     ]
-    assert getattr(action.step, "gateway_id", at.gateway_id) == at.gateway_id
+    assert getattr(action.step, "place", at.place) == at.place
     return at, action.step
 
 
@@ -139,27 +147,27 @@ def _goes_back(at: State, step: act.TakeUp) -> bool:
     return at.record is not None and step.target.summary.target_id == at.record.target_id
 
 
-def _no_gateway_is_touched_that_status_does_not_name(state: State, action: act.Action) -> None:
-    entered = {place.gateway_id for place in state.moves}
+def _no_gateway_is_touched_that_status_does_not_name(state: State, action: Decision) -> None:
+    entered = {each.place for each in state.moves}
     if isinstance(action, act.AtPlace) and isinstance(action.step, WRITES):
-        assert action.gateway_id in entered
+        assert action.place in entered
     if isinstance(action, act.Move):
-        assert action.gateway_id not in entered
+        assert action.place not in entered
         assert state.destination is not None
-        assert action.gateway_id == state.destination.gateway_id
+        assert action.place == state.destination.place
 
 
-def _the_old_target_is_left_alone(state: State, action: act.Action) -> None:
+def _the_old_target_is_left_alone(state: State, action: Decision) -> None:
     """While it is on its way nothing is sent for its own target, nor for what is left over."""
     if state.destination is None:
         return
     assert not isinstance(action, WRITES)
     if isinstance(action, act.AtPlace):
-        assert action.gateway_id == state.destination.gateway_id
+        assert action.place == state.destination.place
         assert not isinstance(action.step, act.Delete | act.Update | act.Synchronize)
 
 
-def _the_new_one_comes_first(state: State, action: act.Action) -> None:
+def _the_new_one_comes_first(state: State, action: Decision) -> None:
     """A live object's other target is deleted only while its own one is READY, and in status."""
     if deleting(state) or not isinstance(action, act.AtPlace):
         return
@@ -172,13 +180,13 @@ def _the_new_one_comes_first(state: State, action: act.Action) -> None:
         assert not paused(state)
 
 
-def _forget_only_on_proof(state: State, action: act.Action) -> None:
+def _forget_only_on_proof(state: State, action: Decision) -> None:
     if not isinstance(action, act.Forget):
         return
     (place,) = [
         each
         for each in (state.destination, *state.leftovers)
-        if each is not None and each.gateway_id == action.gateway_id
+        if each is not None and each.place == action.place
     ]
     policy = state.obj.spec.deletion_policy or state.settings.default_deletion_policy
     if action.event == "Retained":
@@ -186,7 +194,7 @@ def _forget_only_on_proof(state: State, action: act.Action) -> None:
     elif action.event == "ForeignMarker":
         assert place.recorded is not None
         assert is_foreign(place, place.recorded.marker) or place.recorded.marker is None or place.shared
-    elif not _gateway_is_gone(place, place.gateway_id):
+    elif not _gateway_is_gone(place, place.place):
         assert _recorded_is_gone(place) if place.record is not None else _nothing_is_left(_alone(place))
 
 
@@ -196,6 +204,6 @@ def _alone(place: State) -> State:
     return replace(place, obj=msgspec.structs.replace(place.obj, metadata=meta))
 
 
-def _release_only_when_nothing_is_left(state: State, action: act.Action) -> None:
+def _release_only_when_nothing_is_left(state: State, action: Decision) -> None:
     if isinstance(action, act.Release) and action.event != "Retained":
         assert not state.leftovers or state.obj.spec.management_policy == "Observe"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -11,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.targets import actions as act
-from mcp_gateway_operator.targets.known.state import State
+from mcp_gateway_operator.targets.known import NOWHERE, State
 from mcp_gateway_operator.targets.plan import plan
 from tests.unit.targets.any_state import likely_states, states
 from tests.unit.targets.builders import (
@@ -19,14 +20,18 @@ from tests.unit.targets.builders import (
     ELSEWHERE,
     FOREIGN,
     GATEWAY,
+    HERE,
     NAME,
     NOW,
     OURS,
     TARGET,
+    THERE,
     TWIN,
+    Decision,
     check,
     details,
     edited_outside,
+    failed,
     recorded,
     row,
     spec,
@@ -48,15 +53,15 @@ ADOPTING = {
     "meta": BARE,
     "named": (row(mark=None),),
 }
-READ = act.Read(gateway_id=GATEWAY, target_id=TARGET)
+READ = act.Read(place=HERE, target_id=TARGET)
 SETTLED = act.Settled(until=NOW + 3600.0, note="Observed only: nothing is written to AWS.")
 
 
-def told(would: str, **more: Any) -> act.Action:
+def told(would: str, **more: Any) -> Decision:
     return act.Blocked(reason="Observed", message=f"Observed only: would {would}", **more)
 
 
-Case = tuple[str, Callable[..., State], dict[str, Any], act.Action]
+Case = tuple[str, Callable[..., State], dict[str, Any], Decision]
 
 CASES: list[Case] = [
     ("nothing is there yet", unrecorded, NEW, told(f"create target {NAME} on gateway {GATEWAY}.")),
@@ -70,23 +75,23 @@ CASES: list[Case] = [
         "the gateway was not listed yet",
         unrecorded,
         {**NEW, "gateways": views(view(listed_at=None))},
-        act.Await(reason="Queued", message="first list", gateway_id=GATEWAY, list_since=0.0, quiet=True),
+        act.Await(reason="Queued", message="first list", place=HERE, list_since=0.0, quiet=True),
     ),
     (
         "there is no such gateway",
         unrecorded,
-        {**NEW, "gateways": views(view(error=("not-found", "no")))},
+        {**NEW, "gateways": views(view(error=failed("not-found", "no")))},
         act.Blocked(
             reason="GatewayNotFound",
             message=f"Gateway {GATEWAY} does not exist",
             stalled=True,
-            gateway_id=GATEWAY,
+            place=HERE,
         ),
     ),
     (
         "no gateway is named anywhere",
         unrecorded,
-        {**NEW, "gateway_id": "", "gateways": {}},
+        {**NEW, "place": NOWHERE, "gateways": {}},
         act.Reject(reason="ConfigurationError", message="--gateway-id"),
     ),
     (
@@ -100,7 +105,7 @@ CASES: list[Case] = [
         "a target of ours is recorded, which writes nothing to AWS",
         unrecorded,
         {**NEW, "marked": (row(),), "target": target()},
-        act.TakeUp(gateway_id=GATEWAY, target=target()),
+        act.TakeUp(place=HERE, target=target()),
     ),
     (
         "the name is taken by a target that nobody made here",
@@ -191,13 +196,13 @@ CASES: list[Case] = [
         "AWS is at work on it",
         recorded,
         {"of": SPEC, "recorded": row(status="UPDATING")},
-        act.Await(reason="Updating", message="UPDATING", gateway_id=GATEWAY, busy=True),
+        act.Await(reason="Updating", message="UPDATING", place=HERE, busy=True),
     ),
     (
         "a failed target is read for its reasons",
         recorded,
         {"of": SPEC, "recorded": FAILED},
-        act.Read(gateway_id=GATEWAY, target_id=TARGET, look=True),
+        act.Read(place=HERE, target_id=TARGET, budgeted=True),
     ),
     (
         "a failed target would be synchronized, whenever its repair is due",
@@ -279,7 +284,7 @@ CASES: list[Case] = [
     (
         "would move",
         recorded,
-        {"of": SPEC, "destination": unrecorded(of=SPEC, gateway_id=ELSEWHERE)},
+        {"of": SPEC, "destination": unrecorded(of=SPEC, place=THERE)},
         told(f"move target {TARGET} from gateway {GATEWAY} to {ELSEWHERE}."),
     ),
     (
@@ -288,14 +293,14 @@ CASES: list[Case] = [
         {
             "of": SPEC,
             "recorded": row(mark=FOREIGN),
-            "destination": unrecorded(of=SPEC, gateway_id=ELSEWHERE),
+            "destination": unrecorded(of=SPEC, place=THERE),
         },
         act.Blocked(reason="ForeignMarker", message=FOREIGN, stalled=True),
     ),
     (
         "what a move left on another gateway would be removed",
         recorded,
-        {"of": SPEC, "leftovers": (recorded(of=SPEC, gateway_id=ELSEWHERE),)},
+        {"of": SPEC, "leftovers": (recorded(of=SPEC, place=THERE),)},
         act.Settled(
             until=NOW + 3600.0,
             note=f"{SETTLED.note} Would remove what it still has on gateway {ELSEWHERE}.",
@@ -304,7 +309,7 @@ CASES: list[Case] = [
     (
         "an older CRD allows no move",
         recorded,
-        {"of": SPEC, "immovable": ELSEWHERE},
+        {"of": SPEC, "immovable": THERE},
         act.Blocked(reason="Moving", message="crd | kubectl apply", stalled=True),
     ),
     (
@@ -319,7 +324,7 @@ CASES: list[Case] = [
 @pytest.mark.parametrize(
     ("build", "changes", "expected"), [case[1:] for case in CASES], ids=[case[0] for case in CASES]
 )
-def test_observed(build: Callable[..., State], changes: dict[str, Any], expected: act.Action) -> None:
+def test_observed(build: Callable[..., State], changes: dict[str, Any], expected: Decision) -> None:
     check(plan(build(**changes)), expected)
 
 
@@ -356,5 +361,4 @@ def test_from_any_state_nothing_is_written_and_nothing_foreign_recorded(state: S
 
 def _observing(state: State) -> State:
     policy = msgspec.structs.replace(state.obj.spec, management_policy="Observe")
-    state.obj = msgspec.structs.replace(state.obj, spec=policy)
-    return state
+    return replace(state, obj=msgspec.structs.replace(state.obj, spec=policy))

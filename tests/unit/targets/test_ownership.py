@@ -8,17 +8,18 @@ import pytest
 
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.targets import actions as act
-from mcp_gateway_operator.targets.known.state import State
+from mcp_gateway_operator.targets.known import State
 from mcp_gateway_operator.targets.plan import plan
-from mcp_gateway_operator.targets.rules.ownership import legacy_doubt, objection, row_to_keep, stray_rows
-from mcp_gateway_operator.targets.shape.marker import marker_of
+from mcp_gateway_operator.targets.rules import legacy_doubt, objection, stray_rows
+from mcp_gateway_operator.targets.rules.ownership import row_to_keep
+from mcp_gateway_operator.targets.shape import marker_of
 from tests.unit.targets.builders import (
-    ELSEWHERE,
     FOREIGN,
     NAME,
     NOW,
     SIBLING,
     TARGET,
+    THERE,
     TWIN,
     check,
     deleted_unrecorded,
@@ -130,7 +131,7 @@ def test_of_several_with_our_marker_one_is_kept(rows: list[Any], kept: str) -> N
         (row(TWIN, name="copy"), True),
         (row(TWIN), False),
         (row(TARGET, name="copy"), False),
-        (row(TWIN, name="copy", gateway_id=ELSEWHERE), False),
+        (row(TWIN, name="copy", place=THERE), False),
         (row(TWIN, name="copy", status="DELETING"), False),
         (row(TWIN, name="copy", absent_at=NOW - 10.0), False),
     ],

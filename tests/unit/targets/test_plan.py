@@ -9,19 +9,22 @@ import pytest
 
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.targets import actions as act
-from mcp_gateway_operator.targets.known.state import State
+from mcp_gateway_operator.targets.known import NOWHERE, State
 from mcp_gateway_operator.targets.plan import plan
 from tests.unit.targets.builders import (
     ELSEWHERE,
     FOREIGN,
     GATEWAY,
+    HERE,
     NAME,
     NOW,
     OURS,
     RECORD,
     SPEC,
     TARGET,
+    THERE,
     TWIN,
+    Decision,
     check,
     edited_outside,
     recorded,
@@ -38,12 +41,12 @@ from tests.unit.targets.builders import (
 PAUSED = {names.PAUSED_ANNOTATION: "true", names.GATEWAY_ANNOTATION: GATEWAY}
 NOTED_ELSEWHERE = {"annotations": {names.GATEWAY_ANNOTATION: ELSEWHERE}}
 CREATE = act.Create(
-    gateway_id=GATEWAY,
+    place=HERE,
     request=unrecorded().request,
     digest=unrecorded().want_digest,
 )
 
-Case = tuple[str, Callable[..., State], dict[str, Any], act.Action]
+Case = tuple[str, Callable[..., State], dict[str, Any], Decision]
 
 FIRST: list[Case] = [
     (
@@ -68,13 +71,13 @@ FIRST: list[Case] = [
         "a lost finalizer comes back before anything else",
         recorded,
         {"meta": {"finalizers": ()}, "problems": ("spec.endpoint: wrong",)},
-        act.Protect(gateway_id=GATEWAY),
+        act.Protect(place=HERE),
     ),
     (
         "a lost finalizer comes back on a paused object, whose deletion would orphan the target",
         recorded,
         {"meta": {"finalizers": (), "annotations": PAUSED}},
-        act.Protect(gateway_id=GATEWAY),
+        act.Protect(place=HERE),
     ),
     (
         "a bad spec is told",
@@ -91,25 +94,25 @@ FIRST: list[Case] = [
     (
         "no gateway anywhere",
         unrecorded,
-        {"gateway_id": "", "gateways": {}},
+        {"place": NOWHERE, "gateways": {}},
         act.Reject(reason="ConfigurationError", message="--gateway-id"),
     ),
     (
         "a new object is protected first",
         unrecorded,
         {"meta": {"finalizers": (), "annotations": {}}},
-        act.Protect(gateway_id=GATEWAY),
+        act.Protect(place=HERE),
     ),
     (
         "the note of another gateway stays until that one has been looked at",
         unrecorded,
         {"meta": {"finalizers": (), **NOTED_ELSEWHERE}},
-        act.Protect(gateway_id=ELSEWHERE),
+        act.Protect(place=THERE),
     ),
     (
         "a move is refused under an old CRD",
         recorded,
-        {"immovable": ELSEWHERE},
+        {"immovable": THERE},
         act.Blocked(reason="Moving", message=f"stays on gateway {GATEWAY}", stalled=True),
     ),
 ]
@@ -117,81 +120,81 @@ FIRST: list[Case] = [
 NEITHER_LISTED = views(view(listed_at=None))
 UNSURE = {"unsure_since": NOW - 20.0}
 MARKED = {"marked": (row(),)}
-BOTH = views(view(), view(gateway_id=ELSEWHERE))
+BOTH = views(view(), view(place=THERE))
 
 LOOKING: list[Case] = [
     (
         "nothing is known of the gateway",
         unrecorded,
         {"gateways": NEITHER_LISTED},
-        act.Await(reason="Queued", message="first list", gateway_id=GATEWAY, list_since=0.0, quiet=True),
+        act.Await(reason="Queued", message="first list", place=HERE, list_since=0.0, quiet=True),
     ),
     (
         "nothing is known of the other gateway that may hold it",
         unrecorded,
-        {"gateways": views(view(), view(gateway_id=ELSEWHERE, listed_at=None))},
-        act.Await(reason="Queued", message=ELSEWHERE, gateway_id=ELSEWHERE, list_since=0.0, quiet=True),
+        {"gateways": views(view(), view(place=THERE, listed_at=None))},
+        act.Await(reason="Queued", message=ELSEWHERE, place=THERE, list_since=0.0, quiet=True),
     ),
-    ("our marker is seen", unrecorded, MARKED, act.Read(gateway_id=GATEWAY, target_id=TARGET)),
+    ("our marker is seen", unrecorded, MARKED, act.Read(place=HERE, target_id=TARGET)),
     (
         "our marker is seen elsewhere, where a Create went before",
         unrecorded,
-        {"marked": (row(gateway_id=ELSEWHERE),), "gateways": BOTH, "meta": NOTED_ELSEWHERE},
-        act.Read(gateway_id=ELSEWHERE, target_id=TARGET),
+        {"marked": (row(place=THERE),), "gateways": BOTH, "meta": NOTED_ELSEWHERE},
+        act.Read(place=THERE, target_id=TARGET),
     ),
     (
         "what was read was another target",
         unrecorded,
         {**MARKED, "target": target(target_id=TWIN)},
-        act.Read(gateway_id=GATEWAY, target_id=TARGET),
+        act.Read(place=HERE, target_id=TARGET),
     ),
     (
         "a fresh Get proves it",
         unrecorded,
         {**MARKED, "target": target()},
-        act.TakeUp(gateway_id=GATEWAY, target=target()),
+        act.TakeUp(place=HERE, target=target()),
     ),
     (
         "a fresh Get proves that it changed hands",
         unrecorded,
         {**MARKED, "target": target(description=f"[mcps {FOREIGN}]")},
-        act.Await(reason="Creating", message="disagree", gateway_id=GATEWAY, list_since=NOW),
+        act.Await(reason="Creating", message="disagree", place=HERE, list_since=NOW),
     ),
     (
         "a fresh Get finds it going",
         unrecorded,
         {**MARKED, "target": target(status="DELETING")},
-        act.Await(reason="Creating", message="disagree", gateway_id=GATEWAY, list_since=NOW),
+        act.Await(reason="Creating", message="disagree", place=HERE, list_since=NOW),
     ),
     (
         "an earlier target is going",
         unrecorded,
         {"marked": (row(status="DELETING"),)},
-        act.Await(reason="Creating", message="is gone", gateway_id=GATEWAY, busy=True),
+        act.Await(reason="Creating", message="is gone", place=HERE, busy=True),
     ),
     (
         "the desired name is taken up before an older target",
         unrecorded,
         {"marked": (row(name="old", created_at="2020-01-01T00:00:00Z"), row(TWIN))},
-        act.Read(gateway_id=GATEWAY, target_id=TWIN),
+        act.Read(place=HERE, target_id=TWIN),
     ),
     (
         "the oldest is taken up where no name decides",
         unrecorded,
         {"marked": (row(name="new"), row(TWIN, name="old", created_at="2020-01-01T00:00:00Z"))},
-        act.Read(gateway_id=GATEWAY, target_id=TWIN),
+        act.Read(place=HERE, target_id=TWIN),
     ),
     (
         "a Get answered 404 a moment ago, so a List is not believed",
         unrecorded,
         {"marked": (row(absent_at=NOW - 1.0),)},
-        act.Await(reason="Creating", message="not found", gateway_id=GATEWAY, until=NOW + 59.0, busy=True),
+        act.Await(reason="Creating", message="not found", place=HERE, until=NOW + 59.0, busy=True),
     ),
     (
         "the 404 is a minute old and the List still shows it",
         unrecorded,
         {"marked": (row(absent_at=NOW - 60.0),)},
-        act.Read(gateway_id=GATEWAY, target_id=TARGET),
+        act.Read(place=HERE, target_id=TARGET),
     ),
     (
         "reads fail",
@@ -218,7 +221,7 @@ NAMES: list[Case] = [
         "the name is about to be free",
         unrecorded,
         {"named": (row(mark=None, status="DELETING"),)},
-        act.Await(reason="Creating", message="holds the name", gateway_id=GATEWAY, busy=True),
+        act.Await(reason="Creating", message="holds the name", place=HERE, busy=True),
     ),
     (
         "of two holders the one that stays decides",
@@ -230,7 +233,7 @@ NAMES: list[Case] = [
         "a List need not show the description that tells",
         unrecorded,
         {"named": (row(description=None),)},
-        act.Read(gateway_id=GATEWAY, target_id=TARGET),
+        act.Read(place=HERE, target_id=TARGET),
     ),
     (
         "the description is empty indeed",
@@ -242,7 +245,7 @@ NAMES: list[Case] = [
         "the Get of the nameless one answered 404",
         unrecorded,
         {"named": (row(description=None, absent_at=NOW - 30.0),)},
-        act.Await(reason="Creating", message="not found", gateway_id=GATEWAY, until=NOW + 30.0, busy=True),
+        act.Await(reason="Creating", message="not found", place=HERE, until=NOW + 30.0, busy=True),
     ),
     (
         "without markers a description tells nothing",
@@ -280,7 +283,7 @@ CREATING: list[Case] = [
         act.Await(
             reason="Creating",
             message="clearly",
-            gateway_id=GATEWAY,
+            place=HERE,
             list_since=NOW,
             until=NOW + 40.0,
         ),
@@ -289,16 +292,16 @@ CREATING: list[Case] = [
         "an unsure Create is looked for until a List begun after the bound",
         unrecorded,
         {"memory": {"unsure_since": NOW - 62.0}, "fresh": True},
-        act.Await(reason="Creating", message="clearly", gateway_id=GATEWAY, list_since=NOW - 2.0),
+        act.Await(reason="Creating", message="clearly", place=HERE, list_since=NOW - 2.0),
     ),
     (
         "an unsure Create is looked for on every gateway that may hold it",
         unrecorded,
         {
             "memory": {"unsure_since": NOW - 70.0},
-            "gateways": views(view(), view(gateway_id=ELSEWHERE, listed_at=NOW - 11.0)),
+            "gateways": views(view(), view(place=THERE, listed_at=NOW - 11.0)),
         },
-        act.Await(reason="Creating", message="clearly", gateway_id=ELSEWHERE, list_since=NOW - 10.0),
+        act.Await(reason="Creating", message="clearly", place=THERE, list_since=NOW - 10.0),
     ),
     (
         "an unsure Create that came to nothing is sent again",
@@ -310,9 +313,7 @@ CREATING: list[Case] = [
         "a conflict is explained by a List",
         unrecorded,
         {"memory": {"conflict_since": NOW - 2.0}, "fresh": True},
-        act.Await(
-            reason="Creating", message="conflict", gateway_id=GATEWAY, list_since=NOW - 2.0, quiet=True
-        ),
+        act.Await(reason="Creating", message="conflict", place=HERE, list_since=NOW - 2.0, quiet=True),
     ),
     (
         "a conflict that no name explains was a busy gateway",
@@ -324,13 +325,13 @@ CREATING: list[Case] = [
         "a Create elsewhere is noted first",
         unrecorded,
         {"meta": NOTED_ELSEWHERE, "fresh": True, "gateways": BOTH},
-        act.Protect(gateway_id=GATEWAY),
+        act.Protect(place=HERE),
     ),
     (
         "a gateway that could not be found holds nothing",
         unrecorded,
         {"meta": NOTED_ELSEWHERE, "fresh": True},
-        act.Protect(gateway_id=GATEWAY),
+        act.Protect(place=HERE),
     ),
     (
         "where a predecessor may have created, a List after its time must show it",
@@ -344,7 +345,7 @@ CREATING: list[Case] = [
         act.Await(
             reason="Creating",
             message=ELSEWHERE,
-            gateway_id=ELSEWHERE,
+            place=THERE,
             list_since=NOW + 60.0,
             until=NOW + 60.0,
         ),
@@ -356,7 +357,7 @@ CREATING: list[Case] = [
         act.Await(
             reason="Creating",
             message=GATEWAY,
-            gateway_id=GATEWAY,
+            place=HERE,
             list_since=NOW + 60.0,
             until=NOW + 60.0,
         ),
@@ -375,9 +376,9 @@ CREATING: list[Case] = [
             "fresh": True,
             "gateways": BOTH,
             "settings": settings(started_at=NOW - 15.0),
-            "memory": {"protected_here": True},
+            "memory": {"only_writer": True},
         },
-        act.Protect(gateway_id=GATEWAY),
+        act.Protect(place=HERE),
     ),
 ]
 
@@ -387,7 +388,7 @@ CREATING: list[Case] = [
     [case[1:] for case in FIRST + LOOKING + NAMES + CREATING],
     ids=[case[0] for case in FIRST + LOOKING + NAMES + CREATING],
 )
-def test_plan(build: Callable[..., State], changes: dict[str, Any], expected: act.Action) -> None:
+def test_plan(build: Callable[..., State], changes: dict[str, Any], expected: Decision) -> None:
     check(plan(build(**changes)), expected)
 
 
@@ -418,4 +419,4 @@ def test_a_recreation_notes_its_gateway_like_a_creation() -> None:
     lost = recorded(
         recorded=None, absences=(NOW - 3.0, NOW), fresh=True, meta={"annotations": {}}, record=RECORD
     )
-    assert plan(lost) == act.Protect(gateway_id=GATEWAY)
+    assert plan(lost) == act.Protect(place=HERE)

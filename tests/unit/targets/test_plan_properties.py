@@ -6,11 +6,11 @@ from hypothesis import HealthCheck, event, example, given, settings
 
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.targets import actions as act
-from mcp_gateway_operator.targets.known.state import CALL_SECONDS, LIST_LAG, Row, State
+from mcp_gateway_operator.targets.known import CALL_SECONDS, LIST_LAG, NOWHERE, Place, Row, State
 from mcp_gateway_operator.targets.plan import plan
-from mcp_gateway_operator.targets.shape.marker import find_marker, marker_of
+from mcp_gateway_operator.targets.shape import find_marker, marker_of
 from tests.unit.targets.any_state import likely_states, states
-from tests.unit.targets.builders import ARN, NOW, deleted, deleted_unrecorded, recorded, unrecorded
+from tests.unit.targets.builders import ARN, NOW, Decision, deleted, deleted_unrecorded, recorded, unrecorded
 
 CLOSED_SET = {
     act.Nothing,
@@ -47,7 +47,7 @@ def paused(state: State) -> bool:
     return state.obj.metadata.annotations.get(names.PAUSED_ANNOTATION) == "true"
 
 
-def adopts(action: act.Action) -> bool:
+def adopts(action: Decision) -> bool:
     """Whether an action takes over a target that the object did not make."""
     return (isinstance(action, act.TakeUp) and action.adopted) or (
         isinstance(action, act.Update) and action.cause is act.Cause.ADOPTION
@@ -60,13 +60,13 @@ def is_foreign(state: State, mark: str | None) -> bool:
     return state.settings.marks and mark is not None and mark not in ours
 
 
-def lists_fail(state: State, gateway_id: str) -> bool:
+def lists_fail(state: State, place: Place) -> bool:
     """Whether all who use a gateway are woken when its Lists fail otherwise than now, or succeed."""
-    places = (state, state.destination, *state.leftovers)
-    return any(place.view(gateway_id).error is not None for place in places if place is not None)
+    states = (state, state.destination, *state.leftovers)
+    return any(each.view(place).error is not None for each in states if each is not None)
 
 
-def a_wait_ends(state: State, action: act.Action) -> None:
+def a_wait_ends(state: State, action: Decision) -> None:
     """A deadline lies ahead, or the pass would begin anew at once; and who awaits will be woken."""
     until = getattr(action, "until", None)
     if until is not None and not isinstance(action, act.Settled):
@@ -74,20 +74,20 @@ def a_wait_ends(state: State, action: act.Action) -> None:
     if isinstance(action, act.Settled):
         assert until is None or until > NOW
     if isinstance(action, act.Await):
-        woken = action.busy or action.list_since is not None or lists_fail(state, action.gateway_id)
-        assert until is not None or (action.gateway_id and woken)
+        woken = action.busy or action.list_since is not None or lists_fail(state, action.place)
+        assert until is not None or (action.place != NOWHERE and woken)
 
 
-def no_write_without_the_finalizer(state: State, action: act.Action) -> None:
+def no_write_without_the_finalizer(state: State, action: Decision) -> None:
     observed = state.obj.spec.management_policy == "Observe"
     if isinstance(action, (*WRITES, act.Release)) or (isinstance(action, act.TakeUp) and not observed):
         assert state.protected
     if isinstance(action, act.Protect):
         assert not deleting(state)
-        assert action.gateway_id
+        assert action.place != NOWHERE
 
 
-def a_foreign_target_is_never_written(state: State, action: act.Action) -> None:
+def a_foreign_target_is_never_written(state: State, action: Decision) -> None:
     if isinstance(action, act.Update | act.Synchronize | act.Delete) and not adopts(action):
         known = [row for row in (state.recorded, *state.marked) if row is not None]
         ids = {row.summary.target_id for row in known}
@@ -102,7 +102,7 @@ def a_foreign_target_is_never_written(state: State, action: act.Action) -> None:
         assert state.settings.marks
 
 
-def adoption_takes_what_both_sides_allow_and_nobody_has(state: State, action: act.Action) -> None:
+def adoption_takes_what_both_sides_allow_and_nobody_has(state: State, action: Decision) -> None:
     if adopts(action):
         assert state.settings.allow_adoption
         assert state.obj.spec.adoption_policy == "IfExists"
@@ -114,7 +114,7 @@ def adoption_takes_what_both_sides_allow_and_nobody_has(state: State, action: ac
         assert any(row.summary.target_id == state.target.summary.target_id for row in state.named)
 
 
-def updates_rest_on_a_read_of_this_pass(state: State, action: act.Action) -> None:
+def updates_rest_on_a_read_of_this_pass(state: State, action: Decision) -> None:
     if isinstance(action, act.Update | act.Synchronize) or (
         isinstance(action, act.Delete) and action.duplicate
     ):
@@ -123,12 +123,12 @@ def updates_rest_on_a_read_of_this_pass(state: State, action: act.Action) -> Non
         mark = find_marker(state.target.summary.description)
         assert not is_foreign(state, mark) or (adopts(action) and mark in state.orphans)
     if isinstance(action, act.Delete) and not action.duplicate:
-        since = state.memory.deleting_since
+        since = state.memory.ending.since
         assert state.recorded is not None
         assert state.recorded.read_began >= (NOW if since is None else since)
 
 
-def create_only_from_a_fresh_view(state: State, action: act.Action) -> None:
+def create_only_from_a_fresh_view(state: State, action: Decision) -> None:
     if isinstance(action, act.Create):
         assert state.fresh
         assert not deleting(state)
@@ -136,15 +136,15 @@ def create_only_from_a_fresh_view(state: State, action: act.Action) -> None:
         assert not state.marked
         assert not state.named
         assert not state.rival
-        assert action.gateway_id == state.gateway_id == state.noted_gateway
-        view = state.gateways[action.gateway_id]
+        assert action.place == state.place == state.noted
+        view = state.gateways[action.place]
         assert view.listed_at is not None
         assert view.error is None
-        unsure = state.memory.unsure_since
+        unsure = state.memory.doubt.unsure_since
         assert unsure is None or view.listed_at >= unsure + LIST_LAG
 
 
-def pause_and_observe_write_nothing_to_aws(state: State, action: act.Action) -> None:
+def pause_and_observe_write_nothing_to_aws(state: State, action: Decision) -> None:
     if paused(state) or state.obj.spec.management_policy == "Observe":
         assert not isinstance(action, WRITES)
     if paused(state):
@@ -153,14 +153,14 @@ def pause_and_observe_write_nothing_to_aws(state: State, action: act.Action) -> 
         assert not isinstance(action, act.Protect)
 
 
-def a_gateway_is_never_changed_under_a_record(state: State, action: act.Action) -> None:
+def a_gateway_is_never_changed_under_a_record(state: State, action: Decision) -> None:
     if state.record is not None and isinstance(action, act.Update | act.Synchronize | act.Create):
-        assert state.record.gateway_id == state.gateway_id
+        assert state.record.place == state.place
 
 
-def settled_means_ready_and_verified(state: State, action: act.Action) -> None:
+def settled_means_ready_and_verified(state: State, action: Decision) -> None:
     if isinstance(action, act.Settled):
-        row, verified = state.recorded, state.memory.verified
+        row, verified = state.recorded, state.memory.held.verified
         assert row is not None
         assert row.ready
         assert row.summary.status == "READY"
@@ -170,7 +170,7 @@ def settled_means_ready_and_verified(state: State, action: act.Action) -> None:
         assert verified.fingerprint == row.fingerprint
 
 
-def reasons_and_messages_are_for_people(_state: State, action: act.Action) -> None:
+def reasons_and_messages_are_for_people(_state: State, action: Decision) -> None:
     """Messages are sentences for people, and reasons are CamelCase words."""
     reason = getattr(action, "reason", None)
     if reason is not None:
@@ -179,7 +179,7 @@ def reasons_and_messages_are_for_people(_state: State, action: act.Action) -> No
         assert getattr(action, "message", "")
 
 
-def release_only_on_proof(state: State, action: act.Action) -> None:
+def release_only_on_proof(state: State, action: Decision) -> None:
     if isinstance(action, act.Release):
         assert deleting(state)
         policy = state.obj.spec.deletion_policy or state.settings.default_deletion_policy
@@ -227,12 +227,12 @@ def test_every_rule_holds_in_every_state(state: State) -> None:
 def _recorded_is_gone(state: State) -> bool:
     record = state.record
     assert record is not None
-    if _gateway_is_gone(state, record.gateway_id):
+    if _gateway_is_gone(state, record.place):
         return True
     row = state.recorded
     if row is not None:
         return _is_not_ours(state, row)
-    view = state.gateways[record.gateway_id]
+    view = state.gateways[record.place]
     assert state.absences is not None
     assert view.listed_at is not None
     bound = 0.0 if state.was_listed else state.settings.started_at + LIST_LAG
@@ -242,14 +242,14 @@ def _recorded_is_gone(state: State) -> bool:
         for each in state.marked
         if each.summary.target_id != record.target_id and each.summary.name == record.target_name
     ]
-    ends = [] if state.memory.delete_asked is not None else [state.settings.started_at]
-    ends += [state.memory.unsure_since] if state.memory.unsure_since is not None else []
+    ends = [] if state.memory.ending.asked_at is not None else [state.settings.started_at]
+    ends += [state.memory.doubt.unsure_since] if state.memory.doubt.unsure_since is not None else []
     clear = all(view.listed_at >= end + LIST_LAG + CALL_SECONDS for end in ends)
     return confirmed and clear and not state.still_listed and not successors and view.error is None
 
 
 def _is_not_ours(state: State, row: Row) -> bool:
-    since = state.memory.deleting_since
+    since = state.memory.ending.since
     fresh = row.read_began >= (NOW if since is None else since)
     marked = row.marker is not None and state.settings.marks
     legacy = state.record is not None and state.record.legacy
@@ -257,8 +257,8 @@ def _is_not_ours(state: State, row: Row) -> bool:
     return fresh and (is_foreign(state, row.marker) or unproven)
 
 
-def _gateway_is_gone(state: State, gateway_id: str) -> bool:
-    view = state.gateways.get(gateway_id)
+def _gateway_is_gone(state: State, place: Place) -> bool:
+    view = state.gateways.get(place)
     if view is None or view.missing_since is None or view.missing_since + 300.0 > NOW:
         return False
     arn = (state.record.gateway_arn if state.record else "") or state.obj.status.gateway_arn
@@ -266,18 +266,18 @@ def _gateway_is_gone(state: State, gateway_id: str) -> bool:
     where = arn.startswith(here) and bool(state.settings.account)
     unknown = not arn and state.record is None
     assert arn in {"", ARN}
-    return state.memory.gateway_gone and (where or unknown)
+    return state.memory.ending.gateway_gone and (where or unknown)
 
 
 def _nothing_is_left(state: State) -> bool:
     memory = state.memory
-    if memory.protected_here and memory.unsure_since is None and memory.verified is None:
+    if memory.doubt.only_writer and memory.doubt.unsure_since is None and memory.held.verified is None:
         return True
-    places = {*state.gateways, state.noted_gateway} - {""}
+    places = {*state.gateways, state.noted} - {NOWHERE}
     living = [place for place in places if not _gateway_is_gone(state, place)]
-    end = max(state.settings.started_at, memory.unsure_since or 0.0) + LIST_LAG + CALL_SECONDS
+    end = max(state.settings.started_at, memory.doubt.unsure_since or 0.0) + LIST_LAG + CALL_SECONDS
     for place in living:
         view = state.gateways[place]
         if view.error is not None or view.listed_at is None or view.listed_at < end:
             return False
-    return not any(row.gateway_id in living for row in state.marked)
+    return not any(row.place in living for row in state.marked)

@@ -9,24 +9,26 @@ import pytest
 
 from mcp_gateway_operator.api.types import McpToolSchema
 from mcp_gateway_operator.targets import actions as act
-from mcp_gateway_operator.targets.known.memory import Details, Verified
-from mcp_gateway_operator.targets.known.state import State
+from mcp_gateway_operator.targets.known import Details, GatewayView, Place, State, Verified
 from mcp_gateway_operator.targets.plan import plan
-from mcp_gateway_operator.targets.shape.diff import FieldDiff, digest_of
+from mcp_gateway_operator.targets.shape import FieldDiff, digest_of
 from tests.unit.targets.builders import (
-    ELSEWHERE,
     FOREIGN,
     GATEWAY,
+    HERE,
     NOW,
     RECORD,
     SIBLING,
     SPEC,
     TARGET,
+    THERE,
     TWIN,
+    Decision,
     check,
     condition,
     details,
     edited_outside,
+    failed,
     recorded,
     row,
     settings,
@@ -37,12 +39,12 @@ from tests.unit.targets.builders import (
     views,
 )
 
-Case = tuple[str, dict[str, Any], act.Action]
+Case = tuple[str, dict[str, Any], Decision]
 
-READ = act.Read(gateway_id=GATEWAY, target_id=TARGET)
-LOOK = act.Read(gateway_id=GATEWAY, target_id=TARGET, look=True)
-FIRST_LOOK = act.Read(gateway_id=GATEWAY, target_id=TARGET, urgent=False, look=True)
-SLOW_READ = act.Read(gateway_id=GATEWAY, target_id=TARGET, urgent=False)
+READ = act.Read(place=HERE, target_id=TARGET)
+LOOK = act.Read(place=HERE, target_id=TARGET, budgeted=True)
+FIRST_LOOK = act.Read(place=HERE, target_id=TARGET, urgent=False, budgeted=True)
+SLOW_READ = act.Read(place=HERE, target_id=TARGET, urgent=False)
 EVIL = FieldDiff("endpoint", SPEC.endpoint, "https://evil.example.com/mcp")
 SIGNATURE = digest_of([("endpoint", SPEC.endpoint, "https://evil.example.com/mcp")])
 STATIC = spec(mcp_tool_schema=McpToolSchema(inline='{"tools": []}'))
@@ -50,12 +52,13 @@ THREE_LEGGED = spec(oauth_grant_type="AUTHORIZATION_CODE")
 NOT_PROVEN: dict[str, Any] = {"memory": {"verified": None}}
 EDITED: dict[str, Any] = {"memory": {"verified": None, "applied": 0}}
 LATER = "2026-11-22T12:00:00.5Z"
+OTHER_PRINT = row(name="other").fingerprint
 
 
 def update(of: State, cause: act.Cause, *diffs: FieldDiff) -> act.Update:
     """Return the update to a state's spec."""
     return act.Update(
-        gateway_id=GATEWAY,
+        place=HERE,
         target_id=TARGET,
         request=of.request,
         digest=of.want_digest,
@@ -64,10 +67,10 @@ def update(of: State, cause: act.Cause, *diffs: FieldDiff) -> act.Update:
     )
 
 
-def denied(kind: str, message: str = "no such gateway") -> dict[str, Any]:
+def denied(kind: str, message: str = "no such gateway") -> dict[Place, GatewayView]:
     """Return a gateway that could be listed until ten seconds ago."""
     missing = NOW - 10.0 if kind == "not-found" else None
-    return views(view(error=(kind, message), missing_since=missing))
+    return views(view(error=failed(kind, message), missing_since=missing))
 
 
 QUIET: list[Case] = [
@@ -80,7 +83,7 @@ QUIET: list[Case] = [
     ),
     (
         "a throttled List says nothing of a gateway that was missing",
-        {"gateways": views(view(error=("throttled", "slow down"), missing_since=NOW - 10.0))},
+        {"gateways": views(view(error=failed("throttled", "slow down"), missing_since=NOW - 10.0))},
         act.Settled(until=NOW + 3600.0),
     ),
     (
@@ -90,16 +93,16 @@ QUIET: list[Case] = [
             reason="GatewayNotFound",
             message=f"Gateway {GATEWAY} does not exist in account 123456789012, Region us-east-1",
             stalled=True,
-            gateway_id=GATEWAY,
+            place=HERE,
         ),
     ),
     (
         "one 404 for the gateway is not believed",
-        {"gateways": views(view(error=("not-found", "no"), missing_since=NOW - 0.5))},
+        {"gateways": views(view(error=failed("not-found", "no"), missing_since=NOW - 0.5))},
         act.Await(
             reason="GatewayNotFound",
             message="looking again",
-            gateway_id=GATEWAY,
+            place=HERE,
             until=NOW + 1.5,
             list_since=NOW + 1.5,
             quiet=True,
@@ -139,7 +142,7 @@ QUIET: list[Case] = [
         (
             f"in progress: {status}",
             {"recorded": row(status=status)},
-            act.Await(reason=reason, message=status, gateway_id=GATEWAY, busy=True),
+            act.Await(reason=reason, message=status, place=HERE, busy=True),
         )
         for status, reason in (
             ("CREATING", "Creating"),
@@ -151,17 +154,17 @@ QUIET: list[Case] = [
     (
         "an edit waits for the state to settle",
         {"recorded": row(status="CREATING"), **EDITED},
-        act.Await(reason="Creating", message="CREATING", gateway_id=GATEWAY, busy=True),
+        act.Await(reason="Creating", message="CREATING", place=HERE, busy=True),
     ),
     (
         "READY is not yet credible after our write",
         {"recorded": row(ready=False, settled=False)},
-        act.Await(reason="Updating", message="confirms", gateway_id=GATEWAY, busy=True),
+        act.Await(reason="Updating", message="confirms", place=HERE, busy=True),
     ),
     (
         "a state of the future",
         {"recorded": row(status="HIBERNATING", ready=False)},
-        act.Blocked(reason="TargetFailed", message="HIBERNATING", synced=True, gateway_id=GATEWAY, busy=True),
+        act.Blocked(reason="TargetFailed", message="HIBERNATING", synced=True, place=HERE, busy=True),
     ),
     (
         "the new name is taken",
@@ -175,7 +178,7 @@ COMPARED: list[Case] = [
     ("an edit", EDITED, READ),
     (
         "the List shows a change",
-        {"memory": {"verified": Verified(digest="", fingerprint=("other",), updated_at="")}},
+        {"memory": {"verified": Verified(digest="", fingerprint=OTHER_PRINT, updated_at="")}},
         LOOK,
     ),
     ("the sweep is due", {"memory": {"next_sweep": NOW}}, SLOW_READ),
@@ -312,7 +315,7 @@ WAITING = act.Blocked(
     reason="PendingAuthorization",
     message="status.authorizationUrl",
     synced=True,
-    gateway_id=GATEWAY,
+    place=HERE,
 )
 
 UNSETTLED: list[Case] = [
@@ -379,7 +382,7 @@ UNSETTLED: list[Case] = [
     (
         "a repair connects again",
         {**broken(NOW), "target": target(status="FAILED")},
-        act.Synchronize(gateway_id=GATEWAY, target_id=TARGET, cause=act.Cause.FAILURE),
+        act.Synchronize(place=HERE, target_id=TARGET, cause=act.Cause.FAILURE),
     ),
     (
         "a repair leaves alone what changed hands",
@@ -403,7 +406,7 @@ UNSETTLED: list[Case] = [
     (
         "an empty static list means none",
         {"of": spec(mcp_tool_schema=McpToolSchema()), **broken(NOW), "target": target(status="FAILED")},
-        act.Synchronize(gateway_id=GATEWAY, target_id=TARGET, cause=act.Cause.FAILURE),
+        act.Synchronize(place=HERE, target_id=TARGET, cause=act.Cause.FAILURE),
     ),
     (
         "an old IAM policy allows no Synchronize",
@@ -428,7 +431,7 @@ TWINS: list[Case] = [
     (
         "a second target of the name is read",
         {"marked": TWO},
-        act.Read(gateway_id=GATEWAY, target_id=TWIN, urgent=False),
+        act.Read(place=HERE, target_id=TWIN, urgent=False),
     ),
     (
         "which of two is kept, the status says as it is now",
@@ -443,7 +446,7 @@ TWINS: list[Case] = [
     (
         "a second target of the name is deleted",
         {"marked": TWO, "target": target(target_id=TWIN), "fresh": True},
-        act.Delete(gateway_id=GATEWAY, target_id=TWIN, duplicate=True),
+        act.Delete(place=HERE, target_id=TWIN, duplicate=True),
     ),
     (
         "one that cannot be deleted takes nothing from the one that is kept",
@@ -458,7 +461,7 @@ TWINS: list[Case] = [
     (
         "unless it changed hands",
         {"marked": TWO, "target": target(target_id=TWIN, description=f"[mcps {FOREIGN}]")},
-        act.Await(reason="DuplicateMarker", message=TWIN, gateway_id=GATEWAY, list_since=NOW, quiet=True),
+        act.Await(reason="DuplicateMarker", message=TWIN, place=HERE, list_since=NOW, quiet=True),
     ),
     (
         "another name stays, and is told of",
@@ -471,7 +474,7 @@ TWINS: list[Case] = [
     ),
     (
         "another gateway stays",
-        {"marked": (row(), row(TWIN, gateway_id=ELSEWHERE))},
+        {"marked": (row(), row(TWIN, place=THERE))},
         act.Settled(until=NOW + 3600.0),
     ),
     (
@@ -498,7 +501,7 @@ ABSENT: list[Case] = [
     (
         "not listed since the start",
         {**GONE, "gateways": views(view(listed_at=None))},
-        act.Await(reason="Queued", message="first list", gateway_id=GATEWAY, list_since=0.0, quiet=True),
+        act.Await(reason="Queued", message="first list", place=HERE, list_since=0.0, quiet=True),
     ),
     (
         "one 404 is not believed",
@@ -510,7 +513,7 @@ ABSENT: list[Case] = [
     (
         "but the List shows it",
         {**GONE, "absences": (NOW - 9.0, NOW), "still_listed": True},
-        act.Await(reason="Drifted", message="still listed", gateway_id=GATEWAY, list_since=NOW),
+        act.Await(reason="Drifted", message="still listed", place=HERE, list_since=NOW),
     ),
     (
         "no List of this process has shown it, and it started half a minute ago",
@@ -535,7 +538,7 @@ ABSENT: list[Case] = [
     (
         "one with our marker is there instead",
         {**GONE, "absences": (NOW - 9.0, NOW), "marked": (row(TWIN),)},
-        act.Read(gateway_id=GATEWAY, target_id=TWIN),
+        act.Read(place=HERE, target_id=TWIN),
     ),
 ]
 
@@ -547,7 +550,7 @@ LISTS: list[Case] = [
             reason="GatewayNotFound",
             message="Correct spec.gatewayId",
             stalled=True,
-            gateway_id=GATEWAY,
+            place=HERE,
         ),
     ),
     (
@@ -557,37 +560,37 @@ LISTS: list[Case] = [
             reason="AccessDenied",
             message="not authorized",
             stalled=True,
-            gateway_id=GATEWAY,
+            place=HERE,
         ),
     ),
     (
         "Lists are refused",
         {**GONE, "gateways": denied("validation", "bad id")},
-        act.Blocked(reason="ValidationError", message="bad id", stalled=True, gateway_id=GATEWAY),
+        act.Blocked(reason="ValidationError", message="bad id", stalled=True, place=HERE),
     ),
     (
         "Lists fail for a while",
         {**GONE, "gateways": denied("transient", "503")},
-        act.Await(reason="AWSUnavailable", message="503", gateway_id=GATEWAY, quiet=True),
+        act.Await(reason="AWSUnavailable", message="503", place=HERE, quiet=True),
     ),
     (
         "Lists have failed since the start, and the object was Ready",
         {
             **GONE,
-            "gateways": views(view(listed_at=None, error=("transient", "503"))),
+            "gateways": views(view(listed_at=None, error=failed("transient", "503"))),
             "status": {"conditions": (condition(),)},
         },
-        act.Await(reason="AWSUnavailable", message="503", gateway_id=GATEWAY, quiet=True),
+        act.Await(reason="AWSUnavailable", message="503", place=HERE, quiet=True),
     ),
     *(
         (
             f"Lists have failed since the start, and the object was {what}",
             {
                 **GONE,
-                "gateways": views(view(listed_at=None, error=("transient", "503"))),
+                "gateways": views(view(listed_at=None, error=failed("transient", "503"))),
                 "status": {"conditions": (was,)},
             },
-            act.Blocked(reason="AWSUnavailable", message="503", gateway_id=GATEWAY),
+            act.Blocked(reason="AWSUnavailable", message="503", place=HERE),
         )
         for what, was in (
             ("Ready in an older generation", condition(generation=0)),
@@ -613,5 +616,5 @@ CASES = QUIET + COMPARED + UNSETTLED + TWINS + ABSENT + LISTS
 @pytest.mark.parametrize(
     ("changes", "expected"), [case[1:] for case in CASES], ids=[case[0] for case in CASES]
 )
-def test_plan(changes: dict[str, Any], expected: act.Action) -> None:
+def test_plan(changes: dict[str, Any], expected: Decision) -> None:
     check(plan(recorded(**changes)), expected)

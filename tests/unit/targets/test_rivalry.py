@@ -10,15 +10,17 @@ from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.types import Condition, MCPServer, MCPServerStatus
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.plan import plan
-from mcp_gateway_operator.targets.rules.rivalry import Claim, claim_of, holder_words
+from mcp_gateway_operator.targets.rules import Claim, claim_of, holder_words
 from tests.unit.targets.builders import (
     ARN,
     ELSEWHERE,
     FOREIGN,
     GATEWAY,
+    HERE,
     NAME,
     SIBLING,
     TARGET,
+    THERE,
     UID,
     check,
     deleted_unrecorded,
@@ -85,7 +87,7 @@ def test_who_makes_no_target_keeps_nobody_waiting(why: str, obj: MCPServer) -> N
 def test_who_is_about_to_make_a_target_claims_its_name(obj: MCPServer) -> None:
     found = claim(obj)
     assert found is not None
-    assert found.gateway_id == GATEWAY
+    assert found.place == HERE
 
 
 def test_claims_are_made_on_the_gateway_where_the_target_goes() -> None:
@@ -94,7 +96,7 @@ def test_claims_are_made_on_the_gateway_where_the_target_goes() -> None:
         claim(server(of={"gateway_id": ELSEWHERE}, status={**RECORDED, "target_name": NAME})),
         claim(server(status={**RECORDED, "gateway_id": ELSEWHERE})),
     ]
-    assert [each.gateway_id for each in on if each] == [ELSEWHERE, ELSEWHERE, ELSEWHERE]
+    assert [each.place for each in on if each] == [THERE, THERE, THERE]
     assert claim_of(server(), NAME, "") is None
 
 

@@ -18,7 +18,7 @@ from mcp_gateway_operator.agentcore.aws.clock_skew import ClockSkew
 from mcp_gateway_operator.agentcore.aws.threads import ThreadPool
 from mcp_gateway_operator.agentcore.port import CallerIdentity, Fence, ListPage
 from mcp_gateway_operator.targets.known import CALL_SECONDS, AgentCoreError, ErrorKind
-from mcp_gateway_operator.targets.shape import Target
+from mcp_gateway_operator.targets.shape import Target, TargetStatus
 
 T = TypeVar("T")
 
@@ -124,10 +124,10 @@ class Boto3AgentCore:
         request = {"gatewayIdentifier": gateway_id, "targetIdList": [target_id]}
         return await self._write("synchronize_gateway_targets", request, answers.synchronized, fence)
 
-    async def delete_target(self, gateway_id: str, target_id: str, *, fence: Fence) -> str:
+    async def delete_target(self, gateway_id: str, target_id: str, *, fence: Fence) -> TargetStatus:
         """Ask for deletion, which is asynchronous; return the status answered."""
         request = {"gatewayIdentifier": gateway_id, "targetId": target_id}
-        return await self._write("delete_gateway_target", request, answers.status, fence)
+        return await self._write("delete_gateway_target", request, answers.deleted, fence)
 
     async def get_gateway(self, gateway_id: str) -> str:
         """Return the gateway's status word; proves that the gateway exists."""

@@ -15,7 +15,7 @@ import msgspec
 from botocore.model import Shape
 
 from mcp_gateway_operator.agentcore.port import ListPage
-from mcp_gateway_operator.targets.shape import Target, TargetSummary
+from mcp_gateway_operator.targets.shape import Target, TargetStatus, TargetSummary
 
 T = TypeVar("T")
 
@@ -151,6 +151,15 @@ def status(answer: Mapping[str, Any]) -> str:
     return _checked(answer, _Status).status
 
 
+def deleted(answer: Mapping[str, Any]) -> TargetStatus:
+    """Return the state in which a Delete has left its target.
+
+    Raises:
+        AnswerError: as for `page`.
+    """
+    return TargetStatus(status(answer))
+
+
 def _checked(answer: object, shape: type[T]) -> T:
     try:
         return msgspec.convert(answer, shape)
@@ -164,8 +173,7 @@ def _summary(checked: _Summary) -> TargetSummary:
     return TargetSummary(
         target_id=checked.target_id,
         name=checked.name,
-        # A fleet has few different words here: each is kept once.
-        status=sys.intern(checked.status),
+        status=TargetStatus(checked.status),
         created_at=_moment(checked.created_at),
         updated_at=_moment(checked.updated_at),
         description=checked.description,

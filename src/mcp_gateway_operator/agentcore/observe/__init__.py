@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from mcp_gateway_operator.agentcore.observe.gateway_table import Change, GatewayTable, Row
+from mcp_gateway_operator.agentcore.observe.gateway_table import Change, GatewayTable
 from mcp_gateway_operator.agentcore.observe.observer import Observer
 
 __all__ = [
     "Change",
     "GatewayTable",
     "Observer",
-    "Row",
 ]

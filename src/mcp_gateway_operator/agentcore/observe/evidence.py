@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from mcp_gateway_operator.targets.known import LIST_LAG, TWO_READS
-from mcp_gateway_operator.targets.shape import FAILED, TRANSIENT, TargetSummary, instant
+from mcp_gateway_operator.targets.shape import FAILED, TRANSIENT, TargetStatus, TargetSummary, instant
 
 _FORGET: Final = 600.0
 """Seconds after which a write or a 404 no longer bears on any read that may still be under way."""
@@ -28,7 +28,7 @@ class _Write(msgspec.Struct):
     updated_at: str | None
     before: TargetSummary | None
     agreed_since: float | None = None
-    agreed_status: str | None = None
+    agreed_status: TargetStatus | None = None
     moved: bool = False
 
 
@@ -62,7 +62,7 @@ class Evidence:
         write = self._writes.get(target_id)
         return write is not None and began <= write.ended
 
-    def agree(self, target_id: str, status: str, *, began: float) -> None:
+    def agree(self, target_id: str, status: TargetStatus, *, began: float) -> None:
         """Note the status that a read shows after our last write."""
         write = self._writes.get(target_id)
         if write is None:
@@ -128,18 +128,21 @@ class Evidence:
         absence = self._absences.get(target_id)
         return absence.latest if absence is not None else None
 
-    def forget(self, now: float) -> None:
-        """Forget what bears on no read any more."""
-        for target_id in [key for key, write in self._writes.items() if write.ended < now - _FORGET]:
-            del self._writes[target_id]
-        for target_id in [key for key, absence in self._absences.items() if absence.latest < now - _FORGET]:
-            del self._absences[target_id]
+    def forget(self, now: float) -> set[str]:
+        """Forget what bears on no read any more, and return the ids of which something was forgotten."""
+        writes = {key for key, write in self._writes.items() if write.ended < now - _FORGET}
+        absences = {key for key, absence in self._absences.items() if absence.latest < now - _FORGET}
+        for key in writes:
+            del self._writes[key]
+        for key in absences:
+            del self._absences[key]
+        return writes | absences
 
 
 def _speaks(summary: TargetSummary, before: TargetSummary) -> bool:
     """Whether a read can be of no moment before a write, or claims nothing that a user would rely on."""
     indexed = summary.last_synchronized_at != before.last_synchronized_at
-    return indexed or summary.status not in ("READY", before.status) or summary.status in FAILED
+    return indexed or summary.status not in (TargetStatus.READY, before.status) or summary.status in FAILED
 
 
 def _not_older(text: str, reference: str) -> bool:

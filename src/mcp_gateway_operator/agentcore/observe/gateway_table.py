@@ -15,29 +15,18 @@ import msgspec
 from msgspec.structs import force_setattr
 
 from mcp_gateway_operator.agentcore.observe.evidence import Evidence
-from mcp_gateway_operator.agentcore.observe.reverse_index import Index
-from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind
-from mcp_gateway_operator.targets.shape import TRANSIENT, Target, TargetSummary, find_marker
+from mcp_gateway_operator.agentcore.observe.reverse_index import ReverseIndex
+from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind, GatewayView, Place, Row
+from mcp_gateway_operator.targets.shape import (
+    TRANSIENT,
+    Target,
+    TargetStatus,
+    TargetSummary,
+    find_marker,
+)
 
 _VANISHED: Final = 1_000
 """Ids of vanished targets remembered per gateway."""
-
-
-class Row(msgspec.Struct, frozen=True):
-    """One target as last seen.
-
-    Attributes:
-        summary: what AWS says of it.
-        read_began: when the read or write that gave the summary began.
-        listed: a List of this process has shown the id.
-        fingerprint: the summary's as the last List showed it: a Get may spell the same thing in another way,
-            so what Lists say is compared with what Lists said.
-    """
-
-    summary: TargetSummary
-    read_began: float
-    listed: bool
-    fingerprint: tuple[object, ...] | None = None
 
 
 class Change(NamedTuple):
@@ -51,23 +40,21 @@ class Change(NamedTuple):
 class GatewayTable:
     """The targets of one gateway.
 
-    Attributes:
+    Args:
         gateway_id: whose targets.
-        places: on which gateways each marker is, shared by the tables of all gateways.
-        listed_at: start of the newest complete successful List, None before the first.
-        error: why the latest List failed, None when it did not.
-        missing_since: since when Lists answer that the gateway does not exist.
+        marked_on: on which gateways each marker is, shared by the tables of all gateways.
+
+    Attributes:
+        view: what is known of the gateway itself.
     """
 
-    def __init__(self, gateway_id: str, *, places: Index | None = None) -> None:
+    def __init__(self, gateway_id: str, *, marked_on: ReverseIndex | None = None) -> None:
         self.gateway_id = gateway_id
-        self.places = Index() if places is None else places
-        self.listed_at: float | None = None
-        self.error: AgentCoreError | None = None
-        self.missing_since: float | None = None
+        self.view = GatewayView(place=Place(gateway_id))
+        self._marked_on = ReverseIndex() if marked_on is None else marked_on
         self._rows: dict[str, Row] = {}
-        self._names = Index()
-        self._markers = Index()
+        self._names = ReverseIndex()
+        self._markers = ReverseIndex()
         self._evidence = Evidence()
         self._vanished: dict[str, None] = {}
         self._passed_over: set[str] = set()
@@ -106,28 +93,11 @@ class GatewayTable:
         """Return when the first and the latest of an unbroken run of 404s for this id began."""
         return self._evidence.absences(target_id)
 
-    def last_absent(self, target_id: str) -> float | None:
-        """Return when the latest Get that answered 404 began, also if the target was seen since.
-
-        Remembered for ten minutes.
-        """
-        return self._evidence.last_absent(target_id)
-
-    def ready(self, target_id: str) -> bool:
-        """Whether the target is READY, and credibly so after a write of ours."""
-        row = self._rows.get(target_id)
-        return row is not None and row.summary.status == "READY" and self._credible(row)
-
-    def settled(self, target_id: str) -> bool:
-        """Whether the target is credibly (see `ready`) in a state that does not end by itself."""
-        row = self._rows.get(target_id)
-        return row is not None and row.summary.status not in TRANSIENT and self._credible(row)
-
     def close(self) -> None:
-        """Take this gateway out of the places that are shared: nobody looks at it any more."""
+        """Take this gateway out of what all gateways share: nobody looks at it any more."""
         for mark in self.markers():
-            self.places.move(self.gateway_id, mark, None)
-        self.places = Index()
+            self._marked_on.move(self.gateway_id, mark, None)
+        self._marked_on = ReverseIndex()
 
     # What becomes known.
 
@@ -141,34 +111,38 @@ class GatewayTable:
         """
         shown = {item.target_id: item for item in items}
         changes: list[Change] = []
-        for target_id, item in shown.items():
-            self._evidence.seen(target_id, began=began)
-            changes += self._read(item, began=began, listed=True)
-        missing = {target_id for target_id, row in self._rows.items() if target_id not in shown}
-        gone = {target_id for target_id in missing if self._may_vanish(target_id, began)}
+        for item in shown.values():
+            changes += self._take_in(item, began=began, listed=True)
+        missing = {target_id for target_id in self._rows if target_id not in shown}
+        gone = {
+            target_id
+            for target_id in missing
+            if (row := self._rows[target_id]).read_began <= began
+            and self._evidence.may_vanish(target_id, listed=row.listed, began=began)
+        }
         if pages > 1:
             gone &= self._passed_over
         self._passed_over = missing - gone
         changes += [self._remove(target_id) for target_id in gone]
-        self.listed_at = began
-        self.error = None
-        self.missing_since = None
-        self._evidence.forget(began)
+        self.view = GatewayView(place=self.view.place, listed_at=began)
+        for target_id in self._evidence.forget(began):
+            if (known := self._rows.get(target_id)) is not None:
+                self._put(known.summary, began=known.read_began, listed=False)
         for target_id in list(self._vanished)[: max(0, len(self._vanished) - _VANISHED)]:
             del self._vanished[target_id]
         return changes
 
     def apply_failed_list(self, error: AgentCoreError, *, began: float) -> bool:
         """Note that a List failed and return whether that is news."""
+        missing_since, last = self.view.missing_since, self.view.error
         if error.kind is not ErrorKind.NOT_FOUND:
             # The run of 404s must be unbroken to be believed; a throttled call said nothing.
             if error.kind is not ErrorKind.THROTTLED:
-                self.missing_since = None
-        elif self.missing_since is None:
-            self.missing_since = began
-        news = self.error is None or _text(self.error) != _text(error)
-        self.error = error
-        return news
+                missing_since = None
+        elif missing_since is None:
+            missing_since = began
+        self.view = msgspec.structs.replace(self.view, error=error, missing_since=missing_since)
+        return last is None or last.words != error.words
 
     def apply_write(self, target: Target, *, began: float, ended: float) -> list[Change]:
         """Take in the answer of our Create, Update or Synchronize."""
@@ -179,7 +153,9 @@ class GatewayTable:
         self._evidence.seen(summary.target_id, began=began)
         return self._put(summary, began=began, listed=False)
 
-    def apply_deleted(self, target_id: str, status: str, *, began: float, ended: float) -> list[Change]:
+    def apply_deleted(
+        self, target_id: str, status: TargetStatus, *, began: float, ended: float
+    ) -> list[Change]:
         """Take in the answer of our Delete: the row shows the status that AWS answered."""
         row = self._rows.get(target_id)
         self._evidence.wrote(target_id, ended=ended, updated_at=None, before=None)
@@ -189,31 +165,31 @@ class GatewayTable:
 
     def apply_get(self, target: Target, *, began: float) -> list[Change]:
         """Take in the answer of a Get."""
-        summary = self._complete(target.summary)
-        self._evidence.seen(summary.target_id, began=began)
-        return self._read(summary, began=began, listed=False)
+        return self._take_in(self._complete(target.summary), began=began, listed=False)
 
     def apply_absent(self, target_id: str, *, began: float) -> None:
         """Note that a Get answered 404. The row goes when a List lacks it, not before."""
         self._evidence.absent(target_id, began=began)
+        if (row := self._rows.get(target_id)) is not None:
+            absent_at = self._evidence.last_absent(target_id)
+            self._rows[target_id] = msgspec.structs.replace(row, absent_at=absent_at)
 
     # How.
 
-    def _credible(self, row: Row) -> bool:
-        return self._evidence.credible(row.summary, began=row.read_began)
-
-    def _read(self, summary: TargetSummary, *, began: float, listed: bool) -> list[Change]:
-        row = self._rows.get(summary.target_id)
-        outdated = self._evidence.outdated(summary.target_id, began=began)
+    def _take_in(self, summary: TargetSummary, *, began: float, listed: bool) -> list[Change]:
+        """Take in what a read shows of a target, unless more is known of it."""
+        target_id = summary.target_id
+        self._evidence.seen(target_id, began=began)
+        row = self._rows.get(target_id)
+        outdated = self._evidence.outdated(target_id, began=began)
         if outdated or (row is not None and began < row.read_began):
             if listed and row is not None and not row.listed:
-                self._rows[summary.target_id] = msgspec.structs.replace(row, listed=True)
+                self._rows[target_id] = msgspec.structs.replace(row, listed=True)
             return []
-        believed = self.settled(summary.target_id)
-        self._evidence.agree(summary.target_id, summary.status, began=began)
+        self._evidence.agree(target_id, summary.status, began=began)
         changes = self._put(summary, began=began, listed=listed)
-        if not changes and not believed and self.settled(summary.target_id):
-            return [Change(summary.target_id, summary, summary)]
+        if not changes and row is not None and not row.settled and self._rows[target_id].settled:
+            return [Change(target_id, summary, summary)]
         return changes
 
     def _put(self, summary: TargetSummary, *, began: float, listed: bool) -> list[Change]:
@@ -224,15 +200,26 @@ class GatewayTable:
             # The equal one that is there already: memory does not move.
             summary = before
         else:
-            _share(summary)
+            # Held once, together with what the object's status holds. Nobody has hashed these texts yet.
+            for name in ("target_id", "name", "updated_at"):
+                force_setattr(summary, name, sys.intern(getattr(summary, name)))
             target_id = summary.target_id
             self._names.move(target_id, before.name if before else None, summary.name)
-            mark = find_marker(before.description) if before else None
-            self._mark(target_id, mark, find_marker(summary.description))
+            self._mark(target_id, row.marker if row is not None else None, find_marker(summary.description))
         fingerprint = row.fingerprint if row is not None else None
         if listed and fingerprint != (new := summary.fingerprint):
             fingerprint = new
-        self._rows[target_id] = Row(summary, began, listed or self.was_listed(target_id), fingerprint)
+        credible = self._evidence.credible(summary, began=began)
+        self._rows[target_id] = Row(
+            place=self.view.place,
+            summary=summary,
+            read_began=began,
+            fingerprint=fingerprint,
+            ready=credible and summary.status == TargetStatus.READY,
+            settled=credible and summary.status not in TRANSIENT,
+            listed=listed or self.was_listed(target_id),
+            absent_at=self._evidence.last_absent(target_id),
+        )
         self._vanished.pop(target_id, None)
         return [] if before is summary else [Change(target_id, before, summary)]
 
@@ -242,17 +229,12 @@ class GatewayTable:
         new = after is not None and not self._markers.get(after)
         self._markers.move(target_id, before, after)
         left = before is not None and not self._markers.get(before)
-        self.places.move(self.gateway_id, before if left else None, after if new else None)
-
-    def _may_vanish(self, target_id: str, began: float) -> bool:
-        row = self._rows[target_id]
-        newer = row.read_began > began
-        return not newer and self._evidence.may_vanish(target_id, listed=row.listed, began=began)
+        self._marked_on.move(self.gateway_id, before if left else None, after if new else None)
 
     def _remove(self, target_id: str) -> Change:
         row = self._rows.pop(target_id)
         self._names.move(target_id, row.summary.name, None)
-        self._mark(target_id, find_marker(row.summary.description), None)
+        self._mark(target_id, row.marker, None)
         if row.listed:
             self._vanished[target_id] = None
         return Change(target_id, row.summary, None)
@@ -262,22 +244,9 @@ class GatewayTable:
         row = self._rows.get(summary.target_id)
         if row is None:
             return summary
+        listed, priority = row.summary, summary.resource_priority
         return msgspec.structs.replace(
             summary,
-            listing_mode=summary.listing_mode or row.summary.listing_mode,
-            resource_priority=(
-                row.summary.resource_priority
-                if summary.resource_priority is None
-                else summary.resource_priority
-            ),
+            listing_mode=summary.listing_mode or listed.listing_mode,
+            resource_priority=listed.resource_priority if priority is None else priority,
         )
-
-
-def _share(summary: TargetSummary) -> None:
-    """Hold once what the object's status holds, too. Nobody has hashed or stored these texts yet."""
-    for name in ("target_id", "name", "updated_at"):
-        force_setattr(summary, name, sys.intern(getattr(summary, name)))
-
-
-def _text(error: AgentCoreError) -> tuple[ErrorKind, str, str]:
-    return error.kind, error.code, error.message

@@ -21,7 +21,7 @@ from mcp_gateway_operator.agentcore.observe.cadence import (
 )
 from mcp_gateway_operator.agentcore.observe.gateway_table import Change, GatewayTable
 from mcp_gateway_operator.agentcore.observe.listing import list_all
-from mcp_gateway_operator.agentcore.observe.reverse_index import Index
+from mcp_gateway_operator.agentcore.observe.reverse_index import ReverseIndex
 from mcp_gateway_operator.agentcore.observe.watched_gateway import Watch, waiter_of
 from mcp_gateway_operator.agentcore.port import AgentCore
 from mcp_gateway_operator.agentcore.quota import RESERVED_SECONDS, Op, QuotaScheduler, Ticket
@@ -57,7 +57,7 @@ class Observer:
         drift_interval: seconds between two Lists of an idle gateway.
         rng: spreads the Lists.
         on_change: called with the gateway and what changed there; with nothing when a List began to fail,
-            fails otherwise than before (`table.error` says how), or succeeds again.
+            fails otherwise than before (`table.view.error` says how), or succeeds again.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Observer:
         self._rng = rng
         self._on_change = on_change
         self._watches: dict[str, Watch] = {}
-        self._places = Index()
+        self._marked_on = ReverseIndex()
         self._unseen: dict[str, None] = {}
         self._heap: list[tuple[float, int, str]] = []
         self._entries = count()
@@ -94,7 +94,7 @@ class Observer:
         """Begin to observe a gateway, if it is not observed yet, and return its table."""
         watch = self._watches.get(gateway_id)
         if watch is None:
-            watch = self._watches[gateway_id] = Watch(GatewayTable(gateway_id, places=self._places))
+            watch = self._watches[gateway_id] = Watch(GatewayTable(gateway_id, marked_on=self._marked_on))
             self._unseen[gateway_id] = None
             self._schedule(watch)
         return watch.table
@@ -119,7 +119,7 @@ class Observer:
 
     def marked(self, marker: str) -> tuple[str, ...]:
         """Return the tracked gateways on which a target carries a marker, given as `OWNER/OBJECT`."""
-        return self._places.get(marker)
+        return self._marked_on.get(marker)
 
     @property
     def unseen(self) -> KeysView[str]:
@@ -294,7 +294,7 @@ class Observer:
         except AgentCoreError as error:
             self._failed(watch, error, began)
         else:
-            recovered = table.error is not None
+            recovered = table.view.error is not None
             watch.failures, watch.backoff = 0, 0.0
             self._unseen.pop(table.gateway_id, None)
             changes = table.apply_list(listing.items, began=began, pages=listing.pages)

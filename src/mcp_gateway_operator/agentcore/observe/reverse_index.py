@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import KeysView
 
 
-class Index:
+class ReverseIndex:
     """Ids by key. Nearly every key has one id, which then stands for itself; several stand in a tuple."""
 
     def __init__(self) -> None:

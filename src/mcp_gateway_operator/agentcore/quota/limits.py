@@ -32,7 +32,7 @@ GATEWAY_WRITES: Final = frozenset({Op.CREATE, Op.UPDATE, Op.DELETE})
 """The operations that one gateway runs only a few of at a time."""
 
 _ALIASES: Final = {"sync": Op.SYNCHRONIZE.value}
-_GATEWAY_WRITES_KEY: Final = "gateway-writes"
+_COUNTS: Final = {"gateway-writes": "gateway_writes", "gateway-targets": "gateway_targets"}
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,8 @@ class Quotas:
 
     Attributes:
         gateway_writes: Creates, Updates and Deletes in flight on one gateway.
+        gateway_targets: targets on one gateway. Nothing is held back for it, but AWS may refuse a full
+            gateway with an error that says no more than "conflict".
     """
 
     create: float | None = 5
@@ -53,6 +55,7 @@ class Quotas:
     get: float | None = 10
     list: float | None = 10
     gateway_writes: int | None = 5
+    gateway_targets: int | None = 100
 
     def rate(self, op: Op) -> float | None:
         """Return the calls per second allowed for an operation; None is unlimited."""
@@ -84,14 +87,14 @@ class Quotas:
         for part in text.split(","):
             name, equals, value = (piece.strip() for piece in part.partition("="))
             key = _ALIASES.get(name, name)
-            if equals and key == _GATEWAY_WRITES_KEY:
-                given["gateway_writes"] = _count(name, value)
+            if equals and key in _COUNTS:
+                given[_COUNTS[key]] = _count(name, value)
             elif equals and key in set(Op):
                 given[key] = _rate(name, value)
             else:
                 raise ValueError(
                     f"{part.strip()!r} is not a quota: write 'default', 'unlimited' or a list such as "
-                    "'create=5,update=5,delete=5,sync=5,get=10,list=10,gateway-writes=5'"
+                    "'create=5,update=5,delete=5,sync=5,get=10,list=10,gateway-writes=5,gateway-targets=100'"
                 )
         return cls(**given)
 

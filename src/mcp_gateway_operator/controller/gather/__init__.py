@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from mcp_gateway_operator.controller.gather.full_gateways import Room
-from mcp_gateway_operator.controller.gather.gateways_in_use import Gateways
+from mcp_gateway_operator.controller.gather.full_gateways import FullGateways
 from mcp_gateway_operator.controller.gather.load import Loader
-from mcp_gateway_operator.controller.gather.memories import Memories
+from mcp_gateway_operator.controller.gather.memories import Entry, Memories
 from mcp_gateway_operator.controller.gather.object_index import Key, ObjectIndex
+from mcp_gateway_operator.controller.gather.recall import recall
 from mcp_gateway_operator.controller.gather.rivals import Rivals
 
 __all__ = [
-    "Gateways",
+    "Entry",
+    "FullGateways",
     "Key",
     "Loader",
     "Memories",
     "ObjectIndex",
     "Rivals",
-    "Room",
+    "recall",
 ]

@@ -8,9 +8,10 @@ from mcp_gateway_operator.agentcore.observe import Change
 from mcp_gateway_operator.api.names import Reason
 from mcp_gateway_operator.controller.gather.object_index import Key
 from mcp_gateway_operator.targets import actions as act
+from mcp_gateway_operator.targets.known import Place
 
 
-class Room:
+class FullGateways:
     """The objects that wait for a place on each full gateway, the one that waits longest first.
 
     A place that gets free lets one of them try, not all: the others ask again in their own time.
@@ -19,14 +20,14 @@ class Room:
     def __init__(self) -> None:
         self._waiting: dict[str, dict[Key, None]] = {}
 
-    def follow(self, key: Key, gateway_id: str, action: act.Action | None) -> None:
+    def follow(self, key: Key, place: Place, wait: act.Wait | None) -> None:
         """Note how a pass ended: who waits keeps his place in the line, who does not leaves it."""
-        waits = isinstance(action, act.Blocked) and action.reason == Reason.GATEWAY_FULL
+        waits = isinstance(wait, act.Blocked) and wait.reason == Reason.GATEWAY_FULL
         for other in [each for each, line in self._waiting.items() if key in line]:
-            if not waits or other != gateway_id:
+            if not waits or other != place.gateway_id:
                 self._leave(key, other)
         if waits:
-            self._waiting.setdefault(gateway_id, {}).setdefault(key)
+            self._waiting.setdefault(place.gateway_id, {}).setdefault(key)
 
     def freed(self, gateway_id: str, changes: Sequence[Change]) -> list[Key]:
         """Return those whose turn it is: one for each target that is gone."""

@@ -6,37 +6,33 @@ targets, and only a Get tells which headers a target has.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from mcp_gateway_operator.api.validation import validate
-from mcp_gateway_operator.targets.known import State
-from mcp_gateway_operator.targets.shape import Target
+from mcp_gateway_operator.targets.known import HeldHeaders, Record, State
 
 
-def allow_held(state: State, *, proven: bool) -> None:
-    """Drop the problems with headers that the recorded target has, or note that only a Get can tell.
+def held_headers(state: State, record: Record, *, proven: bool) -> State:
+    """Return the state without problems with headers that its target has, or that only a Get can tell.
 
     Args:
         state: one whose rows and problems are known.
+        record: of its target.
         proven: status proves that AWS holds this very spec.
     """
-    spec = state.obj.spec
+    spec, row, held = state.obj.spec, state.recorded, state.memory.held_headers
     asked = (*spec.allowed_request_headers, *spec.allowed_response_headers)
-    if not state.problems or state.record is None or validate(spec, held_headers=asked):
-        return
-    row, memory = state.recorded, state.memory
-    target = state.read_now(state.record.target_id)
+    if validate(spec, held_headers=asked):
+        return state
     fingerprint = row.fingerprint if row is not None else None
-    if target is not None:
-        memory.held_headers = (fingerprint, _headers(target))
-    elif memory.held_headers is None and proven:
-        memory.held_headers = (fingerprint, frozenset(name.lower() for name in asked))
-    held = memory.held_headers
-    if held is None or row is None or held[0] != fingerprint:
-        state.headers_unknown = True
-        return
-    state.problems = tuple(map(str, validate(spec, held_headers=held[1])))
-
-
-def _headers(target: Target) -> frozenset[str]:
-    metadata = target.config.get("metadataConfiguration") or {}
-    lists = (metadata.get(field) or () for field in ("allowedRequestHeaders", "allowedResponseHeaders"))
-    return frozenset(name.lower() for names in lists for name in names)
+    if (target := state.read_now(record.target_id)) is not None:
+        metadata = target.config.get("metadataConfiguration") or {}
+        lists = (metadata.get(field) or () for field in ("allowedRequestHeaders", "allowedResponseHeaders"))
+        held = HeldHeaders(fingerprint, frozenset(name.lower() for names in lists for name in names))
+    elif held is None and proven:
+        held = HeldHeaders(fingerprint, frozenset(name.lower() for name in asked))
+    memory = state.memory.but(held_headers=held)
+    if held is None or row is None or held.fingerprint != fingerprint:
+        return replace(state, memory=memory, headers_unknown=True)
+    problems = tuple(map(str, validate(spec, held_headers=held.names)))
+    return replace(state, memory=memory, problems=problems)

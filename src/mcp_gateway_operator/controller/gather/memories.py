@@ -1,59 +1,106 @@
-"""What one process remembers of all objects, from the first event of each to its end."""
+"""Every object in this process, from first event to end: what is remembered, watched and heard of it."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from mcp_gateway_operator.agentcore.observe import Observer
 from mcp_gateway_operator.api.types import MCPServer
-from mcp_gateway_operator.controller.gather.gateways_in_use import Gateways
 from mcp_gateway_operator.controller.gather.object_index import Key, ObjectIndex
-from mcp_gateway_operator.controller.ports import Ports
-from mcp_gateway_operator.targets.known import Memory, applied_generation, stored_defaults
+from mcp_gateway_operator.targets.known import (
+    BLANK,
+    NOWHERE,
+    Held,
+    ObjectMemory,
+    Place,
+    applied_generation,
+    stored_defaults,
+)
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """One object in this process; made anew under its name, it is another one.
+
+    Attributes:
+        memory: what is remembered, replaced as a whole where a decision begins and where it has ended.
+        asked: a user asks that it be looked at now; the next decision takes that in.
+        freed: a full gateway has room for it; taken in likewise.
+        watched: the gateways that are tracked for it.
+        busy_on: the gateway whose fast Lists it asked for, or NOWHERE.
+    """
+
+    memory: ObjectMemory
+    asked: bool = False
+    freed: bool = False
+    watched: frozenset[str] = frozenset()
+    busy_on: Place = NOWHERE
 
 
 class Memories:
-    """A memory for each object; one that was deleted and made again under its name is another object."""
+    """The entries of all objects, and the gateways that are watched for them."""
 
-    def __init__(self, ports: Ports, index: ObjectIndex, gateways: Gateways) -> None:
-        self._ports = ports
+    def __init__(self, observer: Observer, index: ObjectIndex) -> None:
+        self._observer = observer
         self._index = index
-        self._gateways = gateways
-        self._memories: dict[Key, Memory] = {}
+        self._entries: dict[Key, Entry] = {}
+        self._users: dict[str, set[Key]] = {}
+        self._sets: dict[frozenset[str], frozenset[str]] = {}
+        """Each set of gateways once: thousands of objects use the same one."""
 
-    def get(self, key: Key) -> Memory | None:
-        """Return what is remembered under this name."""
-        return self._memories.get(key)
+    def get(self, key: Key) -> Entry | None:
+        """Return the entry under this name."""
+        return self._entries.get(key)
 
-    def of(self, obj: MCPServer) -> Memory:
-        """Return what is remembered of an object, nothing yet when it is new."""
-        memory = self._memories.get(obj.key)
-        return self.begin(obj) if memory is None or memory.uid != obj.metadata.uid else memory
+    def of(self, obj: MCPServer) -> Entry:
+        """Return an object's entry, a new one when it is new."""
+        entry = self._entries.get(obj.key)
+        return self.begin(obj) if entry is None or entry.memory.uid != obj.metadata.uid else entry
 
-    def begin(self, obj: MCPServer) -> Memory:
+    def begin(self, obj: MCPServer, *, born_here: bool = False) -> Entry:
         """Begin to remember an object; one of the same name before it is forgotten."""
         self.drop(obj.key)
-        memory = Memory(uid=obj.metadata.uid, applied=applied_generation(obj), defaults=stored_defaults(obj))
-        self._memories[self._index.kept(obj.key)] = memory
-        return memory
+        held = Held(applied=applied_generation(obj), defaults=stored_defaults(obj))
+        memory = ObjectMemory(uid=obj.metadata.uid, born_here=born_here).put(NOWHERE, BLANK.but(held=held))
+        entry = self._entries[self._index.shared_key(obj.key)] = Entry(memory)
+        return entry
 
     def drop(self, key: Key) -> None:
         """Forget an object, and stop what was watched for it."""
-        memory = self._memories.pop(key, None)
-        if memory is None:
+        entry = self._entries.pop(key, None)
+        if entry is None:
             return
-        if memory.busy_on:
-            self._ports.observer.idle(memory.busy_on, key)
-        for each in (memory, *memory.elsewhere.values()):
-            if each.record is not None:
-                self._index.disclaim(each.record.target_id, key)
-        self._gateways.release(key, memory)
+        self.busy(key, entry, NOWHERE)
+        for page in entry.memory.places.values():
+            if page.record is not None:
+                self._index.disclaim(page.record.target_id, key)
+        self.watch(key, entry, ())
 
-    def look_again(self, key: Key) -> None:
-        """Let the next pass wait for nothing and compare everything: a user asks for it."""
-        memory = self._memories.get(key)
-        if memory is None:
+    def watch(self, key: Key, entry: Entry, places: tuple[Place, ...]) -> None:
+        """Track exactly these gateways for an object from now on."""
+        used = frozenset(place.gateway_id for place in places)
+        if used == entry.watched:
             return
-        for each in (memory, *memory.elsewhere.values()):
-            each.trouble = None
-        memory.drift_next = memory.read_debt = 0.0
-        memory.next_sweep = self._ports.clock()
-        if memory.failure_next is not None:
-            memory.failure_next = memory.next_sweep
+        for place in places:
+            # In their order, so that the first that is asked for is listed first.
+            self._users.setdefault(place.gateway_id, set()).add(key)
+            self._observer.track(place.gateway_id)
+        for gateway_id in entry.watched - used:
+            users = self._users[gateway_id]
+            users.discard(key)
+            if not users:
+                del self._users[gateway_id]
+                self._observer.untrack(gateway_id)
+        entry.watched = self._sets.setdefault(used, used)
+
+    def users(self, gateway_id: str) -> frozenset[Key]:
+        """Return the objects for which a gateway is tracked."""
+        return frozenset(self._users.get(gateway_id, ()))
+
+    def busy(self, key: Key, entry: Entry, place: Place) -> None:
+        """Ask for fast Lists of one gateway for an object, of none when it is NOWHERE."""
+        if entry.busy_on not in (place, NOWHERE):
+            self._observer.idle(entry.busy_on.gateway_id, key)
+        if place != NOWHERE:
+            self._observer.busy(place.gateway_id, key)
+        entry.busy_on = place

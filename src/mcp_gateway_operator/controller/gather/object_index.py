@@ -31,8 +31,8 @@ class ObjectIndex:
         self._alone: dict[Key, tuple[Key, ...]] = {}
         """By key, the one tuple that holds it alone."""
 
-    def kept(self, key: Key) -> Key:
-        """Return the tuple that stands for this key wherever it is kept, so that memory has it once."""
+    def shared_key(self, key: Key) -> Key:
+        """Return the tuple that stands for this key wherever it is stored, so that memory has it once."""
         alone = self._alone.get(key)
         return alone[0] if alone is not None else key
 
@@ -53,14 +53,14 @@ class ObjectIndex:
                 self._add(self._by_name, after, new.key)
         if old is None and new is not None:
             for mark in self._settings.markers_of(new):
-                self._by_marker[mark] = self.kept(new.key)
+                self._by_marker[mark] = self.shared_key(new.key)
         elif old is not None and new is None:
             self._forget(old)
 
     def _note_legacy(self, old: MCPServer | None, new: MCPServer | None) -> None:
         record = stored_record(new) if new is not None else None
         if new is not None and record is not None and record.legacy:
-            self._legacy.add(self.kept(new.key))
+            self._legacy.add(self.shared_key(new.key))
         elif old is not None:
             self._legacy.discard(old.key)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.controller.gather.object_index import Key, ObjectIndex, wanted_name
 from mcp_gateway_operator.targets.known import Row, State
-from mcp_gateway_operator.targets.rules import Claim, Rank, claim_of, deciding_row, rank_of
+from mcp_gateway_operator.targets.rules import Claim, claim_of, deciding_row, rank_of
 
 Objects = Callable[[Key], MCPServer | None]
 
@@ -19,8 +19,8 @@ class Rivals:
         self._index = index
         self._objects = objects
 
-    def tell(self, state: State, name: str, holders: Collection[Row]) -> None:
-        """Enter into a state who else has, or makes, the target of the name that its object wants.
+    def of(self, state: State, name: str, holders: Collection[Row]) -> tuple[str, str]:
+        """Return who else has, and who makes, the target of the name that an object wants: as in `State`.
 
         Args:
             state: of the object.
@@ -28,23 +28,25 @@ class Rivals:
             holders: the rows of other targets that have the name.
         """
         key, record = state.obj.key, state.record
-        if holders:
-            state.holder = _text(self._index.holder(deciding_row(holders).summary, besides=key))
-        held = record is not None and (record.gateway_id, record.target_name or name) == (
-            state.gateway_id,
-            name,
-        )
-        claim = Claim(gateway_id=state.gateway_id, rank=rank_of(state.obj, held=held))
-        state.rival = _text(self._ahead(key, name, claim, state.settings.default_gateway))
+        holder = self._index.holder(deciding_row(holders).summary, besides=key) if holders else None
+        others = self._others(key, name)
+        first = None
+        if others:
+            held = record is not None and record.place == state.place and (record.target_name or name) == name
+            first = self._first(
+                state, name, Claim(place=state.place, rank=rank_of(state.obj, held=held)), others
+            )
+        return "/".join(holder or ()), "/".join(first or ())
 
-    def _ahead(self, key: Key, name: str, claim: Claim, default_gateway: str) -> Key | None:
-        """Return the object that makes the target that `key` claims; None when that is `key` itself."""
-        first: tuple[Rank, Key] = (claim.rank, key)
-        for other in self._others(key, name):
-            theirs = self._claim(other, name, default_gateway)
-            if theirs is not None and theirs.gateway_id == claim.gateway_id:
+    def _first(self, state: State, name: str, claim: Claim, others: Iterable[Key]) -> Key | None:
+        """Return the object that makes the target that this one claims; None when that is this one itself."""
+        first = (claim.rank, state.obj.key)
+        for other in others:
+            obj = self._objects(other)
+            theirs = claim_of(obj, name, state.settings.default_gateway) if obj is not None else None
+            if theirs is not None and theirs.place == claim.place:
                 first = min(first, (theirs.rank, other))
-        return None if first[1] == key else first[1]
+        return None if first[1] == state.obj.key else first[1]
 
     def concerned(self, old: MCPServer | None, new: MCPServer | None, *, default_gateway: str) -> set[Key]:
         """Return the objects whose turn may have come, because one no longer claims what it did."""
@@ -58,13 +60,5 @@ class Rivals:
         after = claim_of(new, name, default_gateway) if new is not None and wanted_name(new) == name else None
         return set() if before is None or before == after else set(others)
 
-    def _others(self, key: Key, name: str) -> Iterable[Key]:
+    def _others(self, key: Key, name: str) -> list[Key]:
         return [other for other in self._index.wanting(name) if other != key]
-
-    def _claim(self, key: Key, name: str, default_gateway: str) -> Claim | None:
-        obj = self._objects(key)
-        return claim_of(obj, name, default_gateway) if obj is not None else None
-
-
-def _text(key: Key | None) -> str:
-    return "/".join(key) if key is not None else ""

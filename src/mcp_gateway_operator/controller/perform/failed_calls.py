@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import random
+from collections.abc import Callable
 from typing import Final
 
 from mcp_gateway_operator.agentcore.quota import Op
 from mcp_gateway_operator.api.names import Reason
 from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind, State, Trouble
 from mcp_gateway_operator.targets.rules import backoff
-
-TARGETS_PER_GATEWAY: Final = 100
-"""AWS's default quota; AWS may refuse a full gateway with an error that says no more than "conflict"."""
-FULL: Final = "quota-targets"
 
 _BACKOFF: Final = {
     # first and longest wait in seconds; a refusal is re-checked slowly, for only a change can help
@@ -23,6 +19,7 @@ _BACKOFF: Final = {
     ErrorKind.THROTTLED: (1.0, 30.0),
     ErrorKind.QUOTA: (1.0, 30.0),
     ErrorKind.TRANSIENT: (1.0, 300.0),
+    ErrorKind.FULL: (300.0, 300.0),
 }
 _BY_OP: Final = {
     Op.CREATE: Reason.CREATION_ERROR,
@@ -39,55 +36,41 @@ _BY_KIND: Final = {
 _BUSY: Final = frozenset({ErrorKind.CONFLICT, ErrorKind.THROTTLED, ErrorKind.QUOTA})
 
 
-def trouble_of(error: AgentCoreError, op: Op, state: State, rng: random.Random) -> Trouble:
-    """Return what is remembered of a failed call of `op` for this object."""
-    earlier = state.memory.trouble
-    same = earlier is not None and earlier.generation == state.obj.metadata.generation
-    attempts = earlier.attempts + 1 if earlier is not None and same else 1
-    if op is Op.CREATE and _is_full(error, state):
-        return _trouble(
-            state,
-            kind=FULL,
-            reason=Reason.GATEWAY_FULL,
-            message=(
-                f"Gateway {state.gateway_id} takes no more targets ({error.message or error.code}). Raise "
-                "its quota, remove targets, or name another gateway in spec.gatewayId."
-            ),
-            attempts=attempts,
-            wait=300.0 * (1 + rng.random() / 5),
+def trouble_of(
+    error: AgentCoreError, op: Op, state: State, *, full: bool, spread: Callable[[], float]
+) -> Trouble:
+    """Return what is remembered of a failed call of `op` for this object.
+
+    Args:
+        error: how it failed.
+        op: what was called.
+        state: what it was decided on.
+        full: the gateway is known to hold as many targets as AWS allows.
+        spread: draws a number from 0 to 1, so that the tries of many do not come together.
+    """
+    earlier, generation = state.memory.trouble, state.obj.metadata.generation
+    attempts = earlier.attempts + 1 if earlier is not None and earlier.generation == generation else 1
+    kind, reason, message = error.kind, _BY_KIND.get(error.kind, _BY_OP[op]), _words(error, op)
+    spoken = kind is ErrorKind.QUOTA and "too many targets" in error.message.lower()
+    if op is Op.CREATE and (spoken or (full and kind in _BUSY)):
+        kind, reason = ErrorKind.FULL, Reason.GATEWAY_FULL
+        message = (
+            f"Gateway {state.place.gateway_id} takes no more targets ({error.message or error.code}). Raise "
+            "its quota, remove targets, or name another gateway in spec.gatewayId."
         )
-    first, longest = _BACKOFF[error.kind]
-    wait = backoff(attempts - 1, base=first, maximum=longest) * (1 + rng.random() / 5)
-    reason = _BY_KIND.get(error.kind, _BY_OP[op])
-    if error.kind is ErrorKind.NOT_FOUND and op is Op.CREATE:
+    elif op is Op.CREATE and kind is ErrorKind.NOT_FOUND:
         reason = Reason.GATEWAY_NOT_FOUND
-    return _trouble(
-        state,
-        kind=error.kind,
-        reason=reason,
-        message=_words(error, op),
-        attempts=attempts,
-        wait=max(wait, error.retry_after or 0.0),
-    )
-
-
-def _trouble(state: State, *, kind: str, reason: str, message: str, attempts: int, wait: float) -> Trouble:
+    first, longest = _BACKOFF[kind]
+    pause = backoff(attempts - 1, base=first, maximum=longest) * (1 + spread() / 5)
     return Trouble(
-        kind=str(kind),
+        kind=kind,
         reason=reason,
         message=message,
-        generation=state.obj.metadata.generation,
+        generation=generation,
         attempts=attempts,
-        until=state.now + wait,
+        until=state.now + (pause if kind is ErrorKind.FULL else max(pause, error.retry_after or 0.0)),
         at=state.now,
     )
-
-
-def _is_full(error: AgentCoreError, state: State) -> bool:
-    if error.kind is ErrorKind.QUOTA and "too many targets" in error.message.lower():
-        return True
-    view = state.gateways.get(state.gateway_id)
-    return error.kind in _BUSY and view is not None and view.targets >= TARGETS_PER_GATEWAY
 
 
 def _words(error: AgentCoreError, op: Op) -> str:

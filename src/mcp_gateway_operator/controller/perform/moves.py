@@ -2,40 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import replace
 
+import msgspec
 import structlog
 
 from mcp_gateway_operator.api.names import Reason
+from mcp_gateway_operator.api.types import MCPServer
+from mcp_gateway_operator.controller.gather import Entry
 from mcp_gateway_operator.controller.perform.object_writes import ObjectWriter
-from mcp_gateway_operator.controller.perform.performer import Pass
+from mcp_gateway_operator.controller.perform.remember import protected
 from mcp_gateway_operator.controller.ports import Ports
 from mcp_gateway_operator.controller.tell import status_of
 from mcp_gateway_operator.runtime.events import EventType
 from mcp_gateway_operator.targets import actions as act
-from mcp_gateway_operator.targets.known import Memory, Record, State
+from mcp_gateway_operator.targets.known import ObjectMemory, Record, State
 from mcp_gateway_operator.targets.rules import objection
-
-_OF_OBJECT = frozenset(
-    {
-        "uid",
-        "born_here",
-        "deleting_since",
-        "record_failed",
-        "moves",
-        "elsewhere",
-        "wrote",
-        "quarrels",
-        "quarrel_until",
-        "busy_on",
-        "gateways",
-        "synced_request",
-        "told",
-        "waiting_since",
-    }
-)
-_OF_TARGET = tuple(field.name for field in fields(Memory) if field.name not in _OF_OBJECT)
-"""What is remembered of a target, and changes places with it."""
 
 log = structlog.get_logger(__name__)
 
@@ -47,54 +29,59 @@ class Mover:
         self._ports = ports
         self._objects = objects
 
-    async def move(self, view: Pass, state: State, action: act.Move) -> None:
-        """Write that a target may come to be on another gateway; nothing was sent there before."""
-        there = state.destination
-        assert there is not None
-        entered = replace(state, moves=(*state.moves, Record(gateway_id=action.gateway_id, target_id="")))
-        told = act.Await(reason=Reason.MOVING, message=action.message)
-        status = status_of(entered, told, wall=self._ports.wall())
+    async def enter(self, entry: Entry, state: State, step: act.Move) -> MCPServer:
+        """Write that a target may come to be on another gateway; nothing was sent there before.
+
+        Raises:
+            ApiError: it could not be written.
+        """
+        entered = replace(state, moves=(*state.moves, Record(place=step.place, target_id="")))
+        moving = act.Await(reason=Reason.MOVING, message=step.message)
+        status = status_of(entered, moving, wall=self._ports.wall())
         if status is None:
             # The answer alone of an earlier write was lost, so this pass goes on from what is stored.
-            view.obj, view.fresh = await self._objects.fetch(state.obj), True
-            if view.obj.status == state.obj.status:
-                state.memory.record = state.memory.moves = None
-            return
-        view.obj, view.fresh = await self._objects.write_status(state.obj, status, state.memory), True
-        there.memory.protected_here = True
+            obj = await self._objects.fetch(state.obj)
+            if obj.status == state.obj.status:
+                page = state.memory.but(record=None)
+                entry.memory = entry.memory.put(state.place, page).but(moves=None)
+            return obj
+        obj = await self._objects.write_status(entry, state.obj, status)
+        page = protected(entry.memory.places[step.place])
+        entry.memory = entry.memory.put(step.place, page)
+        return obj
 
-    async def forget(self, _view: Pass, state: State, action: act.Forget) -> None:
+    def forget(self, state: State, step: act.Forget) -> ObjectMemory:
         """Take a gateway out of the moves; the status says so at the end of the pass."""
-        memory = state.memory
-        memory.moves = tuple(place for place in state.moves if place.gateway_id != action.gateway_id)
-        memory.elsewhere = {
-            gateway_id: each
-            for gateway_id, each in memory.elsewhere.items()
-            if gateway_id != action.gateway_id
-        }
-        kind: EventType = "Warning" if action.event == Reason.FOREIGN_MARKER else "Normal"
-        message = f"Gateway {action.gateway_id}: {action.message}"
-        self._objects.event(state.obj, kind, action.event, message)
-        self._log(state, action.gateway_id, action.message)
+        kind: EventType = "Warning" if step.event == Reason.FOREIGN_MARKER else "Normal"
+        gateway_id = step.place.gateway_id
+        self._objects.event(state.obj, kind, step.event, f"Gateway {gateway_id}: {step.message}")
+        self._log(state, gateway_id, step.message)
+        places = {place: page for place, page in state.own.places.items() if place != step.place}
+        moves = tuple(each for each in state.moves if each.place != step.place)
+        return state.own.but(moves=moves, places=places)
 
-    def arrived(self, state: State) -> None:
-        """Let a target on the wanted gateway be the object's from now on, and the one so far be left over."""
-        there, old, memory = state.destination, state.record, state.memory
-        assert there is not None
+    def arrived(self, state: State, memory: ObjectMemory) -> ObjectMemory:
+        """Let a target on the wanted gateway be the object's from now on, and the one so far be left over.
+
+        What is remembered of either stays with its place; which of them is home is all that changes.
+        """
+        destination, old = state.destination, state.record
+        assert destination is not None
         assert old is not None
-        others = tuple(place for place in state.moves if place.gateway_id != there.gateway_id)
+        others = tuple(each for each in state.moves if each.place != destination.place)
         why = _disowned(state, old)
-        memory.moves = others if why else (*others, old)
-        for name in _OF_TARGET:
-            mine, its = getattr(memory, name), getattr(there.memory, name)
-            setattr(memory, name, its)
-            setattr(there.memory, name, mine)
-        memory.delete_asked = None
-        kept = {place.gateway_id: memory.elsewhere[place.gateway_id] for place in others}
-        memory.elsewhere = kept if why else {**kept, old.gateway_id: there.memory}
         if why:
             self._objects.event(state.obj, "Warning", Reason.FOREIGN_MARKER, why)
-        self._log(state, old.gateway_id, why or f"left for {there.gateway_id}")
+        self._log(state, old.place.gateway_id, why or f"left for {destination.place.gateway_id}")
+        page = memory.places[destination.place]
+        page = page.but(ending=msgspec.structs.replace(page.ending, asked_at=None))
+        remembered = {destination.place, *(each.place for each in others), *(() if why else (old.place,))}
+        places = {place: each for place, each in memory.places.items() if place in remembered}
+        return memory.but(
+            home=destination.place,
+            places={**places, destination.place: page},
+            moves=others if why else (*others, old),
+        )
 
     @staticmethod
     def _log(state: State, gateway_id: str, what: str) -> None:
@@ -107,7 +94,6 @@ def _disowned(state: State, record: Record) -> str | None:
     if state.recorded is not None:
         return objection(state, state.recorded)
     if record.legacy:
-        return (
-            f"Target {record.target_id} was not found on gateway {record.gateway_id}; it is not looked for."
-        )
+        gateway_id = record.place.gateway_id
+        return f"Target {record.target_id} was not found on gateway {gateway_id}; it is not looked for."
     return None

@@ -6,11 +6,11 @@ from http import HTTPStatus
 
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.types import MCPServer, MCPServerStatus
-from mcp_gateway_operator.controller.gather import Key
+from mcp_gateway_operator.controller.gather import Entry, Key
+from mcp_gateway_operator.controller.perform.remember import stored
 from mcp_gateway_operator.controller.ports import MCPSERVERS, Ports
 from mcp_gateway_operator.runtime.cluster import ApiError, PatchType
 from mcp_gateway_operator.runtime.events import EventType, ObjectRef
-from mcp_gateway_operator.targets.known import Memory
 
 
 class ObjectWriter:
@@ -62,20 +62,19 @@ class ObjectWriter:
         )
         return self._ports.informer.remember(raw)
 
-    async def write_status(self, obj: MCPServer, status: MCPServerStatus, memory: Memory) -> MCPServer:
+    async def write_status(self, entry: Entry, obj: MCPServer, status: MCPServerStatus) -> MCPServer:
         """Write a status that holds all that is remembered of the object's targets, which is kept till then.
 
         Raises:
             ApiError: it was refused, or its answer lost: what the status holds is to be read first.
         """
-        memory.record_failed = memory.record is not None
-        obj = await self._write_status(obj, status)
-        memory.record = memory.moves = None
-        memory.record_failed = False
-        memory.wrote = obj.status
-        return obj
+        pending = entry.memory.places[entry.memory.home].record is not None
+        entry.memory = entry.memory.but(unconfirmed=pending)
+        written = await self._replace_status(obj, status)
+        entry.memory = stored(entry.memory, written)
+        return written
 
-    async def _write_status(self, obj: MCPServer, status: MCPServerStatus) -> MCPServer:
+    async def _replace_status(self, obj: MCPServer, status: MCPServerStatus) -> MCPServer:
         """Write a whole status, of the very object and version that it speaks of.
 
         A process that lost the lease while it was stopped would else put an old record over a newer one.
@@ -96,8 +95,8 @@ class ObjectWriter:
             raise ApiError(HTTPStatus.CONFLICT, "Conflict", error.message) from error
         finally:
             self.reporting.discard(obj.key)
-        held = self._ports.informer.get(obj.key)
-        if held is not None and held.status != written.status:
+        cached = self._ports.informer.get(obj.key)
+        if cached is not None and cached.status != written.status:
             self._ports.queue.add(obj.key)
         return written
 

@@ -1,25 +1,34 @@
-"""Second part of a pass: carry one action out. Every AWS call holds a ticket and passes the fence."""
+"""Second part of a pass: carry one step out. Every AWS call holds a ticket and passes the fence."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import assert_never
 
+import msgspec
 import structlog
 
 from mcp_gateway_operator.agentcore.quota import Lane, Op, Ticket
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.controller.account import Account
+from mcp_gateway_operator.controller.gather import Entry, ObjectIndex
+from mcp_gateway_operator.controller.perform import remember
+from mcp_gateway_operator.controller.perform.failed_calls import trouble_of
+from mcp_gateway_operator.controller.perform.moves import Mover
 from mcp_gateway_operator.controller.perform.object_writes import ObjectWriter
-from mcp_gateway_operator.controller.perform.remember import REPORT_DELAY, Outcome
 from mcp_gateway_operator.controller.ports import Ports
-from mcp_gateway_operator.controller.tell import keeps_moves
 from mcp_gateway_operator.targets import actions as act
-from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind, State, Verified
-from mcp_gateway_operator.targets.rules import charge, forgotten_leftovers, was_ready
+from mcp_gateway_operator.targets.known import (
+    AgentCoreError,
+    ErrorKind,
+    Place,
+    State,
+    TargetMemory,
+)
+from mcp_gateway_operator.targets.rules import ending_asked, forgotten_leftovers
 from mcp_gateway_operator.targets.shape import Target, describe_diffs
 
 log = structlog.get_logger(__name__)
@@ -44,235 +53,285 @@ class Pass:
     target: Target | None = None
 
 
-Handler = Callable[[Pass, State, Any], Awaitable[None]]
-
-
 class Performer:
-    """Carries actions out and notes their outcome in the observer's tables and the object's memory."""
+    """Carries steps out and notes their outcome in the observer's tables and the object's memory."""
 
-    def __init__(self, ports: Ports, objects: ObjectWriter, outcome: Outcome, account: Account) -> None:
+    def __init__(self, ports: Ports, objects: ObjectWriter, index: ObjectIndex, account: Account) -> None:
         self._ports = ports
         self._objects = objects
-        self._outcome = outcome
+        self._index = index
         self._account = account
-        self.handlers: dict[type[act.Action], Handler] = {
-            act.Protect: self._protect,
-            act.Fetch: self._fetch,
-            act.Read: self._read,
-            act.Create: self._create,
-            act.TakeUp: self._take_up,
-            act.Verify: self._verify,
-            act.Update: self._update,
-            act.Synchronize: self._synchronize,
-            act.Decline: self._decline,
-            act.Delete: self._delete,
-            act.CheckGateway: self._check_gateway,
-            act.Release: self._release,
-        }
+        self._mover = Mover(ports, objects)
 
-    # -- the object -----------------------------------------------------------------------------------
+    async def perform(self, view: Pass, entry: Entry, state: State, step: act.Step) -> None:
+        """Carry a step out; what came of it is remembered when this returns.
 
-    async def _protect(self, view: Pass, state: State, action: act.Protect) -> None:
-        first = not state.protected
-        view.obj, view.fresh = await self._objects.protect(state.obj, action.gateway_id), True
-        if first and state.memory.born_here:
-            state.memory.protected_here = True
+        Raises:
+            AgentCoreError: the fence was shut; any other failure of a call is remembered instead.
+            NoTicketError: AWS's quotas allow the call later.
+            ApiError: the API server refused something.
+        """
+        match step:
+            case act.AtPlace(place=place, step=inner):
+                asides = (state.destination, *state.leftovers)
+                at = next(each for each in asides if each is not None and each.place == place)
+                page = await self._at_target(view, entry, at, inner)
+                entry.memory = entry.memory.put(place, page)
+                if at is state.destination and page.record is not None:
+                    entry.memory = self._mover.arrived(state, entry.memory)
+            case act.Protect(place=place):
+                first = not state.protected
+                view.obj, view.fresh = await self._objects.protect(state.obj, place.gateway_id), True
+                if first and state.own.born_here:
+                    page = remember.protected(state.memory)
+                    entry.memory = entry.memory.put(state.place, page)
+            case act.Fetch():
+                view.obj, view.fresh = await self._objects.fetch(view.obj), True
+            case act.Move():
+                view.obj, view.fresh = await self._mover.enter(entry, state, step), True
+            case act.Forget():
+                entry.memory = self._mover.forget(state, step)
+            case act.Release():
+                await self._objects.release(state.obj)
+                self._objects.event(state.obj, "Normal", step.event, step.message)
+                meta = state.obj.metadata
+                log.info("released", namespace=meta.namespace, name=meta.name, why=step.message)
+            case _:
+                page = await self._at_target(view, entry, state, step)
+                entry.memory = entry.memory.put(state.place, page)
 
-    async def _release(self, _view: Pass, state: State, action: act.Release) -> None:
-        await self._objects.release(state.obj)
-        self._objects.event(state.obj, "Normal", action.event, action.message)
-        meta = state.obj.metadata
-        log.info("released", namespace=meta.namespace, name=meta.name, why=action.message)
+    async def _at_target(  # noqa: C901  -- one case for each step, and nothing else
+        self, view: Pass, entry: Entry, state: State, step: act.AtTarget
+    ) -> TargetMemory:
+        """Carry out what is done for the target of one place, and return what is remembered of it then."""
+        try:
+            match step:
+                case act.Read():
+                    return await self._read(view, state, step)
+                case act.Create():
+                    return await self._create(state, step)
+                case act.Update():
+                    return await self._update(view, state, step)
+                case act.Synchronize():
+                    return await self._synchronize(view, entry, state, step)
+                case act.Delete():
+                    return await self._delete(state, step)
+                case act.CheckGateway():
+                    return await self._check_gateway(state, step)
+                case act.TakeUp():
+                    return self._take_up(entry, state, step)
+                case act.Verify(digest=digest):
+                    return remember.verified(state, view.target, digest, self._ports)
+                case act.Decline():
+                    entry.memory = entry.memory.but(synced_request=step.request)
+                    self._objects.event(state.obj, "Normal", "ToolsNotIndexed", step.message)
+                    return state.memory
+                case _:
+                    assert_never(step)
+        except AgentCoreError as error:
+            if error.kind is ErrorKind.FENCED or not isinstance(step, act.Call):
+                raise
+            return self._failed(state, step, error)
 
-    async def _fetch(self, view: Pass, _state: State, _action: act.Fetch) -> None:
-        view.obj, view.fresh = await self._objects.fetch(view.obj), True
-
-    # -- the target -----------------------------------------------------------------------------------
-
-    async def _read(self, view: Pass, state: State, action: act.Read) -> None:
+    async def _read(self, view: Pass, state: State, step: act.Read) -> TargetMemory:
         """Get one target; a 404 goes into the observer's table and is no error here."""
-        lane = Lane.INTERACTIVE if action.urgent else Lane.BACKGROUND
-        with self._ticket(state, Op.GET, action.gateway_id, lane):
-            if action.look:
-                state.memory.read_debt = charge(state.memory.read_debt, state.now)
+        lane = Lane.INTERACTIVE if step.urgent else Lane.BACKGROUND
+        with self._ticket(state, Op.GET, step.place, lane):
             try:
-                target = await self._ports.observer.read(action.gateway_id, action.target_id)
+                target = await self._ports.observer.read(step.place.gateway_id, step.target_id)
             except AgentCoreError as error:
                 if error.kind is ErrorKind.NOT_FOUND:
-                    return
+                    return remember.asked_for(state, step)
                 raise
         view.target = target
-        self._account.hear(action.gateway_id, target.gateway_arn)
-        self._outcome.note_details(state, action.gateway_id, target)
+        self._account.hear(step.place, target.gateway_arn)
+        return self._explained(remember.asked_for(state, step), step.place, target)
 
-    async def _create(self, _view: Pass, state: State, action: act.Create) -> None:
+    async def _create(self, state: State, step: act.Create) -> TargetMemory:
         """Create the target; the outcome of a request that got no clear answer is looked for later."""
         ports = self._ports
-        memory = state.memory
         # Random per attempt: a token derived from the spec would make a later re-creation a no-op.
         token = f"{ports.rng.getrandbits(160):040x}"
-        with self._ticket(state, Op.CREATE, action.gateway_id, Lane.INTERACTIVE) as ticket:
+        with self._ticket(state, Op.CREATE, step.place, Lane.INTERACTIVE) as ticket:
             began = ports.clock()
-            try:
-                target = await ports.agentcore.create_target(
-                    action.gateway_id, action.request, client_token=token, fence=ports.fence
-                )
-            except AgentCoreError as error:
-                if error.maybe_applied:
-                    memory.unsure_since = ports.clock()
-                if error.kind is ErrorKind.CONFLICT:
-                    memory.conflict_since = ports.clock()
-                raise
-            ticket.hold(target.summary.target_id)
-            self._outcome.write_noted(action.gateway_id, target, began)
-        memory.unsure_since = memory.conflict_since = None
-        self._outcome.record(state, action.gateway_id, target)
-        self._outcome.applied(state, action.digest, target)
-        self._outcome.note_details(state, action.gateway_id, target)
-        self._objects.event(
-            state.obj,
-            "Normal",
-            "Created",
-            f"Created target {target.summary.target_id} ({target.summary.name}) on {action.gateway_id}.",
-        )
-
-    async def _take_up(self, _view: Pass, state: State, action: act.TakeUp) -> None:
-        if state.record is None and not state.aside and keeps_moves(state.settings.status_fields):
-            # What a lost status may have named beside it is not looked for on other gateways any more.
-            state.memory.moves = forgotten_leftovers(state, action.target) or None
-        self._outcome.record(state, action.gateway_id, action.target)
-        if action.adopted:
-            message = f"Took over target {action.target.summary.target_id}, which this operator did not make."
-            self._objects.event(state.obj, "Normal", "Adopted", message)
-
-    async def _verify(self, view: Pass, state: State, action: act.Verify) -> None:
-        """Note that AWS holds what the spec asks for; the next full comparison is a sweep away."""
-        memory = state.memory
-        row, target = state.recorded, view.target
-        assert row is not None
-        assert target is not None
-        again = memory.verified is not None and memory.verified.digest == action.digest
-        memory.idle_reads = memory.idle_reads + 1 if again and was_ready(state) else 0
-        memory.verified = Verified(
-            digest=action.digest, fingerprint=row.fingerprint, updated_at=target.summary.updated_at
-        )
-        memory.applied = state.obj.metadata.generation
-        memory.verify_after_repair = False
-        self._outcome.swept(state)
-
-    async def _update(self, view: Pass, state: State, action: act.Update) -> None:
-        """Replace the target's configuration and say which fields changed."""
-        ports = self._ports
-        memory = state.memory
-        adopts = action.cause is act.Cause.ADOPTION
-        lane = Lane.INTERACTIVE if adopts or action.cause is act.Cause.EDIT else Lane.BACKGROUND
-        claim = self._outcome.adopting(state, action.target_id) if adopts else nullcontext()
-        with claim, self._ticket(state, Op.UPDATE, action.gateway_id, lane) as ticket:
-            began = ports.clock()
-            memory.verified = view.target = None
-            memory.idle_reads = 0
-            target = await ports.agentcore.update_target(
-                action.gateway_id, action.target_id, action.request, fence=ports.fence
+            target = await ports.agentcore.create_target(
+                step.place.gateway_id, step.request, client_token=token, fence=ports.fence
             )
-            ticket.hold(action.target_id)
-            self._outcome.write_noted(action.gateway_id, target, began)
-        self._outcome.applied(state, action.digest, target, action.diffs)
-        memory.trouble = None
-        memory.report_after = ports.clock() + REPORT_DELAY
-        # What was there before an edit may be the configuration of a target that was adopted a moment ago.
-        text = describe_diffs(action.diffs, values=action.cause is act.Cause.DRIFT)
-        match action.cause:
-            case act.Cause.EDIT:
-                self._objects.event(
-                    state.obj, "Normal", "Updated", f"Updated target {action.target_id}: {text}"
-                )
-            case act.Cause.DRIFT:
-                self._outcome.drift_repaired(state, action.diffs)
-                message = f"Target {action.target_id} was changed outside and is repaired: {text}"
-                self._objects.event(state.obj, "Warning", "DriftRepaired", message)
-            case act.Cause.FAILURE:
-                self._outcome.repaired(state)
-            case act.Cause.ADOPTION:
-                self._outcome.record(state, action.gateway_id, target)
-                message = f"Took over target {action.target_id}, whose MCPServer is gone"
-                message += f", and changed {text}." if text else "."
-                self._objects.event(state.obj, "Normal", "Adopted", message)
+            ticket.hold(target.summary.target_id)
+            self._answered(step.place, target, began)
+        page = remember.created(state, step, target, ports)
+        self._index.claim(target.summary.target_id, state.obj.key)
+        summary = target.summary
+        message = f"Created target {summary.target_id} ({summary.name}) on {step.place.gateway_id}."
+        self._objects.event(state.obj, "Normal", "Created", message)
+        return self._explained(page, step.place, target)
 
-    async def _synchronize(self, view: Pass, state: State, action: act.Synchronize) -> None:
+    def _take_up(self, entry: Entry, state: State, step: act.TakeUp) -> TargetMemory:
+        if state.record is None and not state.aside and state.settings.keeps_moves:
+            # What a lost status may have named beside it is not looked for on other gateways any more.
+            entry.memory = entry.memory.but(moves=forgotten_leftovers(state, step.target) or None)
+        target_id = step.target.summary.target_id
+        self._index.claim(target_id, state.obj.key)
+        if step.adopted:
+            message = f"Took over target {target_id}, which this operator did not make."
+            self._objects.event(state.obj, "Normal", "Adopted", message)
+        page = remember.recorded(state.memory, state, step.place, step.target, self._ports.clock())
+        return page.but(ending=msgspec.structs.replace(page.ending, asked_at=None))
+
+    async def _update(self, view: Pass, state: State, step: act.Update) -> TargetMemory:
+        """Replace the target's configuration and say which fields changed."""
+        ports, objects = self._ports, self._objects
+        adopts = step.cause is act.Cause.ADOPTION
+        lane = Lane.INTERACTIVE if adopts or step.cause is act.Cause.EDIT else Lane.BACKGROUND
+        with self._adopting(state, step), self._ticket(state, Op.UPDATE, step.place, lane) as ticket:
+            began = ports.clock()
+            view.target = None
+            target = await ports.agentcore.update_target(
+                step.place.gateway_id, step.target_id, step.request, fence=ports.fence
+            )
+            ticket.hold(step.target_id)
+            self._answered(step.place, target, began)
+        # What was there before an edit may be the configuration of a target that was adopted a moment ago.
+        text = describe_diffs(step.diffs, values=step.cause is act.Cause.DRIFT)
+        match step.cause:
+            case act.Cause.EDIT:
+                objects.event(state.obj, "Normal", "Updated", f"Updated target {step.target_id}: {text}")
+            case act.Cause.DRIFT:
+                message = f"Target {step.target_id} was changed outside and is repaired: {text}"
+                objects.event(state.obj, "Warning", "DriftRepaired", message)
+            case act.Cause.ADOPTION:
+                message = f"Took over target {step.target_id}, whose MCPServer is gone"
+                message += f", and changed {text}." if text else "."
+                objects.event(state.obj, "Normal", "Adopted", message)
+        return remember.updated(state, step, target, ports)
+
+    async def _synchronize(
+        self, view: Pass, entry: Entry, state: State, step: act.Synchronize
+    ) -> TargetMemory:
         """Have AWS connect to the server again."""
         ports = self._ports
-        lane = Lane.INTERACTIVE if action.cause is act.Cause.REQUEST else Lane.BACKGROUND
-        with self._ticket(state, Op.SYNCHRONIZE, action.gateway_id, lane):
+        lane = Lane.INTERACTIVE if step.cause is act.Cause.REQUEST else Lane.BACKGROUND
+        with self._ticket(state, Op.SYNCHRONIZE, step.place, lane):
             began = ports.clock()
             try:
                 target = await ports.agentcore.synchronize_target(
-                    action.gateway_id, action.target_id, fence=ports.fence
+                    step.place.gateway_id, step.target_id, fence=ports.fence
                 )
             except AgentCoreError as error:
                 if error.kind is ErrorKind.ACCESS_DENIED:
-                    self._account.deny_sync(action.gateway_id)
-                    return
+                    self._account.deny_sync(step.place)
+                    return state.memory
                 raise
-            self._outcome.write_noted(action.gateway_id, target, began)
+            self._answered(step.place, target, began)
         view.target = None
-        state.memory.trouble = None
-        if action.cause is act.Cause.FAILURE:
-            self._outcome.repaired(state)
-            return
-        state.memory.synced_request = action.request or state.memory.synced_request
-        state.memory.synced_at = ports.clock()
-        state.memory.indexed_for = state.obj.metadata.generation
-        state.memory.report_after = ports.clock() + REPORT_DELAY
-        message = f"AWS indexes the tools of target {action.target_id} again."
-        self._objects.event(state.obj, "Normal", "ToolsSynchronized", message)
+        if step.cause is not act.Cause.FAILURE:
+            synced = step.request or entry.memory.synced_request
+            entry.memory = entry.memory.but(synced_request=synced)
+            message = f"AWS indexes the tools of target {step.target_id} again."
+            self._objects.event(state.obj, "Normal", "ToolsSynchronized", message)
+        return remember.synchronized(state, step, ports.clock())
 
-    async def _decline(self, _view: Pass, state: State, action: act.Decline) -> None:
-        state.memory.synced_request = action.request
-        self._objects.event(state.obj, "Normal", "ToolsNotIndexed", action.message)
-
-    async def _delete(self, _view: Pass, state: State, action: act.Delete) -> None:
+    async def _delete(self, state: State, step: act.Delete) -> TargetMemory:
         """Ask AWS to delete a target; it is gone only when AWS says so later."""
         ports = self._ports
-        table = ports.observer.track(action.gateway_id)
-        with self._ticket(state, Op.DELETE, action.gateway_id, Lane.INTERACTIVE) as ticket:
+        table = ports.observer.track(step.place.gateway_id)
+        with self._ticket(state, Op.DELETE, step.place, Lane.INTERACTIVE) as ticket:
             began = ports.clock()
             try:
                 status = await ports.agentcore.delete_target(
-                    action.gateway_id, action.target_id, fence=ports.fence
+                    step.place.gateway_id, step.target_id, fence=ports.fence
                 )
             except AgentCoreError as error:
                 if error.kind is ErrorKind.NOT_FOUND:
-                    table.apply_absent(action.target_id, began=began)
-                    return
+                    table.apply_absent(step.target_id, began=began)
+                    return state.memory
                 raise
-            ticket.hold(action.target_id)
-            table.apply_deleted(action.target_id, status, began=began, ended=ports.clock())
-        state.memory.trouble = None
-        if action.duplicate:
-            message = f"Deleted target {action.target_id}, a second one of the same name with this marker."
-            self._objects.event(state.obj, "Warning", names.Reason.DUPLICATE_MARKER, message)
-        else:
-            state.memory.delete_asked = ports.clock()
-            state.memory.report_after = ports.clock() + REPORT_DELAY
+            ticket.hold(step.target_id)
+            table.apply_deleted(step.target_id, status, began=began, ended=ports.clock())
+        page = state.memory.but(trouble=None)
+        if not step.duplicate:
+            now = ports.clock()
+            return page.but(ending=ending_asked(page.ending, now), report_after=now + remember.REPORT_DELAY)
+        message = f"Deleted target {step.target_id}, a second one of the same name with this marker."
+        self._objects.event(state.obj, "Warning", names.Reason.DUPLICATE_MARKER, message)
+        return page
 
-    async def _check_gateway(self, _view: Pass, state: State, action: act.CheckGateway) -> None:
+    async def _check_gateway(self, state: State, step: act.CheckGateway) -> TargetMemory:
         """Ask whether the gateway exists; where that is denied, the Lists' own 404 must do."""
-        with self._ticket(state, Op.GET, action.gateway_id, Lane.BACKGROUND):
+        page = state.memory
+        with self._ticket(state, Op.GET, step.place, Lane.BACKGROUND):
             try:
-                await self._ports.agentcore.get_gateway(action.gateway_id)
+                await self._ports.agentcore.get_gateway(step.place.gateway_id)
             except AgentCoreError as error:
                 if error.kind not in {ErrorKind.NOT_FOUND, ErrorKind.ACCESS_DENIED}:
                     raise
-                state.memory.gateway_gone = True
-            else:
-                state.memory.gateway_answered = self._ports.clock()
+                return page.but(ending=msgspec.structs.replace(page.ending, gateway_gone=True))
+        answered = self._ports.clock()
+        return page.but(ending=msgspec.structs.replace(page.ending, gateway_answered=answered))
 
-    def _ticket(self, state: State, op: Op, gateway_id: str, lane: Lane) -> Ticket:
-        key = state.obj.key
-        queue = self._ports.queue
+    # How.
+
+    @contextmanager
+    def _adopting(self, state: State, step: act.Update) -> Iterator[None]:
+        """Let no other object adopt a target while the request for this one is on its way."""
+        if step.cause is not act.Cause.ADOPTION:
+            yield
+            return
+        self._index.claim(step.target_id, state.obj.key)
+        try:
+            yield
+        except BaseException:
+            self._index.disclaim(step.target_id, state.obj.key)
+            raise
+
+    def _answered(self, place: Place, target: Target, began: float) -> None:
+        """Put a write's answer into the observer's table at once.
+
+        Lists report what others did, so whoever waits for a name that this write freed is woken here.
+        """
+        self._account.hear(place, target.gateway_arn)
+        table = self._ports.observer.track(place.gateway_id)
+        for change in table.apply_write(target, began=began, ended=self._ports.clock()):
+            if change.before is not None and change.before.name != target.summary.name:
+                for key in self._index.wanting(change.before.name):
+                    self._ports.queue.add(key, urgent=False)
+
+    def _explained(self, page: TargetMemory, place: Place, target: Target) -> TargetMemory:
+        """Note what only a full answer tells."""
+        table = self._ports.observer.table(place.gateway_id)
+        row = table.row(target.summary.target_id) if table is not None else None
+        return remember.explained(page, row, target, self._ports.clock())
+
+    def _failed(self, state: State, step: act.Call, error: AgentCoreError) -> TargetMemory:
+        """Note a failed call, so that it is not sent again at once."""
+        ports, limit = self._ports, self._ports.scheduler.quotas.gateway_targets
+        op = remember.OPS[type(step)]
+        page = remember.tried(state, step, error, ports.clock())
+        table = ports.observer.table(state.place.gateway_id)
+        full = limit is not None and table is not None and len(table) >= limit
+        error = remember.understood(state, step, error)
+        trouble = trouble_of(error, op, state, full=full, spread=ports.rng.random)
+        if error.kind is ErrorKind.NOT_FOUND and isinstance(step, act.Update | act.Synchronize):
+            gone = ports.observer.track(step.place.gateway_id)
+            gone.apply_absent(step.target_id, began=ports.clock())
+            return page
+        trouble = remember.awaiting_consent(state, trouble, op, error)
+        log.info(
+            "aws call failed",
+            namespace=state.obj.metadata.namespace,
+            name=state.obj.metadata.name,
+            operation=str(op),
+            code=error.code,
+            error=error.message,
+            again_in=round(trouble.until - state.now, 1),
+        )
+        return page.but(trouble=trouble)
+
+    def _ticket(self, state: State, op: Op, place: Place, lane: Lane) -> Ticket:
+        key, queue = state.obj.key, self._ports.queue
         ticket = self._ports.scheduler.take(
             op,
-            gateway_id,
+            place.gateway_id,
             waiter=key,
             lane=lane,
             namespace=key[0],

@@ -1,184 +1,49 @@
-"""What a pass remembers of an AWS call: the record, what AWS now holds, the next try after a failure."""
+"""The one step after a decision: what is remembered of what was done, or of how the pass ended.
+
+Each function takes the state that the decision rested on and returns what is remembered from then on.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import msgspec
-import structlog
 
 from mcp_gateway_operator.agentcore.quota import Op
 from mcp_gateway_operator.api.names import Reason
-from mcp_gateway_operator.controller.account import Account
-from mcp_gateway_operator.controller.gather import ObjectIndex
-from mcp_gateway_operator.controller.perform.failed_calls import trouble_of
+from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.controller.ports import Ports
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.known import (
     AgentCoreError,
     Details,
     ErrorKind,
+    Held,
+    Indexing,
+    ObjectMemory,
+    Place,
     Record,
+    Row,
     State,
-    Verified,
+    TargetMemory,
+    Trouble,
     stored_record,
 )
-from mcp_gateway_operator.targets.rules import DRIFT_BASE, DRIFT_MAX, backoff, differences, signature
-from mcp_gateway_operator.targets.shape import (
-    NO_FIELDS,
-    PENDING_AUTH,
-    TRANSIENT,
-    FieldDiff,
-    Target,
-    filled_in_by_aws,
+from mcp_gateway_operator.targets.rules import (
+    charged,
+    drift_repaired,
+    ending_begun,
+    held_as_read,
+    held_as_written,
+    read_in_vain,
+    repaired,
+    unanswered,
 )
+from mcp_gateway_operator.targets.shape import PENDING_AUTH, TRANSIENT, Target
 
 REPORT_DELAY = 2.0
 """Seconds for which a record may wait for READY, so that both make one write: the marker covers a crash."""
-
-# AWS says in prose that a write must wait; the code is the one it uses for any busy target.
-_CONSENT = re.compile(r"authorization|PENDING_AUTH", re.IGNORECASE)
-
-log = structlog.get_logger(__name__)
-
-
-class Outcome:
-    """Notes what calls brought, in the observer's tables and in the object's memory."""
-
-    def __init__(self, ports: Ports, index: ObjectIndex, account: Account) -> None:
-        self._ports = ports
-        self._index = index
-        self._account = account
-
-    def record(self, state: State, gateway_id: str, target: Target) -> None:
-        """Remember which target is the object's; the status says so at the end of the pass, or soon after."""
-        memory = state.memory
-        memory.record = Record(
-            gateway_id=gateway_id,
-            target_id=target.summary.target_id,
-            gateway_arn=target.gateway_arn,
-            target_name=target.summary.name,
-        )
-        memory.replaces = stored_record(state.obj)
-        memory.trouble = None
-        # From here on a target exists: only its own end proves that nothing is left.
-        memory.protected_here = False
-        memory.report_after = self._ports.clock() + (REPORT_DELAY if state.settings.marks else 0.0)
-        self._index.claim(target.summary.target_id, state.obj.key)
-
-    @contextmanager
-    def adopting(self, state: State, target_id: str) -> Iterator[None]:
-        """Let no other object adopt a target while the request for this one is on its way."""
-        self._index.claim(target_id, state.obj.key)
-        try:
-            yield
-        except BaseException:
-            self._index.disclaim(target_id, state.obj.key)
-            raise
-
-    def note_trouble(self, state: State, action: act.Action, error: AgentCoreError) -> None:
-        """Remember a failed call, so that it is not sent again at once."""
-        op = _OPS[type(action)]
-        row = state.recorded
-        busy = isinstance(action, act.Delete) and row is not None and row.summary.status in TRANSIENT
-        if busy and error.kind is ErrorKind.VALIDATION:
-            # Nothing in a Delete can be invalid: AWS objects to the state, in words that nobody knew before.
-            error = AgentCoreError(ErrorKind.CONFLICT, error.code, error.message)
-        trouble = trouble_of(error, op, state, self._ports.rng)
-        if error.kind is ErrorKind.NOT_FOUND and isinstance(action, act.Update | act.Synchronize):
-            table = self._ports.observer.track(action.gateway_id)
-            table.apply_absent(action.target_id, began=self._ports.clock())
-            return
-        asks = row is not None and row.summary.status in PENDING_AUTH and _CONSENT.search(error.message)
-        if asks and row is not None and error.kind is ErrorKind.CONFLICT:
-            trouble = msgspec.structs.replace(
-                trouble,
-                reason=Reason.PENDING_AUTHORIZATION,
-                message=f"AWS waits for consent and refuses to {op.lower()} the target: {error.message}",
-                awaits_consent=row.summary.status,
-            )
-        state.memory.trouble = trouble
-        log.info(
-            "aws call failed",
-            namespace=state.obj.metadata.namespace,
-            name=state.obj.metadata.name,
-            operation=str(op),
-            code=error.code,
-            error=error.message,
-            again_in=round(trouble.until - state.now, 1),
-        )
-
-    def applied(self, state: State, digest: str, target: Target, diffs: tuple[FieldDiff, ...] = ()) -> None:
-        """Note what AWS holds after a write of ours, and what of it AWS did not keep.
-
-        Args:
-            state: what the write was decided on.
-            digest: of the configuration that was sent.
-            target: the answer.
-            diffs: what the write was to change.
-        """
-        memory = state.memory
-        now = self._ports.clock()
-        memory.verified = Verified(digest=digest, fingerprint=None, updated_at=target.summary.updated_at)
-        memory.written = (target.summary.updated_at, now)
-        self.swept(state)
-        memory.applied = memory.indexed_for = state.obj.metadata.generation
-        memory.defaults = NO_FIELDS
-        memory.defaults = filled_in_by_aws(differences(state, target), cleared=diffs)
-        unkept = differences(state, target)
-        memory.verify_after_repair = bool(unkept)
-        memory.sent_diff = signature(unkept)
-
-    def swept(self, state: State) -> None:
-        """Date the next full comparison, after one or after a write that makes one needless."""
-        spread = 0.9 + self._ports.rng.random() / 5
-        state.memory.next_sweep = self._ports.clock() + state.settings.sweep_interval * spread
-
-    def write_noted(self, gateway_id: str, target: Target, began: float) -> None:
-        """Put a write's answer into the observer's table at once.
-
-        Lists report what others did, so whoever waits for a name that this write freed is woken here.
-        """
-        self._account.hear(gateway_id, target.gateway_arn)
-        table = self._ports.observer.track(gateway_id)
-        for change in table.apply_write(target, began=began, ended=self._ports.clock()):
-            if change.before is not None and change.before.name != target.summary.name:
-                for key in self._index.wanting(change.before.name):
-                    self._ports.queue.add(key, urgent=False)
-
-    def note_details(self, state: State, gateway_id: str, target: Target) -> None:
-        """Keep what only a Get tells."""
-        memory = state.memory
-        table = self._ports.observer.table(gateway_id)
-        row = table.row(target.summary.target_id) if table else None
-        memory.details = Details(
-            fingerprint=row.fingerprint if row else None,
-            reasons=target.status_reasons,
-            authorization_url=target.authorization_url,
-            read_at=self._ports.clock(),
-        )
-
-    def drift_repaired(self, state: State, diffs: tuple[FieldDiff, ...]) -> None:
-        """Date the next repair of drift: later each time, while somebody keeps changing the target."""
-        memory, now = state.memory, self._ports.clock()
-        if now > memory.drift_next + DRIFT_MAX:
-            memory.drift_attempts = 0
-        memory.drift_next = now + backoff(memory.drift_attempts, base=DRIFT_BASE, maximum=DRIFT_MAX)
-        memory.drift_attempts += 1
-        memory.sent_diff = signature(diffs)
-        memory.verify_after_repair = True
-
-    def repaired(self, state: State) -> None:
-        """Count a repair that was sent; its result dates the next one."""
-        state.memory.failure_attempts += 1
-        state.memory.failure_next = None
-        state.memory.details = None
-        state.memory.report_after = self._ports.clock() + REPORT_DELAY
-
-
-_OPS = {
+OPS = {
     act.Read: Op.GET,
     act.CheckGateway: Op.GET,
     act.Create: Op.CREATE,
@@ -186,3 +51,183 @@ _OPS = {
     act.Synchronize: Op.SYNCHRONIZE,
     act.Delete: Op.DELETE,
 }
+
+# AWS says in prose that a write must wait; the code is the one it uses for any busy target.
+_CONSENT = re.compile(r"authorization|PENDING_AUTH", re.IGNORECASE)
+
+
+def protected(page: TargetMemory) -> TargetMemory:
+    """Note that this process set the finalizer of an object that it saw appear."""
+    return page.but(doubt=msgspec.structs.replace(page.doubt, only_writer=True))
+
+
+def recorded(page: TargetMemory, state: State, place: Place, target: Target, now: float) -> TargetMemory:
+    """Note which target is the object's; the status says so at the end of the pass, or soon after."""
+    return page.but(
+        record=Record(
+            place=place,
+            target_id=target.summary.target_id,
+            gateway_arn=target.gateway_arn,
+            target_name=target.summary.name,
+        ),
+        replaces=stored_record(state.obj),
+        trouble=None,
+        # From here on a target exists: only its own end proves that nothing is left.
+        doubt=msgspec.structs.replace(page.doubt, only_writer=False),
+        report_after=now + (REPORT_DELAY if state.settings.marks else 0.0),
+    )
+
+
+def explained(page: TargetMemory, row: Row | None, target: Target, now: float) -> TargetMemory:
+    """Note what only a full answer tells; `row` is the target's by now."""
+    details = Details(
+        fingerprint=row.fingerprint if row is not None else None,
+        reasons=target.status_reasons,
+        authorization_url=target.authorization_url,
+        read_at=now,
+    )
+    return page.but(details=details)
+
+
+def asked_for(state: State, step: act.Read) -> TargetMemory:
+    """Note a Get that was sent."""
+    page = state.memory
+    return page.but(reads=charged(page.reads, state.now)) if step.budgeted else page
+
+
+def created(state: State, step: act.Create, target: Target, ports: Ports) -> TargetMemory:
+    """Note a target that AWS has made."""
+    page = recorded(state.memory, state, step.place, target, ports.clock())
+    doubt = msgspec.structs.replace(page.doubt, unsure_since=None, conflict_since=None)
+    return _written(page.but(doubt=doubt), state, step, target, ports)
+
+
+def updated(state: State, step: act.Update, target: Target, ports: Ports) -> TargetMemory:
+    """Note an Update that AWS has taken, and what that means for the next one like it."""
+    now = ports.clock()
+    page = _written(tried(state, step, None, now), state, step, target, ports)
+    page = page.but(trouble=None, report_after=now + REPORT_DELAY)
+    match step.cause:
+        case act.Cause.DRIFT:
+            return page.but(drift=drift_repaired(state.memory.drift, step.diffs, now))
+        case act.Cause.FAILURE:
+            return page.but(failure=repaired(page.failure), details=None)
+        case act.Cause.ADOPTION:
+            return recorded(page, state, step.place, target, now)
+        case _:
+            return page
+
+
+def _written(
+    page: TargetMemory, state: State, step: act.Create | act.Update, target: Target, ports: Ports
+) -> TargetMemory:
+    diffs = step.diffs if isinstance(step, act.Update) else ()
+    held, drift = held_as_written(state, target, digest=step.digest, at=ports.clock(), diffs=diffs)
+    indexing = msgspec.structs.replace(page.indexing, generation=state.obj.metadata.generation)
+    return page.but(held=_swept(held, state, ports), drift=drift, indexing=indexing)
+
+
+def _swept(held: Held, state: State, ports: Ports) -> Held:
+    """Date the next full comparison, after one or after a write that makes one needless."""
+    spread = 0.9 + ports.rng.random() / 5
+    return msgspec.structs.replace(held, next_sweep=ports.clock() + state.settings.sweep_interval * spread)
+
+
+def verified(state: State, target: Target | None, digest: str, ports: Ports) -> TargetMemory:
+    """Note that AWS holds what the spec asks for; the next full comparison is a sweep away."""
+    page, row = state.memory, state.recorded
+    assert row is not None
+    assert target is not None
+    again = page.held.verified is not None and page.held.verified.digest == digest
+    held = held_as_read(state, row, target, digest)
+    return page.but(
+        held=_swept(held, state, ports),
+        drift=msgspec.structs.replace(page.drift, check=False),
+        reads=read_in_vain(page.reads, again=again and state.obj.was_ready),
+    )
+
+
+def synchronized(state: State, step: act.Synchronize, now: float) -> TargetMemory:
+    """Note a Synchronize that AWS has taken."""
+    page = state.memory.but(trouble=None, report_after=now + REPORT_DELAY)
+    if step.cause is act.Cause.FAILURE:
+        return page.but(failure=repaired(page.failure), details=None)
+    return page.but(indexing=Indexing(asked_at=now, generation=state.obj.metadata.generation))
+
+
+def tried(state: State, step: act.Call, error: AgentCoreError | None, now: float) -> TargetMemory:
+    """Note a call that was sent, whatever came of it; `error` is how it failed."""
+    page = state.memory
+    match step:
+        case act.Read():
+            return asked_for(state, step)
+        case act.Create() if error is not None:
+            return page.but(doubt=unanswered(page.doubt, error, now))
+        case act.Update():
+            held = msgspec.structs.replace(page.held, verified=None)
+            return page.but(held=held, reads=msgspec.structs.replace(page.reads, idle=0))
+        case _:
+            return page
+
+
+def understood(state: State, step: act.Call, error: AgentCoreError) -> AgentCoreError:
+    """Return what a refusal means: nothing in a Delete can be invalid, AWS objects to the target's state."""
+    row = state.recorded
+    busy = isinstance(step, act.Delete) and row is not None and row.summary.status in TRANSIENT
+    if busy and error.kind is ErrorKind.VALIDATION:
+        # In words that nobody knew before.
+        return AgentCoreError(ErrorKind.CONFLICT, error.code, error.message)
+    return error
+
+
+def awaiting_consent(state: State, trouble: Trouble, op: Op, error: AgentCoreError) -> Trouble:
+    """Return the trouble in other words where AWS refuses because a person has yet to consent."""
+    row = state.recorded
+    if row is None or row.summary.status not in PENDING_AUTH or error.kind is not ErrorKind.CONFLICT:
+        return trouble
+    if _CONSENT.search(error.message) is None:
+        return trouble
+    return msgspec.structs.replace(
+        trouble,
+        reason=Reason.PENDING_AUTHORIZATION,
+        message=f"AWS waits for consent and refuses to {op.lower()} the target: {error.message}",
+        awaits_consent=row.summary.status,
+    )
+
+
+def concluded(state: State, wait: act.Wait, waiting_since: float | None) -> ObjectMemory:
+    """Note how a pass ended.
+
+    Args:
+        state: of its last decision.
+        wait: that decision.
+        waiting_since: since when passes have ended in a wait that says little.
+    """
+    page, own = state.memory, state.own
+    if isinstance(wait, act.Settled):
+        details = page.details
+        if details is not None and details.fingerprint is not None:
+            # What a later failure is due to is read anew, and told in these words until that is done.
+            details = msgspec.structs.replace(details, fingerprint=None)
+        page = page.but(trouble=page.trouble if wait.held else None, details=details)
+    generation = state.obj.metadata.generation
+    holds = isinstance(wait, act.Settled) or (isinstance(wait, act.Blocked) and wait.synced)
+    if holds and page.held.applied != generation:
+        page = page.but(held=msgspec.structs.replace(page.held, applied=generation))
+    places = {**own.places, state.place: page}
+    if not state.obj.metadata.deletion_timestamp:
+        # What is left over is deleted on rows read since it was first found to be due.
+        due = isinstance(wait, act.Settled | act.Blocked) and wait.leftover is not None
+        for left in state.leftovers:
+            since = ending_begun(left.memory.ending, state.now).since if due else None
+            ending = msgspec.structs.replace(left.memory.ending, since=since)
+            places[left.place] = places[left.place].but(ending=ending)
+    telling = msgspec.structs.replace(own.telling, waiting_since=waiting_since)
+    return own.but(places=places, telling=telling)
+
+
+def stored(memory: ObjectMemory, obj: MCPServer) -> ObjectMemory:
+    """Note that status holds all that is known of the object's targets."""
+    page = memory.places[memory.home].but(record=None)
+    telling = msgspec.structs.replace(memory.telling, wrote=obj.status)
+    return memory.put(memory.home, page).but(moves=None, unconfirmed=False, telling=telling)

@@ -7,24 +7,24 @@ that is replaced by another's is written again ever more slowly.
 
 from __future__ import annotations
 
+import msgspec
 import structlog
 
 from mcp_gateway_operator.api.types import MCPServer
-from mcp_gateway_operator.controller.gather import ObjectIndex
+from mcp_gateway_operator.controller.gather import Entry, ObjectIndex
 from mcp_gateway_operator.controller.perform.object_writes import ObjectWriter
 from mcp_gateway_operator.controller.ports import Ports
 from mcp_gateway_operator.controller.tell import with_record
 from mcp_gateway_operator.targets.known import (
-    Memory,
     Record,
     Settings,
     State,
+    Telling,
     applied_generation,
     stored_moves,
     stored_record,
 )
 from mcp_gateway_operator.targets.rules import backoff
-from mcp_gateway_operator.targets.shape import find_marker
 
 HOLD_BASE, HOLD_MAX = 1.0, 300.0
 """Seconds for which a status is held back that another process replaces again and again."""
@@ -42,69 +42,76 @@ class OtherWriters:
         self._objects = objects
         self._index = index
 
-    async def store(self, obj: MCPServer, memory: Memory, settings: Settings) -> MCPServer:
+    async def store(self, entry: Entry, obj: MCPServer, settings: Settings) -> MCPServer:
         """Store a record whose first write failed, before anything else for this object.
 
         Raises:
             ApiError: it could not be stored this time either.
         """
         obj = await self._objects.fetch(obj)
-        if obj.metadata.uid == memory.uid:
-            self.give_way(obj, memory, settings)
-            record = memory.record
+        if obj.metadata.uid == entry.memory.uid:
+            self.give_way(entry, obj, settings)
+            memory = entry.memory
             # The answer alone may have been lost.
+            record = memory.places[memory.home].record
             if record is not None and stored_record(obj) != record:
                 moves = stored_moves(obj) if memory.moves is None else memory.moves
                 status = with_record(obj, record, moves, wall=self._ports.wall())
-                obj = await self._objects.write_status(obj, status, memory)
-        memory.record_failed = False
+                obj = await self._objects.write_status(entry, obj, status)
+        entry.memory = entry.memory.but(unconfirmed=False)
         return obj
 
-    def give_way(self, obj: MCPServer, memory: Memory, settings: Settings) -> None:
+    def give_way(self, entry: Entry, obj: MCPServer, settings: Settings) -> None:
         """Let a record stand that another process stored while ours was not stored yet.
 
         Its target is kept, and ours is a second one with the same marker, which is removed like any such.
         Without markers nothing would find ours again, so then it is stored all the same.
         """
-        mine, stored = memory.record, stored_record(obj)
-        if mine is None or stored is None or not settings.marks:
+        memory = entry.memory
+        page = memory.places[memory.home]
+        mine, theirs = page.record, stored_record(obj)
+        if mine is None or theirs is None or not settings.marks:
             return
-        if _same(stored, mine) or _same(stored, memory.replaces) or not self._may_live(stored, obj, settings):
+        same = theirs.same_target(mine) or theirs.same_target(page.replaces)
+        if same or not self._may_live(theirs, obj, settings):
             return
         log.warning(
             "another process recorded a target for this object first; there is a second writer",
             namespace=obj.metadata.namespace,
             name=obj.metadata.name,
-            kept=stored.target_id,
+            kept=theirs.target_id,
             superfluous=mine.target_id,
         )
         self._index.disclaim(mine.target_id, obj.key)
-        memory.record = memory.moves = memory.verified = memory.written = memory.details = None
-        memory.record_failed = memory.verify_after_repair = False
-        memory.applied = applied_generation(obj)
-        memory.report_after = 0.0
+        held = msgspec.structs.replace(
+            page.held, verified=None, written=None, applied=applied_generation(obj)
+        )
+        drift = msgspec.structs.replace(page.drift, check=False)
+        page = page.but(record=None, details=None, report_after=0.0, held=held, drift=drift)
+        entry.memory = memory.put(memory.home, page).but(moves=None, unconfirmed=False)
 
-    def _may_live(self, stored: Record, obj: MCPServer, settings: Settings) -> bool:
+    def _may_live(self, record: Record, obj: MCPServer, settings: Settings) -> bool:
         """Whether nothing speaks against a record: its own pass finds out what the tables do not know yet."""
-        table = self._ports.observer.table(stored.gateway_id)
+        table = self._ports.observer.table(record.place.gateway_id)
         if table is None:
             return True
-        row = table.row(stored.target_id)
-        if row is None or table.absences(stored.target_id) is not None:
-            return table.absences(stored.target_id) is None
-        return find_marker(row.summary.description) in settings.markers_of(obj)
-
-    def held_until(self, state: State) -> float | None:
-        """Return until when a status that says something new is not written, None when it may be now."""
-        memory, now = state.memory, self._ports.clock()
-        if memory.wrote is None or state.obj.status == memory.wrote or memory.record is not None:
-            return None
-        if now < memory.quarrel_until:
-            return memory.quarrel_until
-        memory.quarrels = memory.quarrels + 1 if now < memory.quarrel_until + CALM else 0
-        memory.quarrel_until = now + backoff(memory.quarrels, base=HOLD_BASE, maximum=HOLD_MAX)
-        return None
+        row = table.row(record.target_id)
+        if row is None or table.absences(record.target_id) is not None:
+            return table.absences(record.target_id) is None
+        return row.marker in settings.markers_of(obj)
 
 
-def _same(one: Record, other: Record | None) -> bool:
-    return other is not None and (one.gateway_id, one.target_id) == (other.gateway_id, other.target_id)
+def quarrelling(state: State, now: float) -> tuple[float | None, Telling]:
+    """Return until when a status is held back that another process replaces, None when it may be written now.
+
+    With it comes what is remembered of the quarrel from then on.
+    """
+    telling = state.own.telling
+    pending = state.memory.record is not None
+    if telling.wrote is None or state.obj.status == telling.wrote or pending:
+        return None, telling
+    if now < telling.quarrel_until:
+        return telling.quarrel_until, telling
+    quarrels = telling.quarrels + 1 if now < telling.quarrel_until + CALM else 0
+    until = now + backoff(quarrels, base=HOLD_BASE, maximum=HOLD_MAX)
+    return None, msgspec.structs.replace(telling, quarrels=quarrels, quarrel_until=until)

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from mcp_gateway_operator.controller.tell.report import status_of, with_record
-from mcp_gateway_operator.controller.tell.served_fields import keeps_moves
-from mcp_gateway_operator.controller.tell.when_to_tell import deadline, patient, queued, waits_of
-from mcp_gateway_operator.controller.tell.worth_an_event import shows_ready, turn
+from mcp_gateway_operator.controller.tell.served_fields import served_status_fields
+from mcp_gateway_operator.controller.tell.when_to_tell import deadline, news_of, voice, waits_of
 
 __all__ = [
     "deadline",
-    "keeps_moves",
-    "patient",
-    "queued",
-    "shows_ready",
+    "news_of",
+    "served_status_fields",
     "status_of",
-    "turn",
+    "voice",
     "waits_of",
     "with_record",
 ]

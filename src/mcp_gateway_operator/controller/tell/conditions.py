@@ -1,24 +1,25 @@
-"""The conditions: what a pass that ended in an action says of its object, and since when."""
+"""The conditions: what a pass that ended in a wait says of its object, and since when."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import assert_never
 
 import msgspec
 
 from mcp_gateway_operator.api.names import ConditionType, Reason
 from mcp_gateway_operator.api.types import Condition, MCPServer
-from mcp_gateway_operator.controller.tell.authorized import asks, authorized
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.known import State
-from mcp_gateway_operator.targets.rules import stray_note
+from mcp_gateway_operator.targets.rules import stray_note, uses_grant
+from mcp_gateway_operator.targets.shape import FAILED, PENDING_AUTH
 
 MAX_MESSAGE = 4096
 """Characters of a message; the CRD would take 32768."""
 
-_RESTING = frozenset({Reason.PAUSED, Reason.OBSERVED})
+_BY_CHOICE = frozenset({Reason.PAUSED, Reason.OBSERVED})
 """What waits for a user by the user's own choice: nothing is in progress, and nothing is wrong."""
-_UNTOLD = frozenset(
+_UNKNOWN = frozenset(
     {
         Reason.PAUSED,
         Reason.QUEUED,
@@ -45,72 +46,68 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     message: str
 
 
-def verdict_of(state: State, action: act.Action) -> Verdict | None:
-    """Return what the conditions say after a pass that ended in `action`, None when that is nothing new."""
-    match action:
+def verdict_of(state: State, wait: act.Wait) -> Verdict | None:
+    """Return what the conditions say after a pass that ended so, None where there is nothing to say."""
+    match wait:
+        case act.Nothing():
+            return None
         case act.Settled():
-            return _ready(state, action)
-        case act.Await(quiet=False):
+            return _ready(state, wait)
+        case act.Await():
             return Verdict(
-                synced=_synced(state, action.reason),
+                synced=_synced(state, wait.reason),
                 reconciling=True,
-                reason=action.reason,
-                message=action.message,
+                reason=wait.reason,
+                message=wait.message,
             )
         case act.Blocked():
+            strays = "" if state.obj.metadata.deletion_timestamp else stray_note(state)
+            message = " ".join(filter(None, (wait.message, _leaving(state, wait.leftover), strays)))
             return Verdict(
-                synced=action.synced or _synced(state, action.reason),
-                reconciling=not action.stalled and action.reason not in _RESTING,
-                stalled=action.stalled,
-                reason=action.reason,
-                message=" ".join(
-                    filter(None, (action.message, _leaving(state, action.rest), _strays(state)))
-                ),
+                synced=wait.synced or _synced(state, wait.reason),
+                reconciling=not wait.stalled and wait.reason not in _BY_CHOICE,
+                stalled=wait.stalled,
+                reason=wait.reason,
+                message=message,
             )
         case act.Reject():
-            return Verdict(stalled=True, reason=action.reason, message=action.message)
+            return Verdict(stalled=True, reason=wait.reason, message=wait.message)
         case _:
-            return None
+            assert_never(wait)
 
 
-def _ready(state: State, action: act.Settled) -> Verdict:
-    row = state.recorded
-    where = f"Target {row.summary.target_id} is READY on gateway {row.gateway_id}." if row else "READY."
+def _ready(state: State, wait: act.Settled) -> Verdict:
+    row, leftover = state.recorded, wait.leftover
+    where = f"Target {row.summary.target_id} is READY on gateway {row.place.gateway_id}." if row else "READY."
     if state.request and len(state.obj.spec.description) > len(str(state.want.get("description", ""))):
         where += " Its description is shortened to leave room for the ownership marker."
-    where = f"{where} {action.note}".rstrip()
-    rest = action.rest
-    if rest is None:
+    where = f"{where} {wait.note}".rstrip()
+    if leftover is None:
         return Verdict(ready=True, synced=True, reason=Reason.READY, message=where)
-    stalled = isinstance(rest, act.Blocked) and rest.stalled
+    stalled = isinstance(leftover, act.Blocked) and leftover.stalled
     return Verdict(
         ready=True,
         synced=True,
         reconciling=not stalled,
         stalled=stalled,
         reason=Reason.READY,
-        progress=rest.reason if isinstance(rest, act.Blocked) else Reason.MOVING,
-        message=f"{where} {_leaving(state, rest)}",
+        progress=leftover.reason if isinstance(leftover, act.Blocked) else Reason.MOVING,
+        message=f"{where} {_leaving(state, leftover)}",
     )
 
 
-def _leaving(state: State, rest: act.Await | act.Blocked | None) -> str:
+def _leaving(state: State, leftover: act.Await | act.Blocked | None) -> str:
     """Return the sentence on what a move has left behind; one for all its states, but for what stops it."""
-    if rest is None:
+    if leftover is None:
         return ""
-    where = ", ".join(place.gateway_id for place in state.leftovers)
+    where = ", ".join(left.place.gateway_id for left in state.leftovers)
     words = f"What it had on gateway {where} is being removed."
-    return f"{words} {rest.message}" if isinstance(rest, act.Blocked) else words
-
-
-def _strays(state: State) -> str:
-    """Return the sentence on other targets with the marker; at the object's end they go, too."""
-    return "" if state.obj.metadata.deletion_timestamp else stray_note(state)
+    return f"{words} {leftover.message}" if isinstance(leftover, act.Blocked) else words
 
 
 def _synced(state: State, reason: str) -> bool | None:
     """Return False when AWS does not hold this generation, None when it did and that is all we know."""
-    return None if reason in _UNTOLD and not state.edited else False
+    return None if reason in _UNKNOWN and not state.edited else False
 
 
 _SYNCED = {
@@ -154,12 +151,12 @@ def _condition(
 ) -> Condition:
     status = "Unknown" if holds is None else str(holds)
     before = obj.status.condition(kind)
-    kept = before is not None and before.status == status and before.last_transition_time
+    same = before is not None and before.status == status and before.last_transition_time
     return Condition(
         type=kind,
         status=status,
         observed_generation=obj.metadata.generation,
-        last_transition_time=before.last_transition_time if before is not None and kept else stamp(wall),
+        last_transition_time=before.last_transition_time if before is not None and same else stamp(wall),
         reason=reason,
         message=message,
     )
@@ -167,11 +164,33 @@ def _condition(
 
 def with_authorized(state: State, conditions: tuple[Condition, ...], wall: datetime) -> tuple[Condition, ...]:
     """Add what is known of a person's consent; take it away where nobody has to consent."""
-    told = authorized(state) if asks(state.obj.spec) else None
-    if told is None and asks(state.obj.spec):
+    asks = uses_grant(state.obj.spec)
+    known = _authorized(state) if asks else None
+    if asks and known is None:
         return conditions
     others = tuple(each for each in conditions if each.type != ConditionType.AUTHORIZED)
-    return others if told is None else (*others, _condition(state.obj, ConditionType.AUTHORIZED, *told, wall))
+    if known is None:
+        return others
+    return (*others, _condition(state.obj, ConditionType.AUTHORIZED, *known, wall))
+
+
+def _authorized(state: State) -> tuple[bool, str, str] | None:
+    """Return status, reason and message of the condition, None when it stays as it is.
+
+    What is in progress, and what failed for another reason, says nothing of a consent.
+    """
+    row = state.recorded
+    if row is None or not row.settled:
+        return None
+    status, before = row.summary.status, state.obj.status.condition(ConditionType.AUTHORIZED)
+    if status in PENDING_AUTH:
+        message = "A person must open the address in status.authorizationUrl and consent."
+        return False, Reason.PENDING_AUTHORIZATION, message
+    if status in FAILED and before is not None and before.status == "False":
+        return False, Reason.PENDING_AUTHORIZATION, "No consent was given in time."
+    if row.ready and not state.edited:
+        return True, Reason.AUTHORIZED, "AWS could index the tools: consent was given, or none was needed."
+    return None
 
 
 def stamp(moment: datetime) -> str:

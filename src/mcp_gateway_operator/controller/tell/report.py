@@ -32,9 +32,9 @@ MAX_REASONS, MAX_REASON = 10, 512
 """Of AWS's reasons this many are shown, each with this many characters."""
 
 
-def status_of(state: State, action: act.Action, *, wall: datetime) -> MCPServerStatus | None:
-    """Return the status to write after a pass that ended in `action`, None when it says nothing new."""
-    verdict = verdict_of(state, action)
+def status_of(state: State, wait: act.Wait, *, wall: datetime) -> MCPServerStatus | None:
+    """Return the status to write after a pass that ended so, None when it says nothing new."""
+    verdict = verdict_of(state, wait)
     if verdict is None:
         return None
     old = state.obj.status
@@ -43,10 +43,11 @@ def status_of(state: State, action: act.Action, *, wall: datetime) -> MCPServerS
         observed_generation=state.obj.metadata.generation,
         conditions=with_authorized(state, conditions_of(state.obj, verdict, wall), wall),
         **_record_fields(state),
-        **_target_fields(state, action, wall),
+        **_target_fields(state, wait, wall),
     )
     served = state.settings.status_fields
-    new = keep_served(new, served)
+    if served is not None:
+        new = keep_served(new, served)
     if _without_stamps(new) == _without_stamps(old):
         return None
     row = state.recorded
@@ -55,12 +56,12 @@ def status_of(state: State, action: act.Action, *, wall: datetime) -> MCPServerS
         last_synchronized=stamp(wall),
         observed=_observed(state) if row else old.observed,
     )
-    return keep_served(stamped, served)
+    return stamped if served is None else keep_served(stamped, served)
 
 
 def _observed(state: State) -> ObservedState:
     assert state.recorded is not None
-    filled = state.memory.defaults
+    filled = state.memory.held.defaults
     return ObservedState(
         updated_at=state.recorded.summary.updated_at,
         defaults={name: msgspec.json.encode(filled[name]).decode() for name in sorted(filled)},
@@ -82,7 +83,7 @@ def with_record(
         obj.status,
         target_id=record.target_id,
         recorded_for=obj.metadata.uid,
-        gateway_id=record.gateway_id,
+        gateway_id=record.place.gateway_id,
         gateway_arn=record.gateway_arn,
         target_name=record.target_name,
         moves=entries_of(moves),
@@ -91,16 +92,16 @@ def with_record(
     )
 
 
-def entries_of(places: Iterable[Record]) -> tuple[MoveEntry, ...]:
+def entries_of(records: Iterable[Record]) -> tuple[MoveEntry, ...]:
     """Return the other gateways of a moving object as status says them."""
     return tuple(
         MoveEntry(
-            gateway_id=place.gateway_id,
-            target_id=place.target_id,
-            gateway_arn=place.gateway_arn,
-            target_name=place.target_name,
+            gateway_id=record.place.gateway_id,
+            target_id=record.target_id,
+            gateway_arn=record.gateway_arn,
+            target_name=record.target_name,
         )
-        for place in places
+        for record in records
     )
 
 
@@ -121,40 +122,40 @@ def _record_fields(state: State) -> dict[str, object]:
     return {
         "target_id": record.target_id,
         "recorded_for": state.obj.metadata.uid if proven else old.recorded_for,
-        "gateway_id": record.gateway_id,
+        "gateway_id": record.place.gateway_id,
         "gateway_arn": record.gateway_arn or old.gateway_arn,
         "target_name": name,
         "moves": entries_of(state.moves),
     }
 
 
-def _target_fields(state: State, action: act.Action, wall: datetime) -> dict[str, object]:
+def _target_fields(state: State, wait: act.Wait, wall: datetime) -> dict[str, object]:
     row = state.recorded
     memory = state.memory
     old = state.obj.status
     record = state.record
-    if record is not None and row is None and state.view(record.gateway_id).listed_at is None:
+    if record is not None and row is None and state.view(record.place).listed_at is None:
         # Nothing was read yet: what a predecessor of this process knew stands.
         return {}
     # What AWS did not keep is remembered for this generation, whatever else goes on, until it does keep it.
-    unkept = "" if isinstance(action, act.Settled) or not _told(state) else old.not_converging
+    unkept = "" if isinstance(wait, act.Settled) or not state.obj.speaks_of_generation else old.not_converging
     fields: dict[str, object] = {"failure": _failure(state, wall), "not_converging": unkept}
     fields |= {"status_reasons": (), "authorization_url": "", "authorization_expires": ""}
     if row is None:
         return fields if record is None else fields | {"target_status": ""}
     summary = row.summary
-    fields["target_status"] = summary.status
-    fields["last_sync_request"] = memory.synced_request or old.last_sync_request
+    fields["target_status"] = summary.status.value
+    fields["last_sync_request"] = state.own.synced_request or old.last_sync_request
     if summary.last_synchronized_at and summary.last_synchronized_at != old.tools_synchronized_at:
         fields["tools_synchronized_at"] = stamp(instant(summary.last_synchronized_at))
     details = memory.details
     if details is not None and details.fingerprint == row.fingerprint:
         fields["status_reasons"] = tuple(reason[:MAX_REASON] for reason in details.reasons[:MAX_REASONS])
-    if summary.status in PENDING_AUTH and memory.consent is not None:
-        fields["authorization_url"] = memory.consent.url
-        fields["authorization_expires"] = stamp(memory.consent.expires)
-    if isinstance(action, act.Blocked) and action.signature:
-        fields["not_converging"] = action.signature
+    if summary.status in PENDING_AUTH and memory.consent.shown is not None:
+        fields["authorization_url"] = memory.consent.shown.url
+        fields["authorization_expires"] = stamp(memory.consent.shown.expires)
+    if isinstance(wait, act.Blocked) and wait.signature:
+        fields["not_converging"] = wait.signature
     return fields
 
 
@@ -162,18 +163,13 @@ def _failure(state: State, wall: datetime) -> FailureState | None:
     """Return the failure that is being repaired, and when the next repair is due."""
     memory, row, stored = state.memory, state.recorded, state.obj.status.failure
     repaired = state.obj.spec.management_policy != "Observe" and not asks_person(state)
-    if row is None or row.summary.status not in FAILED or memory.failure_next is None or not repaired:
+    if row is None or row.summary.status not in FAILED or memory.failure.due is None or not repaired:
         return None
     # The stored moment stands while it is of the same repair: computed anew, it would cost a write.
-    same = stored is not None and stored.attempts == memory.failure_attempts and stored.next_attempt
-    due = wall + timedelta(seconds=max(0.0, memory.failure_next - state.now))
+    same = stored is not None and stored.attempts == memory.failure.attempts and stored.next_attempt
+    due = wall + timedelta(seconds=max(0.0, memory.failure.due - state.now))
     return FailureState(
         class_=classify(memory.reasons),
-        attempts=memory.failure_attempts,
+        attempts=memory.failure.attempts,
         next_attempt=stored.next_attempt if stored is not None and same else stamp(due),
     )
-
-
-def _told(state: State) -> bool:
-    """Whether status speaks of this generation."""
-    return state.obj.status.observed_generation == state.obj.metadata.generation

@@ -10,14 +10,9 @@ import msgspec
 from mcp_gateway_operator.api.types import MCPServerStatus
 
 
-def keeps_moves(served: frozenset[str] | None) -> bool:
-    """Return whether status can say on which gateways an object has something while it moves."""
-    return served is None or served >= {"moves", "gatewayId", "recordedFor"}
-
-
-def keep_served(status: MCPServerStatus, served: frozenset[str] | None) -> MCPServerStatus:
+def keep_served(status: MCPServerStatus, served: frozenset[str]) -> MCPServerStatus:
     """Return a status without what the API server would prune, so that it compares equal when read back."""
-    return status if served is None else msgspec.structs.replace(status, **_blanks(served))
+    return msgspec.structs.replace(status, **_blanks(served))
 
 
 @lru_cache(maxsize=1)

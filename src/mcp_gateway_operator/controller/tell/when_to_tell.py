@@ -1,72 +1,115 @@
-"""How a pass that ended in a wait goes on: what it waits for, until when, and whether it says so."""
+"""How a pass that ended in a wait goes on: until when, whether status says so, and whether an Event does."""
 
 from __future__ import annotations
 
-import msgspec
+from collections.abc import Iterator
+from typing import NamedTuple
 
 from mcp_gateway_operator.api.names import ConditionType, Reason
 from mcp_gateway_operator.api.types import MCPServer
+from mcp_gateway_operator.runtime.events import EventType
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.known import State
-from mcp_gateway_operator.targets.rules import earliest, was_ready
+from mcp_gateway_operator.targets.rules import earliest, stray_note, stray_rows
 
 QUEUED_AFTER = 30.0
 """Seconds an object waits for its turn before its status says so."""
+_NOTEWORTHY = frozenset(
+    {
+        Reason.TARGET_FAILED,
+        Reason.DRIFTED,
+        Reason.PAUSED,
+        Reason.PENDING_AUTHORIZATION,
+        Reason.AWS_UNAVAILABLE,
+    }
+)
+"""Reasons that are worth an Event although they need nobody's help; stalled objects get one in any case."""
 
 
-def waits_of(action: act.Action) -> tuple[act.Await | act.Blocked, ...]:
-    """Return what an action that has nothing to do now waits for."""
-    if isinstance(action, act.Await):
-        return (action,)
-    if not isinstance(action, act.Settled | act.Blocked):
-        return ()
-    rest = () if action.rest is None else (action.rest,)
-    return rest if isinstance(action, act.Settled) else (action, *rest)
+class Voice(NamedTuple):
+    """Whether a wait is said in status.
 
-
-def queued(state: State, action: act.Action, *, leaving: bool) -> act.Action:
-    """Return the wait for a quota ticket; a target that is merely to be looked at stays what it is.
-
-    So does one that another is to make room for, `leaving` its gateway.
+    Attributes:
+        aloud: it is.
+        again: when one that is held back may be said, in loop seconds; None when it need not be.
+        waiting_since: since when passes have ended in a wait that says little.
     """
-    looks = leaving or isinstance(action, act.Read | act.CheckGateway | act.Synchronize)
-    return act.Await(
-        reason=Reason.QUEUED,
-        message="Waiting for a turn within AWS's request quotas.",
-        quiet=looks or not was_ready(state),
-    )
+
+    aloud: bool
+    again: float | None = None
+    waiting_since: float | None = None
 
 
-def deadline(action: act.Action) -> float | None:
-    """Return the loop time of the next look at an object, None when something else wakes it."""
-    match action:
-        case act.Settled() | act.Await() | act.Blocked():
-            return earliest(action.until, *(wait.until for wait in waits_of(action)))
-        case act.Nothing():
-            return action.until
+class News(NamedTuple):
+    """An Event to be; `turn`: Ready has turned, for the worse or back."""
+
+    type: EventType
+    reason: str
+    message: str
+    turn: bool = True
+
+
+def voice(state: State, wait: act.Wait) -> Voice:
+    """Decide whether a wait is told: here, and nowhere else.
+
+    One that says little is held back, and told once it has taken long; one that says nothing new never is
+    while status speaks of this generation already. A record that status does not hold yet is told of, for
+    what status says of an earlier target is not true of this one; but it waits a moment for READY, so that
+    both make one write. An object that is being deleted is not Ready any more, however soon it is gone.
+    """
+    if not isinstance(wait, act.Await):
+        return Voice(aloud=True)
+    now, memory, obj = state.now, state.memory, state.obj
+    quiet, again, since = wait.quiet, None, None
+    says_little = quiet or wait.reason == Reason.QUEUED
+    if says_little and not (quiet and obj.speaks_of_generation):
+        since = state.own.telling.waiting_since
+        since = now if since is None else since
+        again = since + QUEUED_AFTER
+        quiet = now < again
+        again = again if quiet else None
+    leaving = obj.metadata.deletion_timestamp and obj.shows_ready
+    if now < memory.report_after and not leaving:
+        return Voice(aloud=False, again=earliest(again, memory.report_after), waiting_since=since)
+    return Voice(aloud=not quiet or memory.record is not None, again=again, waiting_since=since)
+
+
+def waits_of(wait: act.Wait) -> tuple[act.Await | act.Blocked, ...]:
+    """Return what is waited for at AWS."""
+    match wait:
+        case act.Await():
+            return (wait,)
+        case act.Blocked(leftover=leftover):
+            return (wait,) if leftover is None else (wait, leftover)
+        case act.Settled(leftover=leftover) if leftover is not None:
+            return (leftover,)
         case _:
-            return None
+            return ()
 
 
-def patient(state: State, action: act.Action) -> act.Action:
-    """Hold back a wait that says little, and let it be said once it has taken long.
+def deadline(wait: act.Wait) -> float | None:
+    """Return the loop time of the next look at an object, None when something else wakes it."""
+    own = None if isinstance(wait, act.Reject) else wait.until
+    return earliest(own, *(each.until for each in waits_of(wait)))
 
-    One that says nothing new is never said while status speaks of this generation already.
+
+def news_of(state: State, wait: act.Wait, after: MCPServer) -> Iterator[News]:
+    """Yield what is worth an Event in a status that was written: a turn for the worse, or back to Ready.
+
+    A repair passes through other reasons and comes back to the one that was told of, again and again. Each
+    other target with the object's marker is told of once: status speaks of it from then on.
     """
-    memory = state.memory
-    slight = isinstance(action, act.Await) and (action.quiet or action.reason == Reason.QUEUED)
-    if not isinstance(action, act.Await) or not slight or (action.quiet and _told(state.obj)):
-        memory.waiting_since = None
-        return action
-    if memory.waiting_since is None:
-        memory.waiting_since = state.now
-    due = memory.waiting_since + QUEUED_AFTER
-    if state.now >= due:
-        return msgspec.structs.replace(action, quiet=False)
-    return msgspec.structs.replace(action, quiet=True, until=earliest(action.until, due))
-
-
-def _told(obj: MCPServer) -> bool:
-    """Whether status speaks of the newest generation."""
-    ready = obj.status.condition(ConditionType.READY)
-    return ready is not None and ready.observed_generation == obj.metadata.generation
+    kind = ConditionType.READY
+    old, new = (obj.status.condition(kind) for obj in (state.obj, after))
+    if new is not None and (old is None or (old.status, old.reason) != (new.status, new.reason)):
+        stalled = after.status.condition(ConditionType.STALLED)
+        worth = (stalled is not None and stalled.status == "True") or new.reason in _NOTEWORTHY
+        if new.status == "True":
+            if old is None or old.status != "True":
+                yield News("Normal", new.reason, new.message)
+        elif worth and new.reason != state.own.telling.worse:
+            yield News("Normal" if new.reason == Reason.PAUSED else "Warning", new.reason, new.message)
+    if isinstance(wait, act.Settled | act.Blocked):
+        before = old.message if old is not None else ""
+        if any(row.summary.target_id not in before for row in stray_rows(state)):
+            yield News("Warning", Reason.DUPLICATE_MARKER, stray_note(state), turn=False)

@@ -18,6 +18,8 @@ class ErrorKind(StrEnum):
     """Too many calls: backs off."""
     QUOTA = "quota"
     """A service quota: a full gateway, or too many operations at once."""
+    FULL = "quota-targets"
+    """A gateway takes no more targets: told from an error of another class and from what is on it."""
     NOT_FOUND = "not-found"
     TRANSIENT = "transient"
     """5xx, network, time-out: tried again with backoff."""
@@ -51,3 +53,8 @@ class AgentCoreError(Exception):
         self.message = message
         self.maybe_applied = maybe_applied
         self.retry_after = retry_after
+
+    @property
+    def words(self) -> tuple[ErrorKind, str, str]:
+        """What tells one failure from another."""
+        return self.kind, self.code, self.message

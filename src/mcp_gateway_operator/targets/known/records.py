@@ -1,14 +1,41 @@
-"""What an object's status says from before: the record, the other places of a move, what AWS held."""
+"""Places and records: where a target is, and what an object's status says of that from before."""
 
 from __future__ import annotations
+
+from typing import Final
 
 import msgspec
 
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.names import ConditionType, Reason
 from mcp_gateway_operator.api.types import MCPServer
-from mcp_gateway_operator.targets.known.memory import Record
 from mcp_gateway_operator.targets.shape import NO_FIELDS, Flat, gateway_of_arn
+
+
+class Place(msgspec.Struct, frozen=True, order=True, gc=False):
+    """Where a target is or may be: a gateway today; account and Region will join its id here.
+
+    Messages call a place by its gateway's id. One with an empty id is nowhere.
+    """
+
+    gateway_id: str
+
+
+NOWHERE: Final = Place("")
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """Which target is an object's; `legacy` ones were written by the Go operator."""
+
+    place: Place
+    target_id: str
+    gateway_arn: str = ""
+    target_name: str = ""
+    legacy: bool = False
+
+    def same_target(self, other: Record | None) -> bool:
+        """Whether another record names the very same target."""
+        return other is not None and (self.place, self.target_id) == (other.place, other.target_id)
 
 
 def applied_generation(obj: MCPServer) -> int:
@@ -48,13 +75,13 @@ def stored_moves(obj: MCPServer) -> tuple[Record, ...]:
         return ()
     return tuple(
         Record(
-            gateway_id=entry.gateway_id,
+            place=Place(entry.gateway_id),
             target_id=entry.target_id,
             gateway_arn=entry.gateway_arn,
             target_name=entry.target_name,
         )
         for entry in obj.status.moves
-        if entry.gateway_id not in {"", record.gateway_id}
+        if entry.gateway_id not in {"", record.place.gateway_id}
     )
 
 
@@ -77,7 +104,7 @@ def stored_record(obj: MCPServer) -> Record | None:
     if not gateway_id:
         return None
     return Record(
-        gateway_id=gateway_id,
+        place=Place(gateway_id),
         target_id=status.target_id,
         gateway_arn=status.gateway_arn,
         target_name=status.target_name,

@@ -8,14 +8,11 @@ import msgspec
 
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.types import MCPServer
-from mcp_gateway_operator.targets.known.memory import Memory, Record
-from mcp_gateway_operator.targets.shape import Flat, Target, TargetSummary, find_marker, marker_of
+from mcp_gateway_operator.targets.known.memory import ObjectMemory, TargetMemory
+from mcp_gateway_operator.targets.known.records import NOWHERE, Place, Record
+from mcp_gateway_operator.targets.known.rows import GatewayView, Row
+from mcp_gateway_operator.targets.shape import Flat, Target, marker_of
 
-LIST_LAG = 60.0
-"""Seconds for which a List may not show what a write did; AWS promises no bound, this is ours."""
-TWO_READS = 2.0
-"""Seconds between two reads that are believed where they agree: a single one may be stale (the Terraform
-provider asks for READY twice in a row for the same reason)."""
 CALL_SECONDS = 15.0
 """Seconds that a call to AWS may take, credentials, connect and answer together; less with a short lease."""
 
@@ -53,57 +50,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """Whether targets are marked, so that the marker proves ownership."""
         return self.write_marker and bool(self.owner_ids)
 
-    def marker_of(self, obj: MCPServer) -> str | None:
-        """Return the marker to write on this object's target."""
-        return marker_of(self.owner_ids[0], *obj.key) if self.marks else None
+    @property
+    def keeps_moves(self) -> bool:
+        """Whether status can say on which gateways an object has something while it moves."""
+        return self.status_fields is None or self.status_fields >= {"moves", "gatewayId", "recordedFor"}
 
     def markers_of(self, obj: MCPServer) -> tuple[str, ...]:
-        """Return every marker that says a target is this object's."""
+        """Return every marker that says a target is this object's; the first is the one to write."""
         return tuple(marker_of(owner, *obj.key) for owner in self.owner_ids) if self.marks else ()
 
 
-class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """A target as last read.
-
-    Attributes:
-        read_began: loop time at which the read or write that answered it began.
-        fingerprint: what the last List that showed it said; Lists are compared with Lists only, for a
-            Get may spell the same thing in another way.
-        ready: READY, and credibly so after our own last write.
-        settled: not in a transient state, and read after our own last write was answered.
-        absent_at: loop time at which the latest Get that answered 404 for it began, also if it was seen
-            since; None when none did.
-    """
-
-    gateway_id: str
-    summary: TargetSummary
-    read_began: float
-    fingerprint: tuple[object, ...] | None
-    ready: bool
-    settled: bool
-    absent_at: float | None = None
-
-    @property
-    def marker(self) -> str | None:
-        """The marker on it as OWNER/OBJECT, or None."""
-        return find_marker(self.summary.description)
-
-
-class GatewayView(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of one gateway; `error` is (kind, message) of the last List when it failed."""
-
-    gateway_id: str
-    listed_at: float | None = None
-    error: tuple[str, str] | None = None
-    missing_since: float | None = None
-    targets: int = 0
-
-
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class State:
     """One consistent view for one decision. `now` and every other instant are loop seconds.
 
     Attributes:
+        memory: what is remembered of the target in this place.
+        own: what is remembered of the object.
         fresh: this pass wrote the object, or read it with a GET, and saw it live and protected.
         record: the valid record, stored or not yet stored.
         shared: another live object records the same target.
@@ -114,8 +77,8 @@ class State:
         absences: when the first and the latest of an unbroken run of 404s for the recorded id began.
         marked: rows that carry this object's marker, on every gateway worth looking at.
         astray: rows that carry it on any other gateway that is looked at, where the object has no place.
-        unseen: a gateway that is looked at and not known yet, "" when there is none; asked for only where it
-            matters.
+        unseen: a place that is looked at and not known yet, NOWHERE when there is none; asked for only where
+            it matters.
         named: rows that hold the desired name on the desired gateway.
         want: comparable form of the desired target.
         tools_due: when `spec.toolSync` asks for the next indexing of tools, None when it does not.
@@ -134,31 +97,33 @@ class State:
         destination: the same object at the gateway that its spec names, when its record is on another.
         leftovers: the same object at every other place in `moves`, where nothing of it is to stay.
         aside: this is one of those states, and looks at its own gateway alone.
-        immovable: the gateway that the spec names, when an old CRD does not let the target move there.
+        immovable: the place that the spec names, when an old CRD does not let the target move there.
+        place: where the target is, or is to be.
     """
 
     now: float
     obj: MCPServer
     settings: Settings
-    memory: Memory
+    memory: TargetMemory
+    own: ObjectMemory
     fresh: bool = False
     record: Record | None = None
     shared: bool = False
     disbelieved: tuple[str, str] | None = None
-    gateway_id: str = ""
-    gateways: dict[str, GatewayView] = field(default_factory=dict)
+    place: Place = NOWHERE
+    gateways: dict[Place, GatewayView] = field(default_factory=dict)
     recorded: Row | None = None
     was_listed: bool = False
     still_listed: bool = False
     absences: tuple[float, float] | None = None
     marked: tuple[Row, ...] = ()
     astray: tuple[Row, ...] = ()
-    unseen: str = ""
+    unseen: Place = NOWHERE
     named: tuple[Row, ...] = ()
     want: Flat = field(default_factory=dict)
     want_digest: str = ""
     request: dict[str, object] = field(default_factory=dict)
-    heard: dict[str, str] = field(default_factory=dict)
+    heard: dict[Place, str] = field(default_factory=dict)
     target: Target | None = None
     problems: tuple[str, ...] = ()
     tools_due: float | None = None
@@ -173,16 +138,16 @@ class State:
     destination: State | None = None
     leftovers: tuple[State, ...] = ()
     aside: bool = False
-    immovable: str = ""
+    immovable: Place = NOWHERE
 
-    def view(self, gateway_id: str) -> GatewayView:
+    def view(self, place: Place) -> GatewayView:
         """Return what is known of a gateway: nothing, when it has not been looked at yet."""
-        return self.gateways.get(gateway_id) or GatewayView(gateway_id=gateway_id)
+        return self.gateways.get(place) or GatewayView(place=place)
 
     @property
-    def noted_gateway(self) -> str:
-        """The gateway where a Create may have gone, as the annotation says, or ""."""
-        return self.obj.metadata.annotations.get(names.GATEWAY_ANNOTATION, "")
+    def noted(self) -> Place:
+        """Where a Create may have gone, as the annotation says."""
+        return Place(self.obj.metadata.annotations.get(names.GATEWAY_ANNOTATION, ""))
 
     @property
     def protected(self) -> bool:
@@ -197,4 +162,4 @@ class State:
     @property
     def edited(self) -> bool:
         """Whether AWS has never held this generation of the spec, so far as is known."""
-        return self.memory.applied != self.obj.metadata.generation
+        return self.memory.held.applied != self.obj.metadata.generation

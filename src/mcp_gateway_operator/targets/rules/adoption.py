@@ -13,7 +13,7 @@ from mcp_gateway_operator.targets.rules.not_yet import read
 from mcp_gateway_operator.targets.shape import TRANSIENT, Target, find_marker
 
 
-def adopt(state: State, row: Row) -> act.Action | None:
+def adopt(state: State, row: Row) -> act.Step | act.Wait | None:
     """Return what takes over the target that holds the wanted name, None where it must be left alone.
 
     A target without a marker is recorded as it is; a difference is then an update like any other. One that
@@ -27,7 +27,7 @@ def adopt(state: State, row: Row) -> act.Action | None:
         return act.Await(
             reason=Reason.CREATING,
             message=f"Waiting until target {row.summary.target_id} leaves {row.summary.status} to adopt it.",
-            gateway_id=row.gateway_id,
+            place=row.place,
             busy=True,
         )
     target = state.read_now(row.summary.target_id)
@@ -37,7 +37,7 @@ def adopt(state: State, row: Row) -> act.Action | None:
     if not _is_server(target) or not _free(state, mark):
         return None
     if mark is None:
-        return act.TakeUp(gateway_id=row.gateway_id, target=target, adopted=True)
+        return act.TakeUp(place=row.place, target=target, adopted=True)
     return update(state, row, act.Cause.ADOPTION, differences(state, target))
 
 

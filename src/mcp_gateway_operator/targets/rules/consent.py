@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.names import Reason
+from mcp_gateway_operator.api.types import AuthType, MCPServerSpec
 from mcp_gateway_operator.targets import actions as act
-from mcp_gateway_operator.targets.known import Consent, Row, State
+from mcp_gateway_operator.targets.known import Address, Consent, Row, State
 from mcp_gateway_operator.targets.rules.failures import quoted
 from mcp_gateway_operator.targets.rules.not_yet import attempt, read
 from mcp_gateway_operator.targets.rules.tool_sync import new_request
@@ -15,7 +16,7 @@ from mcp_gateway_operator.targets.shape import PENDING_AUTH, instant
 
 WINDOW = timedelta(minutes=10)
 """How long AWS keeps an authorization URL open (AgentCore gateway guide)."""
-LOOK_EVERY = 10.0
+LIST_EVERY = 10.0
 """Seconds between two Lists of a gateway on which a person is being waited for, while the address is new."""
 ASK_AGAIN = 600.0
 """Seconds after which AWS is asked again for what it refused because of a missing consent."""
@@ -26,65 +27,63 @@ def asks_person(state: State) -> bool:
 
     A static schema needs no indexing, so nobody is asked (AgentCore gateway guide, authorization code grant).
     """
-    consent = state.want.get("oauthGrantType") == "AUTHORIZATION_CODE"
-    return consent and "mcpToolSchema" not in state.want
+    return bool(state.want) and uses_grant(state.obj.spec) and "mcpToolSchema" not in state.want
 
 
-def follow_consent(state: State, wall: datetime) -> None:
-    """Keep in memory which address status shows, and since when a person is waited for.
+def uses_grant(spec: MCPServerSpec) -> bool:
+    """Whether the spec names the grant for which a person consents."""
+    oauth = spec.auth_type in {"", AuthType.OAUTH2}
+    return oauth and spec.oauth_grant_type == "AUTHORIZATION_CODE"
+
+
+def follow_consent(state: State, row: Row, wall: datetime) -> Consent:
+    """Return which address status is to show, and since when a person is waited for.
 
     AWS may answer another address to each Get, so one is kept until it runs out. What status shows counts
     after a restart, unless this process has seen the target settle without consent in between.
+
+    Args:
+        state: what is known.
+        row: the target, settled.
+        wall: UTC now.
     """
-    memory, row = state.memory, state.recorded
-    if row is None or not row.settled:
-        return
+    consent, details, status = state.memory.consent, state.memory.details, state.obj.status
     if row.summary.status not in PENDING_AUTH:
-        memory.consent = memory.consent_since = None
-        memory.rested_at = state.now
-        return
-    if memory.consent_since is None:
-        memory.consent_since = state.now
-        if memory.rested_at is None:
-            memory.consent = _stored(state)
-    shown, details = memory.consent, memory.details
+        return Consent(settled_at=state.now, ends=consent.ends)
+    shown, since = consent.shown, consent.since
+    if since is None:
+        since = state.now
+        stored = status.authorization_url and status.authorization_expires
+        if consent.settled_at is None:
+            expires = status.authorization_expires
+            shown = Address(url=status.authorization_url, expires=instant(expires)) if stored else None
     if details is not None and details.fingerprint == row.fingerprint and (url := details.authorization_url):
-        read = wall - timedelta(seconds=state.now - details.read_at)
+        read_at = wall - timedelta(seconds=state.now - details.read_at)
         if shown is None:
-            shown = memory.consent = Consent(url=url, expires=_asked(state, row, wall) + WINDOW)
+            shown = Address(url=url, expires=_asked(state, row, wall) + WINDOW)
         elif shown.expires <= wall and shown.url != url:
-            shown = memory.consent = Consent(url=url, expires=read + WINDOW)
-    if shown is not None:
-        memory.consent_ends = state.now + (shown.expires - wall).total_seconds()
-        if state.now < memory.consent_ends and (request := new_request(state)):
-            # The address asked for is there. Left open, the request would undo the consent once it is given.
-            memory.synced_request = request
-
-
-def _stored(state: State) -> Consent | None:
-    status = state.obj.status
-    if not status.authorization_url or not status.authorization_expires:
-        return None
-    return Consent(url=status.authorization_url, expires=instant(status.authorization_expires))
+            shown = Address(url=url, expires=read_at + WINDOW)
+    ends = consent.ends if shown is None else state.now + (shown.expires - wall).total_seconds()
+    return Consent(shown=shown, since=since, ends=ends, settled_at=consent.settled_at)
 
 
 def _asked(state: State, row: Row, wall: datetime) -> datetime:
     """Return when AWS began to ask: at `updatedAt`, which a Synchronize need not move."""
     asked = instant(row.summary.updated_at)
-    rested = state.memory.rested_at
-    if rested is not None and asked < wall - timedelta(seconds=state.now - rested):
+    settled_at = state.memory.consent.settled_at
+    if settled_at is not None and asked < wall - timedelta(seconds=state.now - settled_at):
         return wall
     return min(asked, wall)
 
 
-def renew(state: State, row: Row) -> act.Action:
+def renew(state: State, row: Row) -> act.Synchronize | act.Await | act.Blocked:
     """Return what becomes of a consent that ran out: nothing by itself, or AWS would ask without end.
 
     It is asked for again on the annotation, and for a spec that status does not speak of yet.
     """
     request = new_request(state)
-    generation = state.obj.metadata.generation
-    anew = generation not in (state.obj.status.observed_generation, state.memory.indexed_for)
+    indexed = state.memory.indexing.generation == state.obj.metadata.generation
+    anew = not indexed and not state.obj.speaks_of_generation
     if (request or anew) and not state.sync_denied:
         return attempt(state, _ask(row, request))
     words = quoted(state.memory.reasons)
@@ -110,21 +109,19 @@ def _advice(state: State) -> str:
 
 def _ask(row: Row, request: str) -> act.Synchronize:
     return act.Synchronize(
-        gateway_id=row.gateway_id,
+        place=row.place,
         target_id=row.summary.target_id,
         cause=act.Cause.REQUEST,
         request=request,
     )
 
 
-def pending(state: State, row: Row) -> act.Action | None:
+def pending(state: State, row: Row) -> act.Step | act.Wait | None:
     """Waiting for a person's consent is a settled state, not a failure.
 
     An edit goes before it once: whether AWS takes one in this state is not certain, and when it does not the
     newest spec is sent as soon as the state ends.
     """
-    if row.summary.status not in PENDING_AUTH:
-        return None
     if not state.edited:
         return unchanged(state, row)
     if not refused(state, row):
@@ -134,13 +131,11 @@ def pending(state: State, row: Row) -> act.Action | None:
     )
 
 
-def unchanged(state: State, row: Row) -> act.Action | None:
+def unchanged(state: State, row: Row) -> act.Step | act.Wait:
     """Wait for a person for a configuration that AWS holds already."""
-    if row.summary.status not in PENDING_AUTH:
-        return None
     if (action := read_details(state, row)) is not None:
         return action
-    if state.memory.consent is None or state.now < state.memory.consent_ends:
+    if state.memory.consent.shown is None or state.now < state.memory.consent.ends:
         return wait(state, row, "Open the address in status.authorizationUrl.", synced=True)
     request = new_request(state)
     if request and not refused(state, row) and not state.sync_denied:
@@ -170,15 +165,15 @@ def wait(state: State, row: Row, advice: str, *, synced: bool = False, stalled: 
     memory, trouble = state.memory, state.memory.trouble
     moments: list[float] = []
     list_since = None
-    due = (state.view(row.gateway_id).listed_at or 0.0) + LOOK_EVERY
-    since = memory.consent_since
-    if since is not None and due < since + WINDOW.total_seconds() + LOOK_EVERY:
+    due = (state.view(row.place).listed_at or 0.0) + LIST_EVERY
+    since = memory.consent.since
+    if since is not None and due < since + WINDOW.total_seconds() + LIST_EVERY:
         if state.now < due:
             moments.append(due)
         else:
             list_since = due
-    if memory.consent is not None and state.now < memory.consent_ends:
-        moments.append(memory.consent_ends)
+    if memory.consent.shown is not None and state.now < memory.consent.ends:
+        moments.append(memory.consent.ends)
     words = "AWS waits for consent"
     if refused(state, row) and trouble is not None:
         moments.append(trouble.at + ASK_AGAIN)
@@ -188,13 +183,13 @@ def wait(state: State, row: Row, advice: str, *, synced: bool = False, stalled: 
         message=f"{words}. {advice}",
         synced=synced,
         stalled=stalled,
-        gateway_id=row.gateway_id,
+        place=row.place,
         until=min(moments, default=None),
         list_since=list_since,
     )
 
 
-def read_details(state: State, row: Row) -> act.Action | None:
+def read_details(state: State, row: Row) -> act.Read | act.Await | act.Blocked | None:
     """Return the Get that tells what no List does (reasons, authorization URL), None once it was made."""
     details = state.memory.details
     if details is not None and details.fingerprint == row.fingerprint:

@@ -9,7 +9,7 @@ import msgspec
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.names import Reason
 from mcp_gateway_operator.targets import actions as act
-from mcp_gateway_operator.targets.known import LIST_LAG, Record, Row, State
+from mcp_gateway_operator.targets.known import LIST_LAG, NOWHERE, Ending, ErrorKind, Place, Record, Row, State
 from mcp_gateway_operator.targets.rules import consent, ownership
 from mcp_gateway_operator.targets.rules.gateway_gone import gateway_missing
 from mcp_gateway_operator.targets.rules.not_yet import (
@@ -20,7 +20,10 @@ from mcp_gateway_operator.targets.rules.not_yet import (
     read,
     unlisted,
 )
-from mcp_gateway_operator.targets.shape import TRANSIENT
+from mcp_gateway_operator.targets.shape import TRANSIENT, TargetStatus
+
+Clearing = act.Read | act.Delete | act.CheckGateway | act.TakeUp | act.Await | act.Blocked | act.Release
+"""What is done, or waited for, until nothing of an object is left in one place; then a Release."""
 
 STALE_AFTER_DELETE = 10.0
 """Seconds for which a target may still look undeleted after AWS accepted the Delete, as Terraform allows.
@@ -29,7 +32,7 @@ For as long an answer that it does not exist is believed over a List that shows 
 """
 
 
-def plan_deletion(state: State) -> act.Action:
+def plan_deletion(state: State) -> act.Step | act.Wait:
     """Return the next action for an object with a deletionTimestamp."""
     if not state.protected:
         return act.Nothing()
@@ -53,14 +56,14 @@ def retains(state: State) -> bool:
 
 
 def _retained(state: State) -> str:
-    places = [place.gateway_id for place in state.moves]
+    places = [each.place.gateway_id for each in state.moves]
     if state.record is None or not places:
         return "deletionPolicy is Retain: the target stays in AWS."
-    where = ", ".join((state.record.gateway_id, *places))
+    where = ", ".join((state.record.place.gateway_id, *places))
     return f"deletionPolicy is Retain: what the object has on the gateways {where} stays in AWS."
 
 
-def _delete_everywhere(state: State) -> act.Action:
+def _delete_everywhere(state: State) -> Clearing | act.AtPlace | act.Forget:
     """Delete the target, and what a move or a lost status has left on other gateways, each as if alone.
 
     What holds one of them back does not hold back the others.
@@ -69,32 +72,32 @@ def _delete_everywhere(state: State) -> act.Action:
     if not isinstance(action, act.Await | act.Blocked | act.Release):
         return action
     waits = [] if isinstance(action, act.Release) else [action]
-    for place in state.leftovers:
-        step = clear(place)
+    for left in state.leftovers:
+        step = clear(left)
         if not isinstance(step, act.Await | act.Blocked):
-            return step_elsewhere(place, step)
+            return step_aside(left, step)
         waits.append(step)
-    return soonest(waits) or _first_look(state) or action
+    return soonest(waits) or _await_first_list(state) or action
 
 
-def _first_look(state: State) -> act.Action | None:
+def _await_first_list(state: State) -> act.Await | None:
     """Wait for the first List of a gateway that may hold what status does not name."""
-    if not state.unseen:
+    if state.unseen == NOWHERE:
         return None
     return act.Await(
         reason=Reason.DELETING,
-        message=f"Making sure that gateway {state.unseen} holds no target of this object.",
-        gateway_id=state.unseen,
+        message=f"Making sure that gateway {state.unseen.gateway_id} holds no target of this object.",
+        place=state.unseen,
         list_since=0.0,
         quiet=True,
     )
 
 
-def step_elsewhere(place: State, action: act.Action) -> act.Action:
+def step_aside(left: State, action: act.AtTarget | act.Release) -> act.AtPlace | act.Forget:
     """Return a step of one place as a step of its object."""
     if isinstance(action, act.Release):
-        return act.Forget(gateway_id=place.gateway_id, event=action.event, message=action.message)
-    return act.AtPlace(gateway_id=place.gateway_id, step=action)
+        return act.Forget(place=left.place, event=action.event, message=action.message)
+    return act.AtPlace(place=left.place, step=action)
 
 
 def soonest(waits: Sequence[act.Await | act.Blocked]) -> act.Await | act.Blocked | None:
@@ -106,22 +109,23 @@ def soonest(waits: Sequence[act.Await | act.Blocked]) -> act.Await | act.Blocked
     return msgspec.structs.replace(first, until=until)
 
 
-def clear(state: State) -> act.Action:
+def clear(state: State) -> Clearing:
     """Return the next action until nothing of the object is left in its place, and then a Release."""
     if state.record is not None:
         return _delete_recorded(state, state.record)
     return _delete_unrecorded(state)
 
 
-def _delete_recorded(state: State, record: Record) -> act.Action:
+def _delete_recorded(state: State, record: Record) -> Clearing:
     """Delete the recorded target, on a row read since the deletion was seen: it may have changed hands."""
     # A gateway that is gone lists nothing more, so a row of it would never be read again.
-    if (action := gateway_missing(state, record.gateway_id)) is not None:
+    missing = state.view(record.place).missing_since
+    if missing is not None and (action := gateway_missing(state, record.place)) is not None:
         return action
     row = state.recorded
     if row is None:
         return _await_gone(state, record)
-    seen = state.now if state.memory.deleting_since is None else state.memory.deleting_since
+    seen = state.now if state.memory.ending.since is None else state.memory.ending.since
     if row.read_began < seen:
         return _reread(state, row, since=seen)
     if (why := ownership.objection(state, row)) is not None:
@@ -131,19 +135,19 @@ def _delete_recorded(state: State, record: Record) -> act.Action:
     return _delete_row(state, row, seen=seen)
 
 
-def _reread(state: State, row: Row, *, since: float) -> act.Action:
-    if state.view(row.gateway_id).error is not None and (action := unlisted(state, row.gateway_id)):
+def _reread(state: State, row: Row, *, since: float) -> act.Await | act.Blocked:
+    if state.view(row.place).error is not None and (action := unlisted(state, row.place)):
         return action
     return act.Await(
         reason=Reason.DELETING,
         message="Reading the target once more before it is deleted.",
-        gateway_id=row.gateway_id,
+        place=row.place,
         list_since=since,
         quiet=True,
     )
 
 
-def _delete_row(state: State, row: Row, *, seen: float) -> act.Action:
+def _delete_row(state: State, row: Row, *, seen: float) -> Clearing:
     """Ask AWS to delete a target that is ours, and again when it leaves DELETING without being gone.
 
     Whether AWS takes a Delete in a transient state is not documented, so it is asked once, and after a
@@ -151,10 +155,10 @@ def _delete_row(state: State, row: Row, *, seen: float) -> act.Action:
     """
     memory = state.memory
     status = row.summary.status
-    if status == "DELETING":
+    if status == TargetStatus.DELETING:
         return _deleting(row, "AWS is deleting the target.")
     # A List may lag behind a 404 for a minute: a Delete for every such List would use up the quota of others.
-    answered = memory.delete_asked
+    answered = memory.ending.asked_at
     if row.absent_at is not None and row.absent_at >= seen:
         answered = row.absent_at
     if answered is not None and state.now < answered + STALE_AFTER_DELETE:
@@ -163,25 +167,28 @@ def _delete_row(state: State, row: Row, *, seen: float) -> act.Action:
         message = f"AWS was asked to delete the target and still reports {status}."
         return _deleting(row, message, until=asked_again)
     trouble = memory.trouble
-    if status in TRANSIENT and trouble is not None and trouble.kind == "conflict" and trouble.at >= seen:
+    if (
+        status in TRANSIENT
+        and trouble is not None
+        and trouble.kind is ErrorKind.CONFLICT
+        and trouble.at >= seen
+    ):
         return _deleting(row, f"AWS does not delete a target in {status}; waiting until that ends.")
     if trouble is not None and trouble.at >= seen and consent.refused(state, row):
         return consent.wait(state, row, "The target is deleted when it was given or has run out.")
-    return attempt(state, act.Delete(gateway_id=row.gateway_id, target_id=row.summary.target_id))
+    return attempt(state, act.Delete(place=row.place, target_id=row.summary.target_id))
 
 
-def _deleting(row: Row, message: str, *, until: float | None = None) -> act.Action:
-    return act.Await(
-        reason=Reason.DELETING, message=message, gateway_id=row.gateway_id, busy=True, until=until
-    )
+def _deleting(row: Row, message: str, *, until: float | None = None) -> act.Await:
+    return act.Await(reason=Reason.DELETING, message=message, place=row.place, busy=True, until=until)
 
 
-def _await_gone(state: State, record: Record) -> act.Action:
+def _await_gone(state: State, record: Record) -> Clearing:
     """Gone is: a Get answers 404, and a List of the gateway begun after it succeeds without the target."""
-    gateway_id, target_id = record.gateway_id, record.target_id
-    if (action := unlisted(state, gateway_id)) is not None:
+    place, target_id = record.place, record.target_id
+    if (action := unlisted(state, place)) is not None:
         return action
-    read = act.Read(gateway_id=gateway_id, target_id=target_id)
+    read = act.Read(place=place, target_id=target_id)
     if state.absences is None:
         return attempt(state, read)
     first, last = state.absences
@@ -197,52 +204,53 @@ def _await_gone(state: State, record: Record) -> act.Action:
             quiet=True,
         )
     absent_since = last if state.still_listed or first < bound else first
-    listed_at = state.view(gateway_id).listed_at
+    listed_at = state.view(place).listed_at
     if listed_at is None or listed_at <= absent_since or state.still_listed:
         return act.Await(
             reason=Reason.DELETING,
             message="The target is gone; waiting for a list of the gateway that confirms it.",
-            gateway_id=gateway_id,
+            place=place,
             list_since=absent_since,
             quiet=True,
         )
     return _after_gone(state, record)
 
 
-def _after_gone(state: State, record: Record) -> act.Action:
+def _after_gone(state: State, record: Record) -> Clearing:
     """Look for what a re-creation may have left that was never recorded, before the finalizer goes."""
     names_of_ours = {record.target_name, state.obj.status.target_name, state.want.get("targetName")} - {""}
-    rest = [
+    others = [
         row
         for row in state.marked
         if row.summary.target_id != record.target_id and row.summary.name in names_of_ours
     ]
-    if rest:
-        return _take_up(state, rest)
+    if others:
+        return _take_up(state, others)
     # Only a target that is gone is created again: one that we saw and deleted has no successor.
-    since_start = state.memory.delete_asked is None
-    if (action := _await_strays(state, (record.gateway_id,), since_start=since_start)) is not None:
+    since_start = state.memory.ending.asked_at is None
+    if (action := _await_strays(state, (record.place,), since_start=since_start)) is not None:
         return action
     return act.Release(event="Deleted", message=f"Target {record.target_id} is gone.")
 
 
-def _delete_unrecorded(state: State) -> act.Action:
+def _delete_unrecorded(state: State) -> Clearing:
     """Nothing is recorded: look for our marker; release only when no Create can still come to light."""
-    memory = state.memory
-    untouched = memory.protected_here and memory.unsure_since is None and memory.verified is None
+    doubt = state.memory.doubt
+    untouched = doubt.only_writer and doubt.unsure_since is None and state.memory.held.verified is None
     if untouched and not state.marked:
         return act.Release(event="Released", message="No target was made for this object.")
-    noted = "" if state.aside else state.noted_gateway
-    places = tuple(filter(None, dict.fromkeys((*state.gateways, noted))))
-    living: list[str] = []
-    for gateway_id in places:
-        missing = gateway_missing(state, gateway_id)
+    noted = NOWHERE if state.aside else state.noted
+    living: list[Place] = []
+    for place in dict.fromkeys((*state.gateways, noted)):
+        if place == NOWHERE:
+            continue
+        missing = gateway_missing(state, place)
         if isinstance(missing, act.Release):
             continue
-        if (action := missing or unlisted(state, gateway_id)) is not None:
+        if (action := missing or unlisted(state, place)) is not None:
             return action
-        living.append(gateway_id)
-    rows = [row for row in state.marked if row.gateway_id in living]
+        living.append(place)
+    rows = [row for row in state.marked if row.place in living]
     if rows:
         return _take_up(state, rows)
     if (action := _await_strays(state, tuple(living), since_start=True)) is not None:
@@ -254,7 +262,7 @@ def _delete_unrecorded(state: State) -> act.Action:
     return act.Release(event="Released", message=message)
 
 
-def _take_up(state: State, rows: list[Row]) -> act.Action:
+def _take_up(state: State, rows: list[Row]) -> Clearing:
     """Record a target with our marker, so that its deletion is followed like any other."""
     row = ownership.row_to_keep(state, rows)
     if doubted(state, row):
@@ -264,25 +272,35 @@ def _take_up(state: State, rows: list[Row]) -> act.Action:
         return read(state, row)
     if not ownership.carries_our_marker(state, target.summary):
         return _reread(state, row, since=state.now)
-    return act.TakeUp(gateway_id=row.gateway_id, target=target)
+    return act.TakeUp(place=row.place, target=target)
 
 
-def _await_strays(state: State, gateways: tuple[str, ...], *, since_start: bool) -> act.Action | None:
+def _await_strays(state: State, places: tuple[Place, ...], *, since_start: bool) -> act.Await | None:
     """Return the wait for Lists that must show whatever a Create without an answer has made."""
     ends = [state.settings.started_at] if since_start else []
-    if state.memory.unsure_since is not None:
-        ends.append(state.memory.unsure_since)
+    if state.memory.doubt.unsure_since is not None:
+        ends.append(state.memory.doubt.unsure_since)
     if not ends:
         return None
     bound = max(ends) + LIST_LAG + state.settings.call_seconds
-    for gateway_id in gateways:
-        listed_at = state.view(gateway_id).listed_at
+    for place in places:
+        listed_at = state.view(place).listed_at
         if listed_at is None or listed_at < bound:
             return act.Await(
                 reason=Reason.DELETING,
                 message="Making sure that no target of this object comes to light that was never recorded.",
-                gateway_id=gateway_id,
+                place=place,
                 list_since=bound,
                 until=bound if state.now < bound else None,
             )
     return None
+
+
+def ending_begun(ending: Ending, now: float) -> Ending:
+    """Note since when the end of a target is due."""
+    return msgspec.structs.replace(ending, since=now) if ending.since is None else ending
+
+
+def ending_asked(ending: Ending, now: float) -> Ending:
+    """Note that AWS accepted a Delete."""
+    return msgspec.structs.replace(ending, asked_at=now)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from mcp_gateway_operator.api.names import ConditionType, Reason
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.targets import actions as act
-from mcp_gateway_operator.targets.known import Row, State
+from mcp_gateway_operator.targets.known import NOWHERE, Row, State
 from mcp_gateway_operator.targets.rules import ownership
 from mcp_gateway_operator.targets.rules.not_yet import attempt, doubted, read
 from mcp_gateway_operator.targets.shape import TRANSIENT
 
-_ELSEWHERE = "that is left alone until this object is deleted"
+_ON_OTHERS = "that is left alone until this object is deleted"
 RECORDED_AFTER = 1.0
 """Seconds within which the status with a new record is written."""
 
@@ -18,7 +18,7 @@ RECORDED_AFTER = 1.0
 def twin_of(state: State, row: Row) -> Row | None:
     """Return a second target with our marker and the kept one's name: only such a one is superfluous."""
     for other in state.marked:
-        same_name = other.summary.name == row.summary.name and other.gateway_id == row.gateway_id
+        same_name = other.summary.name == row.summary.name and other.place == row.place
         if (
             same_name
             and other.summary.target_id != row.summary.target_id
@@ -34,43 +34,44 @@ def stray_note(state: State) -> str:
 
     What is on another gateway goes with the object, for only a move that nobody remembers can have left it.
     """
-    rows = ownership.stray_rows(state)
-    here = ", ".join(_text(row) for row in rows if row.gateway_id == state.gateway_id)
-    there = ", ".join(
-        f"{_text(row)} on gateway {row.gateway_id}" for row in rows if row.gateway_id != state.gateway_id
-    )
-    marker = "The marker of this object is on"
-    sentences = (
-        f"{marker} {here}, too; that is left alone. Delete it if nothing needs it." if here else "",
-        f"{marker} {there}, too; {_ELSEWHERE}. Delete it sooner if nothing needs it." if there else "",
-    )
-    return " ".join(filter(None, sentences))
+    same, further = [], []
+    for row in ownership.stray_rows(state):
+        text, gateway_id = f"{row.summary.target_id} ({row.summary.name})", row.place.gateway_id
+        if row.place == state.place:
+            same.append(text)
+        else:
+            further.append(f"{text} on gateway {gateway_id}")
+    marker, sentences = "The marker of this object is on", []
+    if same:
+        sentences.append(
+            f"{marker} {', '.join(same)}, too; that is left alone. Delete it if nothing needs it."
+        )
+    if further:
+        advice = "Delete it sooner if nothing needs it."
+        sentences.append(f"{marker} {', '.join(further)}, too; {_ON_OTHERS}. {advice}")
+    return " ".join(sentences)
 
 
-def _text(row: Row) -> str:
-    return f"{row.summary.target_id} ({row.summary.name})"
-
-
-def strays_told(obj: MCPServer) -> bool:
+def status_names_strays(obj: MCPServer) -> bool:
     """Return whether status speaks of such targets on other gateways."""
     ready = obj.status.condition(ConditionType.READY)
-    return ready is not None and _ELSEWHERE in ready.message
+    return ready is not None and _ON_OTHERS in ready.message
 
 
-def look_again(state: State) -> act.Action | None:
+def await_first_lists(state: State) -> act.Await | None:
     """Wait until every gateway was listed before status ceases to speak of targets it told of."""
-    if not state.unseen or not strays_told(state.obj):
+    if state.unseen == NOWHERE or not status_names_strays(state.obj):
         return None
     return act.Await(
         reason=Reason.DUPLICATE_MARKER,
-        message=f"Waiting for the first list of the targets of gateway {state.unseen}.",
-        gateway_id=state.unseen,
+        message=f"Waiting for the first list of the targets of gateway {state.unseen.gateway_id}.",
+        place=state.unseen,
         list_since=0.0,
         quiet=True,
     )
 
 
-def remove_twin(state: State, twin: Row) -> act.Action:
+def remove_twin(state: State, twin: Row) -> act.Step | act.Wait:
     """Delete a superfluous target once this pass has read it and found it still ours and still the same.
 
     Which of two is kept the status says as the API server has it now: another process may have recorded the
@@ -91,10 +92,10 @@ def remove_twin(state: State, twin: Row) -> act.Action:
         return act.Await(
             reason=Reason.DUPLICATE_MARKER,
             message=f"Reads of target {target_id}, a second one of this name, disagree; looking again.",
-            gateway_id=twin.gateway_id,
+            place=twin.place,
             list_since=state.now,
             quiet=True,
         )
     if not state.fresh:
         return act.Fetch()
-    return attempt(state, act.Delete(gateway_id=twin.gateway_id, target_id=target_id, duplicate=True))
+    return attempt(state, act.Delete(place=twin.place, target_id=target_id, duplicate=True))

@@ -59,11 +59,11 @@ _PHRASES: Final = (
 def classify(reasons: Sequence[str]) -> FailureClass:
     """Return the class of a failed target's status reasons; addresses in them do not count."""
     text = _URL.sub("", " ".join(reasons).lower())
-    told = text.replace(_PREAMBLE, "")
+    cause = text.replace(_PREAMBLE, "")
     for failure, phrases in _PHRASES:
-        if any(phrase in told for phrase in phrases):
+        if any(phrase in cause for phrase in phrases):
             return failure
-    bare = told != text and not told.strip(" .")
+    bare = cause != text and not cause.strip(" .")
     return FailureClass.UNREACHABLE if bare else FailureClass.UNKNOWN
 
 

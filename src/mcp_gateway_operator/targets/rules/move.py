@@ -14,93 +14,92 @@ import msgspec
 
 from mcp_gateway_operator.api.names import Reason
 from mcp_gateway_operator.targets import actions as act
-from mcp_gateway_operator.targets.known import Record, State
+from mcp_gateway_operator.targets.known import NOWHERE, Place, Record, State
 from mcp_gateway_operator.targets.rules import ownership
-from mcp_gateway_operator.targets.rules.deletion import clear, retains, soonest, step_elsewhere
+from mcp_gateway_operator.targets.rules.deletion import Clearing, clear, retains, soonest, step_aside
 from mcp_gateway_operator.targets.rules.not_yet import await_agreement, read, unlisted
 from mcp_gateway_operator.targets.rules.recorded import plan_absent
-from mcp_gateway_operator.targets.shape import Target, gateway_of_arn, instant
+from mcp_gateway_operator.targets.shape import Target, TargetStatus, gateway_of_arn, instant
 
-Create = Callable[[State], act.Action]
+Create = Callable[[State], act.Step | act.Wait]
 
 
-def plan_move(state: State, there: State, *, create: Create) -> act.Action:
+def plan_move(state: State, destination: State, *, create: Create) -> act.Step | act.Wait:
     """Return the next step towards a target on the gateway that the spec names.
 
     The recorded target serves on meanwhile, and nothing is sent to it.
 
     Args:
         state: the object where its record is.
-        there: the object where its spec wants it.
+        destination: the object where its spec wants it.
         create: decides for an object that has nothing yet.
     """
-    if (action := _unproven(state)) is not None:
-        return action
-    action = _take_back(there, there.record, create=create) if there.record is not None else create(there)
-    entered = any(place.gateway_id == there.gateway_id for place in state.moves)
+    if (wait := _unproven(state)) is not None:
+        return wait
+    record = destination.record
+    action = create(destination) if record is None else _take_back(destination, record, create=create)
+    entered = any(each.place == destination.place for each in state.moves)
     if isinstance(action, act.Protect | act.Fetch | act.Create) and not entered:
         return act.Move(
-            gateway_id=there.gateway_id, message=_words(state, there, "the target is made there.")
+            place=destination.place, message=_words(state, destination, "the target is made there.")
         )
     if isinstance(action, act.Await):
-        words = _words(state, there, action.message)
+        words = _words(state, destination, action.message)
         return msgspec.structs.replace(action, reason=Reason.MOVING, message=words)
     if isinstance(action, act.Blocked):
-        return msgspec.structs.replace(action, message=_words(state, there, action.message))
-    if isinstance(action, act.Protect | act.Fetch | act.Forget):
-        return action
-    return act.AtPlace(gateway_id=there.gateway_id, step=action)
+        return msgspec.structs.replace(action, message=_words(state, destination, action.message))
+    return act.AtPlace(place=destination.place, step=action) if isinstance(action, act.AtTarget) else action
 
 
-def _unproven(state: State) -> act.Action | None:
+def _unproven(state: State) -> act.Await | None:
     """Wait for the List that proves whose a target of the Go operator is: only then can it be left over."""
     assert state.record is not None
-    wait = unlisted(state, state.record.gateway_id) if state.record.legacy else None
+    wait = unlisted(state, state.record.place) if state.record.legacy else None
     return wait if isinstance(wait, act.Await) else None
 
 
-def _words(state: State, there: State, what: str) -> str:
+def _words(state: State, destination: State, what: str) -> str:
     assert state.record is not None
     old = state.record
     return (
-        f"Moving from gateway {old.gateway_id} to {there.gateway_id}: {what} Until it is READY, target "
-        f"{old.target_id} on {old.gateway_id} stays as it is."
+        f"Moving from gateway {old.place.gateway_id} to {destination.place.gateway_id}: {what} Until it is "
+        f"READY, target {old.target_id} on {old.place.gateway_id} stays as it is."
     )
 
 
-def _take_back(there: State, record: Record, *, create: Create) -> act.Action:
+def _take_back(destination: State, record: Record, *, create: Create) -> act.Step | act.Wait:
     """Return to a target that an earlier move left behind: on a fresh Get, never to one in DELETING."""
-    if (action := unlisted(there, there.gateway_id)) is not None:
+    if (action := unlisted(destination, destination.place)) is not None:
         return action
-    row = there.recorded
+    row = destination.recorded
     if row is None:
-        return plan_absent(there, record, lost=create)
-    if (why := ownership.objection(there, row)) is not None:
-        return act.Forget(gateway_id=there.gateway_id, event=Reason.FOREIGN_MARKER, message=why)
-    if row.summary.status == "DELETING":
+        return plan_absent(destination, record, lost=create)
+    if (why := ownership.objection(destination, row)) is not None:
+        return act.Forget(place=destination.place, event=Reason.FOREIGN_MARKER, message=why)
+    if row.summary.status == TargetStatus.DELETING:
         return act.Await(
             reason=Reason.MOVING,
             message=f"Waiting until the earlier target {record.target_id} is gone.",
-            gateway_id=there.gateway_id,
+            place=destination.place,
             busy=True,
         )
-    target = there.read_now(record.target_id)
+    target = destination.read_now(record.target_id)
     if target is None:
-        return read(there, row)
+        return read(destination, row)
     shown = msgspec.structs.replace(row, summary=target.summary)
-    if target.summary.status == "DELETING" or ownership.objection(there, shown) is not None:
-        return await_agreement(row, reason=Reason.MOVING, since=there.now)
-    return act.TakeUp(gateway_id=there.gateway_id, target=target)
+    if target.summary.status == TargetStatus.DELETING or ownership.objection(destination, shown) is not None:
+        return await_agreement(row, reason=Reason.MOVING, since=destination.now)
+    return act.TakeUp(place=destination.place, target=target)
 
 
-def clear_up(state: State, action: act.Action) -> act.Action:
+def clear_up(state: State, action: act.Step | act.Wait) -> act.Step | act.Wait:
     """Remove what is left on other gateways, once the recorded target is READY and status says which it is.
 
     Args:
         state: the object, recorded where it belongs.
         action: what its own target asks for; anything to do there comes first.
     """
-    if state.immovable and isinstance(action, act.Settled):
+    if state.immovable != NOWHERE and isinstance(action, act.Settled):
         return _refuse(state)
     if not state.leftovers:
         return action
@@ -116,30 +115,30 @@ def clear_up(state: State, action: act.Action) -> act.Action:
             return msgspec.structs.replace(action, message=f"{action.message} {_until_ready(state)}")
         return action
     waits: list[act.Await | act.Blocked] = []
-    for place in state.leftovers:
-        step = _remove(state, place)
+    for left in state.leftovers:
+        step = _remove(state, left)
         if isinstance(step, act.Await | act.Blocked):
             waits.append(step)
         else:
-            return step_elsewhere(place, step)
-    return msgspec.structs.replace(action, rest=soonest(waits))
+            return step_aside(left, step)
+    return msgspec.structs.replace(action, leftover=soonest(waits))
 
 
 def _until_ready(state: State) -> str:
-    where = ", ".join(place.gateway_id for place in state.leftovers)
-    return f"What it has on gateway {where} stays until the target on {state.gateway_id} is READY."
+    where = ", ".join(left.place.gateway_id for left in state.leftovers)
+    return f"What it has on gateway {where} stays until the target on {state.place.gateway_id} is READY."
 
 
-def _remove(state: State, place: State) -> act.Action:
+def _remove(state: State, left: State) -> Clearing:
     """Remove what is left in one place: on reads made since the target in the other one was seen READY."""
-    if place.memory.deleting_since is None or state.memory.record is not None:
+    if left.memory.ending.since is None or state.memory.record is not None:
         return act.Await(
             reason=Reason.MOVING,
-            message=f"Reading the targets of gateway {place.gateway_id} before one is deleted.",
-            gateway_id=place.gateway_id,
+            message=f"Reading the targets of gateway {left.place.gateway_id} before one is deleted.",
+            place=left.place,
             list_since=state.now,
         )
-    action = clear(place)
+    action = clear(left)
     if isinstance(action, act.Blocked) and action.stalled and retains(state):
         # As with a deletion that cannot be done, Retain is the way out.
         return act.Release(
@@ -153,27 +152,28 @@ def forgotten_leftovers(state: State, taken: Target) -> tuple[Record, ...]:
 
     Only a move that nobody remembers can have left it there; one on each gateway, the oldest.
     """
-    here = gateway_of_arn(taken.gateway_arn)
-    found: dict[str, Record] = {}
+    gateway_id = gateway_of_arn(taken.gateway_arn)
+    found: dict[Place, Record] = {}
     for row in sorted(state.marked, key=lambda each: instant(each.summary.created_at)):
-        if row.gateway_id != here and row.summary.name == taken.summary.name:
+        if row.place.gateway_id != gateway_id and row.summary.name == taken.summary.name:
             record = Record(
-                gateway_id=row.gateway_id,
+                place=row.place,
                 target_id=row.summary.target_id,
-                gateway_arn=f"{taken.gateway_arn.removesuffix(here)}{row.gateway_id}",
+                gateway_arn=f"{taken.gateway_arn.removesuffix(gateway_id)}{row.place.gateway_id}",
                 target_name=row.summary.name,
             )
-            found.setdefault(row.gateway_id, record)
+            found.setdefault(row.place, record)
     return tuple(found.values())
 
 
-def _refuse(state: State) -> act.Action:
+def _refuse(state: State) -> act.Blocked:
     return act.Blocked(
         reason=Reason.MOVING,
         message=(
-            f"The target stays on gateway {state.gateway_id}: to move it to {state.immovable} a newer "
-            "CustomResourceDefinition is needed. Run `mcp-gateway-operator crd | kubectl apply --server-side "
-            "--force-conflicts -f -` and restart the operator, or set spec.gatewayId back."
+            f"The target stays on gateway {state.place.gateway_id}: to move it to "
+            f"{state.immovable.gateway_id} a newer CustomResourceDefinition is needed. Run "
+            "`mcp-gateway-operator crd | kubectl apply --server-side --force-conflicts -f -` and restart the "
+            "operator, or set spec.gatewayId back."
         ),
         stalled=True,
     )

@@ -15,12 +15,12 @@ from mcp_gateway_operator.targets.rules.compare import differences
 from mcp_gateway_operator.targets.rules.failures import quoted
 from mcp_gateway_operator.targets.shape import FAILED, FieldDiff, describe_diffs
 
-Pursue = Callable[[State], act.Action]
+Pursue = Callable[[State], act.Step | act.Wait]
 
 _ONLY = "Observed only: nothing is written to AWS."
 
 
-def observe(state: State, *, pursue: Pursue) -> act.Action:
+def observe(state: State, *, pursue: Pursue) -> act.Step | act.Wait:
     """Return what to tell of an object with `managementPolicy: Observe`, or the read that must come first.
 
     Ready says the same as under Manage: that a target which is provably this object's holds this generation
@@ -30,36 +30,43 @@ def observe(state: State, *, pursue: Pursue) -> act.Action:
         state: what is known.
         pursue: the decision under Manage, once the spec is valid, the object protected and in its place.
     """
-    if (action := _move(state)) is not None:
-        return action
+    if (move := _move(state)) is not None:
+        return move
     # When to repair is Manage's business: here it is said at once, and does not change with the time.
-    memory = replace(state.memory, protected_here=True, drift_next=0.0, failure_next=state.now)
+    memory = msgspec.structs.replace(
+        state.memory,
+        doubt=msgspec.structs.replace(state.memory.doubt, only_writer=True),
+        drift=msgspec.structs.replace(state.memory.drift, not_before=0.0),
+        failure=msgspec.structs.replace(state.memory.failure, due=state.now),
+    )
     action = pursue(replace(state, memory=memory, fresh=True, leftovers=()))
     match action:
         case act.Settled():
-            left = ", ".join(place.gateway_id for place in state.leftovers)
-            also = f"Would remove what it still has on gateway {left}." if left else ""
+            where = ", ".join(left.place.gateway_id for left in state.leftovers)
+            also = f"Would remove what it still has on gateway {where}." if where else ""
             note = " ".join(filter(None, (_ONLY, action.note, also)))
             return msgspec.structs.replace(action, note=note)
         case act.Update(cause=act.Cause.FAILURE) | act.Synchronize() if _has_failed(state):
             return _failed(state, action)
         case act.Synchronize():
-            done = replace(state.memory, synced_request=action.request or state.memory.synced_request)
-            rest = replace(state, memory=done, tools_due=None)
-            return _besides("have AWS index its tools again", rest, pursue)
+            request = action.request or state.own.synced_request
+            done = msgspec.structs.replace(state.own, synced_request=request)
+            return _besides(
+                "have AWS index its tools again", replace(state, own=done, tools_due=None), pursue
+            )
         case act.Delete(target_id=target_id):
             marked = tuple(row for row in state.marked if row.summary.target_id != target_id)
             would = f"delete target {target_id}, a second one of the same name"
             return _besides(would, replace(state, marked=marked), pursue)
     sentence = _would(state, action)
-    return action if sentence is None else _told(sentence)
+    return action if sentence is None else _only(sentence)
 
 
-def _would(state: State, action: act.Action) -> str | None:
+def _would(state: State, action: act.Step | act.Wait) -> str | None:
     """Return what a write would do, None for an action that writes nothing to AWS or the object."""
     match action:
         case act.Create() | act.Protect() | act.Fetch():
-            return f"create target {state.request['name']} on gateway {state.gateway_id}"
+            return f"create target {state.request['name']} on gateway {state.place.gateway_id}"
         case act.TakeUp(adopted=True, target=target):
             names = _changes(differences(state, target), values=False)
             return f"adopt target {target.summary.target_id}{names}"
@@ -71,21 +78,22 @@ def _would(state: State, action: act.Action) -> str | None:
             return None
 
 
-def _move(state: State) -> act.Action | None:
-    """A move would be said before anything else: what the spec asks for, it asks for elsewhere."""
-    record, there, row = state.record, state.destination, state.recorded
-    if record is None or there is None:
+def _move(state: State) -> act.Blocked | None:
+    """A move would be said before anything else: what the spec asks for, it asks for on another gateway."""
+    record, destination, row = state.record, state.destination, state.recorded
+    if record is None or destination is None:
         return None
     if row is not None and (why := ownership.objection(state, row)) is not None:
         return act.Blocked(reason=Reason.FOREIGN_MARKER, message=why, stalled=True)
-    return _told(f"move target {record.target_id} from gateway {record.gateway_id} to {there.gateway_id}")
+    way = f"from gateway {record.place.gateway_id} to {destination.place.gateway_id}"
+    return _only(f"move target {record.target_id} {way}")
 
 
 def _has_failed(state: State) -> bool:
     return state.recorded is not None and state.recorded.summary.status in FAILED
 
 
-def _failed(state: State, action: act.Update | act.Synchronize) -> act.Action:
+def _failed(state: State, action: act.Update | act.Synchronize) -> act.Blocked:
     """A failed target: AWS's words, and what would be sent to repair it."""
     assert state.recorded is not None
     diffs = action.diffs if isinstance(action, act.Update) else ()
@@ -98,15 +106,15 @@ def _failed(state: State, action: act.Update | act.Synchronize) -> act.Action:
     )
 
 
-def _besides(would: str, rest: State, pursue: Pursue) -> act.Action:
-    """Return what the rest of the state says, and beside it a write that takes nothing from being Ready."""
-    action = observe(rest, pursue=pursue)
+def _besides(would: str, state: State, pursue: Pursue) -> act.Step | act.Wait:
+    """Return what is to be told once a write is made that takes nothing from being Ready, and that write."""
+    action = observe(state, pursue=pursue)
     if not isinstance(action, act.Settled):
         return action
     return msgspec.structs.replace(action, note=f"{action.note} Would {would}.")
 
 
-def _told(would: str) -> act.Action:
+def _only(would: str) -> act.Blocked:
     return act.Blocked(reason=Reason.OBSERVED, message=f"Observed only: would {would}.")
 
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.targets.known import Row, State
 from mcp_gateway_operator.targets.rules.not_yet import doubted
-from mcp_gateway_operator.targets.shape import TargetSummary, find_marker, instant, owner_code
+from mcp_gateway_operator.targets.shape import TargetStatus, TargetSummary, find_marker, instant, owner_code
 
 LEGACY_TOLERANCE = timedelta(minutes=5)
 """A target of the Go operator is created after its object; clocks may differ by this much."""
@@ -65,20 +65,22 @@ def carries_our_marker(state: State, summary: TargetSummary) -> bool:
 def stray_rows(state: State) -> tuple[Row, ...]:
     """Return targets that carry this object's marker, too, and are not deleted for it while it lives.
 
-    On the recorded one's gateway they are those of other names, elsewhere those where it has no place.
+    On the recorded one's gateway they are those of other names, on others those where it has no place.
     """
-    kept = state.recorded
-    if kept is None:
+    own = state.recorded
+    if own is None:
         return ()
-    here = (
+    beside_own = (
         row
         for row in state.marked
-        if row.gateway_id == kept.gateway_id
-        and row.summary.name != kept.summary.name
-        and row.summary.target_id != kept.summary.target_id
+        if row.place == own.place
+        and row.summary.name != own.summary.name
+        and row.summary.target_id != own.summary.target_id
     )
     return tuple(
-        row for row in (*here, *state.astray) if row.summary.status != "DELETING" and not doubted(state, row)
+        row
+        for row in (*beside_own, *state.astray)
+        if row.summary.status != TargetStatus.DELETING and not doubted(state, row)
     )
 
 

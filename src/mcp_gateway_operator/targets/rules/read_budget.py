@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from mcp_gateway_operator.targets.known import Row, State
+import msgspec
+
+from mcp_gateway_operator.targets.known import Reads, Row, State
 
 AT_ONCE: Final = 10
 EVERY: Final = 600.0
@@ -18,19 +20,25 @@ EVERY: Final = 600.0
 
 def next_read(state: State) -> float:
     """Return the loop time from which the target may be read again for what changed outside."""
-    return state.memory.read_debt - (AT_ONCE - 1) * EVERY
+    return state.memory.reads.debt - (AT_ONCE - 1) * EVERY
 
 
-def charge(debt: float, now: float) -> float:
-    """Return the debt after one more read; it never grows beyond what some hours pay off."""
-    return min(max(debt, now) + EVERY, now + 2 * AT_ONCE * EVERY)
+def charged(reads: Reads, now: float) -> Reads:
+    """Return the reads with one more; their debt never grows beyond what some hours pay off."""
+    debt = min(max(reads.debt, now) + EVERY, now + 2 * AT_ONCE * EVERY)
+    return msgspec.structs.replace(reads, debt=debt)
+
+
+def read_in_vain(reads: Reads, *, again: bool) -> Reads:
+    """Count a read that found no difference; not `again` where the one before had another reason."""
+    return msgspec.structs.replace(reads, idle=reads.idle + 1 if again else 0)
 
 
 def idle(state: State, row: Row) -> bool:
     """Whether `updatedAt` alone has moved, as it did so often for nothing that it is no sign of a change."""
-    verified = state.memory.verified
-    if state.memory.idle_reads < AT_ONCE or verified is None:
+    verified = state.memory.held.verified
+    if state.memory.reads.idle < AT_ONCE or verified is None:
         return False
     if verified.fingerprint is None or row.fingerprint is None:
         return False
-    return verified.fingerprint[1] != row.fingerprint[1] and verified.fingerprint[2:] == row.fingerprint[2:]
+    return verified.fingerprint.touched_like(row.fingerprint)

@@ -4,35 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.names import Reason
 from mcp_gateway_operator.targets import actions as act
-from mcp_gateway_operator.targets.known import LIST_LAG, TWO_READS, Record, Row, State
+from mcp_gateway_operator.targets.known import LIST_LAG, NOWHERE, TWO_READS, ErrorKind, Record, Row, State
 from mcp_gateway_operator.targets.rules import ownership
 from mcp_gateway_operator.targets.rules.compare import compare
 from mcp_gateway_operator.targets.rules.consent import pending, unchanged
-from mcp_gateway_operator.targets.rules.duplicates import look_again, remove_twin, stray_note, twin_of
+from mcp_gateway_operator.targets.rules.duplicates import await_first_lists, remove_twin, stray_note, twin_of
 from mcp_gateway_operator.targets.rules.not_yet import attempt, earliest, unlisted
 from mcp_gateway_operator.targets.rules.read_budget import idle, next_read
 from mcp_gateway_operator.targets.rules.repair import failed
 from mcp_gateway_operator.targets.rules.tool_sync import next_sync, sync_tools
-from mcp_gateway_operator.targets.shape import TRANSIENT
+from mcp_gateway_operator.targets.shape import FAILED, PENDING_AUTH, TRANSIENT, TargetStatus
 
 _IN_PROGRESS = {
-    "CREATING": Reason.CREATING,
-    "UPDATING": Reason.UPDATING,
-    "SYNCHRONIZING": Reason.SYNCHRONIZING,
-    "DELETING": Reason.DELETING,
+    TargetStatus.CREATING: Reason.CREATING,
+    TargetStatus.UPDATING: Reason.UPDATING,
+    TargetStatus.SYNCHRONIZING: Reason.SYNCHRONIZING,
+    TargetStatus.DELETING: Reason.DELETING,
 }
 
 
-def plan_recorded(state: State, *, lost: Callable[[State], act.Action]) -> act.Action:
+def plan_recorded(state: State, *, lost: Callable[[State], act.Step | act.Wait]) -> act.Step | act.Wait:
     """Return the next action for a live object with a record; `lost` decides when the target is gone."""
     assert state.record is not None
     row = state.recorded
     if row is None:
         return plan_absent(state, state.record, lost=lost)
-    if (action := _gateway_lost(state, row)) is not None:
-        return action
+    if (wait := _gateway_lost(state, row)) is not None:
+        return wait
     status = row.summary.status
     if status not in TRANSIENT and not row.settled:
         # As it was before our last write: whose it was then does not matter, for that write was allowed.
@@ -44,36 +45,38 @@ def plan_recorded(state: State, *, lost: Callable[[State], act.Action]) -> act.A
         return act.Blocked(reason=Reason.FOREIGN_MARKER, message=why, stalled=True)
     if status in TRANSIENT:
         return _in_progress(row)
-    for rule in (pending, compare, unchanged, failed):
+    for rule in _RULES_PENDING if status in PENDING_AUTH else _RULES_FAILED if status in FAILED else _RULES:
         if (action := rule(state, row)) is not None:
             return action
     return _settled(state, row)
 
 
-def _gateway_lost(state: State, row: Row) -> act.Action | None:
+def _gateway_lost(state: State, row: Row) -> act.Await | act.Blocked | None:
     """A row says nothing any more when Lists say twice that its gateway does not exist."""
-    view = state.view(row.gateway_id)
-    if view.missing_since is None or view.error is None or view.error[0] != "not-found":
+    view = state.view(row.place)
+    if view.missing_since is None or view.error is None or view.error.kind is not ErrorKind.NOT_FOUND:
         return None
     believed = view.missing_since + TWO_READS
     if state.now >= believed:
-        return unlisted(state, row.gateway_id)
+        return unlisted(state, row.place)
     return act.Await(
         reason=Reason.GATEWAY_NOT_FOUND,
-        message=f"Gateway {row.gateway_id} was not found; looking again.",
-        gateway_id=row.gateway_id,
+        message=f"Gateway {row.place.gateway_id} was not found; looking again.",
+        place=row.place,
         until=believed,
         list_since=believed,
         quiet=True,
     )
 
 
-def plan_absent(state: State, record: Record, *, lost: Callable[[State], act.Action]) -> act.Action:
+def plan_absent(
+    state: State, record: Record, *, lost: Callable[[State], act.Step | act.Wait]
+) -> act.Step | act.Wait:
     """Believe that a recorded target is gone only on proof that lagging reads cannot give."""
-    if (action := unlisted(state, record.gateway_id)) is not None:
+    if (action := unlisted(state, record.place)) is not None:
         return action
     if state.absences is None:
-        return attempt(state, act.Read(gateway_id=record.gateway_id, target_id=record.target_id))
+        return attempt(state, act.Read(place=record.place, target_id=record.target_id))
     first, last = state.absences
     # An id that no List of this process has shown may be newer than what Lists show.
     bound = 0.0 if state.was_listed else state.settings.started_at + LIST_LAG
@@ -82,13 +85,13 @@ def plan_absent(state: State, record: Record, *, lost: Callable[[State], act.Act
         return act.Await(
             reason=Reason.DRIFTED,
             message=f"Target {record.target_id} was not found, but is still listed; looking again.",
-            gateway_id=record.gateway_id,
+            place=record.place,
             list_since=last,
         )
     if last >= due:
         return lost(state)
     if state.now >= due:
-        return attempt(state, act.Read(gateway_id=record.gateway_id, target_id=record.target_id))
+        return attempt(state, act.Read(place=record.place, target_id=record.target_id))
     return act.Await(
         reason=Reason.DRIFTED,
         message=f"Target {record.target_id} was not found; looking again before it is created anew.",
@@ -96,42 +99,52 @@ def plan_absent(state: State, record: Record, *, lost: Callable[[State], act.Act
     )
 
 
-def _in_progress(row: Row) -> act.Action:
+def _in_progress(row: Row) -> act.Await:
     status = row.summary.status
     doubt = "" if status in TRANSIENT else " Waiting for a read that confirms it after our last write."
     return act.Await(
         reason=_IN_PROGRESS.get(status, Reason.UPDATING),
         message=f"AWS reports the target as {status}.{doubt}",
-        gateway_id=row.gateway_id,
+        place=row.place,
         busy=True,
     )
 
 
-def _settled(state: State, row: Row) -> act.Action:
+def _settled(state: State, row: Row) -> act.Step | act.Wait:
     summary = row.summary
-    if summary.status != "READY":
+    if summary.status != TargetStatus.READY:
         return act.Blocked(
             reason=Reason.TARGET_FAILED,
             message=f"AWS reports the state {summary.status}, which this version does not know.",
             synced=True,
-            gateway_id=row.gateway_id,
+            place=row.place,
             busy=True,
         )
     if not row.ready:
         return _in_progress(row)
-    due = state.memory.next_sweep
+    due = state.memory.held.next_sweep
     if idle(state, row):
         due = earliest(due, next_read(state))
-    if (twin := twin_of(state, row)) is not None:
+    marked = (*state.marked, *state.astray)
+    others = any(other.summary.target_id != summary.target_id for other in marked)
+    if others and (twin := twin_of(state, row)) is not None:
         action = remove_twin(state, twin)
         if not isinstance(action, act.Blocked):
             return action
         # What keeps the superfluous one from going away takes nothing from the one that is kept.
         due = action.until
-    if (sync := sync_tools(state, row)) is not None:
+    indexes = state.tools_due is not None or names.SYNC_ANNOTATION in state.obj.metadata.annotations
+    if indexes and (sync := sync_tools(state, row)) is not None:
         return sync
-    if (wait := look_again(state)) is not None:
+    if state.unseen != NOWHERE and (wait := await_first_lists(state)) is not None:
         return wait
     if state.rename_blocked:
         return act.Blocked(reason=Reason.NAME_CONFLICT, message=state.rename_blocked, stalled=True)
-    return act.Settled(until=earliest(due, next_sync(state)), note=stray_note(state))
+    until = earliest(due, next_sync(state)) if indexes else due
+    return act.Settled(until=until, note=stray_note(state) if others else "")
+
+
+_RULES = (compare,)
+_RULES_PENDING = (pending, compare, unchanged)
+_RULES_FAILED = (compare, failed)
+"""What a settled target is asked in turn, by its state; the last word is `_settled`."""

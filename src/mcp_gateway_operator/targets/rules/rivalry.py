@@ -14,8 +14,8 @@ from mcp_gateway_operator.api.names import ConditionType, Reason
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.api.validation import validate
 from mcp_gateway_operator.targets import actions as act
-from mcp_gateway_operator.targets.known import Row, State, stored_record
-from mcp_gateway_operator.targets.shape import owner_code
+from mcp_gateway_operator.targets.known import NOWHERE, Place, Row, State, stored_record
+from mcp_gateway_operator.targets.shape import TargetStatus, owner_code
 
 Rank = tuple[bool, str, str]
 
@@ -23,7 +23,7 @@ Rank = tuple[bool, str, str]
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
     """An object is about to make a target of this name on this gateway. Of several the lowest `rank` may."""
 
-    gateway_id: str
+    place: Place
     rank: Rank
 
 
@@ -34,12 +34,14 @@ def claim_of(obj: MCPServer, name: str, default_gateway: str) -> Claim | None:
     observed, whose spec is wrong or refused by AWS, or whose target exists under another name.
     """
     record = stored_record(obj)
-    gateway_id = obj.spec.gateway or (record.gateway_id if record else default_gateway)
-    held = record is not None and record.gateway_id == gateway_id
+    place = Place(obj.spec.gateway or default_gateway)
+    if record is not None and not obj.spec.gateway:
+        place = record.place
+    held = record is not None and record.place == place
     renames = held and record is not None and (record.target_name or name) != name
-    if not gateway_id or renames or _rests(obj) or _refused(obj, held=held) or validate(obj.spec):
+    if place == NOWHERE or renames or _rests(obj) or _refused(obj, held=held) or validate(obj.spec):
         return None
-    return Claim(gateway_id=gateway_id, rank=rank_of(obj, held=held))
+    return Claim(place=place, rank=rank_of(obj, held=held))
 
 
 def rank_of(obj: MCPServer, *, held: bool) -> Rank:
@@ -67,16 +69,17 @@ def _refused(obj: MCPServer, *, held: bool) -> bool:
     return stalled.observed_generation == obj.metadata.generation and stalled.reason not in waits
 
 
-def yield_name(state: State) -> act.Action | None:
+def yield_name(state: State) -> act.Blocked | None:
     """Leave the name to an object that comes first and is about to take it."""
     if not state.rival:
         return None
     return act.Blocked(
         reason=Reason.NAME_CONFLICT,
         message=(
-            f"The name {state.want.get('targetName', '')!r} on gateway {state.gateway_id} goes to MCPServer "
-            f"{state.rival}, which has held it or is the older one. Choose another spec.targetName; or it is "
-            "created here as soon as that object is gone, renamed, moved or cannot have it."
+            f"The name {state.want.get('targetName', '')!r} on gateway {state.place.gateway_id} goes to "
+            f"MCPServer {state.rival}, which has held it or is the older one. Choose another "
+            "spec.targetName; or it is created here as soon as that object is gone, renamed, moved or cannot "
+            "have it."
         ),
         stalled=True,
     )
@@ -88,7 +91,7 @@ def deciding_row(rows: Iterable[Row]) -> Row:
     Raises:
         ValueError: there are no rows.
     """
-    return min(rows, key=lambda row: row.summary.status == "DELETING")
+    return min(rows, key=lambda row: row.summary.status == TargetStatus.DELETING)
 
 
 def holder_words(state: State, row: Row) -> str:

@@ -19,7 +19,7 @@ _DENIED = (
 )
 
 
-def sync_tools(state: State, row: Row) -> act.Action | None:
+def sync_tools(state: State, row: Row) -> act.Synchronize | act.Decline | act.Await | act.Settled | None:
     """Return what a READY target is due: a Synchronize, the word that there is none, the wait, or None.
 
     What keeps AWS from indexing takes nothing from a target that is READY.
@@ -29,13 +29,15 @@ def sync_tools(state: State, row: Row) -> act.Action | None:
     if request and (why := _needless(state)):
         return act.Decline(request=request, message=why)
     if request and state.sync_denied:
-        return act.Settled(until=earliest(state.memory.next_sweep, state.now + DENIED_AGAIN), note=_DENIED)
+        return act.Settled(
+            until=earliest(state.memory.held.next_sweep, state.now + DENIED_AGAIN), note=_DENIED
+        )
     if not indexed(state) or (not request and (due is None or state.now < due)):
         return None
     action = attempt(
         state,
         act.Synchronize(
-            gateway_id=row.gateway_id,
+            place=row.place,
             target_id=row.summary.target_id,
             cause=act.Cause.REQUEST if request else act.Cause.SCHEDULE,
             request=request,
@@ -44,7 +46,7 @@ def sync_tools(state: State, row: Row) -> act.Action | None:
     if not isinstance(action, act.Blocked):
         return action
     return act.Settled(
-        until=earliest(state.memory.next_sweep, action.until),
+        until=earliest(state.memory.held.next_sweep, action.until),
         note=f"Its tools are not indexed again yet: {action.message}",
         held=True,
     )
@@ -78,4 +80,4 @@ def new_request(state: State) -> str:
     if served is not None and "lastSyncRequest" not in served:
         return ""
     value = state.obj.metadata.annotations.get(names.SYNC_ANNOTATION, "")
-    return "" if value in {state.obj.status.last_sync_request, state.memory.synced_request} else value
+    return "" if value in {state.obj.status.last_sync_request, state.own.synced_request} else value

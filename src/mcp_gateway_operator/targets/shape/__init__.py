@@ -14,13 +14,22 @@ from mcp_gateway_operator.targets.shape.diff import (
     flatten,
     flatten_target,
 )
-from mcp_gateway_operator.targets.shape.marker import find_marker, marker_of, owner_code, without_marker
-from mcp_gateway_operator.targets.shape.naming import account_and_region, default_target_name, gateway_of_arn
+from mcp_gateway_operator.targets.shape.naming import (
+    account_and_region,
+    default_target_name,
+    find_marker,
+    gateway_of_arn,
+    marker_of,
+    owner_code,
+    without_marker,
+)
 from mcp_gateway_operator.targets.shape.target import (
     FAILED,
     PENDING_AUTH,
     TRANSIENT,
+    Fingerprint,
     Target,
+    TargetStatus,
     TargetSummary,
     instant,
 )
@@ -31,8 +40,10 @@ __all__ = [
     "PENDING_AUTH",
     "TRANSIENT",
     "FieldDiff",
+    "Fingerprint",
     "Flat",
     "Target",
+    "TargetStatus",
     "TargetSummary",
     "account_and_region",
     "default_target_name",

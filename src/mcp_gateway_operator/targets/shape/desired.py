@@ -2,11 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from mcp_gateway_operator.api.types import AuthType, MCPServerSpec
-from mcp_gateway_operator.targets.shape import marker as markers
-from mcp_gateway_operator.targets.shape.nested import present, tidy
+from mcp_gateway_operator.targets.shape.naming import with_marker
+
+_ABSENT: Final[tuple[object, ...]] = (None, "", [], (), {})
+AS_WRITTEN: Final = "tags"
+"""A tag may have an empty value, which is not the same as no such tag."""
+
+
+def present(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields that have a value: `""`, `[]`, `{}` and null mean absent."""
+    return {key: value for key, value in fields.items() if value not in _ABSENT}
+
+
+def tidy(value: Any) -> Any:
+    """Return a value without what is absent in it, at any depth.
+
+    botocore refuses empty texts and lists, and an answer may spell an absent member as null.
+    """
+    match value:
+        case dict():
+            return present({key: item if key == AS_WRITTEN else tidy(item) for key, item in value.items()})
+        case list() | tuple():
+            return [item for item in map(tidy, value) if item not in _ABSENT]
+        case _:
+            return value
 
 
 def target_request(spec: MCPServerSpec, *, name: str, mark: str | None) -> dict[str, Any]:
@@ -20,10 +42,18 @@ def target_request(spec: MCPServerSpec, *, name: str, mark: str | None) -> dict[
         name: the target's name; always sent, what AWS makes of a missing one is not documented.
         mark: `OWNER/OBJECT` for the description, None to write no marker.
     """
+    server = present(
+        {
+            "endpoint": spec.endpoint,
+            "listingMode": spec.listing_mode,
+            "resourcePriority": spec.resource_priority,
+            "mcpToolSchema": _tool_schema(spec),
+        }
+    )
     body: dict[str, Any] = {
         "name": name,
-        "description": markers.with_marker(spec.description, mark),
-        "targetConfiguration": {"mcp": {"mcpServer": _server(spec)}},
+        "description": with_marker(spec.description, mark),
+        "targetConfiguration": {"mcp": {"mcpServer": server}},
         "credentialProviderConfigurations": _credentials(spec),
         "metadataConfiguration": present(
             {
@@ -36,17 +66,6 @@ def target_request(spec: MCPServerSpec, *, name: str, mark: str | None) -> dict[
         "certificateConfigurations": tidy(spec.certificate_configurations),
     }
     return present(body)
-
-
-def _server(spec: MCPServerSpec) -> dict[str, Any]:
-    return present(
-        {
-            "endpoint": spec.endpoint,
-            "listingMode": spec.listing_mode,
-            "resourcePriority": spec.resource_priority,
-            "mcpToolSchema": _tool_schema(spec),
-        }
-    )
 
 
 def _tool_schema(spec: MCPServerSpec) -> dict[str, Any] | None:
@@ -62,44 +81,33 @@ def _tool_schema(spec: MCPServerSpec) -> dict[str, Any] | None:
 
 
 def _credentials(spec: MCPServerSpec) -> list[dict[str, Any]]:
+    fields: dict[str, Any]
     match AuthType(spec.auth_type or AuthType.OAUTH2):
         case AuthType.OAUTH2:
-            return [_provider("OAUTH", "oauthCredentialProvider", _oauth(spec))]
+            kind, member = "OAUTH", "oauthCredentialProvider"
+            fields = {
+                "providerArn": spec.oauth_provider_arn,
+                # What AWS takes a missing grant type for is not documented, so it is always sent.
+                "grantType": spec.oauth_grant_type or "CLIENT_CREDENTIALS",
+                "defaultReturnUrl": spec.oauth_default_return_url,
+                "customParameters": spec.oauth_custom_parameters,
+            }
+            fields = present(fields) | {"scopes": list(spec.oauth_scopes)}
         case AuthType.GATEWAY_IAM_ROLE:
-            iam = spec.iam
-            fields = {"service": iam.service, "region": iam.region} if iam else {}
-            return [_provider("GATEWAY_IAM_ROLE", "iamCredentialProvider", present(fields))]
+            kind, member = "GATEWAY_IAM_ROLE", "iamCredentialProvider"
+            fields = present({"service": spec.iam.service, "region": spec.iam.region}) if spec.iam else {}
         case AuthType.API_KEY:
-            return [_provider("API_KEY", "apiKeyCredentialProvider", _api_key(spec))]
+            kind, member = "API_KEY", "apiKeyCredentialProvider"
+            fields = {}
+            if (key := spec.api_key) is not None:
+                fields = {
+                    "providerArn": key.provider_arn,
+                    "credentialLocation": key.location,
+                    "credentialParameterName": key.parameter_name,
+                    "credentialPrefix": key.prefix,
+                }
+                fields = present(fields)
         case AuthType.NO_AUTH:
             # No authorisation is the absence of a provider; AWS refuses a bare GATEWAY_IAM_ROLE instead.
             return []
-
-
-def _provider(kind: str, member: str, fields: dict[str, Any]) -> dict[str, Any]:
-    return {"credentialProviderType": kind, "credentialProvider": {member: fields}}
-
-
-def _oauth(spec: MCPServerSpec) -> dict[str, Any]:
-    fields = {
-        "providerArn": spec.oauth_provider_arn,
-        # What AWS takes a missing grant type for is not documented, so it is always sent.
-        "grantType": spec.oauth_grant_type or "CLIENT_CREDENTIALS",
-        "defaultReturnUrl": spec.oauth_default_return_url,
-        "customParameters": spec.oauth_custom_parameters,
-    }
-    return present(fields) | {"scopes": list(spec.oauth_scopes)}
-
-
-def _api_key(spec: MCPServerSpec) -> dict[str, Any]:
-    key = spec.api_key
-    if key is None:
-        return {}
-    return present(
-        {
-            "providerArn": key.provider_arn,
-            "credentialLocation": key.location,
-            "credentialParameterName": key.parameter_name,
-            "credentialPrefix": key.prefix,
-        }
-    )
+    return [{"credentialProviderType": kind, "credentialProvider": {member: fields}}]

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from mcp_gateway_operator.targets.shape import marker as markers
-from mcp_gateway_operator.targets.shape.nested import canonical_json, comparable, leaves, present, tidy
+from mcp_gateway_operator.targets.shape.desired import AS_WRITTEN, present, tidy
+from mcp_gateway_operator.targets.shape.naming import without_marker
 from mcp_gateway_operator.targets.shape.target import Target
 
 POLICY_SESSION_HEADER: Final = "x-amzn-bedrock-agentcore-policy-session-id"
@@ -48,7 +48,7 @@ def flatten(body: Mapping[str, Any], *, region: str = "") -> Flat:
     metadata = body.get("metadataConfiguration") or {}
     flat = {
         "targetName": body.get("name"),
-        "description": markers.without_marker(body.get("description")),
+        "description": without_marker(body.get("description")),
         "endpoint": _address(server.get("endpoint")),
         "listingMode": server.get("listingMode") or "DEFAULT",
         "resourcePriority": 1000 if (priority := server.get("resourcePriority")) is None else priority,
@@ -57,8 +57,8 @@ def flatten(body: Mapping[str, Any], *, region: str = "") -> Flat:
         "allowedResponseHeaders": _headers(metadata.get("allowedResponseHeaders")),
         "targetType": None if server else next(iter(mcp or configuration), "unknown"),
         **_tool_schema(tidy(server.get("mcpToolSchema")) or {}),
-        **leaves("privateEndpoint", comparable(tidy(body.get("privateEndpoint")))),
-        **leaves("certificateConfigurations", comparable(tidy(body.get("certificateConfigurations")))),
+        **_leaves("privateEndpoint", tidy(body.get("privateEndpoint"))),
+        **_leaves("certificateConfigurations", tidy(body.get("certificateConfigurations"))),
         **_credentials(body.get("credentialProviderConfigurations") or [], region),
     }
     return present(flat)
@@ -66,9 +66,27 @@ def flatten(body: Mapping[str, Any], *, region: str = "") -> Flat:
 
 def flatten_target(target: Target, *, region: str = "") -> Flat:
     """Return the comparable form of a target that AWS answered."""
-    summary = target.summary
-    named = {"name": summary.name, "description": summary.description}
+    named = {"name": target.summary.name, "description": target.summary.description}
     return flatten({**target.config, **named}, region=region)
+
+
+def _leaves(path: str, value: Any) -> Flat:
+    """Return the values inside nested objects by their dotted paths, so that each differs by itself.
+
+    Lists of texts are sorted: subnets and security groups have no order.
+    """
+    match value:
+        case dict() if not path.endswith(f".{AS_WRITTEN}"):
+            inner = value
+        case list() if all(isinstance(item, str) for item in value):
+            return {path: sorted(value)}
+        case list():
+            inner = {str(index): item for index, item in enumerate(value)}
+        case _:
+            return {path: value}
+    return {
+        key: leaf for name, item in inner.items() for key, leaf in _leaves(f"{path}.{name}", item).items()
+    }
 
 
 def _address(endpoint: str | None) -> str | None:
@@ -88,12 +106,20 @@ def _address(endpoint: str | None) -> str | None:
 def _tool_schema(schema: dict[str, Any]) -> Flat:
     """Compare an inline schema as JSON, not as text; the bucket's owner is a field that AWS may fill in."""
     if "inlinePayload" in schema:
-        return {"mcpToolSchema": {"inline": canonical_json(schema["inlinePayload"])}}
+        return {"mcpToolSchema": {"inline": _canonical_json(schema["inlinePayload"])}}
     s3 = schema.get("s3") or {}
     return {
         "mcpToolSchema": {"s3": s3["uri"]} if "uri" in s3 else None,
         "mcpToolSchema.bucketOwnerAccountId": s3.get("bucketOwnerAccountId"),
     }
+
+
+def _canonical_json(text: str) -> str:
+    """Return a JSON text without its white space and order of keys; any other text as it is."""
+    try:
+        return msgspec.json.encode(msgspec.json.decode(text), order="deterministic").decode()
+    except (msgspec.MsgspecError, RecursionError, UnicodeError):
+        return text
 
 
 def _unordered(values: list[str] | None) -> list[str]:

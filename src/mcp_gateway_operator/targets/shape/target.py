@@ -3,17 +3,78 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Final
+from enum import StrEnum
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
-TRANSIENT: Final = frozenset({"CREATING", "UPDATING", "SYNCHRONIZING", "DELETING"})
-"""States (bedrock-agentcore-control service model, TargetStatus) that end by themselves.
 
-READY is in none of these sets, and a state that this project does not know counts as settled and not READY.
-"""
-FAILED: Final = frozenset({"FAILED", "UPDATE_UNSUCCESSFUL", "SYNCHRONIZE_UNSUCCESSFUL"})
-PENDING_AUTH: Final = frozenset({"CREATE_PENDING_AUTH", "UPDATE_PENDING_AUTH", "SYNCHRONIZE_PENDING_AUTH"})
+class TargetStatus(StrEnum):
+    """States of a target (bedrock-agentcore-control service model, TargetStatus).
+
+    A state that this version does not know is kept under AWS's own word; it counts as settled and not READY.
+    """
+
+    CREATING = "CREATING"
+    UPDATING = "UPDATING"
+    SYNCHRONIZING = "SYNCHRONIZING"
+    DELETING = "DELETING"
+    READY = "READY"
+    FAILED = "FAILED"
+    UPDATE_UNSUCCESSFUL = "UPDATE_UNSUCCESSFUL"
+    SYNCHRONIZE_UNSUCCESSFUL = "SYNCHRONIZE_UNSUCCESSFUL"
+    CREATE_PENDING_AUTH = "CREATE_PENDING_AUTH"
+    UPDATE_PENDING_AUTH = "UPDATE_PENDING_AUTH"
+    SYNCHRONIZE_PENDING_AUTH = "SYNCHRONIZE_PENDING_AUTH"
+
+    @classmethod
+    def _missing_(cls, value: object) -> TargetStatus | None:
+        return _unknown(value) if isinstance(value, str) else None
+
+
+@lru_cache(maxsize=64)
+def _unknown(word: str) -> TargetStatus:
+    status = str.__new__(TargetStatus, word)
+    status._name_ = status._value_ = word
+    return status
+
+
+TRANSIENT: Final = frozenset(
+    {TargetStatus.CREATING, TargetStatus.UPDATING, TargetStatus.SYNCHRONIZING, TargetStatus.DELETING}
+)
+"""States that end by themselves."""
+FAILED: Final = frozenset(
+    {TargetStatus.FAILED, TargetStatus.UPDATE_UNSUCCESSFUL, TargetStatus.SYNCHRONIZE_UNSUCCESSFUL}
+)
+PENDING_AUTH: Final = frozenset(
+    {
+        TargetStatus.CREATE_PENDING_AUTH,
+        TargetStatus.UPDATE_PENDING_AUTH,
+        TargetStatus.SYNCHRONIZE_PENDING_AUTH,
+    }
+)
+"""States in which a person is waited for."""
+
+
+class Fingerprint(NamedTuple):
+    """What a List shows of a change; while all but the status is what was verified, no Get is needed."""
+
+    status: TargetStatus
+    updated_at: str
+    name: str
+    description: str | None
+    listing_mode: str | None
+    resource_priority: int | None
+
+    def configured_like(self, other: Fingerprint) -> bool:
+        """Compare all but the status: a target that fails and recovers keeps its configuration."""
+        return self._replace(status=other.status) == other
+
+    def touched_like(self, other: Fingerprint) -> bool:
+        """Whether two differ in `updatedAt`, and in nothing else but perhaps the status."""
+        same = self._replace(updated_at=other.updated_at)
+        return same != self and same.configured_like(other)
 
 
 class TargetSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,7 +82,7 @@ class TargetSummary(msgspec.Struct, frozen=True, kw_only=True):
 
     target_id: str
     name: str
-    status: str
+    status: TargetStatus
     created_at: str
     updated_at: str
     description: str | None = None
@@ -30,12 +91,9 @@ class TargetSummary(msgspec.Struct, frozen=True, kw_only=True):
     last_synchronized_at: str | None = None
 
     @property
-    def fingerprint(self) -> tuple[object, ...]:
-        """What a List shows of a change, the status first.
-
-        While what follows the status is what was verified before, no Get is needed.
-        """
-        return (
+    def fingerprint(self) -> Fingerprint:
+        """What of this a List is compared by."""
+        return Fingerprint(
             self.status,
             self.updated_at,
             self.name,

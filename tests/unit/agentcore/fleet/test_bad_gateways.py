@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from agentcore_simulator import Request, Response
-from mcp_gateway_operator.agentcore.quota.limits import Quotas
+from mcp_gateway_operator.agentcore.quota import Quotas
 from mcp_gateway_operator.controller.operator import Operator
 from tests.support.world import GATEWAY, OTHER_GATEWAY, World, condition
 
@@ -81,7 +81,7 @@ def healthy(operator: Operator, gateway_id: str) -> bool:
     """Whether the latest List of a gateway succeeded: what the metric shows."""
     table = operator.observer.table(gateway_id)
     assert table is not None
-    return table.error is None and table.listed_at is not None
+    return table.view.error is None and table.view.listed_at is not None
 
 
 BAD_ANSWERS: dict[str, Answer] = {

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from mcp_gateway_operator.agentcore.quota.limits import Quotas
+from mcp_gateway_operator.agentcore.quota import Quotas
 from tests.support.virtual_time import VirtualTimeLoop
 from tests.support.world import World
 

@@ -8,7 +8,7 @@ import pytest
 
 from agentcore_simulator.settings import Durations, Settings, Switches
 from agentcore_simulator.settings import Quotas as SimulatorQuotas
-from mcp_gateway_operator.agentcore.quota.limits import Lane, Op, Quotas
+from mcp_gateway_operator.agentcore.quota import Lane, Op, Quotas
 from mcp_gateway_operator.runtime.cluster import NAMESPACES
 from tests.support.world import GATEWAY, World
 

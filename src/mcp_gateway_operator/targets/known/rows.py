@@ -1,0 +1,59 @@
+"""What is known of a gateway and of its targets; instants are seconds of the event loop's clock."""
+
+from __future__ import annotations
+
+import msgspec
+
+from mcp_gateway_operator.targets.known.errors import AgentCoreError
+from mcp_gateway_operator.targets.known.records import Place
+from mcp_gateway_operator.targets.shape import Fingerprint, TargetSummary, find_marker
+
+LIST_LAG = 60.0
+"""Seconds for which a List may not show what a write did; AWS promises no bound, this is ours."""
+TWO_READS = 2.0
+"""Seconds between two reads that are believed where they agree: a single one may be stale (the Terraform
+provider asks for READY twice in a row for the same reason)."""
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """A target as last read.
+
+    Attributes:
+        read_began: when the read or write that gave the summary began.
+        fingerprint: what the last List that showed it said; Lists are compared with Lists only, for a
+            Get may spell the same thing in another way.
+        ready: READY, and credibly so after our own last write.
+        settled: not in a transient state, and read after our own last write was answered.
+        listed: a List of this process has shown the id.
+        absent_at: when the latest Get that answered 404 for it began, also if it was seen since; None when
+            none did in the last ten minutes.
+    """
+
+    place: Place
+    summary: TargetSummary
+    read_began: float
+    fingerprint: Fingerprint | None
+    ready: bool
+    settled: bool
+    listed: bool = False
+    absent_at: float | None = None
+
+    @property
+    def marker(self) -> str | None:
+        """The marker on it as OWNER/OBJECT, or None."""
+        return find_marker(self.summary.description)
+
+
+class GatewayView(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of one gateway.
+
+    Attributes:
+        listed_at: start of the newest complete successful List, None before the first.
+        error: why the latest List failed, None when it did not.
+        missing_since: since when Lists answer that the gateway does not exist.
+    """
+
+    place: Place
+    listed_at: float | None = None
+    error: AgentCoreError | None = None
+    missing_since: float | None = None
