@@ -20,7 +20,7 @@ from mcp_gateway_operator.controller.gather import (
     Memories,
     ObjectIndex,
     Rivals,
-    recall,
+    recalled,
 )
 from mcp_gateway_operator.controller.perform import (
     NoTicketError,
@@ -189,7 +189,7 @@ class Reconciler:
         state = self._loader.load(
             view.obj, entry.memory, self.settings, bearings, fresh=view.fresh, target=view.target
         )
-        state = recall(state, entry, self._ports)
+        state = recalled(state, entry, self._ports)
         entry.memory, entry.asked, entry.freed = state.own, False, False
         return state
 

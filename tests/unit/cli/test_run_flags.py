@@ -32,6 +32,7 @@ VALUES: list[tuple[str, str, Any]] = [
     ("aws-quotas", "default", Quotas()),
     ("aws-quotas", "unlimited", Quotas.parse("unlimited")),
     ("aws-quotas", "create=2,gateway-writes=3", Quotas.parse("create=2,gateway-writes=3")),
+    ("aws-quotas", "gateway-targets=300", Quotas.parse("gateway-targets=300")),
     ("drift-interval", "90s", 90.0),
     ("drift-interval", "1m30s", 90.0),
     ("sweep-interval", "12h", 43200.0),

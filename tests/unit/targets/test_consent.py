@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from mcp_gateway_operator.api import names
-from mcp_gateway_operator.controller.gather import Entry, recall
+from mcp_gateway_operator.controller.gather import Entry, recalled
 from mcp_gateway_operator.controller.ports import Ports
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.known import Address, State
@@ -154,7 +154,7 @@ def followed(**changes: Any) -> State:
     """Return a state after the consent was followed."""
     state = recorded(of=CODE, **changes)
     clocks = SimpleNamespace(clock=lambda: NOW, wall=lambda: WALL, rng=random.Random(0))  # noqa: S311  -- no secret
-    return recall(state, Entry(state.own), cast(Ports, clocks))
+    return recalled(state, Entry(state.own), cast(Ports, clocks))
 
 
 def test_the_address_expires_ten_minutes_after_the_change() -> None:

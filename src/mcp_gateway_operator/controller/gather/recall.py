@@ -38,7 +38,7 @@ from mcp_gateway_operator.targets.shape import FAILED, TargetStatus, instant
 _NAME_MAY_BE_WHY = frozenset({ErrorKind.VALIDATION, ErrorKind.CONFLICT})
 
 
-def recall(state: State, entry: Entry, ports: Ports) -> State:
+def recalled(state: State, entry: Entry, ports: Ports) -> State:
     """Return a state, those of the object's other places too, with everything remembered as of now."""
     state = _hear(state, entry, ports.clock()) if entry.asked or entry.freed else state
     destination = state.destination
