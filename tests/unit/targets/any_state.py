@@ -11,6 +11,7 @@ import msgspec
 from hypothesis import strategies as st
 
 from mcp_gateway_operator.api import names
+from mcp_gateway_operator.api.names import Reason
 from mcp_gateway_operator.api.types import MCPServer, MCPServerStatus
 from mcp_gateway_operator.targets.known import (
     NOWHERE,
@@ -216,7 +217,7 @@ ENDINGS = _varied(Ending, since=MAYBE, asked_at=MAYBE, gateway_gone=st.booleans(
 TROUBLES = _varied(
     Trouble,
     kind=KINDS.map(ErrorKind),
-    reason=st.sampled_from(["Reason", "Other"]),
+    reason=st.sampled_from([Reason.CREATION_ERROR, Reason.ACCESS_DENIED]),
     message=st.sampled_from(["words", "other words"]),
     generation=GENERATIONS,
     attempts=st.integers(1, 5),
