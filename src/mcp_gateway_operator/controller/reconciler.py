@@ -62,7 +62,7 @@ class Reconciler:
         )
         self._objects = ObjectWriter(ports)
         self._others = OtherWriters(ports, self._objects, self.index)
-        self._performer = Performer(ports, self._objects, self.index, account)
+        self._performer = Performer(ports, self._objects, self.index, self._rivals, account)
         self._full = FullGateways()
         self._memories = Memories(ports.observer, self.index)
 
@@ -93,7 +93,7 @@ class Reconciler:
             queue.add(self.index.shared_key(obj.key), urgent=True)
         elif old.status != new.status and obj.key not in self._objects.reporting:
             queue.add(self.index.shared_key(obj.key), urgent=False)
-        waiting = self._rivals.concerned(old, new, default_gateway=self.settings.default_gateway)
+        waiting = self._rivals.follow(old, new, default_gateway=self.settings.default_gateway)
         for key in waiting | self.index.freed(old, new):
             queue.add(key, urgent=False)
 
@@ -109,7 +109,9 @@ class Reconciler:
             queue.add(key)
         over = [each for each in changes if each.after is None or each.after.status not in TRANSIENT]
         done = self.index.concerned(over)
-        for key in self.index.concerned(changes) if changes else self._memories.users(gateway_id):
+        waiting_for_names = self._rivals.concerned(gateway_id, changes)
+        concerned = self.index.concerned(changes) | waiting_for_names
+        for key in concerned if changes else self._memories.users(gateway_id):
             entry = self._memories.get(key)
             queue.add(key, urgent=entry is not None and entry.busy_on != NOWHERE)
             if entry is not None and entry.busy_on.gateway_id == gateway_id and key in done:

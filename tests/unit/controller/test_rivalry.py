@@ -11,7 +11,9 @@ import pytest
 from agentcore_simulator.settings import Durations, Switches
 from agentcore_simulator.settings import Settings as SimulatorSettings
 from mcp_gateway_operator.api import names
+from mcp_gateway_operator.controller.gather import rivals
 from mcp_gateway_operator.runtime.cluster import EVENTS, NAMESPACES
+from mcp_gateway_operator.targets.rules import claim_of
 from mcp_gateway_operator.targets.shape import marker_of
 from tests.support.world import GATEWAY, OTHER_GATEWAY, World, condition
 
@@ -388,3 +390,45 @@ async def test_name_on_another_gateway_goes_by_age_too(mover: str) -> None:
         await world.until_ready("younger", within=200)
         assert len(targets(world, OTHER_GATEWAY)) == 1
         await world.until(lambda: not targets(world), within=2 * DRIFT)
+
+
+@pytest.mark.parametrize("count", [40, 320])
+async def test_work_for_a_name_that_many_want_grows_with_their_number_alone(
+    count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is compared when it changes, not with each of the others; only the next one is woken."""
+    compared = itertools.count()
+
+    def counting(obj: Any, name: str, default_gateway: str) -> Any:
+        next(compared)
+        return claim_of(obj, name, default_gateway)
+
+    monkeypatch.setattr(rivals, "claim_of", counting)
+    world = world_of()
+    for number in range(count):
+        await world.create(f"server-{number}", targetName="forecasts")
+    async with world.operator(owner_ids=(OWNER,), drift_interval=DRIFT):
+        await world.pass_time(10)
+        assert sum(world.passes.values()) <= 5 * count + 40
+        assert next(compared) <= 6 * count
+        assert world.calls()["CreateGatewayTarget"] == 1
+
+        objects = [await world.get(f"server-{number}") for number in range(count)]
+        holder, following = sorted(objects, key=lambda obj: obj.metadata.uid)[:2]
+        world.passes.clear()
+        await world.delete(holder.metadata.name)
+        await world.until_ready(following.metadata.name, within=10)
+        assert set(world.passes) == {holder.key, following.key}
+
+
+async def test_who_waits_for_a_name_says_in_time_who_has_it_now() -> None:
+    world = world_of()
+    for name in ("first", "second", "third"):
+        await world.create(name, targetName="forecasts")
+        await world.pass_time(2)
+    async with world.operator(owner_ids=(OWNER,), drift_interval=DRIFT):
+        await world.until(lambda: _says(world, "NameConflict", "third"))
+        await world.delete("first")
+        await world.until_ready("second")
+        await world.pass_time(700)
+        assert "team-a/second" in condition(await world.get("third")).message

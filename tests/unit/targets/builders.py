@@ -283,3 +283,8 @@ def check(action: Decision, expected: Decision) -> None:
         assert part in getattr(action, "message", ""), action
         action = msgspec.structs.replace(action, message=part)
     assert action == expected
+
+
+def name_conflict(words: str) -> act.Blocked:
+    """Return the wait for a name that another has; who has it is looked at again after ten minutes."""
+    return act.Blocked(reason="NameConflict", message=words, stalled=True, until=NOW + 600.0)

@@ -20,6 +20,7 @@ from tests.unit.targets.builders import (
     Decision,
     check,
     edited_outside,
+    name_conflict,
     row,
     settings,
     spec,
@@ -37,7 +38,7 @@ MARKED = f"[mcps {SIBLING}]"
 
 
 def conflict(words: str) -> Decision:
-    return act.Blocked(reason="NameConflict", message=words, stalled=True)
+    return name_conflict(words)
 
 
 def update(**changes: Any) -> Decision:

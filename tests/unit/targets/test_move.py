@@ -24,6 +24,7 @@ from tests.unit.targets.builders import (
     Decision,
     check,
     failed,
+    name_conflict,
     row,
     target,
     trouble,
@@ -51,7 +52,7 @@ TOWARDS = [
     (
         "a taken name is reported, and nothing is entered",
         {"there": {"named": (seen(mark=FOREIGN),)}},
-        act.Blocked(reason="NameConflict", message=f"target {TARGET} on {GATEWAY} stays as", stalled=True),
+        name_conflict(f"target {TARGET} on {GATEWAY} stays as"),
     ),
     (
         "the new gateway is entered before anything can go there",

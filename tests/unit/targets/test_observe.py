@@ -32,6 +32,7 @@ from tests.unit.targets.builders import (
     details,
     edited_outside,
     failed,
+    name_conflict,
     recorded,
     row,
     spec,
@@ -111,13 +112,13 @@ CASES: list[Case] = [
         "the name is taken by a target that nobody made here",
         unrecorded,
         {**NEW, "named": (row(mark=None),)},
-        act.Blocked(reason="NameConflict", message="--allow-adoption", stalled=True),
+        name_conflict("--allow-adoption"),
     ),
     (
         "the name is taken by another installation",
         unrecorded,
         {**NEW, "named": (row(mark=FOREIGN),)},
-        act.Blocked(reason="NameConflict", message=FOREIGN, stalled=True),
+        name_conflict(FOREIGN),
     ),
     ("adoption rests on a read", unrecorded, ADOPTING, READ),
     (
@@ -279,7 +280,7 @@ CASES: list[Case] = [
             "target": target(target_id=TWIN),
             "rename_blocked": "taken",
         },
-        act.Blocked(reason="NameConflict", message="taken", stalled=True),
+        name_conflict("taken"),
     ),
     (
         "would move",

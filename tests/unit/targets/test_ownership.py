@@ -24,6 +24,7 @@ from tests.unit.targets.builders import (
     check,
     deleted_unrecorded,
     meta,
+    name_conflict,
     recorded,
     row,
     settings,
@@ -100,7 +101,7 @@ DISBELIEVED: dict[str, Any] = {"disbelieved": (TARGET, "it is older than this ob
 def test_record_that_is_not_believed_is_said_where_the_target_is_in_the_way() -> None:
     state = unrecorded(named=(row(mark=None),), **DISBELIEVED)
     for part in ("it is older than this object", "--allow-adoption"):
-        check(plan(state), act.Blocked(reason="NameConflict", message=part, stalled=True))
+        check(plan(state), name_conflict(part))
     assert isinstance(plan(unrecorded(fresh=True, **DISBELIEVED)), act.Create)
 
 

@@ -27,6 +27,7 @@ from tests.unit.targets.builders import (
     Decision,
     check,
     edited_outside,
+    name_conflict,
     recorded,
     row,
     settings,
@@ -209,13 +210,13 @@ NAMES: list[Case] = [
         "the name belongs to another cluster",
         unrecorded,
         {"named": (row(mark=FOREIGN),)},
-        act.Blocked(reason="NameConflict", message=f"[mcps {FOREIGN}]", stalled=True),
+        name_conflict(f"[mcps {FOREIGN}]"),
     ),
     (
         "the name belongs to a human",
         unrecorded,
         {"named": (row(mark=None),)},
-        act.Blocked(reason="NameConflict", message="did not make", stalled=True),
+        name_conflict("did not make"),
     ),
     (
         "the name is about to be free",
@@ -227,7 +228,7 @@ NAMES: list[Case] = [
         "of two holders the one that stays decides",
         unrecorded,
         {"named": (row(mark=None, status="DELETING"), row(TWIN, mark=FOREIGN))},
-        act.Blocked(reason="NameConflict", message=TWIN, stalled=True),
+        name_conflict(TWIN),
     ),
     (
         "a List need not show the description that tells",
@@ -239,7 +240,7 @@ NAMES: list[Case] = [
         "the description is empty indeed",
         unrecorded,
         {"named": (row(description=None),), "target": target(description=None)},
-        act.Blocked(reason="NameConflict", message="did not make", stalled=True),
+        name_conflict("did not make"),
     ),
     (
         "the Get of the nameless one answered 404",
@@ -251,7 +252,7 @@ NAMES: list[Case] = [
         "without markers a description tells nothing",
         unrecorded,
         {"named": (row(description=None),), "settings": settings(owner_ids=())},
-        act.Blocked(reason="NameConflict", message="did not make", stalled=True),
+        name_conflict("did not make"),
     ),
 ]
 

@@ -29,6 +29,7 @@ from tests.unit.targets.builders import (
     details,
     edited_outside,
     failed,
+    name_conflict,
     recorded,
     row,
     settings,
@@ -169,7 +170,7 @@ QUIET: list[Case] = [
     (
         "the new name is taken",
         {"rename_blocked": "The target keeps its name"},
-        act.Blocked(reason="NameConflict", message="keeps its name", stalled=True),
+        name_conflict("keeps its name"),
     ),
 ]
 

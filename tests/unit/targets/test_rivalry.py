@@ -25,6 +25,7 @@ from tests.unit.targets.builders import (
     check,
     deleted_unrecorded,
     meta,
+    name_conflict,
     recorded,
     row,
     spec,
@@ -62,7 +63,6 @@ RECORDED = {"target_id": TARGET, "recorded_for": UID, "gateway_id": GATEWAY, "ga
         ("observed", server(of={"management_policy": "Observe"})),
         ("invalid", server(of={"endpoint": "http://plain.example.com"})),
         ("refused by AWS", server(status=stalled("AccessDenied"))),
-        ("renames a target it has", server(status={**RECORDED, "target_name": "other"})),
         ("its record is not believed", server(status={**RECORDED, **stalled("NameConflict")})),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -116,7 +116,7 @@ RIVAL = "team-b/weather"
 
 def test_name_is_left_to_the_one_that_comes_first() -> None:
     """Nothing is created, and nothing waits for a time: the other object's change wakes this one."""
-    blocked = act.Blocked(reason="NameConflict", message=f"goes to MCPServer {RIVAL}", stalled=True)
+    blocked = name_conflict(f"goes to MCPServer {RIVAL}")
     check(plan(unrecorded(fresh=True, rival=RIVAL)), blocked)
     check(plan(recorded(recorded=None, absences=(1.0, 9_999.0), fresh=True, rival=RIVAL)), blocked)
 
@@ -143,4 +143,4 @@ def test_who_holds_a_name_is_said_as_well_as_it_is_known(mark: str | None, holde
     state = unrecorded(named=(held,), holder=holder, name_recorded=bool(holder))
     assert words in holder_words(state, held)
     if mark is not None or holder:
-        check(plan(state), act.Blocked(reason="NameConflict", message=words, stalled=True))
+        check(plan(state), name_conflict(words))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, KeysView
+from collections.abc import Collection, Iterable, KeysView
 
 from mcp_gateway_operator.agentcore.observe import Change
 from mcp_gateway_operator.api.types import MCPServer
@@ -10,8 +10,9 @@ from mcp_gateway_operator.targets.known import Settings, stored_moves, stored_re
 from mcp_gateway_operator.targets.shape import TargetSummary, default_target_name, find_marker
 
 Key = tuple[str, str]
-Keys = dict[str, tuple[Key, ...]]
-"""Nearly every entry has one key, so tuples cost less than sets; and both tables share them."""
+Keys = dict[str, tuple[Key, ...] | dict[Key, None]]
+"""Nearly every entry has one key, so tuples cost less than sets, and both tables share them."""
+_FEW = 8
 
 
 def wanted_name(obj: MCPServer) -> str:
@@ -91,8 +92,8 @@ class ObjectIndex:
         before = {target_id for _, target_id in _recorded(old)} - {each for _, each in _recorded(new)}
         return {key for target_id in before for key in self._by_target.get(target_id, ())}
 
-    def wanting(self, name: str) -> tuple[Key, ...]:
-        """Return the objects that ask for this target name, on whatever gateway."""
+    def wanting(self, name: str) -> Collection[Key]:
+        """Return the objects that ask for this target name, on whatever gateway; a live view."""
         return self._by_name.get(name, ())
 
     def holder(self, summary: TargetSummary, *, besides: Key) -> Key | None:
@@ -115,14 +116,13 @@ class ObjectIndex:
         self._discard(self._by_target, target_id, key)
 
     def concerned(self, changes: Iterable[Change]) -> set[Key]:
-        """Return the objects that rows which changed belong to, or whose name they hold or held."""
+        """Return the objects that rows which changed belong to."""
         keys: set[Key] = set()
         for change in changes:
             keys.update(self._by_target.get(change.target_id, ()))
             for summary in (change.before, change.after):
                 if summary is None:
                     continue
-                keys.update(self._by_name.get(summary.name, ()))
                 mark = find_marker(summary.description)
                 if mark is not None and (key := self._by_marker.get(mark)) is not None:
                     keys.add(key)
@@ -137,11 +137,17 @@ class ObjectIndex:
         keys = table.get(value, ())
         if not keys:
             table[value] = self._alone.get(key) or (key,)
+        elif isinstance(keys, dict):
+            keys[key] = None
         elif key not in keys:
-            table[value] = (*keys, key)
+            table[value] = (*keys, key) if len(keys) < _FEW else dict.fromkeys((*keys, key))
 
     def _discard(self, table: Keys, value: str, key: Key) -> None:
-        keys = tuple(each for each in table.get(value, ()) if each != key)
+        keys = table.get(value, ())
+        if isinstance(keys, dict) and len(keys) > _FEW:
+            keys.pop(key, None)
+            return
+        keys = tuple(each for each in keys if each != key)
         if len(keys) == 1:
             table[value] = self._alone.get(keys[0]) or keys
         elif keys:

@@ -28,7 +28,7 @@ from mcp_gateway_operator.targets.rules.not_yet import (
     unlisted,
 )
 from mcp_gateway_operator.targets.rules.ownership import carries_our_marker, row_to_keep
-from mcp_gateway_operator.targets.rules.rivalry import deciding_row, holder_words, yield_name
+from mcp_gateway_operator.targets.rules.rivalry import NAME_AGAIN, deciding_row, holder_words, yield_name
 from mcp_gateway_operator.targets.shape import TargetStatus
 
 
@@ -154,6 +154,7 @@ def _name_taken(state: State) -> act.Step | act.Wait:
             f"{advice(state, row)}"
         ),
         stalled=True,
+        until=state.now + NAME_AGAIN,
     )
 
 

@@ -15,6 +15,7 @@ from mcp_gateway_operator.targets.rules.duplicates import await_first_lists, rem
 from mcp_gateway_operator.targets.rules.not_yet import attempt, earliest, unlisted
 from mcp_gateway_operator.targets.rules.read_budget import idle, next_read
 from mcp_gateway_operator.targets.rules.repair import failed
+from mcp_gateway_operator.targets.rules.rivalry import NAME_AGAIN
 from mcp_gateway_operator.targets.rules.tool_sync import next_sync, sync_tools
 from mcp_gateway_operator.targets.shape import FAILED, PENDING_AUTH, TRANSIENT, TargetStatus
 
@@ -139,7 +140,12 @@ def _settled(state: State, row: Row) -> act.Step | act.Wait:
     if state.unseen != NOWHERE and (wait := await_first_lists(state)) is not None:
         return wait
     if state.rename_blocked:
-        return act.Blocked(reason=Reason.NAME_CONFLICT, message=state.rename_blocked, stalled=True)
+        return act.Blocked(
+            reason=Reason.NAME_CONFLICT,
+            message=state.rename_blocked,
+            stalled=True,
+            until=state.now + NAME_AGAIN,
+        )
     until = earliest(due, next_sync(state)) if indexes else due
     return act.Settled(until=until, note=stray_note(state) if others else "")
 

@@ -18,20 +18,26 @@ from mcp_gateway_operator.targets.known import NOWHERE, Place, Row, State, store
 from mcp_gateway_operator.targets.shape import TargetStatus, owner_code
 
 Rank = tuple[bool, str, str]
+NAME_AGAIN = 600.0
+"""Seconds after which one who waits for a name looks again who has it: of many only the first is woken."""
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
-    """An object is about to make a target of this name on this gateway. Of several the lowest `rank` may."""
+    """An object is about to make a target of this name on this gateway. Of several the lowest `rank` may.
+
+    One that `renames` has a target there under another name: it keeps nobody waiting.
+    """
 
     place: Place
     rank: Rank
+    renames: bool = False
 
 
 def claim_of(obj: MCPServer, name: str, default_gateway: str) -> Claim | None:
     """Return what an object claims that wants `name`; None when it will make no target now.
 
     Whoever cannot act, or may not, must not keep others waiting: an object that is being deleted, paused or
-    observed, whose spec is wrong or refused by AWS, or whose target exists under another name.
+    observed, or whose spec is wrong or refused by AWS.
     """
     record = stored_record(obj)
     place = Place(obj.spec.gateway or default_gateway)
@@ -39,9 +45,9 @@ def claim_of(obj: MCPServer, name: str, default_gateway: str) -> Claim | None:
         place = record.place
     held = record is not None and record.place == place
     renames = held and record is not None and (record.target_name or name) != name
-    if place == NOWHERE or renames or _rests(obj) or _refused(obj, held=held) or validate(obj.spec):
+    if place == NOWHERE or _rests(obj) or _refused(obj, held=held and not renames) or validate(obj.spec):
         return None
-    return Claim(place=place, rank=rank_of(obj, held=held))
+    return Claim(place=place, rank=rank_of(obj, held=held and not renames), renames=renames)
 
 
 def rank_of(obj: MCPServer, *, held: bool) -> Rank:
@@ -82,6 +88,7 @@ def yield_name(state: State) -> act.Blocked | None:
             "have it."
         ),
         stalled=True,
+        until=state.now + NAME_AGAIN,
     )
 
 
