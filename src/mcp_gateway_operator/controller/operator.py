@@ -90,6 +90,8 @@ class Operator:
             clock=loop.time,
             drift_interval=config.drift_interval,
             rng=rng,
+            payer=lambda gateway_id: self.reconciler.payer(gateway_id),  # noqa: PLW0108  -- see below
+            recorded=lambda gateway_id: self.reconciler.recorded(gateway_id),  # noqa: PLW0108  -- see below
             # The reconciler needs the observer and the informer first, and they call it later.
             on_change=lambda gateway_id, changes: self.reconciler.on_targets(gateway_id, changes),  # noqa: PLW0108  -- see above
         )

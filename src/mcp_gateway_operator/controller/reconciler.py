@@ -35,7 +35,16 @@ from mcp_gateway_operator.controller.ports import Ports
 from mcp_gateway_operator.controller.tell import deadline, news_of, status_of, voice, waits_of
 from mcp_gateway_operator.runtime.cluster import ApiError
 from mcp_gateway_operator.targets import actions as act
-from mcp_gateway_operator.targets.known import NOWHERE, AgentCoreError, ErrorKind, Settings, State
+from mcp_gateway_operator.targets.known import (
+    NOWHERE,
+    AgentCoreError,
+    ErrorKind,
+    Place,
+    Settings,
+    State,
+    stored_moves,
+    stored_record,
+)
 from mcp_gateway_operator.targets.plan import plan
 from mcp_gateway_operator.targets.rules import earliest
 from mcp_gateway_operator.targets.shape import TRANSIENT
@@ -75,6 +84,24 @@ class Reconciler:
         """Whether an MCPServer that is not in the cache does not exist."""
         informer = self._ports.informer
         return self.settings.all_namespaces and informer.synced.is_set() and not informer.undecodable
+
+    # -- what the observer asks ----------------------------------------------------------------------
+
+    def payer(self, gateway_id: str) -> str:
+        """Return the namespace in whose turn a gateway is listed."""
+        return self._memories.payer(gateway_id)
+
+    def recorded(self, gateway_id: str) -> bool:
+        """Whether the status of some object says that its target is, or may be, on a gateway."""
+        objects = map(self._ports.informer.get, self._memories.users(gateway_id))
+        places = (
+            record.place
+            for obj in objects
+            if obj is not None
+            for record in (stored_record(obj), *stored_moves(obj))
+            if record is not None
+        )
+        return Place(gateway_id) in places
 
     # -- what wakes an object -------------------------------------------------------------------------
 

@@ -15,6 +15,12 @@ STRETCH: Final = 30.0
 """Something in flight for n times as many seconds is looked at every n seconds."""
 BUSY_SHARE: Final = 0.8
 """Share of the List quota for gateways on which something of ours is in flight."""
+SILENT_SHARE: Final = 0.1
+"""Share of the List quota for gateways that were asked and never answered."""
+SILENT_LONGEST: Final = 600.0
+"""Seconds between two Lists of a gateway that never answered, at most."""
+RECORDED_LONGEST: Final = 60.0
+"""The same where an object says that its target is there."""
 IDLE_SHARE: Final = 0.5
 """Share of the List quota that looking for drift may use."""
 JITTER: Final = 0.1
@@ -36,15 +42,26 @@ def busy_interval(age: float, busy_gateways: int, quota: float | None) -> float:
     return stretched if quota is None else max(stretched, busy_gateways / (BUSY_SHARE * quota))
 
 
-def failure_backoff(error: AgentCoreError, failures: int, drift: float) -> float:
+def failure_backoff(error: AgentCoreError, failures: int, drift: float, longest: float) -> float:
     """Return the seconds to leave a gateway alone after its nth failed List in a row.
 
-    What only a person can change, or costs a hundred calls a look, is looked at again at the pace of drift,
-    and AWS's Retry-After is honoured.
+    What only a person can change, or costs a hundred calls a look, is looked at again at the pace of drift
+    first, and AWS's Retry-After is honoured.
+
+    Args:
+        error: of the last List.
+        failures: in a row.
+        drift: seconds between two Lists of an idle gateway.
+        longest: the most seconds to wait, Retry-After aside.
     """
-    if error.kind in _SLOW_TO_CHANGE or error.code == "TooManyPages":
-        return drift
-    return max(error.retry_after or 0.0, min(drift, APART * 2.0 ** min(failures, 16)))
+    slow = error.kind in _SLOW_TO_CHANGE or error.code == "TooManyPages"
+    first = drift if slow else 2.0 * APART
+    return max(error.retry_after or 0.0, min(longest, first * 2.0 ** min(failures - 1, 16)))
+
+
+def silent_apart(quota: float | None) -> float:
+    """Return the seconds between two Lists of all the gateways together that never answered."""
+    return 0.0 if quota is None else 1.0 / (SILENT_SHARE * quota)
 
 
 def dealt(number: int, now: float, interval: float) -> float:

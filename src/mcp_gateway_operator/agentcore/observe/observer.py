@@ -14,10 +14,13 @@ from typing import Final
 from mcp_gateway_operator.agentcore.observe.cadence import (
     APART,
     JITTER,
+    RECORDED_LONGEST,
+    SILENT_LONGEST,
     busy_interval,
     dealt,
     drift_interval,
     failure_backoff,
+    silent_apart,
 )
 from mcp_gateway_operator.agentcore.observe.gateway_table import Change, GatewayTable
 from mcp_gateway_operator.agentcore.observe.listing import list_all
@@ -56,6 +59,8 @@ class Observer:
         clock: the event loop's `time`.
         drift_interval: seconds between two Lists of an idle gateway.
         rng: spreads the Lists.
+        payer: the namespace in whose turn a List of a gateway is.
+        recorded: whether some object says that its target is on a gateway.
         on_change: called with the gateway and what changed there; with nothing when a List began to fail,
             fails otherwise than before (`table.view.error` says how), or succeeds again.
     """
@@ -68,6 +73,8 @@ class Observer:
         clock: Callable[[], float],
         drift_interval: float,
         rng: Random,
+        payer: Callable[[str], str],
+        recorded: Callable[[str], bool],
         on_change: Callable[[str, Sequence[Change]], None],
     ) -> None:
         self._port = port
@@ -75,6 +82,8 @@ class Observer:
         self._clock = clock
         self._drift_interval = drift_interval
         self._rng = rng
+        self._payer = payer
+        self._recorded = recorded
         self._on_change = on_change
         self._watches: dict[str, Watch] = {}
         self._marked_on = ReverseIndex()
@@ -85,6 +94,10 @@ class Observer:
         self._running = 0
         self._failing = 0
         self._dealt = 0
+        self._answering = 0
+        self._silent: dict[str, None] = {}
+        """Gateways that never answered and are due, in their order, and when one of them may be listed."""
+        self._silent_due = -math.inf
         self._held_up: set[str] = set()
         self._wake = asyncio.Event()
 
@@ -106,6 +119,8 @@ class Observer:
             return
         watch.table.close()
         self._unseen.pop(gateway_id, None)
+        self._silent.pop(gateway_id, None)
+        self._answering -= watch.answered
         self._busy_gateways -= bool(watch.busy)
         self._scheduler.cancel(waiter_of(gateway_id))
         if watch.lists is not None:
@@ -199,21 +214,36 @@ class Observer:
 
     async def _pause(self) -> None:
         self._wake.clear()
-        delay: float | None = None
+        due = [self._silent_due] if self._silent else []
         if self._heap and self._running < PARALLEL_LISTS:
-            delay = max(0.0, self._heap[0][0] - self._clock())
+            due.append(self._heap[0][0])
+        delay = max(0.0, min(due) - self._clock()) if due else None
         with suppress(TimeoutError):
             async with asyncio.timeout(delay):
                 await self._wake.wait()
 
+    def _admit(self, now: float) -> None:
+        """Let one gateway that never answered have its turn: made-up ids share a small part of the quota."""
+        if self._silent and self._silent_due <= now:
+            gateway_id = next(iter(self._silent))
+            del self._silent[gateway_id]
+            self._silent_due = now + silent_apart(self._scheduler.quotas.list)
+            watch = self._watches[gateway_id]
+            watch.admitted = True
+            self._schedule(watch)
+
     def _start_due(self, tasks: asyncio.TaskGroup) -> None:
         now = self._clock()
+        self._admit(now)
         while self._heap and self._heap[0][0] <= now and self._running < PARALLEL_LISTS:
             moment, _, gateway_id = heapq.heappop(self._heap)
             watch = self._watches.get(gateway_id)
             if watch is None or watch.scheduled != moment:
                 continue
             watch.scheduled = math.inf
+            if watch.silent and not watch.admitted:
+                self._silent[gateway_id] = None
+                continue
             if watch.failures and self._failing >= PARALLEL_FAILING:
                 self._held_up.add(gateway_id)
                 continue
@@ -226,12 +256,13 @@ class Observer:
 
     def _ask(self, watch: Watch, now: float) -> Ticket | None:
         gateway_id = watch.table.gateway_id
+        watch.payer = watch.payer or self._payer(gateway_id)
         ticket = self._scheduler.take(
             Op.LIST,
             gateway_id,
             waiter=waiter_of(gateway_id),
             lane=watch.lane,
-            namespace=gateway_id,
+            namespace=watch.payer,
             on_grant=lambda: self._granted(watch),
         )
         if ticket is None:
@@ -244,7 +275,7 @@ class Observer:
         self._schedule(watch)
 
     def _drift(self) -> float:
-        return drift_interval(self._drift_interval, len(self._watches), self._scheduler.quotas.list)
+        return drift_interval(self._drift_interval, self._answering, self._scheduler.quotas.list)
 
     def _due(self, watch: Watch) -> float:
         """Return when the gateway is to be listed next; a List in flight is not looked at."""
@@ -281,6 +312,7 @@ class Observer:
         else:
             watch.drift_factor = self._rng.uniform(1 - JITTER, 1 + JITTER)
         watch.started = now
+        watch.admitted, watch.payer = False, ""
         watch.failing = watch.failures > 0
         self._running += 1
         self._failing += watch.failing
@@ -295,6 +327,8 @@ class Observer:
             self._failed(watch, error, began)
         else:
             recovered = table.view.error is not None
+            self._answering += not watch.answered
+            watch.answered, watch.refused = True, False
             watch.failures, watch.backoff = 0, 0.0
             self._unseen.pop(table.gateway_id, None)
             changes = table.apply_list(listing.items, began=began, pages=listing.pages)
@@ -306,8 +340,12 @@ class Observer:
         watch.failures += 1
         if watch.failures >= _TRIES or error.kind in _CLOSED:
             self._unseen.pop(watch.table.gateway_id, None)
+        watch.refused = error.kind in _CLOSED
+        longest = drift = self._drift()
+        if watch.silent and error.kind is ErrorKind.NOT_FOUND:
+            longest = RECORDED_LONGEST if self._recorded(watch.table.gateway_id) else SILENT_LONGEST
         # Jittered upwards alone: a Retry-After is a minimum.
-        watch.backoff = failure_backoff(error, watch.failures, self._drift()) * self._rng.uniform(
+        watch.backoff = failure_backoff(error, watch.failures, drift, longest) * self._rng.uniform(
             1, 1 + 2 * JITTER
         )
         if error.kind is ErrorKind.THROTTLED and watch.failures < _QUIET_THROTTLES:

@@ -22,6 +22,10 @@ class Watch:
         drift_factor: the jitter drawn for the next List.
         failures: failed Lists in a row, and `backoff` the seconds to leave the gateway alone for them.
         failing: the List in flight is one of a gateway whose latest List failed.
+        answered: a List of it has succeeded.
+        refused: AWS said of the latest List that there is no such gateway, or not for us.
+        admitted: among those that never answered it is this one's turn.
+        payer: the namespace in whose turn it waits for a ticket.
         scheduled: the moment of the gateway's valid entry in the observer's heap.
         asked_lane: the line in which it waits for a ticket; it asks again at `asked_until`.
         lists: the List in flight.
@@ -35,6 +39,10 @@ class Watch:
     failures: int = 0
     backoff: float = 0.0
     failing: bool = False
+    answered: bool = False
+    refused: bool = False
+    admitted: bool = False
+    payer: str = ""
     scheduled: float = math.inf
     asked_lane: Lane | None = None
     asked_until: float = -math.inf
@@ -43,7 +51,12 @@ class Watch:
     @property
     def lane(self) -> Lane:
         """The line for the gateway's tickets: somebody waits for it, or only drift is looked for."""
-        return Lane.INTERACTIVE if self.busy or self.after else Lane.BACKGROUND
+        return Lane.INTERACTIVE if (self.busy or self.after) and not self.silent else Lane.BACKGROUND
+
+    @property
+    def silent(self) -> bool:
+        """Whether it was asked and never answered, so that anybody may have made its id up."""
+        return self.refused and not self.answered
 
 
 def waiter_of(gateway_id: str) -> Hashable:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
+from itertools import islice
 
 from mcp_gateway_operator.agentcore.observe import Observer
 from mcp_gateway_operator.api.types import MCPServer
@@ -44,9 +46,10 @@ class Memories:
         self._observer = observer
         self._index = index
         self._entries: dict[Key, Entry] = {}
-        self._users: dict[str, set[Key]] = {}
-        self._sets: dict[frozenset[str], frozenset[str]] = {}
-        """Each set of gateways once: thousands of objects use the same one."""
+        self._users: dict[str, dict[str, set[Key]]] = {}
+        """By gateway and namespace, the objects for which it is tracked."""
+        self._gateways_of = Counter[str]()
+        """By namespace, how many gateways are tracked for it."""
 
     def get(self, key: Key) -> Entry | None:
         """Return the entry under this name."""
@@ -83,19 +86,49 @@ class Memories:
             return
         for place in places:
             # In their order, so that the first that is asked for is listed first.
-            self._users.setdefault(place.gateway_id, set()).add(key)
+            self._use(key, place.gateway_id)
             self._observer.track(place.gateway_id)
         for gateway_id in entry.watched - used:
-            users = self._users[gateway_id]
-            users.discard(key)
-            if not users:
-                del self._users[gateway_id]
-                self._observer.untrack(gateway_id)
-        entry.watched = self._sets.setdefault(used, used)
+            self._leave(key, gateway_id)
+        entry.watched = self._alike(used, key)
 
     def users(self, gateway_id: str) -> frozenset[Key]:
         """Return the objects for which a gateway is tracked."""
-        return frozenset(self._users.get(gateway_id, ()))
+        return frozenset().union(*self._users.get(gateway_id, {}).values())
+
+    def payer(self, gateway_id: str) -> str:
+        """Return the namespace in whose turn a gateway is listed: of its users the one with fewest."""
+        users = self._users.get(gateway_id, {})
+        return min(users, key=lambda namespace: (self._gateways_of[namespace], namespace), default="")
+
+    def _alike(self, used: frozenset[str], key: Key) -> frozenset[str]:
+        """Return the set itself, or a neighbour's equal one: thousands of objects use the same gateway."""
+        for gateway_id in used:
+            for other in islice(self._users[gateway_id][key[0]], 2):
+                entry = self._entries.get(other)
+                if entry is not None and entry.watched == used:
+                    return entry.watched
+        return used
+
+    def _use(self, key: Key, gateway_id: str) -> None:
+        users = self._users.setdefault(gateway_id, {})
+        if key[0] not in users:
+            users[key[0]] = set()
+            self._gateways_of[key[0]] += 1
+        users[key[0]].add(key)
+
+    def _leave(self, key: Key, gateway_id: str) -> None:
+        users = self._users[gateway_id]
+        users[key[0]].discard(key)
+        if users[key[0]]:
+            return
+        del users[key[0]]
+        self._gateways_of[key[0]] -= 1
+        if not self._gateways_of[key[0]]:
+            del self._gateways_of[key[0]]
+        if not users:
+            del self._users[gateway_id]
+            self._observer.untrack(gateway_id)
 
     def busy(self, key: Key, entry: Entry, place: Place) -> None:
         """Ask for fast Lists of one gateway for an object, of none when it is NOWHERE."""
