@@ -25,5 +25,5 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
 def namespace(cluster: LocalCluster) -> str:
     """Return a namespace of the test's own; no controller would finish its deletion, so it stays."""
     name = f"test-{next(_names)}"
-    cluster.kubectl("create", "namespace", name)
+    cluster.create_namespace(name)
     return name

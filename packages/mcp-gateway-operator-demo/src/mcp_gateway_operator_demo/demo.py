@@ -103,7 +103,7 @@ class _Demo:
         """Apply every sample; each gets a target, READY, and says so."""
         self._show.heading(f"Applying {len(self._samples)} MCPServers of config/samples")
         cluster = self._environment.cluster
-        cluster.apply(f"apiVersion: v1\nkind: Namespace\nmetadata: {{name: {NAMESPACE}}}\n")
+        cluster.create_namespace(NAMESPACE)
         for sample in self._samples:
             cluster.kubectl("apply", "--namespace", NAMESPACE, "--filename", "-", input=sample.text)
         took = self._until("every MCPServer is Ready, or waits for a person's consent", self._made)

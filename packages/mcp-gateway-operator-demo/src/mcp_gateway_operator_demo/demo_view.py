@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -11,7 +10,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from mcp_gateway_operator.api.names import Reason
+from mcp_gateway_operator.api import names
 from mcp_gateway_operator_demo import tables
 from mcp_gateway_operator_demo.environment import Environment
 
@@ -55,13 +54,14 @@ class Snapshot(NamedTuple):
 
 def look(environment: Environment, namespace: str, gateways: list[str]) -> Snapshot:
     """Return what the API server and the simulated AWS hold now."""
-    kubectl = environment.cluster.kubectl
-    listed = json.loads(kubectl("get", "mcps,events", "--namespace", namespace, "-o", "json").stdout)["items"]
-    view = kubectl("get", "mcps", "--namespace", namespace, "-o", "wide", check=False)
-    events = [item for item in listed if item["kind"] == "Event"]
+    cluster = environment.cluster
+    resources = f"/apis/{names.GROUP}/{names.VERSION}/namespaces/{namespace}/{names.PLURAL}"
+    objects = cluster.get(resources)["items"]
+    view = cluster.kubectl("get", "mcps", "--namespace", namespace, "-o", "wide", check=False)
+    events = cluster.get(f"/api/v1/namespaces/{namespace}/events")["items"]
     events.sort(key=lambda event: event["lastTimestamp"] or "")
     return Snapshot(
-        objects=[_seen(item) for item in listed if item["kind"] == "MCPServer"],
+        objects=[_seen(item) for item in objects],
         targets={
             target["targetId"]: target
             for gateway in gateways
@@ -82,7 +82,7 @@ def _seen(item: dict[str, Any]) -> SeenObject:
         endpoint=item["spec"]["endpoint"],
         target_id=status.get("targetId", ""),
         ready=ready["status"] == "True",
-        waits_for_consent=ready["reason"] == Reason.PENDING_AUTHORIZATION,
+        waits_for_consent=ready["reason"] == names.Reason.PENDING_AUTHORIZATION,
     )
 
 

@@ -214,8 +214,7 @@ def install(
         shutil.copytree(project_dir(f"config/{part}"), directory / part)
     overlay = {"namespace": namespace, "namePrefix": prefix, "resources": ["crd", "rbac"]}
     (directory / "kustomization.yaml").write_text(json.dumps(overlay), encoding="utf-8")
-    home = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
-    cluster.apply(json.dumps(home))
+    cluster.create_namespace(namespace)
     rendered = cluster.kubectl("kustomize", str(directory)).stdout
     cluster.apply(rendered)
 

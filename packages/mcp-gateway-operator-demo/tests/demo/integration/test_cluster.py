@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -198,37 +199,6 @@ def test_a_restarted_api_server_has_its_address_and_its_data(cluster: LocalClust
     cluster.kubectl("get", "configmap", "before")
 
 
-def test_a_stopped_cluster_leaves_nothing(binaries: Binaries, tmp_path: Path) -> None:
-    """End both servers and remove the directory, once or twice."""
-    directory = tmp_path / "cluster"
-    with LocalCluster.start(binaries, directory=directory) as cluster:
-        pids = cluster.pids
-        assert sorted(servers_of(directory)) == sorted(pids)
-    cluster.stop()
-    assert all(gone(pid, seconds=0) for pid in pids)
-    assert not directory.exists()
-    with pytest.raises(ClusterStartError, match="ended with status"):
-        cluster.check()
-
-
-def test_a_kept_cluster_can_be_started_again(binaries: Binaries, tmp_path: Path) -> None:
-    """Find the same objects and still accept the tokens of before; admit one cluster at a time."""
-    directory = tmp_path / "cluster"
-    with LocalCluster.start(binaries, directory=directory, keep=True) as cluster:
-        cluster.kubectl("create", "configmap", "kept")
-        with pytest.raises(ClusterStartError, match="Another cluster is running"):
-            LocalCluster.start(binaries, directory=directory)
-        cluster.service_account_kubeconfig("default", "operator", path=tmp_path / "config")
-        token = (tmp_path / "config.token").read_text()
-    with LocalCluster.start(binaries, directory=directory) as cluster:
-        cluster.kubectl("get", "configmap", "kept")
-        cluster.service_account_kubeconfig("default", "operator", path=tmp_path / "config")
-        (tmp_path / "config.token").write_text(token)
-        me = cluster.kubectl("--kubeconfig", str(tmp_path / "config"), "auth", "whoami").stdout
-        assert "system:serviceaccount:default:operator" in me
-    assert not directory.exists()
-
-
 def test_somebody_elses_directory_is_left_alone(binaries: Binaries, tmp_path: Path) -> None:
     """Refuse to fill, and above all to remove, a directory with other things in it."""
     (tmp_path / "thesis.txt").write_text("important")
@@ -249,20 +219,72 @@ def test_a_server_that_cannot_start_takes_the_other_with_it(binaries: Binaries, 
     assert not directory.exists()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_the_command_ends_with_all_it_started(number: signal.Signals, tmp_path: Path) -> None:
-    """Print one line to evaluate, and leave no process however the command ends."""
-    directory = tmp_path / "cluster"
+@contextmanager
+def command(directory: Path) -> Iterator[subprocess.Popen[str]]:
+    """Run the command for a kept cluster in a directory."""
     argv = [sys.executable, "-m", "mcp_gateway_operator_demo.localcluster", "--directory", str(directory)]
     with subprocess.Popen(  # noqa: S603  -- our own command
         argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as command:
-        assert command.stdout is not None
-        assert command.stdout.readline() == f"export KUBECONFIG={directory / 'admin.kubeconfig'}\n"
-        pids = servers_of(directory)
-        assert len(pids) == 2
-        command.send_signal(number)
-        command.communicate(timeout=30)
-        assert command.returncode == (-number if number == signal.SIGKILL else 0)
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def end(process: subprocess.Popen[str], number: signal.Signals, directory: Path, servers: int) -> int:
+    """Send a signal; none of the command's servers outlives it. Return the exit status."""
+    pids = servers_of(directory)
+    assert len(pids) == servers
+    process.send_signal(number)
+    process.communicate(timeout=30)
     assert all(gone(pid) for pid in pids)
     assert (directory / "etcd").is_dir()
+    return process.returncode
+
+
+def test_a_command_that_is_ended_while_it_starts_leaves_no_process(tmp_path: Path) -> None:
+    directory = tmp_path / "cluster"
+    with command(directory) as process:
+        assert process.stderr is not None
+        assert any("etcd is up" in line for line in process.stderr)
+        assert end(process, signal.SIGTERM, directory, servers=1) == 1
+
+
+def test_a_kept_cluster_outlives_its_command_and_no_process_does(binaries: Binaries, tmp_path: Path) -> None:
+    """Objects and tokens are there again however the command ended; one cluster at a time has a directory."""
+    directory = tmp_path / "cluster"
+
+    def kubectl(*args: str) -> str:
+        argv = [str(binaries.kubectl), f"--kubeconfig={directory / 'admin.kubeconfig'}", *args]
+        return subprocess.run(argv, capture_output=True, text=True, check=True).stdout  # noqa: S603  -- as above
+
+    with command(directory) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == f"export KUBECONFIG={directory / 'admin.kubeconfig'}\n"
+        kubectl("create", "configmap", "kept")
+        kubectl("create", "serviceaccount", "operator")
+        token = kubectl("create", "token", "operator")
+        with pytest.raises(ClusterStartError, match="Another cluster is running"):
+            LocalCluster.start(binaries, directory=directory)
+        assert end(process, signal.SIGINT, directory, servers=2) == 0
+
+    with command(directory) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        kubectl("get", "configmap", "kept")
+        assert end(process, signal.SIGKILL, directory, servers=2) == -signal.SIGKILL
+
+    with LocalCluster.start(binaries, directory=directory) as cluster:
+        cluster.kubectl("get", "configmap", "kept")
+        path = cluster.service_account_kubeconfig("default", "operator", path=tmp_path / "config")
+        (tmp_path / "config.token").write_text(token)
+        me = cluster.kubectl("--kubeconfig", str(path), "auth", "whoami").stdout
+        assert "system:serviceaccount:default:operator" in me
+        pids = cluster.pids
+        assert sorted(servers_of(directory)) == sorted(pids)
+    cluster.stop()
+    assert all(gone(pid, seconds=0) for pid in pids)
+    assert not directory.exists(), "the last one was not told to keep it"
+    with pytest.raises(ClusterStartError, match="ended with status"):
+        cluster.check()

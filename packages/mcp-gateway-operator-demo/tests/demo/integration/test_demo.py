@@ -24,12 +24,13 @@ LIST_GATEWAYS = "import boto3; print(boto3.client('bedrock-agentcore-control').l
 SECONDS = 100.0
 """For a whole demo, which takes 30 s on an idle machine."""
 MOMENTS = {
-    "before anything": "",
-    "while the API server starts": "etcd is up",
-    "while the operator starts": "is simulated at",
-    "while a repair is awaited": "past the operator",
-    "while a deletion is awaited": "Deleting all",
+    "before anything": ("Setting up", signal.SIGINT, 1),
+    "while the API server starts": ("etcd is up", signal.SIGINT, 1),
+    "while the operator starts, and again and again": ("is simulated at", signal.SIGINT, 5),
+    "while a repair is awaited": ("past the operator", signal.SIGTERM, 1),
+    "while a deletion is awaited": ("Deleting all", signal.SIGINT, 1),
 }
+"""When it is told to end: the words it has said, what it is sent, and how many times."""
 
 
 def until(holds: Callable[[], bool], what: str, seconds: float = 30.0) -> None:
@@ -63,9 +64,9 @@ class Running:
         for line in self._process.stdout:
             self.output += line
 
-    def until(self, words: str) -> None:
+    def until(self, words: str, seconds: float = 60.0) -> None:
         """Wait until the output has these words."""
-        until(lambda: words in self.output or self.ended, f"the demo says {words!r}", 60.0)
+        until(lambda: words in self.output or self.ended, f"the demo says {words!r}", seconds)
         assert words in self.output, self.output
 
     @property
@@ -117,19 +118,6 @@ def _processes(scratch: Path) -> list[str]:
     return found
 
 
-def test_the_whole_demo_in_a_pipe(tmp_path: Path) -> None:
-    with demo(tmp_path) as running:
-        assert running.wait() == 0, running.output
-    text = running.output
-    assert "Every step was verified" in text
-    assert text.count("✓") == 8
-    assert "\x1b" not in text, "no colours or cursor movements in a log"
-    assert "DriftRepaired" in text
-    events = [line for line in text.splitlines() if "DriftRepaired" in line]
-    assert len(events) == 1, "a log is told of an Event once"
-    assert "KEEP=1" in text
-
-
 def test_the_whole_demo_on_a_terminal(tmp_path: Path) -> None:
     """Eighty columns: no line is wrapped, colours are used, the cursor is shown again at the end."""
     status, text = _on_terminal([*DEMO], tmp_path, columns=80)
@@ -144,57 +132,50 @@ def test_the_whole_demo_on_a_terminal(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_ctrl_c_at_any_moment_leaves_nothing(tmp_path: Path, moment: str) -> None:
+def test_ctrl_c_and_sigterm_leave_nothing_at_any_moment(tmp_path: Path, moment: str) -> None:
+    words, number, times = MOMENTS[moment]
+    pause = threading.Event()
     with demo(tmp_path) as running:
-        if words := MOMENTS[moment]:
-            running.until(words)
-        else:
-            until(lambda: "Setting up" in running.output, "it has begun")
-        running.interrupt()
+        running.until(words)
+        for _ in range(times):
+            if not running.ended:
+                running.interrupt(number)
+            pause.wait(0.1)
         assert running.wait(30.0) == 130, running.output
     assert "nothing is left running" in running.output
     assert "Traceback" not in running.output
 
 
-def test_impatience_does_not_leave_processes_behind(tmp_path: Path) -> None:
-    with demo(tmp_path) as running:
-        running.until("is simulated at")
-        pause = threading.Event()
-        for _ in range(5):
-            if not running.ended:
-                running.interrupt()
-            pause.wait(0.1)
-        assert running.wait(30.0) == 130, running.output
-    assert "Traceback" not in running.output
-
-
-def test_sigterm_ends_it_as_ctrl_c_does(tmp_path: Path) -> None:
-    with demo(tmp_path) as running:
-        running.until("Applying")
-        running.interrupt(signal.SIGTERM)
-        assert running.wait(30.0) == 130, running.output
-    assert "Traceback" not in running.output
-
-
-def test_keep_leaves_everything_running_until_ctrl_c(tmp_path: Path) -> None:
+def test_the_whole_demo_in_a_pipe_and_kept_until_ctrl_c(tmp_path: Path) -> None:
     """What it prints can be pasted: the kubeconfig works, and boto3 needs no more to find AWS."""
     with demo(tmp_path, "--keep") as running:
-        running.until("Ctrl-C stops and removes all of it")
-        kubeconfig = _exported(running.output, "KUBECONFIG")
-        assert Path(kubeconfig).is_file()
-        endpoint = _exported(running.output, "AWS_ENDPOINT_URL")
-        assert AdminClient.over_http(endpoint).counts()["operations"]["CreateGatewayTarget"]
-        exports = dict(re.findall(r"(AWS_\w+)=(\S+)", running.output))
-        done = subprocess.run(  # noqa: S603  -- our own program
-            [sys.executable, "-c", LIST_GATEWAYS],
-            env={**exports, "HOME": str(tmp_path)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert "demo-gateway-abcdefghij" in done.stdout, done.stderr
+        running.until("Ctrl-C stops and removes all of it", SECONDS)
+        told, found, kept = running.output.partition("Every step was verified")
+        assert found
+        assert told.count("✓") == 8
+        assert "\x1b" not in running.output, "no colours or cursor movements in a log"
+        events = [line for line in running.output.splitlines() if "DriftRepaired" in line]
+        assert len(events) == 1, "a log is told of an Event once"
+        assert "KEEP=1" in kept
+        _use_what_was_printed(running.output, tmp_path)
         running.interrupt()
         assert running.wait(30.0) == 0, running.output
+
+
+def _use_what_was_printed(text: str, home: Path) -> None:
+    kubeconfig = _exported(text, "KUBECONFIG")
+    assert Path(kubeconfig).is_file()
+    endpoint = _exported(text, "AWS_ENDPOINT_URL")
+    assert AdminClient.over_http(endpoint).counts()["operations"]["CreateGatewayTarget"]
+    exports = dict(re.findall(r"(AWS_\w+)=(\S+)", text))
+    done = subprocess.run(  # noqa: S603  -- our own program
+        [sys.executable, "-c", LIST_GATEWAYS],
+        env={**exports, "HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "demo-gateway-abcdefghij" in done.stdout, done.stderr
 
 
 def _exported(text: str, name: str) -> str:
