@@ -95,6 +95,8 @@ class OperatorProcess:
     ) -> None:
         self.log = directory / "operator.log"
         self.health = f"http://127.0.0.1:{free_port()}"
+        # One for all probes, and without certificates: loading them takes 50 ms, twenty times a second.
+        self._probe = httpx2.Client(base_url=self.health, timeout=2.0, trust_env=False, verify=False)
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_INHERITED)}
         self._process = _python(
             "operator",
@@ -146,11 +148,12 @@ class OperatorProcess:
 
     def stop(self, grace: float = 20.0) -> None:
         """End it as Kubernetes does: SIGTERM, and SIGKILL after the grace period."""
+        self._probe.close()
         self._process.stop(grace)
 
     def _is_ready(self) -> bool:
         try:
-            return httpx2.get(f"{self.health}/readyz", timeout=2.0).status_code == httpx2.codes.OK
+            return self._probe.get("/readyz").status_code == httpx2.codes.OK
         except httpx2.TransportError:
             return False
 
