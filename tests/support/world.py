@@ -35,6 +35,7 @@ from mcp_gateway_operator.runtime.events import EventRecorder
 from mcp_gateway_operator.runtime.workers import Workers
 from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind
 from tests.support.memory_cluster import Faults, MemoryApiServer, MemoryCluster
+from tests.support.unseen import Sinks
 from tests.support.virtual_time import EPOCH
 
 T = TypeVar("T")
@@ -116,6 +117,7 @@ class World:
         self.api = MemoryApiServer(wall=lambda: EPOCH + timedelta(seconds=loop.time()))
         self.api.serve(MCPSERVERS, names.KIND)
         self.api.store.create(NAMESPACES, None, {"metadata": {"name": "team-a"}})
+        self.sinks = Sinks(self.api.store)
         self.user = self.api.connect("user")
         self.engine: Engine = (
             Engine(simulator, clock=lambda: EPOCH.timestamp() + loop.time())
@@ -146,7 +148,8 @@ class World:
             config: `OperatorConfig`, where it differs from one gateway and no quotas.
 
         Raises:
-            AssertionError: a part of it ended, or a pass failed in a way that is a bug.
+            AssertionError: a part of it ended, a pass failed in a way that is a bug, or a status or an Event
+                has something in it that nobody sees.
         """
         self._starts += 1
         rng = self._random()
@@ -184,6 +187,7 @@ class World:
             await asyncio.gather(*tasks, return_exceptions=True)
         if self.panics:
             raise self.panics[0]
+        assert not self.sinks.hidden, f"something is shown that nobody sees: {self.sinks.hidden[0]!r}"
 
     def _recorder(self, cluster: MemoryCluster, wall: Callable[[], Any]) -> EventRecorder:
         return EventRecorder(cluster, component="mcp-gateway-operator", instance="test", wall=wall)

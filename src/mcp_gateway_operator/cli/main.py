@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import io
 import os
 import sys
 from types import ModuleType
@@ -12,6 +13,7 @@ from typing import Final, cast
 import click
 
 from mcp_gateway_operator import __version__
+from mcp_gateway_operator.cli.say import say
 
 COMMANDS: Final = {
     "run": "Run the operator against a cluster.",
@@ -122,6 +124,9 @@ def main() -> None:
         click.echo("Aborted!", err=True)
         status = _INTERRUPTED
     except click.ClickException as error:
-        error.show()
+        told = io.StringIO()
+        error.show(file=told)
+        for line in told.getvalue().splitlines():
+            say(line, err=True)
         status = error.exit_code
     sys.exit(status)

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from mcp_gateway_operator.api.problem import Problem
+from mcp_gateway_operator.cli.say import say
 
 _EXAMPLE = """
 \b
@@ -95,7 +96,7 @@ def _check(file: Path) -> Iterator[dict[str, Any]]:
             "namespace": "",
             "name": "",
             "checked": True,
-            "problems": [{"path": "", "message": f"not YAML: {error}"}],
+            "problems": [{"path": "", "message": f"not YAML: {' '.join(str(error).split())}"}],
             "warnings": [],
         }
 
@@ -111,7 +112,7 @@ def _print(rows: list[dict[str, Any]]) -> None:
         for kind, found in (("", row["problems"]), ("warning", row["warnings"])):
             for each in found:
                 parts = (place, title, kind, each["path"], each["message"])
-                click.echo(": ".join(part for part in parts if part))
+                say(": ".join(part for part in parts if part))
     checked = [row for row in rows if row["checked"]]
     bad = sum(1 for row in checked if row["problems"])
     if bad:

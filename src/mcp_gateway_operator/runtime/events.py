@@ -21,6 +21,7 @@ import structlog
 
 from mcp_gateway_operator.runtime.backoff import exponential
 from mcp_gateway_operator.runtime.cluster import EVENTS, ApiError, Cluster, PatchType
+from mcp_gateway_operator.shown import shown
 
 EventType = Literal["Normal", "Warning"]
 
@@ -136,7 +137,7 @@ class EventRecorder:
         if (trouble and trouble.refused and self._now() < trouble.until) or not self._allowed(ref):
             self.dropped += 1
             return
-        event = _Event(ref, type_, reason, message[:MESSAGE], self._wall())
+        event = _Event(ref, type_, reason, shown(message, MESSAGE), self._wall())
         self._waiting.setdefault(ref.namespace, deque()).append(event)
         if sum(map(len, self._waiting.values())) > BUFFER:
             max(self._waiting.values(), key=len).popleft()

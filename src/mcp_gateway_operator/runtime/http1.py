@@ -15,6 +15,7 @@ import h11
 import structlog
 
 from mcp_gateway_operator.runtime.wire import Wire
+from mcp_gateway_operator.shown import shown_lines
 
 MAX_HEAD: Final = 16 * 1024
 """Bytes of a request's head: a token of a ServiceAccount has about 1 KiB, one with many groups ten times."""
@@ -59,9 +60,9 @@ class Answer:
 
     @classmethod
     def text(cls, status: HTTPStatus, text: str, **headers: str) -> Answer:
-        """Return a plain text; underscores in the headers' names stand for dashes."""
+        """Return a plain text, fit for a terminal; underscores in the headers' names stand for dashes."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return cls(status, text.encode(), {"content-type": "text/plain; charset=utf-8", **named})
+        return cls(status, shown_lines(text).encode(), {"content-type": "text/plain; charset=utf-8", **named})
 
 
 Handler = Callable[[Request], Awaitable[Answer]]

@@ -8,6 +8,7 @@ from copy import deepcopy
 from functools import cache
 from typing import Any
 
+import msgspec
 import pytest
 from botocore.awsrequest import AWSResponse, HeadersDict
 from hypothesis import given, settings
@@ -126,6 +127,37 @@ def test_a_status_that_nobody_knows_yet_is_read() -> None:
     """AWS may add states."""
     (row,) = wire().list(json.dumps({"items": [{**ROW, "status": "PONDERING"}]}).encode()).items
     assert row.status == "PONDERING"
+
+
+def halved(value: Any) -> Any:
+    """Return a JSON value with half a character at the end of every text but ids, ARNs and moments."""
+    match value:
+        case dict():
+            kept = ("Id", "At", "Arn", "mode")
+            return {key: each if key.endswith(kept) else halved(each) for key, each in value.items()}
+        case list():
+            return [halved(each) for each in value]
+        case str():
+            return f"{value}\ud83d"
+        case _:
+            return value
+
+
+def test_half_a_character_is_replaced_wherever_it_is() -> None:
+    """JSON can escape what no text that is written may hold."""
+    target = wire().get(json.dumps(halved(FULL)).encode())
+    (row,) = wire().list(json.dumps({"items": [halved(ROW)]}).encode()).items
+    assert target.status_reasons == ("it is slow\ufffd",)
+    assert row.description == "about tools\ufffd"
+    for read_ in (target, row):
+        assert "\\ud83d" not in repr(read_)
+        msgspec.json.encode(read_)
+
+
+@pytest.mark.parametrize("change", [{"targetId": "abc\u202edefg"}, {"gatewayArn": "arn:\x1b[31m"}])
+def test_ids_that_cannot_be_shown_as_they_are_are_refused(change: dict[str, Any]) -> None:
+    """They stand in status, where they are read again."""
+    assert refused(wire().get, json.dumps({**FULL, **change}).encode()).kind is ErrorKind.TRANSIENT
 
 
 def test_a_full_target_is_read() -> None:

@@ -9,9 +9,12 @@ from click.testing import CliRunner
 
 from mcp_gateway_operator.api.crd_manifest import custom_resource_definition
 from mcp_gateway_operator.cli.crd import command as crd
+from mcp_gateway_operator.cli.main import main
 from mcp_gateway_operator.cli.validate import command as validate
+from tests.support.unseen import NASTY, unseen
 from tests.unit.api.test_manifests import GOOD
 
+NASTY_TEXT = "before" + "".join(NASTY) + "after"
 BAD = GOOD.replace("https://", "http://")
 
 
@@ -123,3 +126,36 @@ def test_validate_of_a_version_without_the_group_is_a_mistake_of_ours(tmp_path: 
 def test_help_has_examples() -> None:
     for command in (crd, validate):
         assert "Example" in CliRunner().invoke(command, ["--help"]).output
+
+
+def test_validate_shows_what_a_manifest_hides(tmp_path: Path) -> None:
+    """One line a problem, whatever is in the names of files, objects and fields."""
+    spec = {"endpoint": NASTY_TEXT, "capabilities": [NASTY_TEXT], NASTY_TEXT: NASTY_TEXT}
+    manifest = {
+        "apiVersion": "mcpgateway.bedrock.aws/v1alpha1",
+        "kind": "MCPServer",
+        "metadata": {"name": NASTY_TEXT, "namespace": NASTY_TEXT},
+        "spec": spec,
+    }
+    file = tmp_path / "bidi\u202e\x1b[31m\n.json"
+    file.write_text(json.dumps(manifest))
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("a: \x1b[31m\n- \u202e: [")
+    result = CliRunner().invoke(validate, [str(file), str(broken)])
+    assert result.exit_code == 1
+    lines = result.output.splitlines()
+    assert len(lines) > 2
+    for line in lines:
+        assert not unseen(line)
+        assert line.startswith((str(tmp_path), "2 of 2"))
+
+
+def test_a_usage_error_shows_what_an_argument_hides(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["mcps", "run", "--gateway-id=\x1b[31m\u202e"])
+    with pytest.raises(SystemExit):
+        main()
+    told = capsys.readouterr().err
+    assert "\\u202e" in told
+    assert not any(unseen(line) for line in told.splitlines())

@@ -267,3 +267,12 @@ async def test_many_objects_are_told_of_at_a_time_and_each_in_order() -> None:
     assert asyncio.get_running_loop().time() - began == 24 / (SENDERS - 1)
     for name in "abcdefgh":
         assert [message for about, message in sent if about == name] == ["0", "1", "2"]
+
+
+async def test_nothing_is_hidden_in_a_message_and_its_length_is_that_of_what_is_shown() -> None:
+    world = World()
+    world.recorder.record(REF, "Normal", "Any", "\u202e\n" * 1000)
+    await world.recorder.flush(5)
+    (event,) = world.stored()
+    assert event["message"].startswith("\\u202e\\n\\u202e\\n")
+    assert len(event["message"]) == 1024

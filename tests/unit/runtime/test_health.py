@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from mcp_gateway_operator.runtime.health import Health
+from mcp_gateway_operator.runtime.http1 import Request
 
 
 def make_health(*, failure: str | None) -> Health:
@@ -46,3 +47,9 @@ def test_verbose_lists_the_checks_that_pass() -> None:
 def test_unknown_paths_are_not_found() -> None:
     assert make_health(failure=None).answer("/")[0] == 404
     assert make_health(failure=None).answer("/readyz/nothing")[0] == 404
+
+
+async def test_an_answer_is_fit_for_a_terminal() -> None:
+    """What the API server says may be in it."""
+    answer = await make_health(failure="it says:\x1b[31m\u202e no")(Request("GET", "/readyz"))
+    assert b"[-]caches failed: it says:\\u001b[31m\\u202e no\n" in answer.body

@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from mcp_gateway_operator.shown import shown
+
 GAP: Final = "   "
 """Between two columns, as kubectl has it."""
 LEAST: Final = 16
@@ -23,7 +25,7 @@ def parse(text: str) -> list[list[str]]:
 
 
 def fit(rows: Sequence[Row], width: int, *, flexible: Sequence[int]) -> list[str]:
-    """Return the rows as lines of at most `width` characters.
+    """Return the rows as lines of at most `width` characters, fit to be shown.
 
     Args:
         rows: all of the same length, titles included.
@@ -33,6 +35,7 @@ def fit(rows: Sequence[Row], width: int, *, flexible: Sequence[int]) -> list[str
     """
     if not rows:
         return []
+    rows = [[shown(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     while len(widths) > 1 and _too_wide(widths, width) > sum(_spare(widths, flexible)):
         widths.pop()

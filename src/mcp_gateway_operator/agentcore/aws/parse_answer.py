@@ -1,7 +1,8 @@
 """From the service's answers to the types of `targets.model`.
 
-botocore checks what it sends and believes what it gets: a number arrives where the service model has a text.
-So answers are checked here, once, and what is behind the adapter never meets one of another shape.
+botocore checks what it sends and believes what it gets: a number arrives where the service model has a text,
+and half a character where JSON escapes one. So answers are checked here, once, and what is behind the adapter
+never meets one of another shape, nor a text that cannot be written.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ T = TypeVar("T")
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=2048)]
 """Longer than any member of a summary in the service model, short enough to be kept."""
+
+Id = Annotated[str, msgspec.Meta(min_length=1, max_length=2048, pattern=r"^[!-~]+\Z")]
+"""Letters, digits and signs of ASCII, as in every id and ARN: it is written into status as it is."""
 
 MAX_REASONS: Final = 100
 MAX_REASON: Final = 2048
@@ -44,7 +48,7 @@ class AnswerError(ValueError):
 
 
 class _Summary(msgspec.Struct, rename="camel"):
-    target_id: Text
+    target_id: Id
     name: Text
     status: Text
     created_at: Text
@@ -61,7 +65,7 @@ class _Page(msgspec.Struct, rename="camel"):
 
 
 class _Details(msgspec.Struct, rename="camel"):
-    gateway_arn: Text
+    gateway_arn: Id
     status_reasons: list[str] = []
 
 
@@ -74,12 +78,13 @@ class _Consent(msgspec.Struct, rename="camel"):
 
 
 def check(shape: Shape, value: object, member: str = "the answer") -> None:
-    """Make sure that a parsed answer has the types of its shape in the service model.
+    """Make sure that a parsed answer has the types of its shape in the service model, and whole characters.
 
     Raises:
         AnswerError: it has not.
     """
     inner: list[tuple[Shape, object, str]] = []
+    _make_whole(value)
     match shape.type_name, value:
         case "structure", dict():
             # What a structure lacks may be spelt as null.
@@ -95,6 +100,21 @@ def check(shape: Shape, value: object, member: str = "the answer") -> None:
             raise AnswerError(f"{member} is no {kind}")
     for each in inner:
         check(*each)
+
+
+def _make_whole(value: object) -> None:
+    """Put U+FFFD in the place of each half of a character in the texts of a structure, map or list."""
+    match value:
+        case dict():
+            value |= {key: _whole(each) for key, each in value.items() if isinstance(each, str)}
+        case list():
+            value[:] = [_whole(each) if isinstance(each, str) else each for each in value]
+
+
+def _whole(text: str) -> str:
+    if text.isascii():
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def page(answer: Mapping[str, Any]) -> ListPage:
@@ -172,13 +192,13 @@ def _summary(checked: _Summary) -> TargetSummary:
     synchronized_at = checked.last_synchronized_at
     return TargetSummary(
         target_id=checked.target_id,
-        name=checked.name,
-        status=TargetStatus(checked.status),
+        name=_whole(checked.name),
+        status=TargetStatus(_whole(checked.status)),
         created_at=_moment(checked.created_at),
         updated_at=_moment(checked.updated_at),
-        description=checked.description,
+        description=checked.description and _whole(checked.description),
         resource_priority=checked.resource_priority,
-        listing_mode=sys.intern(mode) if mode else None,
+        listing_mode=sys.intern(_whole(mode)) if mode else None,
         last_synchronized_at=None if synchronized_at is None else _moment(synchronized_at),
     )
 

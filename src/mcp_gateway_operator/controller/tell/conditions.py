@@ -9,13 +9,14 @@ import msgspec
 
 from mcp_gateway_operator.api.names import ConditionType, Reason
 from mcp_gateway_operator.api.types import Condition, MCPServer
+from mcp_gateway_operator.shown import shown
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.known import State
 from mcp_gateway_operator.targets.rules import stray_note, uses_grant
 from mcp_gateway_operator.targets.shape import FAILED, PENDING_AUTH
 
 MAX_MESSAGE = 4096
-"""Characters of a message; the CRD would take 32768."""
+"""Characters of a message as it is shown; the CRD would take 32768."""
 
 _BY_CHOICE = frozenset({Reason.PAUSED, Reason.OBSERVED})
 """What waits for a user by the user's own choice: nothing is in progress, and nothing is wrong."""
@@ -118,7 +119,7 @@ _SYNCED = {
 
 def conditions_of(obj: MCPServer, verdict: Verdict, wall: datetime) -> tuple[Condition, ...]:
     """Return the conditions; lastTransitionTime moves only when a status does, others' are kept."""
-    message = verdict.message[:MAX_MESSAGE]
+    message = verdict.message
     synced = verdict.synced
     rows = (
         (ConditionType.READY, verdict.ready, verdict.reason, message),
@@ -158,7 +159,7 @@ def _condition(
         observed_generation=obj.metadata.generation,
         last_transition_time=before.last_transition_time if before is not None and same else stamp(wall),
         reason=reason,
-        message=message,
+        message=shown(message, MAX_MESSAGE),
     )
 
 

@@ -23,6 +23,7 @@ from mcp_gateway_operator.controller.tell.conditions import (
     with_authorized,
 )
 from mcp_gateway_operator.controller.tell.served_fields import keep_served
+from mcp_gateway_operator.shown import shown, shown_all
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.known import Record, State
 from mcp_gateway_operator.targets.rules import asks_person, classify, objection
@@ -50,13 +51,22 @@ def status_of(state: State, wait: act.Wait, *, wall: datetime) -> MCPServerStatu
         new = keep_served(new, served)
     if _without_stamps(new) == _without_stamps(old):
         return None
+    # What holds text of others is news only if it reads differently. Most statuses end above, at less cost.
+    new = fit_to_show(new)
+    if _without_stamps(new) == _without_stamps(old):
+        return None
     row = state.recorded
     stamped = msgspec.structs.replace(
         new,
         last_synchronized=stamp(wall),
         observed=_observed(state) if row else old.observed,
     )
-    return stamped if served is None else keep_served(stamped, served)
+    return fit_to_show(stamped if served is None else keep_served(stamped, served))
+
+
+def fit_to_show(status: MCPServerStatus) -> MCPServerStatus:
+    """Return a status in which nothing is hidden: the one border over which texts enter it."""
+    return msgspec.convert(shown_all(msgspec.to_builtins(status)), MCPServerStatus)
 
 
 def _observed(state: State) -> ObservedState:
@@ -79,7 +89,7 @@ def with_record(
         reason=Reason.CREATING,
         message=f"Target {record.target_id} is recorded; its state follows.",
     )
-    return msgspec.structs.replace(
+    status = msgspec.structs.replace(
         obj.status,
         target_id=record.target_id,
         recorded_for=obj.metadata.uid,
@@ -90,6 +100,7 @@ def with_record(
         observed_generation=obj.metadata.generation,
         conditions=conditions_of(obj, verdict, wall),
     )
+    return fit_to_show(status)
 
 
 def entries_of(records: Iterable[Record]) -> tuple[MoveEntry, ...]:
@@ -150,7 +161,9 @@ def _target_fields(state: State, wait: act.Wait, wall: datetime) -> dict[str, ob
         fields["tools_synchronized_at"] = stamp(instant(summary.last_synchronized_at))
     details = memory.details
     if details is not None and details.fingerprint == row.fingerprint:
-        fields["status_reasons"] = tuple(reason[:MAX_REASON] for reason in details.reasons[:MAX_REASONS])
+        fields["status_reasons"] = tuple(
+            shown(reason, MAX_REASON) for reason in details.reasons[:MAX_REASONS]
+        )
     if summary.status in PENDING_AUTH and memory.consent.shown is not None:
         fields["authorization_url"] = memory.consent.shown.url
         fields["authorization_expires"] = stamp(memory.consent.shown.expires)

@@ -71,3 +71,8 @@ def test_no_line_is_wider_than_the_terminal(rows: list[list[str]], width: int, f
     lines = tables.fit(rows, width, flexible=columns)
     assert len(lines) == len(rows)
     assert all(len(line) <= width for line in lines)
+
+
+def test_what_nobody_sees_is_written_out() -> None:
+    (line,) = tables.fit([["a\nb", "\x1b[31mred\u202e"]], 80, flexible=[])
+    assert line == "a\\nb   \\u001b[31mred\\u202e"

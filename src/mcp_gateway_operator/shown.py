@@ -1,0 +1,86 @@
+r"""Text of others, made fit to be shown: in a status, an Event, a log line or on a terminal.
+
+A spec, AWS's reasons and the API server's messages may hold what a reader does not see and a terminal obeys:
+escape sequences, line breaks that fake a line, marks that turn the order of what follows, letters without
+width. Such a character is written as an escape, `\u202e`, where it enters something that is shown, and stays
+what it is where it is data.
+
+What stays: letters, digits, punctuation, symbols and blanks of all scripts, those that run from right to left
+included, and the accents on them. What does not: control and format characters (emoji that are joined of
+several come apart), line and paragraph separators, halves of characters, private and unassigned ones, letters
+that are blank, and more than a few accents on one letter.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Any, Final
+
+MAX_ACCENTS: Final = 4
+"""One on the other; no language stacks more."""
+_SHORT: Final = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
+_BLANK: Final = frozenset(
+    map(
+        chr,
+        (
+            # What Unicode calls default-ignorable, and Python calls printable.
+            *(0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x3164, 0xFFA0),
+            *range(0x180B, 0x1810),
+            *range(0xFE00, 0xFE10),
+            *range(0xE0100, 0xE01F0),
+            # A braille cell without dots.
+            0x2800,
+        ),
+    )
+)
+
+
+def shown(text: str, limit: int | None = None) -> str:
+    r"""Return a text on one line of which a reader sees every character.
+
+    Escapes are those of JSON (`\n`, `\u202e`, two of them for a character beyond U+FFFF), so that a JSON text
+    keeps its meaning. A text that is shown twice is the same as shown once.
+
+    Args:
+        text: of any length; the time taken grows with it, or with `limit`.
+        limit: characters of the result; what is cut ends with an ellipsis.
+    """
+    given = text if limit is None else text[: limit + 1]
+    if not (given.isascii() and given.isprintable()):
+        given = _escaped(given)
+    return given if limit is None or len(given) <= limit else given[: limit - 1] + "…"
+
+
+def shown_lines(text: str) -> str:
+    """Return a text of several lines, each as `shown` returns it."""
+    return "\n".join(map(shown, text.split("\n")))
+
+
+def shown_all(value: object) -> Any:
+    """Return a JSON value in which all texts are as `shown` returns them, names of fields included."""
+    match value:
+        case str():
+            return shown(value)
+        case dict():
+            return {shown(str(name)): shown_all(each) for name, each in value.items()}
+        case list() | tuple():
+            return [shown_all(each) for each in value]
+        case _:
+            return value
+
+
+def _escaped(text: str) -> str:
+    parts: list[str] = []
+    accents = 0
+    for character in text:
+        accents = accents + 1 if unicodedata.combining(character) else 0
+        fine = accents <= MAX_ACCENTS and (character.isprintable() or unicodedata.category(character) == "Zs")
+        parts.append(character if fine and character not in _BLANK else _escape(character))
+    return "".join(parts)
+
+
+def _escape(character: str) -> str:
+    if character in _SHORT:
+        return _SHORT[character]
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
