@@ -41,6 +41,7 @@ from mcp_gateway_operator.runtime.health import Health
 from mcp_gateway_operator.runtime.http import BindAddress, HttpServer, Server, ServerError
 from mcp_gateway_operator.runtime.identity import Identity
 from mcp_gateway_operator.runtime.lease import Lease
+from mcp_gateway_operator.runtime.log_output import Rate
 from mcp_gateway_operator.runtime.manager import Manager, Parts
 from mcp_gateway_operator.runtime.transport import KubeCluster, connect
 from mcp_gateway_operator.runtime.workers import Workers
@@ -96,12 +97,14 @@ class ProcessOptions(msgspec.Struct, frozen=True, kw_only=True):
     zap_devel: bool
     zap_stacktrace_level: str
     zap_time_encoding: Literal["epoch", "millis", "nano", "iso8601", "rfc3339", "rfc3339nano"]
+    log_rate: str
 
     def __post_init__(self) -> None:
         for address in (self.health_probe_bind_address, self.metrics_bind_address):
             BindAddress.parse(address)
         for level in filter(None, (self.zap_log_level, self.zap_stacktrace_level)):
             logs.parse_level(level)
+        Rate.parse(self.log_rate)
         assert self.call_seconds
 
     @property
@@ -113,18 +116,23 @@ class ProcessOptions(msgspec.Struct, frozen=True, kw_only=True):
             retry_period=self.leader_elect_retry_period,
         )
 
-    def configure_logs(self) -> None:
-        """Set the logs up as the zap flags say."""
-        logs.configure(
-            encoder=self.zap_encoder or ("console" if self.zap_devel else "json"),
+    def configure_logs(self) -> logs.Report:
+        """Set the logs up as the flags say; return what tells of lines that are not in them."""
+        return logs.configure(
+            encoder=self.zap_encoder or ("console" if self.zap_devel else None),
             level=self.zap_log_level or ("debug" if self.zap_devel else "info"),
             stacktrace_level=self.zap_stacktrace_level or ("warn" if self.zap_devel else "error"),
             time_encoding=self.zap_time_encoding,
+            rate=Rate.parse(self.log_rate),
         )
 
 
-async def run_operator(options: ProcessOptions) -> int:
+async def run_operator(options: ProcessOptions, report: logs.Report) -> int:
     """Run the operator to its end and return the exit status.
+
+    Args:
+        options: all flags.
+        report: tells of lines that are not in the log.
 
     Raises:
         StartupError: no cluster, no Region, or the API server does not answer.
@@ -160,11 +168,12 @@ async def run_operator(options: ProcessOptions) -> int:
         servers = _metrics_servers(metrics, operator, cluster, lease)
         manager = Manager(_parts(options, operator, lease, events, servers, metrics))
         _say_hello(options, region)
-        explain = asyncio.create_task(explain_troubles(operator.informer))
+        beside = [asyncio.create_task(each) for each in (explain_troubles(operator.informer), report.run())]
         try:
             return await manager.run()
         finally:
-            explain.cancel()
+            for task in beside:
+                task.cancel()
 
 
 def _metrics_servers(

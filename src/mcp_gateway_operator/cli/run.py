@@ -86,7 +86,7 @@ log = structlog.get_logger(__name__)
     "--zap-encoder",
     type=click.Choice(["json", "console"]),
     default=None,
-    help="One JSON object a line, or lines for people [default: json].",
+    help="One JSON object a line, or lines for people [default: these on a terminal].",
 )
 @switch("--zap-devel", default=False, help="Console lines, debug level, tracebacks from warnings on.")
 @option("--zap-stacktrace-level", default="", help="From which level on tracebacks are printed.")
@@ -96,8 +96,14 @@ log = structlog.get_logger(__name__)
     default="rfc3339",
     help="Form of the timestamps.",
 )
+@option(
+    "--log-rate",
+    default="100:1000",
+    metavar="RATE",
+    help="Log lines a second and at once, and as many warnings and errors; or unlimited.",
+)
 def command(aws_quotas: Quotas, **flags: Any) -> None:
-    """Run the operator until SIGTERM.
+    """Run the operator until SIGTERM, SIGINT or SIGHUP.
 
     Every flag is also an environment variable: --drift-interval is MCPS_DRIFT_INTERVAL. AWS credentials and
     AWS_ENDPOINT_URL are found as every AWS SDK does.
@@ -108,9 +114,9 @@ def command(aws_quotas: Quotas, **flags: Any) -> None:
         options = ProcessOptions(aws_quotas=aws_quotas, **flags)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    options.configure_logs()
+    report = options.configure_logs()
     try:
-        status = asyncio.run(run_operator(options))
+        status = asyncio.run(run_operator(options, report))
     except StartupError as error:
         log.error(str(error))  # noqa: TRY400  -- the sentence is for the user, who needs no traceback
         raise SystemExit(1) from error

@@ -110,6 +110,10 @@ class Site:
     flags: tuple[str, ...] = ()
     processes: list[OperatorProcess] = field(default_factory=list)
 
+    def home(self) -> Path:
+        """Return the directory of the next process, which may put its log there."""
+        return self.directory / f"operator-{len(self.processes)}"
+
     def start(
         self,
         *flags: str,
@@ -119,8 +123,8 @@ class Site:
         environment: Mapping[str, str] | None = None,
     ) -> OperatorProcess:
         """Start an operator for this namespace; `flags` replace those given to every one."""
-        home = self.directory / f"operator-{len(self.processes)}"
-        home.mkdir()
+        home = self.home()
+        home.mkdir(exist_ok=True)
         process = OperatorProcess(
             home,
             kubeconfig=kubeconfig or self.kubeconfig,

@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 
 from mcp_gateway_operator.cli import main, run
 from mcp_gateway_operator.cli.process import ProcessOptions
+from mcp_gateway_operator.runtime.logs import Report
 
 
 @dataclass
@@ -38,7 +39,7 @@ def call_run(monkeypatch: pytest.MonkeyPatch) -> CallRun:
             monkeypatch.delenv(name)
     taken: list[ProcessOptions] = []
 
-    async def note(options: ProcessOptions) -> int:
+    async def note(options: ProcessOptions, _report: Report) -> int:
         taken.append(options)
         return 0
 

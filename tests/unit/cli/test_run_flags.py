@@ -45,6 +45,7 @@ VALUES: list[tuple[str, str, Any]] = [
     ("watch-namespaces", "a, b,,c", ("a", "b", "c")),
     ("kubeconfig", "/k/config", "/k/config"),
     ("context", "prod", "prod"),
+    ("log-rate", "50:200", "50:200"),
 ]
 SWITCHES = {
     "leader-elect": False,
@@ -60,6 +61,7 @@ WRONG: list[tuple[str, str]] = [
         "'my-gateway-abcde12345'",
     ),
     ("--gateway-id=my gateway", "is not a gateway id such as"),
+    ("--log-rate=fast", "100:1000"),
     ("--drift-interval=60", "60"),
     ("--drift-interval=soon", "soon"),
     ("--drift-interval=0s", "not above zero"),
