@@ -27,7 +27,7 @@ from mcp_gateway_operator.runtime.workers import Workers
 
 K = TypeVar("K", bound=Hashable)
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 CLOSING_SHARE = 0.4
 """Of the grace period: kept for hook, events and lease after the workers were given the rest."""
 
@@ -89,12 +89,15 @@ class Manager(Generic[K]):
     async def run(self) -> int:
         """Run to the end; return the process's exit status: 0 after a signal, 1 after a loss or a failure."""
         loop = asyncio.get_running_loop()
-        for number in SIGNALS:
+        # A process that was started to outlive its terminal (nohup) does.
+        outlives = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        signals = [number for number in SIGNALS if number != signal.SIGHUP or not outlives]
+        for number in signals:
             loop.add_signal_handler(number, self._on_signal, number)
         try:
             return await self._run()
         finally:
-            for number in SIGNALS:
+            for number in signals:
                 loop.remove_signal_handler(number)
 
     async def _run(self) -> int:
@@ -166,6 +169,9 @@ class Manager(Generic[K]):
 
     def _on_signal(self, number: int) -> None:
         if self._stop.is_set():
+            if number == signal.SIGHUP:
+                # Both the system and the shell send it when a terminal closes.
+                return
             log.warning("second signal: exiting at once", signal=signal.Signals(number).name)
             self._exit_now(128 + number)
         log.info("stopping", signal=signal.Signals(number).name)

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import httpx2
+import pytest
 
 from agentcore_simulator import Settings
 from agentcore_simulator.settings import Durations
@@ -83,13 +84,14 @@ def test_what_changed_while_no_operator_ran_is_made_good(site: Site) -> None:
     }
 
 
-def test_sigterm_ends_cleanly_and_gives_the_lease_up(site: Site) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_cleanly_and_gives_the_lease_up(site: Site, number: signal.Signals) -> None:
     process = site.start()
     site.create()
     site.until_ready()
     assert _holder(site)
     began = time.monotonic()
-    os.kill(process.pid, signal.SIGTERM)
+    os.kill(process.pid, number)
     assert process.wait(AT_ONCE)
     assert time.monotonic() - began < 10, "with nothing in flight there is nothing to wait for"
     assert process.returncode == 0

@@ -8,6 +8,7 @@ from collections.abc import MutableMapping
 from typing import Any
 
 import msgspec
+import pytest
 
 from mcp_gateway_operator.runtime.cluster import EVENTS, LEASES, ApiError
 from mcp_gateway_operator.runtime.events import EventRecorder, ObjectRef
@@ -97,12 +98,13 @@ async def test_it_leads_prepares_and_works() -> None:
     assert await process.task == 0
 
 
-async def test_sigterm_finishes_what_was_begun_and_releases_the_lease_last() -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+async def test_a_signal_finishes_what_was_begun_and_releases_the_lease_last(number: signal.Signals) -> None:
     server = make_server()
     process = Process(server, seconds=8.0)
     await process.manager.leading.wait()
     await asyncio.sleep(1)
-    os.kill(os.getpid(), signal.SIGTERM)
+    os.kill(os.getpid(), number)
     await asyncio.sleep(1)
     assert process.parts.health.ready() == "shutdown: stopping"
     server.store.create(THINGS, "default", thing("late"))
@@ -148,6 +150,34 @@ async def test_a_second_signal_exits_at_once() -> None:
     await asyncio.sleep(0.1)
     assert process.exits == [130]
     await process.task
+
+
+async def test_a_terminal_that_closes_may_say_so_twice() -> None:
+    process = Process(make_server(), seconds=8.0)
+    await process.manager.leading.wait()
+    await asyncio.sleep(1)
+    os.kill(os.getpid(), signal.SIGHUP)
+    await asyncio.sleep(0.1)
+    os.kill(os.getpid(), signal.SIGHUP)
+    assert await process.task == 0
+    assert process.exits == []
+    assert process.finished == [("default", "a")]
+
+
+async def test_the_end_of_a_terminal_is_ignored_where_it_was_before() -> None:
+    """As under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        process = Process(make_server())
+        await process.manager.leading.wait()
+        os.kill(os.getpid(), signal.SIGHUP)
+        await asyncio.sleep(1)
+        assert process.parts.health.ready() is None
+        process.manager.stop()
+        assert await process.task == 0
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 async def test_a_standby_is_ready_and_takes_over_when_the_leader_ends() -> None:
