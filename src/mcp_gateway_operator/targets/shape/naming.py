@@ -18,7 +18,8 @@ MAX_DESCRIPTION: Final = 200
 
 MAX_ALPHANUMERICS: Final = 100
 _DASHES: Final = re.compile(r"[.-]+")
-_MARKER: Final = re.compile(r"\s*\[mcps ([a-z2-7]{6})/([a-z2-7]{12})\]")
+# From the beginning of white space only: tried from each blank of a long run, it would be quadratic.
+_MARKER: Final = re.compile(r"(?<!\s)\s*\[mcps ([a-z2-7]{6})/([a-z2-7]{12})\]")
 
 
 def _code(text: str, length: int) -> str:
