@@ -193,11 +193,21 @@ class MemoryCluster:
         self._continue: dict[str, tuple[int, str, list[bytes]]] = {}
 
     async def list(
-        self, resource: Resource, *, namespace: str | None = None, limit: int = 500, continue_token: str = ""
+        self,
+        resource: Resource,
+        *,
+        namespace: str | None = None,
+        name: str = "",
+        limit: int = 500,
+        continue_token: str = "",
     ) -> Page:
         """Return one page of a consistent list."""
         return await self._perform(
-            "list", resource, namespace, act=lambda: self._page(resource, namespace, limit, continue_token)
+            "list",
+            resource,
+            namespace,
+            name,
+            act=lambda: self._page(resource, namespace, name, limit, continue_token),
         )
 
     async def get(self, resource: Resource, namespace: str | None, name: str) -> bytes:
@@ -328,14 +338,15 @@ class MemoryCluster:
             raise copy.copy(stream.error)
         return late or stream.ended or stream.resource not in self.server.store.kinds
 
-    def _page(self, resource: Resource, namespace: str | None, limit: int, token: str) -> Page:
+    def _page(self, resource: Resource, namespace: str | None, name: str, limit: int, token: str) -> Page:
         store = self.server.store
         if token:
             revision, _, rest = self._continue.pop(token, (-1, "", []))
             if revision < store.compacted:
                 raise ApiError(410, "Expired", "The provided continue parameter is too old")
         else:
-            revision, rest = store.revision, [body for _, body in store.select(resource, namespace)]
+            selected = store.select(resource, namespace)
+            revision, rest = store.revision, [body for key, body in selected if name in ("", key[1])]
         page, rest = (rest[:limit], rest[limit:]) if limit else (rest, [])
         token = ""
         if rest:

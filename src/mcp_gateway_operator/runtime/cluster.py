@@ -157,9 +157,18 @@ class Cluster(Protocol):
     """An API server. Every method raises `ApiError` and nothing else (cancellation aside); none retries."""
 
     async def list(
-        self, resource: Resource, *, namespace: str | None = None, limit: int = 500, continue_token: str = ""
+        self,
+        resource: Resource,
+        *,
+        namespace: str | None = None,
+        name: str = "",
+        limit: int = 500,
+        continue_token: str = "",
     ) -> Page:
-        """Return one page of a consistent list (unset resourceVersion); a `limit` of 0 means no pages."""
+        """Return one page of a consistent list (unset resourceVersion); a `limit` of 0 means no pages.
+
+        With a name the list has only objects of that name, and RBAC may allow it for that name alone.
+        """
 
     def watch(
         self, resource: Resource, *, namespace: str | None = None, resource_version: str, timeout: float

@@ -21,20 +21,35 @@ KEEP = 32
 
 
 class Identity:
-    """The name of this process and what it can prove about others.
+    """The name of this process.
 
     Args:
         environment: the process's environment variables.
-        lock_file: a file that all processes on this host which compete for the same Lease use; None for no
-            proof.
+
+    Attributes:
+        name: the pod's, else one that no other process has had.
+        in_pod: whether it is the pod's, so that a restarted container has it, too.
     """
 
-    def __init__(self, environment: Mapping[str, str], lock_file: Path | None = None) -> None:
+    def __init__(self, environment: Mapping[str, str]) -> None:
         host = socket.gethostname()
-        in_pod = "KUBERNETES_SERVICE_HOST" in environment
-        pod = environment.get("POD_NAME") or (environment.get("HOSTNAME", host) if in_pod else "")
+        in_cluster = "KUBERNETES_SERVICE_HOST" in environment
+        pod = environment.get("POD_NAME") or (environment.get("HOSTNAME", host) if in_cluster else "")
+        self.in_pod = bool(pod)
         self.name = pod or f"{host}_{secrets.token_hex(8)}"
-        self._file = None if pod else lock_file
+
+
+class DeathProof:
+    """What a process can prove about those that competed for one Lease before it, on the same host.
+
+    Args:
+        lock_file: a file that all processes on this host which compete for that Lease use.
+        name: this process in that Lease.
+    """
+
+    def __init__(self, lock_file: Path, name: str) -> None:
+        self.name = name
+        self._file: Path | None = lock_file
         self._descriptor: int | None = None
         self._dead: frozenset[str] = frozenset()
         self._lock()

@@ -9,16 +9,15 @@ may begin only while the lease outlives it (`may_begin`), so the lease has to be
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
-
-import msgspec
-import structlog
 
 from mcp_gateway_operator.runtime.backoff import Jitter, default_jitter
 from mcp_gateway_operator.runtime.cluster import LEASES, ApiError, Cluster
+from mcp_gateway_operator.runtime.lease_record import Metadata, Record, Sight, Spec, decode, shown
+from mcp_gateway_operator.runtime.term import Term
 
 REQUEST_TIMEOUT = 10.0
 """Seconds for one request at most. An API server that hangs must leave time for more tries before the renew
@@ -31,7 +30,7 @@ given its whole duration, so what passes between two looks adds to a take-over."
 LONGEST = 2**31 - 1
 """Seconds: the API keeps the duration in 32 bits."""
 
-log = structlog.get_logger(__name__)
+_NO_ANSWER = "the API server did not answer in time"
 
 
 class LeaseLost(Exception):  # noqa: N818  -- an event that ends the process; the name says which
@@ -39,27 +38,15 @@ class LeaseLost(Exception):  # noqa: N818  -- an event that ends the process; th
 
 
 class LeaseForbidden(Exception):  # noqa: N818  -- as LeaseLost
-    """The RBAC of the cluster does not let this process take the Lease."""
+    """The cluster does not let this process take the Lease.
 
+    Attributes:
+        terminating: nor anybody else, for its namespace is being deleted.
+    """
 
-class _Spec(msgspec.Struct, rename="camel"):
-    holder_identity: str | None = None
-    lease_duration_seconds: int | None = None
-    acquire_time: str | None = None
-    renew_time: str | None = None
-    lease_transitions: int | None = None
-
-
-class _Lease(msgspec.Struct):
-    metadata: dict[str, Any]
-    spec: _Spec = msgspec.field(default_factory=_Spec)
-
-    @property
-    def version(self) -> str:
-        return str(self.metadata["resourceVersion"])
-
-
-_decode = msgspec.json.Decoder(_Lease).decode
+    def __init__(self, message: str, *, terminating: bool = False) -> None:
+        super().__init__(message)
+        self.terminating = terminating
 
 
 def spare(duration: float, retry_period: float) -> float:
@@ -74,7 +61,7 @@ def spare(duration: float, retry_period: float) -> float:
     return duration - retry_period - RENEWAL_SECONDS
 
 
-class Lease:
+class Lease(Term):
     """One named Lease, held by at most one process.
 
     Args:
@@ -87,7 +74,12 @@ class Lease:
         retry_period: seconds between two renewals, and the most between two looks at another's lease.
         call_seconds: how long something that the holder begins may take; no more than `spare`.
         wall: the clock for the stamps that people read.
+        clock: seconds that also count while the machine sleeps, and never run backwards; the event loop's
+            when None.
         jitter: spreads the looks of several standbys.
+        strict: a lease that ran out, or was deleted, is lost, also when nobody else took it meanwhile:
+            somebody may have looked and found it free.
+        on_wait: told of each holder that is waited for; a line in the log when None.
         predecessor_dead: whether the process with that identity is known to have ended.
     """
 
@@ -103,7 +95,10 @@ class Lease:
         renew_deadline: float = 40.0,
         retry_period: float = 5.0,
         call_seconds: float = 0.0,
+        clock: Callable[[], float] | None = None,
         jitter: Jitter | None = None,
+        strict: bool = False,
+        on_wait: Callable[[str], None] | None = None,
         predecessor_dead: Callable[[str], bool] = lambda _: False,
     ) -> None:
         if not retry_period < renew_deadline < duration:
@@ -113,92 +108,75 @@ class Lease:
             )
         if call_seconds > spare(duration, retry_period) or duration > LONGEST:
             raise ValueError(f"A lease of {duration:g} s does not fit calls of {call_seconds:g} s.")
+        super().__init__(
+            duration=duration,
+            call_seconds=call_seconds,
+            clock=clock or asyncio.get_running_loop().time,
+            what={"lease": f"{namespace}/{name}", "identity": identity},
+        )
         self._cluster = cluster
         self._namespace = namespace
         self._name = name
         self.identity = identity
-        self._duration = duration
         self._renew_deadline = renew_deadline
         self._retry_period = retry_period
         self._request_timeout = min(REQUEST_TIMEOUT, renew_deadline / 2)
-        self._call_seconds = call_seconds
         self._wall = wall
+        self._strict = strict
         self._jitter = jitter or default_jitter()
         self._predecessor_dead = predecessor_dead
-        self._clock: Callable[[], float] = lambda: float("inf")
-        self._good_until = float("-inf")
-        self._held: _Lease | None = None
-        self._seen: tuple[str, float] = ("", 0.0)
-        self._free_at = 0.0
-        self._waived = False
-        self._retired = False
-        self._shut_since = 0.0
-        self._told_shut = False
+        self._held: Record | None = None
+        self._sight = Sight()
         self.trouble: str | None = None
         """Why the latest try to take the lease failed; None while it is held, or another's."""
-        self._log = log.bind(lease=f"{namespace}/{name}", identity=identity)
+        self.homeless = False
+        """Whether that was because its namespace does not exist."""
+        self._on_wait = on_wait or (lambda holder: self._log.info("waiting for the lease", holder=holder))
 
     @property
-    def held(self) -> bool:
-        """Whether this process holds the lease now, or works without one."""
-        return self.valid_for(0.0)
+    def place(self) -> tuple[str, str]:
+        """Namespace and name."""
+        return self._namespace, self._name
 
-    def valid_for(self, seconds: float) -> bool:
-        """Return whether the lease outlives the next `seconds`. Callable from any thread."""
-        return self._waived or self._clock() + seconds < self._good_until
-
-    def may_begin(self) -> bool:
-        """Return whether a call may begin now: the lease outlives it. Callable from any thread."""
-        return not self._retired and self.valid_for(self._call_seconds)
-
-    @property
-    def shut_for(self) -> float:
-        """For how many seconds the lease has been held and yet no call may begin; 0 while one may.
-
-        Renewals that fail or take too long do that.
-        """
-        if self._waived or self._retired or not self.held:
-            return 0.0
-        return max(0.0, self._clock() - self._shut_since)
-
-    def retire(self) -> None:
-        """Let nothing begin any more; the lease is held until `release`, so that what has begun can end."""
-        self._retired = True
-
-    def waive(self) -> None:
-        """Work without the lease: the caller found that it cannot be had and goes on all the same."""
-        self._waived = True
-
-    async def acquire(self) -> None:
+    async def acquire(self, *, when: asyncio.Event | None = None) -> None:
         """Return when this process holds the lease.
 
         A free lease, one of ours and one of a process known to be dead are taken at once; another one when it
         has not been renewed for its own duration. Errors are retried for ever.
 
+        Args:
+            when: until this is set the lease is looked at and not taken, so that no time is lost then.
+
         Raises:
             LeaseForbidden: RBAC refuses; nothing but a change of the cluster's roles helps.
         """
-        self._clock = asyncio.get_running_loop().time
         told = ""
         while True:
-            try:
-                holder = await self._try_to_take()
-            except (ApiError, TimeoutError) as error:
-                if isinstance(error, ApiError) and error.forbidden:
-                    raise LeaseForbidden(str(error)) from error
-                if not _is_race(error):
-                    self.trouble = str(error) or "the API server did not answer in time"
-                    self._log.warning("the lease could not be read or taken", error=self.trouble)
-                holder = None
-            else:
-                self.trouble = None
-                if not holder:
-                    self._log.info("lease acquired")
-                    return
-            if holder and holder != told:
-                self._log.info("waiting for the lease", holder=holder)
+            wanted = when is None or when.is_set()
+            holder = await self._attempt(take=wanted)
+            if holder is None:
+                return
+            if holder and wanted and holder != told:
+                self._on_wait(holder)
                 told = holder
-            await asyncio.sleep(self._until_next_look(holder))
+            pause = self._until_next_look(holder)
+            if when is None or wanted:
+                await asyncio.sleep(pause)
+                continue
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await when.wait()
+
+    async def reconsider(self) -> str:
+        """Try to take a lease that was waived; return who else holds it, "" when it is held from now on.
+
+        Raises:
+            LeaseForbidden: it still cannot be had.
+        """
+        holder = await self._attempt(take=True)
+        if holder is None:
+            self.demand()
+        return holder or ""
 
     async def renew(self) -> None:
         """Renew until the lease is lost.
@@ -206,22 +184,24 @@ class Lease:
         Raises:
             LeaseLost: another process holds it, or no renewal succeeded before the deadline.
         """
-        if self._waived:
+        if self.waived:
             await asyncio.get_running_loop().create_future()
-        loop = asyncio.get_running_loop()
-        began = loop.time()
+        began = self._clock()
         while True:
             # From beginning to beginning: what one renewal took does not also put off the next.
-            await asyncio.sleep(max(0.0, began + self._retry_period - loop.time()))
-            began = loop.time()
+            await asyncio.sleep(max(0.0, began + self._retry_period - self._clock()))
+            began = self._clock()
             deadline = self._good_until - self._duration + self._renew_deadline
             try:
                 async with asyncio.timeout(max(1.0, min(self._request_timeout, deadline - began))):
                     await self._renew_once()
             except (ApiError, TimeoutError) as error:
-                reason = str(error) or "the API server did not answer in time"
-                if loop.time() >= deadline:
-                    self._good_until = float("-inf")
+                if _is_last(error):
+                    raise LeaseForbidden(str(error), terminating=True) from error
+                reason = str(error) or _NO_ANSWER
+                if self._clock() >= deadline:
+                    self._held = None
+                    self._end()
                     raise LeaseLost(
                         f"The lease {self._namespace}/{self._name} could not be renewed for "
                         f"{self._renew_deadline:g} s: {reason}."
@@ -232,121 +212,133 @@ class Lease:
     async def release(self) -> None:
         """Give the lease up so that another process can take it at once; failures are logged only."""
         held, self._held = self._held, None
-        self._good_until = float("-inf")
+        self._end()
         if held is None:
             return
-        held.spec.holder_identity = ""
-        held.spec.lease_duration_seconds = 1
-        held.spec.renew_time = self._stamp()
         try:
             async with asyncio.timeout(self._request_timeout):
-                await self._cluster.replace(LEASES, self._namespace, self._name, held)
+                await self._give_up(held)
         except (ApiError, TimeoutError) as error:
             self._log.warning("the lease could not be released; it runs out", error=str(error) or "timeout")
         else:
             self._log.info("lease released")
 
-    async def _try_to_take(self) -> str:
-        """Take the lease if it may be taken, else return its holder."""
-        async with asyncio.timeout(self._request_timeout):
-            try:
-                lease = _decode(await self._cluster.get(LEASES, self._namespace, self._name))
-            except ApiError as error:
-                if not error.not_found:
-                    raise
-                body = {
-                    "apiVersion": "coordination.k8s.io/v1",
-                    "kind": "Lease",
-                    "metadata": {"name": self._name, "namespace": self._namespace},
-                    "spec": self._spec(transitions=0),
-                }
-                sent = self._clock()
-                self._take_over(_decode(await self._cluster.create(LEASES, self._namespace, body)), sent)
-                return ""
-            holder = lease.spec.holder_identity or ""
-            if not self._is_free(lease, holder):
-                return holder
-            transitions = (lease.spec.lease_transitions or 0) + (holder != self.identity)
-            sent = self._clock()
-            lease.spec = self._spec(transitions=transitions)
-            answer = await self._cluster.replace(LEASES, self._namespace, self._name, lease)
-            self._take_over(_decode(answer), sent)
-            return ""
+    async def _give_up(self, held: Record) -> None:
+        spec = self._spec(held.spec)
+        spec.holder_identity, spec.lease_duration_seconds = "", 1
+        try:
+            await self._cluster.replace(LEASES, *self.place, Record(held.metadata, spec))
+        except ApiError as error:
+            if not error.conflict:
+                raise
+            # A renewal was under way and is stored; its answer was not waited for.
+            current = await self._read()
+            if current is not None and current.holder == self.identity:
+                await self._cluster.replace(LEASES, *self.place, Record(current.metadata, spec))
 
-    def _until_next_look(self, holder: str | None) -> float:
+    async def _attempt(self, *, take: bool) -> str | None:
+        """Take the lease if it may be taken; return None when it was, else its holder or "".
+
+        Raises:
+            LeaseForbidden: RBAC refuses.
+        """
+        try:
+            async with asyncio.timeout(self._request_timeout):
+                holder = await self._try_to_take() if take else await self._look()
+        except (ApiError, TimeoutError) as error:
+            if isinstance(error, ApiError) and error.forbidden:
+                raise LeaseForbidden(str(error), terminating=_is_last(error)) from error
+            if not _is_race(error):
+                before, self.trouble = self.trouble, str(error) or _NO_ANSWER
+                self.homeless = isinstance(error, ApiError) and error.not_found
+                if before != self.trouble:
+                    self._log.warning("the lease could not be read or taken", error=self.trouble)
+            return ""
+        self.trouble, self.homeless = None, False
+        if holder is None:
+            self._log.info("lease acquired")
+        return holder
+
+    async def _look(self) -> str:
+        """Return the holder, without taking the lease."""
+        record = await self._read()
+        return "" if record is None or self._is_free(record) else record.holder
+
+    async def _read(self) -> Record | None:
+        try:
+            return decode(await self._cluster.get(LEASES, self._namespace, self._name))
+        except ApiError as error:
+            if error.not_found:
+                return None
+            raise
+
+    async def _try_to_take(self) -> str | None:
+        record = await self._read()
+        if record is None:
+            body = {
+                "apiVersion": "coordination.k8s.io/v1",
+                "kind": "Lease",
+                "metadata": {"name": self._name, "namespace": self._namespace},
+                "spec": self._spec(),
+            }
+            sent = self._clock()
+            self._take_over(decode(await self._cluster.create(LEASES, self._namespace, body)), sent)
+            return None
+        if not self._is_free(record):
+            return record.holder
+        transitions = (record.spec.lease_transitions or 0) + (record.holder != self.identity)
+        sent = self._clock()
+        await self._write(record.metadata, self._spec(transitions=transitions), sent)
+        return None
+
+    async def _write(self, metadata: Metadata, spec: Spec, sent: float) -> None:
+        answer = await self._cluster.replace(LEASES, self._namespace, self._name, Record(metadata, spec))
+        self._take_over(decode(answer), sent)
+
+    def _until_next_look(self, holder: str) -> float:
         """Return seconds, less than a retry period: what is given up is taken within one."""
         period = min(self._retry_period, LOOK_PERIOD) * (0.5 + 0.3 * self._jitter())
-        return max(0.0, min(period, self._free_at - self._clock())) if holder else period
+        return max(0.0, min(period, self._sight.free_at - self._clock())) if holder else period
 
-    def _is_free(self, lease: _Lease, holder: str) -> bool:
-        now = self._clock()
-        if self._seen[0] != lease.version:
-            self._seen = (lease.version, now)
-        if not holder or holder == self.identity or self._predecessor_dead(holder):
-            return True
-        duration = lease.spec.lease_duration_seconds
-        self._free_at = self._seen[1] + (self._duration if duration is None else duration)
-        return now >= self._free_at
+    def _is_free(self, record: Record) -> bool:
+        run_out = self._sight.has_run_out(record, self._clock(), duration=self._duration)
+        holder = record.holder
+        return run_out or not holder or holder == self.identity or self._predecessor_dead(holder)
 
     async def _renew_once(self) -> None:
-        lease = self._held
-        assert lease is not None, "renew follows acquire"
+        held = self._held
+        assert held is not None, "renew follows acquire"
         sent = self._clock()
-        wanted = _Lease(lease.metadata, self._spec(lease.spec))
         try:
-            answer = await self._cluster.replace(LEASES, self._namespace, self._name, wanted)
+            await self._write(held.metadata, self._spec(held.spec), sent)
         except ApiError as error:
             if not (error.conflict or error.not_found):
                 raise
             # Our own write whose answer was lost, someone's edit, a restored etcd, or another holder: look.
             await self._settle_conflict(sent)
-            return
-        self._take_over(_decode(answer), sent)
 
     async def _settle_conflict(self, sent: float) -> None:
-        try:
-            current = _decode(await self._cluster.get(LEASES, self._namespace, self._name))
-        except ApiError as error:
-            if not error.not_found:
-                raise
+        current = await self._read()
+        if current is None and not self._strict:
             await self._try_to_take()
             return
-        holder = current.spec.holder_identity
-        if holder != self.identity:
-            self._good_until, self._held = float("-inf"), None
-            raise LeaseLost(
-                f"The lease {self._namespace}/{self._name} is held by {holder or 'nobody'} now; "
-                "this process stops."
-            )
-        current.spec = self._spec(current.spec)
-        answer = await self._cluster.replace(LEASES, self._namespace, self._name, current)
-        self._take_over(_decode(answer), sent)
+        if current is None or current.holder != self.identity:
+            self._held = None
+            self._end()
+            holder = (current and shown(current.holder)) or "nobody"
+            raise LeaseLost(f"The lease {self._namespace}/{self._name} is held by {holder} now.")
+        await self._write(current.metadata, self._spec(current.spec), sent)
 
-    def _take_over(self, lease: _Lease, sent: float) -> None:
-        now = self._clock()
-        if self._held is None:
-            self._shut_since = now
-        self._tell_if_shut()
-        self._held = lease
-        self._good_until = sent + self._duration
-        if self.may_begin():
-            self._shut_since = self._good_until - self._call_seconds
+    def _take_over(self, record: Record, sent: float) -> None:
+        if self._strict and self._held is not None and not self.held:
+            self._held = None
+            raise LeaseLost(f"The lease {self._namespace}/{self._name} had run out before it was renewed.")
+        self._held = record
+        self._begin(sent)
 
-    def _tell_if_shut(self) -> None:
-        """Say once that a fence is shut although the lease is held, until it was seen to stay open."""
-        shut = self.shut_for
-        if shut and not self._told_shut:
-            self._log.warning(
-                "nothing is written: the lease is held, but renewals fail or take so long that it may end "
-                "before a call does",
-                seconds=round(shut, 1),
-                call_seconds=self._call_seconds,
-            )
-        self._told_shut = shut > 0
-
-    def _spec(self, old: _Spec | None = None, *, transitions: int = 0) -> _Spec:
+    def _spec(self, old: Spec | None = None, *, transitions: int = 0) -> Spec:
         now = self._stamp()
-        return _Spec(
+        return Spec(
             holder_identity=self.identity,
             # Never less than what this process believes.
             lease_duration_seconds=math.ceil(self._duration),
@@ -358,6 +350,11 @@ class Lease:
     def _stamp(self) -> str:
         """Return now as a MicroTime."""
         return self._wall().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _is_last(error: Exception) -> bool:
+    """Whether nobody can make the Lease again, for its namespace is being deleted."""
+    return isinstance(error, ApiError) and error.forbidden and "being terminated" in error.message
 
 
 def _is_race(error: Exception) -> bool:

@@ -18,6 +18,7 @@ from typing import Any, Generic, TypeVar
 import structlog
 
 from mcp_gateway_operator.runtime.events import EventRecorder
+from mcp_gateway_operator.runtime.guard import Guard
 from mcp_gateway_operator.runtime.health import Health
 from mcp_gateway_operator.runtime.http import Server, ServerError
 from mcp_gateway_operator.runtime.informer import Informer
@@ -47,7 +48,9 @@ class Parts(Generic[K]):
     informers: Sequence[Informer[Any]]
     lease: Lease
     lease_required: bool = True
-    """False: the lease is only a guard, and where RBAC denies it the work goes on without."""
+    """False: where RBAC denies the lease the work goes on without."""
+    guard: Guard | None = None
+    """Keeps other installations away, and this one from theirs; it is given up before the lease."""
     health: Health = field(default_factory=Health)
     servers: Sequence[Server] = ()
     events: EventRecorder | None = None
@@ -108,6 +111,8 @@ class Manager(Generic[K]):
             crew.start("events", parts.events.run())
         for informer in parts.informers:
             crew.start("informer", informer.run())
+        if parts.guard is not None:
+            crew.start("guard", parts.guard.run())
         crew.start("leader", self._lead(), may_end=True)
         stop = asyncio.create_task(self._stop.wait())
         await asyncio.wait((stop, crew.failed), return_when=asyncio.FIRST_COMPLETED)
@@ -135,6 +140,8 @@ class Manager(Generic[K]):
             )
             parts.lease.waive()
         crew.start("lease", parts.lease.renew())
+        if parts.guard is not None:
+            parts.guard.elected.set()
         await parts.prepare()
         for name, task in parts.lead:
             crew.start(name, task())
@@ -148,6 +155,8 @@ class Manager(Generic[K]):
         parts.queue.shut_down()
         # Passes may finish but begin nothing, so that the last call ends, and the lease is free, in time.
         parts.lease.retire()
+        if parts.guard is not None:
+            parts.guard.retire()
         await crew.cancel("leader", "informer")
         if drain:
             # The lease is renewed meanwhile; should it be lost now, its fence stops the writes.
@@ -156,16 +165,21 @@ class Manager(Generic[K]):
                 log.warning("passes were cut off", count=parts.queue.working)
         await crew.cancel("workers")
         await _bounded("stopping hook", parts.stopping(), self._grace * CLOSING_SHARE / 3)
-        await crew.cancel_all_but("events", "server", "lease")
+        await crew.cancel_all_but("events", "server", "lease", "guard")
         if parts.events is not None:
             await parts.events.flush(self._grace * CLOSING_SHARE / 3)
-        await crew.cancel("lease", "events")
-        remaining = max(0.5, end - asyncio.get_running_loop().time())
-        await _bounded("lease release", parts.lease.release(), remaining)
+        await crew.cancel("lease", "guard", "events")
+        await _bounded("lease release", self._release(), max(0.5, end - asyncio.get_running_loop().time()))
         for server in parts.servers:
             server.close()
         await crew.wait("server", max(0.5, end - asyncio.get_running_loop().time()))
         await crew.cancel_all_but()
+
+    async def _release(self) -> None:
+        """Give the guard up first: who takes the lease then finds it free."""
+        if self._parts.guard is not None:
+            await self._parts.guard.release()
+        await self._parts.lease.release()
 
     def _on_signal(self, number: int) -> None:
         if self._stop.is_set():
@@ -244,7 +258,10 @@ async def _bounded(what: str, work: Awaitable[None], seconds: float) -> None:
 
 
 def _tell(failure: BaseException) -> None:
-    if isinstance(failure, LeaseLost | LeaseForbidden | ServerError):
+    if isinstance(failure, LeaseLost):
+        sentence = f"{failure} This process stops."
+        log.error(sentence)
+    elif isinstance(failure, LeaseForbidden | ServerError):
         log.error(str(failure))
     else:
         log.error("the operator ends because a part of it failed", exc_info=failure)

@@ -117,10 +117,18 @@ class KubeCluster:
         self._on_request = on_request
 
     async def list(
-        self, resource: Resource, *, namespace: str | None = None, limit: int = 500, continue_token: str = ""
+        self,
+        resource: Resource,
+        *,
+        namespace: str | None = None,
+        name: str = "",
+        limit: int = 500,
+        continue_token: str = "",
     ) -> Page:
         """Return one page of a consistent list."""
         params: dict[str, str] = {"limit": str(limit)} if limit else {}
+        if name:
+            params["fieldSelector"] = f"metadata.name={name}"
         if continue_token:
             params["continue"] = continue_token
         body = await self._request("GET", resource.path(namespace), params=params)

@@ -263,6 +263,14 @@ async def test_lists_come_in_pages_of_one_version(kube: Kube) -> None:
     )
 
 
+async def test_a_list_of_one_name(kube: Kube) -> None:
+    for name in ("a", "ab", "b"):
+        await create(kube, name)
+    page = await kube.cluster.list(THINGS, namespace=kube.namespace, name="a")
+    assert [decode_thing(raw).metadata.name for raw in page.items] == ["a"]
+    assert (await kube.cluster.list(THINGS, name="c")).items == []
+
+
 async def test_a_watch_tells_what_happened_since_a_list(kube: Kube) -> None:
     await create(kube, "old", size=1)
     page = await kube.cluster.list(THINGS, namespace=kube.namespace)

@@ -426,3 +426,46 @@ async def test_no_two_ever_hold_it_while_requests_are_slow_and_fail() -> None:
     for task in tasks:
         task.cancel()
     assert holders
+
+
+async def test_a_lease_is_given_up_although_a_renewal_was_under_way() -> None:
+    """SIGTERM comes when it likes: the answer is not waited for, and the stored version is another one."""
+    server = MemoryApiServer()
+    lease = make(server, "one")
+    await lease.acquire()
+    lease._cluster.faults = lambda _: Fault(hang_applied=True)  # type: ignore[attr-defined]  # a MemoryCluster
+    renewing = asyncio.create_task(lease.renew())
+    await asyncio.sleep(6)
+    renewing.cancel()
+    lease._cluster.faults = None  # type: ignore[attr-defined]  # a MemoryCluster
+    await lease.release()
+    assert stored(server)["holderIdentity"] == ""
+
+
+async def test_what_another_holds_is_not_given_up() -> None:
+    server = MemoryApiServer()
+    first, second = make(server, "one"), make(server, "two", dead=lambda _: True)
+    await first.acquire()
+    await second.acquire()
+    await first.release()
+    assert stored(server)["holderIdentity"] == "two"
+
+
+async def test_an_answer_that_is_no_lease_is_an_error_like_others() -> None:
+    """A proxy's page, for one: it ends neither the process nor the wait."""
+    server = MemoryApiServer()
+    lease = make(server, "one")
+    await lease.acquire()
+    get, replace = lease._cluster.get, lease._cluster.replace
+
+    async def page(*_: object) -> bytes:
+        return b"<html>"
+
+    renewing = asyncio.create_task(lease.renew())
+    lease._cluster.get = lease._cluster.replace = page  # type: ignore[assignment,method-assign]
+    await asyncio.sleep(20)
+    lease._cluster.get, lease._cluster.replace = get, replace  # type: ignore[method-assign]
+    await asyncio.sleep(100)
+    assert lease.held
+    assert not renewing.done()
+    renewing.cancel()
