@@ -11,6 +11,7 @@ import random
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from typing import Any, TypeVar
@@ -29,7 +30,7 @@ from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.codec import decode
 from mcp_gateway_operator.api.types import Condition, MCPServer
 from mcp_gateway_operator.controller.operator import Operator, OperatorConfig
-from mcp_gateway_operator.controller.ports import MCPSERVERS
+from mcp_gateway_operator.controller.ports import MCPSERVERS, Territory
 from mcp_gateway_operator.runtime.cluster import NAMESPACES, ApiError, PatchType
 from mcp_gateway_operator.runtime.events import EventRecorder
 from mcp_gateway_operator.runtime.workers import Workers
@@ -95,6 +96,25 @@ class EngineAgentCore(Boto3AgentCore):
         return answer
 
 
+@dataclass
+class Everywhere:
+    """No other operator works anywhere."""
+
+    fence: Callable[[], bool]
+
+    def mine(self, _namespace: str) -> bool:
+        """Everything is."""
+        return True
+
+    def since(self, _namespace: str) -> float:
+        """It always was."""
+        return 0.0
+
+    def may_begin(self, _namespace: str) -> bool:
+        """Return whether the fence is open."""
+        return self.fence()
+
+
 class World:
     """One API server, one AWS account, and operators that come and go.
 
@@ -138,12 +158,18 @@ class World:
 
     @asynccontextmanager
     async def operator(
-        self, *, fence: Callable[[], bool] = lambda: True, faults: Faults | None = None, **config: Any
+        self,
+        *,
+        fence: Callable[[], bool] = lambda: True,
+        territory: Territory | None = None,
+        faults: Faults | None = None,
+        **config: Any,
     ) -> AsyncIterator[Operator]:
         """Run an operator inside the block; at its end it is killed, not stopped.
 
         Args:
             fence: whether it may write to AWS.
+            territory: where it may; everywhere, while the fence is open, when None.
             faults: what goes wrong with its requests to the API server.
             config: `OperatorConfig`, where it differs from one gateway and no quotas.
 
@@ -169,7 +195,7 @@ class World:
             events=events,
             wall=wall,
             rng=rng,
-            fence=fence,
+            territory=territory or Everywhere(fence),
         )
         tasks = [
             asyncio.create_task(operator.informer.run()),

@@ -14,6 +14,8 @@ SHORT_NAMES: Final = ("mcps", "bmcps")
 
 FINALIZER: Final = "bedrock.aws/gateway-target-finalizer"
 LEASE_NAME: Final = "b89ac0a6.bedrock.aws"
+GUARD_NAME: Final = f"guard.{GROUP}"
+"""The Lease that keeps installations apart; a single namespace's own is called `namespace-` and this."""
 
 GATEWAY_ANNOTATION: Final = f"{GROUP}/gateway"
 """Where a Create may have gone: a place to look, never proof of ownership."""

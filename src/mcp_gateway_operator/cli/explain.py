@@ -55,9 +55,9 @@ def why_no_lease(lease: Lease) -> str | None:
     return f"the lease cannot be taken, and without it nothing is written: {lease.trouble}"
 
 
-def why_shut(lease: Lease, call_seconds: float) -> str | None:
+def why_shut(seconds: float, call_seconds: float) -> str | None:
     """Return why nothing is written although the lease is held, or None."""
-    if not (seconds := lease.shut_for):
+    if not seconds:
         return None
     return (
         f"nothing has been written for {seconds:.1f} s: the lease is held, but renewals fail or take so long "

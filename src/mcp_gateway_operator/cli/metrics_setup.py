@@ -12,11 +12,11 @@ from mcp_gateway_operator.agentcore.aws import OnCall
 from mcp_gateway_operator.controller.operator import Operator
 from mcp_gateway_operator.runtime.cluster import Cluster
 from mcp_gateway_operator.runtime.http import BindAddress, Server
-from mcp_gateway_operator.runtime.lease import Lease
 from mcp_gateway_operator.runtime.transport import OnRequest
 from mcp_gateway_operator.runtime.workers import OnPass
 
 if TYPE_CHECKING:
+    from mcp_gateway_operator.cli.leases import Writer
     from mcp_gateway_operator.cli.process import ProcessOptions
     from mcp_gateway_operator.controller.metrics import OperatorMetrics
 
@@ -52,7 +52,7 @@ class ProcessMetrics:
             self.on_pass = self._metrics.runtime.on_pass
 
     def servers(
-        self, operator: Operator, cluster: Cluster, *, workers: int, lease: Lease
+        self, operator: Operator, cluster: Cluster, *, workers: int, writer: Writer
     ) -> tuple[Server, ...]:
         """Return what serves the metrics: one server, or none while they are off.
 
@@ -60,7 +60,7 @@ class ProcessMetrics:
             operator: read at every scrape.
             cluster: where callers are looked up.
             workers: passes at a time.
-            lease: whether this process leads, and may write.
+            writer: whether this process leads, and where it may write.
 
         Raises:
             ServerError: the certificate cannot be used.
@@ -77,7 +77,7 @@ class ProcessMetrics:
         )
 
         options, metrics = self._options, self._metrics
-        metrics.watch(operator, workers=workers, lease=lease, all_namespaces=not options.watch_namespaces)
+        metrics.watch(operator, workers=workers, writer=writer, all_namespaces=not options.watch_namespaces)
         guard = certificate = None
         if options.metrics_secure:
             guard = AccessGuard(cluster, path=PATH)

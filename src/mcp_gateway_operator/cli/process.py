@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import os
 import random
-from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import Literal
@@ -21,8 +19,6 @@ from lightkube.config.kubeconfig import SingleConfig
 from mcp_gateway_operator import __version__
 from mcp_gateway_operator.agentcore.aws import Boto3AgentCore, new_session
 from mcp_gateway_operator.agentcore.quota import Quotas
-from mcp_gateway_operator.api import names
-from mcp_gateway_operator.cli import lease_times
 from mcp_gateway_operator.cli.explain import (
     advice,
     explain_troubles,
@@ -30,6 +26,8 @@ from mcp_gateway_operator.cli.explain import (
     why_not_ready,
     why_shut,
 )
+from mcp_gateway_operator.cli.lease_times import LeaseTimes
+from mcp_gateway_operator.cli.leases import Leases, Writer, now
 from mcp_gateway_operator.cli.metrics_setup import ProcessMetrics
 from mcp_gateway_operator.cli.options import is_namespace
 from mcp_gateway_operator.controller.operator import Operator, OperatorConfig
@@ -39,8 +37,6 @@ from mcp_gateway_operator.runtime.cluster import ApiError
 from mcp_gateway_operator.runtime.events import EventRecorder
 from mcp_gateway_operator.runtime.health import Health
 from mcp_gateway_operator.runtime.http import BindAddress, HttpServer, Server, ServerError
-from mcp_gateway_operator.runtime.identity import Identity
-from mcp_gateway_operator.runtime.lease import Lease
 from mcp_gateway_operator.runtime.log_output import Rate
 from mcp_gateway_operator.runtime.manager import Manager, Parts
 from mcp_gateway_operator.runtime.transport import KubeCluster, connect
@@ -82,6 +78,7 @@ class ProcessOptions(msgspec.Struct, frozen=True, kw_only=True):
     leader_elect_renew_deadline: float
     leader_elect_retry_period: float
     leader_election_namespace: str
+    guard_namespace: str
     health_probe_bind_address: str
     metrics_bind_address: str
     metrics_secure: bool
@@ -105,16 +102,21 @@ class ProcessOptions(msgspec.Struct, frozen=True, kw_only=True):
         for level in filter(None, (self.zap_log_level, self.zap_stacktrace_level)):
             logs.parse_level(level)
         Rate.parse(self.log_rate)
-        assert self.call_seconds
+        assert self.lease_times.call_seconds
 
     @property
-    def call_seconds(self) -> float:
-        """The longest that a call to AWS may take, in seconds: the lease has to outlive it."""
-        return lease_times.call_seconds(
+    def lease_times(self) -> LeaseTimes:
+        """The times of every Lease."""
+        return LeaseTimes(
             duration=self.leader_elect_lease_duration,
             renew_deadline=self.leader_elect_renew_deadline,
             retry_period=self.leader_elect_retry_period,
         )
+
+    @property
+    def call_seconds(self) -> float:
+        """The longest that a call to AWS may take, in seconds: the Leases have to outlive it."""
+        return self.lease_times.call_seconds
 
     def configure_logs(self) -> logs.Report:
         """Set the logs up as the flags say; return what tells of lines that are not in them."""
@@ -151,22 +153,31 @@ async def run_operator(options: ProcessOptions, report: logs.Report) -> int:
             on_call=metrics.on_call,
         )
         stack.push_async_callback(agentcore.close)
-        lease = _lease(options, lease_connection, config)
+        leases = Leases(
+            lease_connection,
+            server=config.cluster.server,
+            namespace=_lease_namespace(options, config),
+            times=options.lease_times,
+        )
+        lease = leases.replicas()
         rng = random.Random()  # noqa: S311  -- spreads load and makes tokens unique, guards nothing
         events = EventRecorder(
-            cluster, component="mcp-gateway-operator", instance=lease.identity, wall=_now, rng=rng
+            cluster, component="mcp-gateway-operator", instance=lease.identity, wall=now, rng=rng
         )
+        guard = leases.guard(events, options.watch_namespaces, home=options.guard_namespace)
+        writer = Writer(lease, guard)
         operator = Operator(
             _operator_config(options),
             cluster=cluster,
             agentcore=agentcore,
             events=events,
-            wall=_now,
+            wall=now,
             rng=rng,
-            fence=lease.may_begin,
+            territory=writer,
         )
-        servers = _metrics_servers(metrics, operator, cluster, lease)
-        manager = Manager(_parts(options, operator, lease, events, servers, metrics))
+        guard.on_change = operator.reconciler.on_territory
+        servers = _metrics_servers(metrics, operator, cluster, writer)
+        manager = Manager(_parts(options, operator, writer, events, servers, metrics))
         _say_hello(options, region)
         beside = [asyncio.create_task(each) for each in (explain_troubles(operator.informer), report.run())]
         try:
@@ -177,10 +188,10 @@ async def run_operator(options: ProcessOptions, report: logs.Report) -> int:
 
 
 def _metrics_servers(
-    metrics: ProcessMetrics, operator: Operator, cluster: KubeCluster, lease: Lease
+    metrics: ProcessMetrics, operator: Operator, cluster: KubeCluster, writer: Writer
 ) -> tuple[Server, ...]:
     try:
-        return metrics.servers(operator, cluster, workers=WORKERS, lease=lease)
+        return metrics.servers(operator, cluster, workers=WORKERS, writer=writer)
     except ServerError as error:
         raise StartupError(f"The metrics cannot be served: {error}") from error
 
@@ -188,7 +199,7 @@ def _metrics_servers(
 def _parts(
     options: ProcessOptions,
     operator: Operator,
-    lease: Lease,
+    writer: Writer,
     events: EventRecorder,
     servers: tuple[Server, ...],
     metrics: ProcessMetrics,
@@ -196,8 +207,9 @@ def _parts(
     health = Health()
     health.add_readiness("mcpservers", lambda: why_not_ready(operator.informer))
     health.add_readiness("crd", lambda: None, note=operator.schema.note)
-    health.add_readiness("lease", lambda: why_no_lease(lease))
-    health.add_readiness("fence", lambda: why_shut(lease, options.call_seconds))
+    health.add_readiness("lease", lambda: why_no_lease(writer.lease))
+    health.add_readiness("guard", writer.guard.why_nothing, note=writer.guard.notes)
+    health.add_readiness("fence", lambda: why_shut(writer.shut_for, options.call_seconds))
     address = BindAddress.parse(options.health_probe_bind_address)
 
     async def stopping() -> None:
@@ -213,7 +225,8 @@ def _parts(
             on_pass=metrics.on_pass,
         ),
         informers=(operator.informer,),
-        lease=lease,
+        lease=writer.lease,
+        guard=writer.guard,
         lease_required=options.leader_elect,
         health=health,
         servers=(*((HttpServer(health, address),) if address else ()), *servers),
@@ -301,26 +314,14 @@ async def _reach(cluster: KubeCluster) -> None:
             return
 
 
-def _lease(options: ProcessOptions, connection: KubeCluster, config: SingleConfig) -> Lease:
+def _lease_namespace(options: ProcessOptions, config: SingleConfig) -> str:
     namespace = options.leader_election_namespace or _namespace(config)
     if not is_namespace(namespace):
         raise StartupError(
             f"No namespace can have the name {namespace!r}, which POD_NAMESPACE or the kubeconfig's context "
             "gives for the Lease: set --leader-election-namespace."
         )
-    identity = Identity(os.environ, _lock_file(f"{config.cluster.server} {namespace}/{names.LEASE_NAME}"))
-    return Lease(
-        connection,
-        namespace=namespace,
-        name=names.LEASE_NAME,
-        identity=identity.name,
-        duration=options.leader_elect_lease_duration,
-        renew_deadline=options.leader_elect_renew_deadline,
-        retry_period=options.leader_elect_retry_period,
-        call_seconds=options.call_seconds,
-        wall=_now,
-        predecessor_dead=identity.is_dead,
-    )
+    return namespace
 
 
 def _namespace(config: SingleConfig) -> str:
@@ -330,13 +331,6 @@ def _namespace(config: SingleConfig) -> str:
     if "KUBERNETES_SERVICE_HOST" in os.environ and POD_NAMESPACE.is_file():
         return POD_NAMESPACE.read_text(encoding="utf-8").strip()
     return config.context.namespace or "default"
-
-
-def _lock_file(lease: str) -> Path:
-    """Return a file that all of this user's processes on this host use for one Lease."""
-    # Not in /tmp: another user could put a file of that name there first.
-    directory = os.environ.get("XDG_RUNTIME_DIR") or str(Path.home() / ".cache")
-    return Path(directory, "mcp-gateway-operator") / f"{hashlib.sha256(lease.encode()).hexdigest()[:16]}.lock"
 
 
 def _say_hello(options: ProcessOptions, region: str) -> None:
@@ -351,7 +345,3 @@ def _say_hello(options: ProcessOptions, region: str) -> None:
         log.info("the --webhook-cert flags are accepted and ignored: nothing here needs a webhook")
     if options.enable_http2:
         log.info("--enable-http2 is accepted and does nothing: metrics are served over HTTP/1.1")
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

@@ -71,6 +71,12 @@ log = structlog.get_logger(__name__)
     default="",
     help="Of the Lease; else the pod's or the context's.",
 )
+@option(
+    "--guard-namespace",
+    type=Namespace(),
+    default="",
+    help="Of the Leases against other installations; else kube-system, or each watched namespace.",
+)
 @option("--health-probe-bind-address", default=":8081", help="Of /healthz and /readyz; 0 turns them off.")
 @option("--metrics-bind-address", default="0", help="Of /metrics, such as :8443; 0 turns it off.")
 @switch("--metrics-secure", default=True, help="TLS, and callers that Kubernetes knows and allows.")

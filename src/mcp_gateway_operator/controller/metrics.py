@@ -11,7 +11,7 @@ import heapq
 import platform
 from collections import Counter as Counts
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Final, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, GCCollector, Histogram, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -25,7 +25,9 @@ from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.controller.operator import Operator
 from mcp_gateway_operator.controller.served_schema import ServedSchema
 from mcp_gateway_operator.runtime.certificates import Certificate
+from mcp_gateway_operator.runtime.claims import STATES
 from mcp_gateway_operator.runtime.controller_metrics import ControllerMetrics
+from mcp_gateway_operator.runtime.guard import Guard
 from mcp_gateway_operator.runtime.lease import Lease
 from mcp_gateway_operator.targets.shape import owner_code
 
@@ -68,18 +70,18 @@ class OperatorMetrics:
         self._codes: set[str] = set()
         self.controller.register(_BuildInfo(version))
 
-    def watch(self, operator: Operator, *, workers: int, lease: Lease, all_namespaces: bool) -> None:
+    def watch(self, operator: Operator, *, workers: int, writer: Writer, all_namespaces: bool) -> None:
         """Read these parts at every scrape from now on.
 
         Args:
             operator: whose queue, scheduler, observer and objects.
             workers: passes at a time.
-            lease: whether this process leads, and may write.
+            writer: whether this process leads, and where it may write.
             all_namespaces: all objects are watched, so a target without one is an orphan.
         """
         self.runtime.watch_queue(operator.queue, workers=workers)
-        self.runtime.watch_leader(names.LEASE_NAME, lambda: lease.held)
-        self.controller.register(_Fence(lease))
+        self.runtime.watch_leader(names.LEASE_NAME, lambda: writer.lease.held)
+        self.controller.register(_Right(writer))
         self.controller.register(_Schema(operator.schema))
         self.controller.register(_Quotas(operator.scheduler))
         self.controller.register(_Gateways(operator, all_namespaces=all_namespaces))
@@ -112,13 +114,41 @@ class _BuildInfo(Collector):
         return [family]
 
 
-class _Fence(Collector):
-    def __init__(self, lease: Lease) -> None:
-        self._lease = lease
+class Writer(Protocol):
+    """What the metrics need of the right to write."""
+
+    @property
+    def lease(self) -> Lease:
+        """The Lease of the replicas."""
+
+    @property
+    def guard(self) -> Guard:
+        """What keeps other installations away."""
+
+    @property
+    def shut_for(self) -> float:
+        """For how many seconds nothing may begin although both are held."""
+
+
+class _Right(Collector):
+    """The right to write, and what keeps it from being used."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
 
     def collect(self) -> Iterable[Metric]:
         text = "Seconds for which AWS has not been written to although the Lease is held; 0 when all is well."
-        yield GaugeMetricFamily("mcps_fence_shut_seconds", text, value=self._lease.shut_for)
+        yield GaugeMetricFamily("mcps_fence_shut_seconds", text, value=self._writer.shut_for)
+        claims = GaugeMetricFamily(
+            "mcps_guard_leases",
+            "Leases of the guard, one or one for each watched namespace: held, forbidden by RBAC, other "
+            "while another operator works there, waiting before it is known.",
+            labels=["state"],
+        )
+        counts = self._writer.guard.counts()
+        for state in STATES:
+            claims.add_metric([state], counts[state])
+        yield claims
 
 
 class _Schema(Collector):

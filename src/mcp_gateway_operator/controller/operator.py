@@ -12,11 +12,11 @@ import msgspec
 import structlog
 
 from mcp_gateway_operator.agentcore.observe import Observer
-from mcp_gateway_operator.agentcore.port import AgentCore, Fence
+from mcp_gateway_operator.agentcore.port import AgentCore
 from mcp_gateway_operator.agentcore.quota import Quotas, QuotaScheduler
 from mcp_gateway_operator.api.codec import decode
 from mcp_gateway_operator.api.types import MCPServer
-from mcp_gateway_operator.controller.ports import MCPSERVERS, Ports
+from mcp_gateway_operator.controller.ports import MCPSERVERS, Ports, Territory
 from mcp_gateway_operator.controller.reconciler import Reconciler
 from mcp_gateway_operator.controller.served_schema import ServedSchema
 from mcp_gateway_operator.runtime.cluster import NAMESPACES, ApiError, Cluster
@@ -62,7 +62,7 @@ class Operator:
 
     Args:
         wall: UTC now, for stamps.
-        fence: true while this process may write to AWS.
+        territory: where this process works; nothing is written elsewhere.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Operator:
         events: EventRecorder,
         wall: Callable[[], datetime],
         rng: random.Random,
-        fence: Fence,
+        territory: Territory,
     ) -> None:
         loop = asyncio.get_running_loop()
         self._config = config
@@ -114,7 +114,7 @@ class Operator:
                 clock=loop.time,
                 wall=wall,
                 rng=rng,
-                fence=fence,
+                territory=territory,
             ),
             Settings(
                 default_gateway=config.gateway_id,

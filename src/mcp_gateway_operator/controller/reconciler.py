@@ -145,14 +145,31 @@ class Reconciler:
                 # Its pass may be long in coming, and says so if it still waits for something.
                 self._memories.busy(key, entry, NOWHERE)
 
+    def on_territory(self, namespace: str) -> None:
+        """Take up the objects of a namespace ("": of all) where this process works now, let go of the others.
+
+        What was remembered of those is worth nothing: another process writes from now on.
+        """
+        for obj in self._ports.informer.values():
+            if namespace not in ("", obj.metadata.namespace):
+                continue
+            if self._ports.territory.mine(obj.metadata.namespace):
+                self._ports.queue.add(obj.key, urgent=False)
+            else:
+                self._forget(obj.key)
+
     # -- the pass -------------------------------------------------------------------------------------
 
     async def reconcile(self, key: Key) -> float | None:
         """Bring one object forward; return the seconds until it must be looked at again, or None.
 
+        Where another process works, nothing is done.
+
         Raises:
             ApiError: the API server refused something; the pass is to be repeated.
         """
+        if not self._ports.territory.mine(key[0]):
+            return None
         try:
             return await self._pass(key)
         except ApiError as error:
@@ -164,17 +181,15 @@ class Reconciler:
     async def _pass(self, key: Key) -> float | None:
         obj = self._ports.informer.get(key)
         if obj is None:
-            self._memories.drop(key)
-            self._full.follow(key, NOWHERE, None)
-            self._ports.scheduler.cancel(key)
-            self._ports.queue.drop(key)
+            self._forget(key)
             return None
         entry = self._memories.of(obj)
+        settings = self._settings_of(obj)
         if entry.memory.unconfirmed:
-            obj = await self._others.store(entry, obj, self.settings)
+            obj = await self._others.store(entry, obj, settings)
         else:
-            self._others.give_way(entry, obj, self.settings)
-        ended = await self._steps(obj, entry)
+            self._others.give_way(entry, obj, settings)
+        ended = await self._steps(obj, entry, settings)
         if ended is None:
             return None
         state, wait = ended
@@ -182,7 +197,20 @@ class Reconciler:
         moment = earliest(await self._tell(entry, state, wait), deadline(wait))
         return None if moment is None else max(0.0, moment - self._ports.clock())
 
-    async def _steps(self, obj: MCPServer, entry: Entry) -> tuple[State, act.Wait] | None:
+    def _forget(self, key: Key) -> None:
+        self._memories.drop(key)
+        self._full.follow(key, NOWHERE, None)
+        self._ports.scheduler.cancel(key)
+        self._ports.queue.drop(key)
+
+    def _settings_of(self, obj: MCPServer) -> Settings:
+        """Return the settings, with the moment since which nobody else writes in the object's namespace."""
+        since = self._ports.territory.since(obj.metadata.namespace)
+        if since <= self.settings.started_at:
+            return self.settings
+        return msgspec.structs.replace(self.settings, started_at=since)
+
+    async def _steps(self, obj: MCPServer, entry: Entry, settings: Settings) -> tuple[State, act.Wait] | None:
         """Gather, plan and perform until a decision is a wait; return it with its state.
 
         Returns None when the object is released, or was deleted and made again while this pass ran: then
@@ -193,7 +221,7 @@ class Reconciler:
             if view.obj.metadata.uid != entry.memory.uid or self._memories.get(obj.key) is not entry:
                 self._ports.queue.add(obj.key)
                 return None
-            state = self._gather(view, entry)
+            state = self._gather(view, entry, settings)
             decision = plan(state)
             if isinstance(decision, act.Wait):
                 return state, decision
@@ -210,13 +238,13 @@ class Reconciler:
                 return None
         raise RuntimeError(f"{obj.key}: no end after {MAX_STEPS} steps, the last was {decision!r}")
 
-    def _gather(self, view: Pass, entry: Entry) -> State:
+    def _gather(self, view: Pass, entry: Entry, settings: Settings) -> State:
         """Return what a decision rests on, with everything remembered as of now."""
         key = self.index.shared_key(view.obj.key)
-        bearings = self._loader.bearings(view.obj, entry.memory, self.settings)
+        bearings = self._loader.bearings(view.obj, entry.memory, settings)
         self._memories.watch(key, entry, bearings.watched)
         state = self._loader.load(
-            view.obj, entry.memory, self.settings, bearings, fresh=view.fresh, target=view.target
+            view.obj, entry.memory, settings, bearings, fresh=view.fresh, target=view.target
         )
         state = recalled(state, entry, self._ports)
         entry.memory, entry.asked, entry.freed = state.own, False, False

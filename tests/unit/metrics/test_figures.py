@@ -19,10 +19,13 @@ from mcp_gateway_operator.agentcore.aws import Boto3AgentCore
 from mcp_gateway_operator.agentcore.observe import GatewayTable
 from mcp_gateway_operator.agentcore.quota import Lane, Op, Quotas
 from mcp_gateway_operator.api import names
+from mcp_gateway_operator.cli.leases import Writer
 from mcp_gateway_operator.controller.metrics import MAX_CODES, MAX_GATEWAYS, OperatorMetrics, _bounded, _ready
 from mcp_gateway_operator.controller.operator import Operator
 from mcp_gateway_operator.controller.served_schema import HOLDING_BACK
+from mcp_gateway_operator.runtime.guard import Guard
 from mcp_gateway_operator.runtime.lease import Lease
+from tests.support.installations import Installation
 from tests.support.memory_cluster import MemoryApiServer
 from tests.support.virtual_time import wall_clock
 from tests.support.world import GATEWAY, World
@@ -47,11 +50,23 @@ class Measured:
 
 @asynccontextmanager
 async def measured(
-    world: World, *, all_namespaces: bool = True, lease: Lease | None = None, **config: Any
+    world: World,
+    *,
+    all_namespaces: bool = True,
+    lease: Lease | None = None,
+    guard: Guard | None = None,
+    **config: Any,
 ) -> AsyncIterator[Measured]:
     async with world.operator(**config) as operator:
         metrics = OperatorMetrics(version="1.2.3")
-        metrics.watch(operator, workers=8, lease=lease or a_lease(waived=True), all_namespaces=all_namespaces)
+        metrics.watch(
+            operator,
+            workers=8,
+            writer=Writer(
+                lease or a_lease(waived=True), guard or Installation(world.api, "x", elected=False).guard
+            ),
+            all_namespaces=all_namespaces,
+        )
         agentcore = operator._agentcore
         assert isinstance(agentcore, Boto3AgentCore)
         agentcore._on_call = metrics.on_call
@@ -92,6 +107,22 @@ async def test_fields_that_the_crd_drops_have_a_figure() -> None:
         serve(world, without=HOLDING_BACK[:2])
         await world.pass_time(61)
         assert figure("mcps_unserved_fields") == 2
+
+
+async def test_a_guard_that_another_operator_holds_has_a_figure() -> None:
+    world = World()
+    first = Installation(world.api, "one")
+    await world.pass_time(1)
+    second = Installation(world.api, "two")
+    async with measured(world, guard=second.guard) as figure:
+        await world.pass_time(3)
+        assert figure("mcps_guard_leases", state="other") == 1
+        assert figure("mcps_guard_leases", state="held") == 0
+        await first.stop()
+        await world.pass_time(3)
+        assert figure("mcps_guard_leases", state="other") == 0
+        assert figure("mcps_guard_leases", state="held") == 1
+    await second.kill()
 
 
 async def test_one_object_from_nothing_to_ready() -> None:

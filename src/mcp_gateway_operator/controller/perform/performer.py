@@ -158,7 +158,7 @@ class Performer:
         with self._ticket(state, Op.CREATE, step.place, Lane.INTERACTIVE) as ticket:
             began = ports.clock()
             target = await ports.agentcore.create_target(
-                step.place.gateway_id, step.request, client_token=token, fence=ports.fence
+                step.place.gateway_id, step.request, client_token=token, fence=ports.fence(state.obj)
             )
             ticket.hold(target.summary.target_id)
             self._answered(step.place, target, began)
@@ -190,7 +190,7 @@ class Performer:
             began = ports.clock()
             view.target = None
             target = await ports.agentcore.update_target(
-                step.place.gateway_id, step.target_id, step.request, fence=ports.fence
+                step.place.gateway_id, step.target_id, step.request, fence=ports.fence(state.obj)
             )
             ticket.hold(step.target_id)
             self._answered(step.place, target, began)
@@ -218,7 +218,7 @@ class Performer:
             began = ports.clock()
             try:
                 target = await ports.agentcore.synchronize_target(
-                    step.place.gateway_id, step.target_id, fence=ports.fence
+                    step.place.gateway_id, step.target_id, fence=ports.fence(state.obj)
                 )
             except AgentCoreError as error:
                 if error.kind is ErrorKind.ACCESS_DENIED:
@@ -242,7 +242,7 @@ class Performer:
             began = ports.clock()
             try:
                 status = await ports.agentcore.delete_target(
-                    step.place.gateway_id, step.target_id, fence=ports.fence
+                    step.place.gateway_id, step.target_id, fence=ports.fence(state.obj)
                 )
             except AgentCoreError as error:
                 if error.kind is ErrorKind.NOT_FOUND:

@@ -1,8 +1,8 @@
 """Another process that writes the same objects: a standby that believes itself leader, a second installation.
 
-The Lease keeps operators apart; here is what keeps two of them from working against each other where it does
-not. The record in status decides between two targets, and whoever sees the other's record yields; a status
-that is replaced by another's is written again ever more slowly.
+Lease and guard keep operators apart; here is what keeps two of them from working against each other where
+they do not. The record in status decides between two targets, and whoever sees the other's record yields; a
+status that is replaced by another's is written again ever more slowly.
 """
 
 from __future__ import annotations
