@@ -117,6 +117,42 @@ true
 {{- default .Release.Namespace .Values.operator.leaderElectionNamespace }}
 {{- end }}
 
+{{- define "mcp-gateway-operator.guard" -}}
+guard.mcpgateway.bedrock.aws
+{{- end }}
+
+{{- define "mcp-gateway-operator.namespaceGuard" -}}
+namespace-{{ include "mcp-gateway-operator.guard" . }}
+{{- end }}
+
+{{/*
+The Leases of the guard, by namespace: those that this release takes, those that it looks at, and whether it lists
+them. As the operator has them: one in kube-system when all namespaces are watched, else one in each; or all of them
+in operator.guardNamespace.
+*/}}
+{{- define "mcp-gateway-operator.guardLeases" -}}
+{{- $guard := include "mcp-gateway-operator.guard" . -}}
+{{- $single := include "mcp-gateway-operator.namespaceGuard" . -}}
+{{- $home := .Values.operator.guardNamespace -}}
+{{- $places := dict -}}
+{{- if not .Values.operator.watchNamespaces -}}
+{{- $_ := set $places ($home | default "kube-system") (dict "taken" (list $guard) "listed" (not (empty $home))) -}}
+{{- else if $home -}}
+{{- $taken := list -}}
+{{- range .Values.operator.watchNamespaces -}}
+{{- $taken = append $taken (printf "%s.%s" $single .) -}}
+{{- end -}}
+{{- $_ := set $places $home (dict "taken" $taken "seen" (list $guard)) -}}
+{{- else -}}
+{{- $_ := set $places "kube-system" (dict "seen" (list $guard)) -}}
+{{- range .Values.operator.watchNamespaces -}}
+{{- $here := get $places . | default dict -}}
+{{- $_ := set $places . (merge (dict "taken" (list $single)) $here) -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $places -}}
+{{- end }}
+
 {{/* The image: a tag that is a digest joins without a colon. */}}
 {{- define "mcp-gateway-operator.image" -}}
 {{- $tag := include "mcp-gateway-operator.text" (.Values.image.tag | default .Chart.AppVersion) -}}

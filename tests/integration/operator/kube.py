@@ -108,9 +108,9 @@ class Kube:
         """Return the operator's Lease."""
         return self.read(f"{_LEASES.format(namespace=namespace)}/b89ac0a6.bedrock.aws")
 
-    def edit_lease(self, namespace: str, **spec: Any) -> None:
-        """Change members of the Lease's spec, whoever holds it."""
-        path = f"{_LEASES.format(namespace=namespace)}/b89ac0a6.bedrock.aws"
+    def edit_lease(self, namespace: str, name: str = "b89ac0a6.bedrock.aws", **spec: Any) -> None:
+        """Change members of a Lease's spec, whoever holds it."""
+        path = f"{_LEASES.format(namespace=namespace)}/{name}"
         self._http.patch(
             path, json={"spec": spec}, headers={"Content-Type": "application/merge-patch+json"}
         ).raise_for_status()

@@ -19,6 +19,7 @@ import httpx2
 import yaml
 
 from agentcore_simulator import Settings, SimulatorServer
+from mcp_gateway_operator.api import names
 from mcp_gateway_operator_demo.environment import OperatorProcess
 from mcp_gateway_operator_demo.localcluster import LocalCluster
 from mcp_gateway_operator_demo.project_files import project_dir
@@ -48,11 +49,14 @@ def until(holds: Callable[[], Any], what: str = "", seconds: float = SECONDS) ->
 
 
 def lease_role(namespace: str) -> str:
-    """Return the Role and RoleBinding of `config/rbac` that allow the Lease, for another namespace."""
+    """Return the Roles of `config/rbac` for Lease and guard, and their bindings, for another namespace."""
     documents = []
-    for part in ("leader_election_role.yaml", "leader_election_role_binding.yaml"):
-        document = yaml.safe_load((project_dir("config/rbac") / part).read_text(encoding="utf-8"))
+    for part in ("leader_election_role", "leader_election_role_binding", "guard_role", "guard_role_binding"):
+        document = yaml.safe_load((project_dir("config/rbac") / f"{part}.yaml").read_text(encoding="utf-8"))
         document["metadata"]["namespace"] = namespace
+        for rule in document.get("rules", ()):
+            if names.GUARD_NAME in rule.get("resourceNames", ()):
+                rule["resourceNames"] = [f"namespace-{names.GUARD_NAME}"]
         for subject in document.get("subjects", ()):
             subject.update(name=ACCOUNT, namespace=HOME)
         documents.append(document)
@@ -112,7 +116,7 @@ class Site:
 
     def home(self) -> Path:
         """Return the directory of the next process, which may put its log there."""
-        return self.directory / f"operator-{len(self.processes)}"
+        return self.directory / f"{self.namespace}-operator-{len(self.processes)}"
 
     def start(
         self,

@@ -12,6 +12,7 @@ import pytest
 
 from agentcore_simulator import Settings
 from agentcore_simulator.settings import Durations
+from mcp_gateway_operator.api import names
 from mcp_gateway_operator_demo.environment import OperatorProcess
 from tests.integration.operator.fixtures import MakeSite
 from tests.integration.operator.site import Site, ask, kill, logs, said, until
@@ -280,7 +281,8 @@ def test_a_stopped_process_that_wakes_up_after_its_lease_ran_out_writes_nothing(
     site.until_ready()
     os.kill(first.pid, signal.SIGSTOP)
     try:
-        site.kube.edit_lease(site.namespace, holderIdentity="")
+        for name in (names.LEASE_NAME, f"namespace-{names.GUARD_NAME}"):
+            site.kube.edit_lease(site.namespace, name, holderIdentity="")
         second = site.start("--leader-elect", *times)
         until(lambda: _holder(site) == _identity(second), "the second one leads")
         site.edit(description="By the second")

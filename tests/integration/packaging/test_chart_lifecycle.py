@@ -240,6 +240,10 @@ ALLOWED = (
     ("create", "leases.coordination.k8s.io"),
     ("update", "leases.coordination.k8s.io/b89ac0a6.bedrock.aws"),
     ("get", "namespaces/kube-system"),
+    ("create", "leases.coordination.k8s.io", "--namespace=kube-system"),
+    ("get", "leases.coordination.k8s.io/guard.mcpgateway.bedrock.aws", "--namespace=kube-system"),
+    ("update", "leases.coordination.k8s.io/guard.mcpgateway.bedrock.aws", "--namespace=kube-system"),
+    ("list", "leases.coordination.k8s.io/namespace-guard.mcpgateway.bedrock.aws", "--all-namespaces"),
 )
 DENIED = (
     ("get", "secrets"),
@@ -248,7 +252,11 @@ DENIED = (
     ("get", "namespaces/default"),
     ("list", "namespaces"),
     ("update", "leases.coordination.k8s.io/of-someone-else"),
-    ("create", "leases.coordination.k8s.io", "--namespace=kube-system"),
+    ("update", "leases.coordination.k8s.io/kube-scheduler", "--namespace=kube-system"),
+    ("delete", "leases.coordination.k8s.io/guard.mcpgateway.bedrock.aws", "--namespace=kube-system"),
+    ("create", "leases.coordination.k8s.io", "--namespace=default"),
+    ("list", "leases.coordination.k8s.io", "--all-namespaces"),
+    ("update", "leases.coordination.k8s.io/namespace-guard.mcpgateway.bedrock.aws", "--namespace=default"),
     ("create", "tokenreviews.authentication.k8s.io"),
     ("patch", "customresourcedefinitions.apiextensions.k8s.io"),
 )
@@ -277,3 +285,28 @@ def test_rights_stay_in_the_watched_namespaces(install: Install, can_i: Callable
         for verb, resource in (("patch", "mcpservers.mcpgateway.bedrock.aws"), ("create", "events")):
             assert can_i(install.namespace, RELEASE, verb, resource, place) is answer
     assert can_i(install.namespace, RELEASE, "get", "namespaces/kube-system")
+    single = "leases.coordination.k8s.io/namespace-guard.mcpgateway.bedrock.aws"
+    for namespace, answer in (("team-a", True), ("team-b", True), ("kube-system", False), ("default", False)):
+        assert can_i(install.namespace, RELEASE, "update", single, f"--namespace={namespace}") is answer
+    everywhere = ("leases.coordination.k8s.io/guard.mcpgateway.bedrock.aws", "--namespace=kube-system")
+    assert can_i(install.namespace, RELEASE, "get", *everywhere)
+    assert not can_i(install.namespace, RELEASE, "update", *everywhere)
+    assert not can_i(install.namespace, RELEASE, "create", "leases.coordination.k8s.io", everywhere[1])
+
+
+def test_rights_on_a_guard_in_another_place(install: Install, can_i: Callable[..., bool]) -> None:
+    watched = (
+        "--set",
+        "operator.watchNamespaces={team-a,team-b}",
+        "--set",
+        "operator.guardNamespace=default",
+    )
+    install.run("install", *watched)
+
+    lease, place = "leases.coordination.k8s.io/{}guard.mcpgateway.bedrock.aws{}", "--namespace=default"
+    for name in (lease.format("namespace-", ".team-a"), lease.format("namespace-", ".team-b")):
+        assert can_i(install.namespace, RELEASE, "update", name, place)
+        assert not can_i(install.namespace, RELEASE, "update", name, "--namespace=kube-system")
+    assert can_i(install.namespace, RELEASE, "get", lease.format("", ""), place)
+    assert not can_i(install.namespace, RELEASE, "update", lease.format("", ""), place)
+    assert not can_i(install.namespace, RELEASE, "list", "leases.coordination.k8s.io", place)

@@ -139,8 +139,12 @@ def _whole_life(site: Site) -> None:
 @with_helm4
 @pytest.mark.parametrize(
     "settings",
-    [(), ("--set", "operator.leaderElection=true", "--set", "replicaCount=2")],
-    ids=["alone", "elected"],
+    [
+        (),
+        ("--set", "operator.leaderElection=true", "--set", "replicaCount=2"),
+        ("--set", "operator.guardNamespace=team-b"),
+    ],
+    ids=["alone", "elected", "guard-elsewhere"],
 )
 def test_it_does_its_job_and_nothing_is_denied(site: Site, settings: tuple[str, ...]) -> None:
     gateway = ("--set", f"aws.gatewayId={GATEWAY}", "--set", "aws.region=us-east-1")
@@ -157,8 +161,11 @@ def test_it_does_its_job_and_nothing_is_denied(site: Site, settings: tuple[str, 
 
 
 @with_helm4
-def test_watching_some_namespaces_takes_no_other_rights(site: Site) -> None:
+@pytest.mark.parametrize("guard", ["", "team-b"], ids=["guard-there", "guard-elsewhere"])
+def test_watching_some_namespaces_takes_no_other_rights(site: Site, guard: str) -> None:
     settings = (
+        "--set",
+        f"operator.guardNamespace={guard}",
         "--set",
         f"aws.gatewayId={GATEWAY}",
         "--set",

@@ -68,6 +68,8 @@ def test_names_that_upgrades_depend_on(helm: Helm) -> None:
         ("ClusterRoleBinding", "mcp-gateway-operator-manager-rolebinding"),
         ("Role", "mcp-gateway-operator-leader-election-role"),
         ("RoleBinding", "mcp-gateway-operator-leader-election-rolebinding"),
+        ("Role", "mcp-gateway-operator-guard-role"),
+        ("RoleBinding", "mcp-gateway-operator-guard-rolebinding"),
         ("Deployment", "mcp-gateway-operator"),
     }
     deployment = only(objects, "Deployment")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -57,7 +59,32 @@ def test_chart_and_kustomize_grant_the_same(
 
     assert ours == set(_grants(chart, "x-mcp-gateway-operator"))
     assert (namespace, "coordination.k8s.io", "leases", "b89ac0a6.bedrock.aws", "update") in ours
+    guard = {grant for grant in ours if grant[0] == "kube-system"}
+    assert guard == {
+        ("kube-system", "coordination.k8s.io", "leases", "", "create"),
+        ("kube-system", "coordination.k8s.io", "leases", "guard.mcpgateway.bedrock.aws", "get"),
+        ("kube-system", "coordination.k8s.io", "leases", "guard.mcpgateway.bedrock.aws", "update"),
+    }
     assert not any(resource == "secrets" for _, _, resource, _, _ in ours)
+
+
+def test_an_overlay_that_moves_all_of_it_can_put_the_guard_back(bare: LocalCluster, tmp_path: Path) -> None:
+    """With the lines of config/default once more, as it says there."""
+    whole = yaml.safe_load((ROOT / "config" / "default" / "kustomization.yaml").read_text())
+    overlay = {
+        "resources": [os.path.relpath(ROOT / "config" / "default", tmp_path.resolve())],
+        "namespace": "mine",
+        "replacements": whole["replacements"],
+    }
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(overlay))
+    objects = list(yaml.safe_load_all(bare.kubectl("kustomize", str(tmp_path)).stdout))
+
+    guards = [item for item in objects if "guard-role" in item["metadata"]["name"]]
+    assert [item["metadata"]["namespace"] for item in guards] == ["kube-system"] * 2
+    (binding,) = [item for item in guards if item["kind"] == "RoleBinding"]
+    (subject,) = binding["subjects"]
+    assert (subject["name"], subject["namespace"]) == ("agent-op-controller-manager", "mine")
+    assert {item["metadata"].get("namespace") for item in objects} == {None, "mine", "kube-system"}
 
 
 def test_chart_and_kustomize_have_the_same_roles_for_people(
@@ -88,6 +115,8 @@ def test_names_that_scripts_know(kustomized: Callable[[str], list[dict[str, Any]
         "agent-op-manager-rolebinding",
         "agent-op-leader-election-role",
         "agent-op-leader-election-rolebinding",
+        "agent-op-guard-role",
+        "agent-op-guard-rolebinding",
         "agent-op-metrics-auth-role",
         "agent-op-metrics-auth-rolebinding",
         "agent-op-metrics-reader",

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final, Self
 
 import httpx2
+import yaml
 
 from agentcore_simulator import AdminClient
 from mcp_gateway_operator_demo.localcluster import LocalCluster, ensure_binaries
@@ -215,7 +216,13 @@ def install(
     directory.mkdir(parents=True)
     for part in ("crd", "rbac"):
         shutil.copytree(project_dir(f"config/{part}"), directory / part)
-    overlay = {"namespace": namespace, "namePrefix": prefix, "resources": ["crd", "rbac"]}
+    whole = yaml.safe_load((project_dir("config/default") / "kustomization.yaml").read_text(encoding="utf-8"))
+    overlay = {
+        "namespace": namespace,
+        "namePrefix": prefix,
+        "resources": ["crd", "rbac"],
+        "replacements": whole["replacements"],
+    }
     (directory / "kustomization.yaml").write_text(json.dumps(overlay), encoding="utf-8")
     cluster.create_namespace(namespace)
     rendered = cluster.kubectl("kustomize", str(directory)).stdout
