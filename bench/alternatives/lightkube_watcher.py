@@ -7,9 +7,16 @@ from __future__ import annotations
 
 import asyncio
 
-from lightkube import ALL_NS, AsyncClient
-from lightkube.generic_resource import GenericNamespacedResource, create_namespaced_resource
-from lightkube.types import OnErrorAction, OnErrorResult
+# lightkube lives in the scratch environment only.
+from lightkube import ALL_NS, AsyncClient  # type: ignore[import-not-found,import-untyped,unused-ignore]
+from lightkube.generic_resource import (  # type: ignore[import-not-found,import-untyped,unused-ignore]
+    GenericNamespacedResource,
+    create_namespaced_resource,
+)
+from lightkube.types import (  # type: ignore[import-not-found,import-untyped,unused-ignore]
+    OnErrorAction,
+    OnErrorResult,
+)
 
 MCPServer = create_namespaced_resource("mcpgateway.bedrock.aws", "v1alpha1", "MCPServer", "mcpservers")
 

@@ -15,12 +15,11 @@ from pathlib import Path
 import httpx2
 import msgspec
 import uvicorn
+from contestants import Contestant
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
-
-from mcp_gateway_operator.runtime.kubeconfig import find, open_client
 
 COLLECTION = "/mcpservers"
 TIMEOUT = httpx2.Timeout(10.0, read=None)
@@ -122,7 +121,9 @@ class Proxy:
 @contextmanager
 def proxied(kubeconfig: Path) -> Iterator[Proxy]:
     """Run a proxy in front of the cluster that a kubeconfig names, in a thread of its own."""
-    proxy = Proxy(open_client(find(kubeconfig=str(kubeconfig), context=None), user_agent="bench-proxy"))
+    cluster = Contestant(kubeconfig)
+    upstream = httpx2.AsyncClient(base_url=cluster.url, verify=cluster.tls, trust_env=False)
+    proxy = Proxy(upstream)
     methods = ["GET", "POST", "PUT", "PATCH", "DELETE"]
     app = Starlette(routes=[Route("/{path:path}", proxy.answer, methods=methods)])
     server = uvicorn.Server(

@@ -14,6 +14,8 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 KOPF = "kopf==1.45.2"
+LIGHTKUBE = "lightkube==1.0.1"
+AIOHTTP = "aiohttp==3.14.5"
 STOP_SECONDS = 20
 
 
@@ -25,13 +27,22 @@ def environment_with(directory: Path, *requirements: str) -> Path:
     return python
 
 
+def packages_in(directory: Path, *requirements: str) -> dict[str, str]:
+    """Install packages into a directory and return the variable by which this interpreter finds them."""
+    words = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(directory), *requirements]
+    subprocess.run(words, check=True)  # noqa: S603  -- fixed words
+    return {"PYTHONPATH": str(directory)}
+
+
 def command(operator: str, scratch: Path, kopf_python: Path | None) -> list[str]:
     """Return how to start one of the operators: `kopf`, `runtime` or `lightkube`."""
     if operator == "kopf":
         python = kopf_python or environment_with(scratch / "kopf", KOPF)
         return [str(python), str(HERE / "kopf_operator.py")]
-    script = {"runtime": "runtime_operator.py", "lightkube": "lightkube_watcher.py"}[operator]
-    return [sys.executable, str(HERE / script)]
+    if operator == "lightkube":
+        python = environment_with(scratch / "lightkube", LIGHTKUBE)
+        return [str(python), str(HERE / "lightkube_watcher.py")]
+    return [sys.executable, str(HERE / "runtime_operator.py")]
 
 
 @contextmanager

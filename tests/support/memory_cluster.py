@@ -20,6 +20,7 @@ import msgspec
 from mcp_gateway_operator.runtime.cluster import (
     EVENTS,
     LEASES,
+    MAX_PAGE,
     ApiError,
     Page,
     PatchType,
@@ -341,13 +342,15 @@ class MemoryCluster:
     def _page(self, resource: Resource, namespace: str | None, name: str, limit: int, token: str) -> Page:
         store = self.server.store
         if token:
-            revision, _, rest = self._continue.pop(token, (-1, "", []))
+            revision, _, rest = self._continue.get(token, (-1, "", []))
             if revision < store.compacted:
                 raise ApiError(410, "Expired", "The provided continue parameter is too old")
         else:
             selected = store.select(resource, namespace)
             revision, rest = store.revision, [body for key, body in selected if name in ("", key[1])]
         page, rest = (rest[:limit], rest[limit:]) if limit else (rest, [])
+        if sum(map(len, page)) > MAX_PAGE:
+            raise ApiError(0, "TooLong", f"the answer is longer than {MAX_PAGE} bytes")
         token = ""
         if rest:
             token = f"{revision}.{len(self.server.log)}"

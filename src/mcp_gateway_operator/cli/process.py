@@ -14,7 +14,6 @@ import msgspec
 import structlog
 from botocore.exceptions import BotoCoreError, InvalidRegionError
 from botocore.utils import validate_region_name
-from lightkube.config.kubeconfig import SingleConfig
 
 from mcp_gateway_operator import __version__
 from mcp_gateway_operator.agentcore.aws import Boto3AgentCore, new_session
@@ -274,7 +273,7 @@ def _region(options: ProcessOptions) -> str:
 
 def _connect(
     options: ProcessOptions, metrics: ProcessMetrics
-) -> tuple[KubeCluster, KubeCluster, SingleConfig]:
+) -> tuple[KubeCluster, KubeCluster, kubeconfigs.ClusterConfig]:
     """Return a connection for the work, one for the lease alone, and where both lead."""
     kubeconfig, context = options.kubeconfig or None, options.context or None
     try:
@@ -314,7 +313,7 @@ async def _reach(cluster: KubeCluster) -> None:
             return
 
 
-def _lease_namespace(options: ProcessOptions, config: SingleConfig) -> str:
+def _lease_namespace(options: ProcessOptions, config: kubeconfigs.ClusterConfig) -> str:
     namespace = options.leader_election_namespace or _namespace(config)
     if not is_namespace(namespace):
         raise StartupError(
@@ -324,13 +323,13 @@ def _lease_namespace(options: ProcessOptions, config: SingleConfig) -> str:
     return namespace
 
 
-def _namespace(config: SingleConfig) -> str:
+def _namespace(config: kubeconfigs.ClusterConfig) -> str:
     """Return where the Lease is: the pod's namespace, else the context's."""
     if given := os.environ.get("POD_NAMESPACE"):
         return given
     if "KUBERNETES_SERVICE_HOST" in os.environ and POD_NAMESPACE.is_file():
         return POD_NAMESPACE.read_text(encoding="utf-8").strip()
-    return config.context.namespace or "default"
+    return config.namespace or "default"
 
 
 def _say_hello(options: ProcessOptions, region: str) -> None:

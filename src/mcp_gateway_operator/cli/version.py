@@ -19,7 +19,7 @@ def command(output: str) -> None:
         "mcp-gateway-operator": __version__,
         "python": platform.python_version(),
         "botocore": metadata.version("botocore"),
-        "lightkube": metadata.version("lightkube"),
+        "httptools": metadata.version("httptools"),
     }
     if output == "json":
         click.echo(json.dumps(versions))

@@ -8,14 +8,11 @@ the old one in place.
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 import ssl
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -23,6 +20,7 @@ from typing import Final
 import structlog
 
 from mcp_gateway_operator.runtime.http import ServerError
+from mcp_gateway_operator.runtime.pem import as_file, reason
 
 CHECK_SECONDS: Final = 10.0
 """Between two looks at the files; controller-runtime's certificate watcher polls as often."""
@@ -90,7 +88,7 @@ class Certificate:
             self.context = _context(pair)
             self._current = _context(pair)
         except (ssl.SSLError, ValueError) as error:
-            raise ServerError(f"The certificate cannot be used: {_reason(error)}.") from None
+            raise ServerError(f"The certificate cannot be used: {reason(error)}.") from None
         # A loaded pair cannot be taken out of a context, and one of another kind would be kept beside it. So
         # each pair has a context of its own, chosen when a handshake begins: OpenSSL asks this callback
         # whether or not the client names a server.
@@ -140,7 +138,7 @@ class Certificate:
         try:
             context = _context(pair)
         except (ssl.SSLError, ValueError) as error:
-            self._keep_old(pair, _reason(error))
+            self._keep_old(pair, reason(error))
             return
         self._current, self._pair, self._refused = context, pair, None
         self.reads += 1
@@ -186,34 +184,7 @@ def _context(pair: Pair) -> ssl.SSLContext:
     # A resumed session would go on with the certificate it began with.
     context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION
     context.num_tickets = 0
-    with _as_file(pair.key + b"\n" + pair.chain) as path:
+    with as_file(pair.key + b"\n" + pair.chain) as path:
         # Without a password argument, OpenSSL would ask for one at the terminal.
         context.load_cert_chain(path, password="")
     return context
-
-
-@contextmanager
-def _as_file(content: bytes) -> Iterator[str]:
-    """Give the ssl module, which reads files only, one that reaches no disk where that is possible."""
-    if sys.platform == "linux":
-        descriptor = os.memfd_create("tls")
-        try:
-            with open(descriptor, "wb", closefd=False) as file:
-                file.write(content)
-            yield f"/proc/self/fd/{descriptor}"
-        finally:
-            os.close(descriptor)
-    else:
-        with tempfile.NamedTemporaryFile() as file:  # readable by this user only, gone at the end
-            file.write(content)
-            file.flush()
-            yield file.name
-
-
-def _reason(error: Exception) -> str:
-    if not isinstance(error, ssl.SSLError):
-        return str(error)
-    if error.reason == "KEY_VALUES_MISMATCH":
-        return "the key does not belong to the certificate"
-    # OpenSSL says no more than "PEM lib" of an empty file, of garbage and of an encrypted key.
-    return error.reason or "one of the two is not PEM, or the key has a password"

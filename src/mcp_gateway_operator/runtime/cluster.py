@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPStatus
-from typing import Protocol
+from typing import Final, Protocol
 from urllib.parse import quote
 
 import msgspec
@@ -44,6 +44,10 @@ class Resource:
 LEASES = Resource("coordination.k8s.io", "v1", "leases")
 EVENTS = Resource("", "v1", "events")
 NAMESPACES = Resource("", "v1", "namespaces", namespaced=False)
+
+
+MAX_PAGE: Final = 4 * 1024 * 1024
+"""Bytes of a page of a list. etcd takes 1.5 MiB for an object by default, so one always has room."""
 
 
 class ApiError(Exception):
@@ -91,6 +95,11 @@ class ApiError(Exception):
     def invalid(self) -> bool:
         """The object is refused as wrong, or the `test` operation of a JSON patch failed."""
         return self.status == HTTPStatus.UNPROCESSABLE_ENTITY
+
+    @property
+    def too_long(self) -> bool:
+        """The answer had more bytes than is allowed; of a list, a smaller page may fit."""
+        return self.reason == "TooLong"
 
     @property
     def unavailable(self) -> bool:
@@ -168,6 +177,8 @@ class Cluster(Protocol):
         """Return one page of a consistent list (unset resourceVersion); a `limit` of 0 means no pages.
 
         With a name the list has only objects of that name, and RBAC may allow it for that name alone.
+
+        A page of more than MAX_PAGE bytes is a `too_long` error; the token stays good for a smaller one.
         """
 
     def watch(

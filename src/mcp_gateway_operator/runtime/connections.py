@@ -1,288 +1,238 @@
-"""HTTP/1.1 over asyncio's own streams, for httpx2: what a client of one API server needs and no more.
-
-The general transport of httpx2 (httpcore2, h11, anyio) takes ten times the CPU for a request, which was half
-of what the operator used while a fleet changed.
-"""
+"""Kept connections to one server, directly or through a proxy, and the exchanges on them."""
 
 from __future__ import annotations
 
 import asyncio
-import select
+import base64
+import contextlib
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Final, TypeVar
+from typing import Final
 
-import httpx2
+from mcp_gateway_operator.runtime.channel import Channel, NoAnswerError, why
+from mcp_gateway_operator.runtime.proxies import Proxy
 
 CONNECTIONS: Final = 64
-"""At a time; further requests wait for one."""
+"""At a time; further requests wait for one, within the time that they have."""
 IDLE_SECONDS: Final = 60.0
 """After which an idle connection is not used again: the API server closes its side after some minutes."""
-READ_SIZE: Final = 64 * 1024
-MAX_HEAD: Final = 64 * 1024
-
-CHUNKED: Final = -1
-
-T = TypeVar("T")
-SocketOption = tuple[int, int, int]
-Headers = list[tuple[bytes, bytes]]
-
-
-class _Connection:
-    """One connection; `since` is when it became idle, in seconds of the loop."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader = reader
-        self.writer = writer
-        self.since = 0.0
-
-    def usable(self, now: float) -> bool:
-        """Whether neither side has ended it, and it was not idle for long."""
-        if self.reader.at_eof() or self.writer.is_closing() or now - self.since >= IDLE_SECONDS:
-            return False
-        # What arrives unasked can only be the end, which a busy event loop has not seen yet.
-        poll = select.poll()
-        poll.register(self.writer.get_extra_info("socket"), select.POLLIN)
-        return not poll.poll(0)
-
-    def close(self) -> None:
-        """End it at once: an orderly end would wait for a peer that may be gone."""
-        self.writer.transport.abort()
+CONNECT_SECONDS: Final = 5.0
+"""For opening one, handshakes included; through a proxy for each of the two ways."""
+_OPTIONS: Final = (
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+    # The kernel notices within a minute that the other side of an idle watch is gone.
+    *(
+        (socket.IPPROTO_TCP, getattr(socket, name), value)
+        for name, value in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
+        if hasattr(socket, name)
+    ),
+)
 
 
-class StreamTransport(httpx2.AsyncBaseTransport):
-    """Sends requests to one server over kept connections.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """Where requests go.
+
+    Attributes:
+        host: name or address to connect to.
+        port: its port.
+        tls: how the server is proven; None for plain HTTP.
+        tls_name: the name its certificate must have.
+        proxy: through which it is reached; None for directly.
+        proxy_tls: how the proxy is proven; None where it is spoken to in the clear.
+    """
+
+    host: str
+    port: int
+    tls: ssl.SSLContext | None = None
+    tls_name: str = ""
+    proxy: Proxy | None = None
+    proxy_tls: ssl.SSLContext | None = None
+
+    @property
+    def authority(self) -> str:
+        """Host and port as requests name them; the scheme's own port is left out."""
+        host = _bracketed(self.host)
+        return host if self.port == (443 if self.tls else 80) else f"{host}:{self.port}"
+
+
+class Connections:
+    """Sends requests to one server.
 
     Args:
-        tls: how the server is proven; not used for http URLs.
-        options: for each socket.
+        server: the server.
     """
 
-    def __init__(self, *, tls: ssl.SSLContext, options: Sequence[SocketOption]) -> None:
-        self._tls = tls
-        self._options = options
-        self._idle: list[_Connection] = []
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self._idle: list[Channel] = []
+        self._open: set[Channel] = set()
         self._free = asyncio.Semaphore(CONNECTIONS)
-        self._open: set[_Connection] = set()
+        self._retired = False
 
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Send a request and return the answer's head; the body is read as it is asked for.
+    @contextlib.asynccontextmanager
+    async def exchange(
+        self, method: str, path: str, headers: Sequence[tuple[str, str]], body: bytes = b""
+    ) -> AsyncIterator[Channel]:
+        """Send a request and give the connection on which its answer comes, for as long as the context lasts.
+
+        An answer that was not read to its end then costs the connection.
 
         Raises:
-            httpx2.TransportError: no answer.
+            NoAnswerError: there is no connection, or what the body of the context raised; it names the proxy.
         """
-        limits: dict[str, float | None] = request.extensions.get("timeout", {})
-        body = await request.aread()
-        await _within(self._free.acquire(), limits.get("pool"), httpx2.PoolTimeout, httpx2.PoolTimeout)
-        connection: _Connection | None = None
+        await self._free.acquire()
+        channel: Channel | None = None
         try:
-            connection = await self._connect(request.url, limits.get("connect"))
-            connection.writer.write(_head(request) + body)
-            await _within(
-                connection.writer.drain(), limits.get("write"), httpx2.WriteTimeout, httpx2.WriteError
-            )
-            status, headers = await _within(
-                _answer(connection.reader), limits.get("read"), httpx2.ReadTimeout, httpx2.ReadError
-            )
-            length = _length(request.method, status, headers)
-        except BaseException:
-            self._release(connection, reusable=False)
-            raise
-        body_of = _Body(
-            connection, length, keep=_kept(headers), seconds=limits.get("read"), release=self._release
-        )
-        return httpx2.Response(status, headers=headers, stream=body_of)
+            channel = await self._channel()
+            channel.send(self._head(method, path, headers, body) + body)
+            yield channel
+        except NoAnswerError as error:
+            raise self._through(error) from error.__cause__
+        finally:
+            self._release(channel)
 
-    async def aclose(self) -> None:
+    def retire(self) -> None:
+        """End every connection as soon as it is not in use: others take its place."""
+        self._retired = True
+        while self._idle:
+            self._discard(self._idle.pop())
+
+    def close(self) -> None:
         """End all connections, those in use too."""
-        self._idle.clear()
-        for connection in tuple(self._open):
-            connection.close()
-        self._open.clear()
+        self.retire()
+        for channel in tuple(self._open):
+            self._discard(channel)
 
-    async def _connect(self, url: httpx2.URL, seconds: float | None) -> _Connection:
+    async def _channel(self) -> Channel:
         now = asyncio.get_running_loop().time()
         while self._idle:
-            kept = self._idle.pop()
-            if kept.usable(now):
-                return kept
-            self._discard(kept)
-        secure = url.scheme == "https"
-        opening = asyncio.open_connection(
-            url.host, url.port or (443 if secure else 80), ssl=self._tls if secure else None, limit=MAX_HEAD
-        )
-        connection = _Connection(*await _within(opening, seconds, httpx2.ConnectTimeout, httpx2.ConnectError))
-        self._open.add(connection)
-        sock: socket.socket = connection.writer.get_extra_info("socket")
-        for option in self._options:
-            sock.setsockopt(*option)
-        return connection
+            channel = self._idle.pop()
+            if now - channel.since < IDLE_SECONDS and channel.quiet():
+                return channel
+            self._discard(channel)
+        channel = await connect(self.server)
+        self._open.add(channel)
+        return channel
 
-    def _release(self, connection: _Connection | None, *, reusable: bool) -> None:
+    def _release(self, channel: Channel | None) -> None:
         self._free.release()
-        if connection is None:
+        if channel is None:
             return
-        if reusable and connection in self._open:
-            connection.since = asyncio.get_running_loop().time()
-            self._idle.append(connection)
+        now = asyncio.get_running_loop().time()
+        while self._idle and now - self._idle[0].since >= IDLE_SECONDS:
+            self._discard(self._idle.pop(0))
+        if channel.reusable and channel in self._open and not self._retired:
+            channel.rest(now)
+            self._idle.append(channel)
         else:
-            self._discard(connection)
+            self._discard(channel)
 
-    def _discard(self, connection: _Connection) -> None:
-        self._open.discard(connection)
-        connection.close()
+    def _discard(self, channel: Channel) -> None:
+        self._open.discard(channel)
+        channel.close()
 
+    def _through(self, error: NoAnswerError) -> NoAnswerError:
+        proxy = self.server.proxy
+        return NoAnswerError(error.reason, f"{error} (through the proxy {proxy})") if proxy else error
 
-class _Body(httpx2.AsyncByteStream):
-    """An answer's body. `aclose` gives the connection back: to be used again if all was read."""
-
-    def __init__(
-        self,
-        connection: _Connection,
-        length: int | None,
-        *,
-        keep: bool,
-        seconds: float | None,
-        release: Callable[..., None],
-    ) -> None:
-        self._connection = connection
-        self._length = length
-        self._keep = keep
-        self._seconds = seconds
-        self._release: Callable[..., None] | None = release
-        self._complete = False
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        if self._length == CHUNKED:
-            async for part in self._chunks():
-                yield part
-        else:
-            left = self._length
-            while left is None or left > 0:
-                part = await self._read(READ_SIZE if left is None else min(left, READ_SIZE))
-                if not part and left is None:
-                    break
-                self._check(part)
-                yield part
-                left = None if left is None else left - len(part)
-        self._complete = True
-
-    async def aclose(self) -> None:
-        """Give the connection back; only the first call counts."""
-        release, self._release = self._release, None
-        if release is not None:
-            release(self._connection, reusable=self._complete and self._keep)
-
-    async def _chunks(self) -> AsyncIterator[bytes]:
-        buffer = bytearray()
-        while True:
-            parts, ended = _take_chunks(buffer)
-            if parts:
-                yield b"".join(parts)
-            if ended:
-                return
-            part = await self._read(READ_SIZE)
-            self._check(part)
-            buffer += part
-
-    async def _read(self, size: int) -> bytes:
-        return await _within(
-            self._connection.reader.read(size), self._seconds, httpx2.ReadTimeout, httpx2.ReadError
-        )
-
-    @staticmethod
-    def _check(part: bytes) -> None:
-        if not part:
-            raise httpx2.RemoteProtocolError("the connection ended in the middle of an answer")
+    def _head(self, method: str, path: str, headers: Sequence[tuple[str, str]], body: bytes) -> bytes:
+        server = self.server
+        sent = [("Host", server.authority), *headers]
+        if server.tls is None and server.proxy is not None:
+            path = f"http://{server.authority}{path}"
+            sent += _login(server.proxy)
+        if body or method in ("POST", "PUT", "PATCH"):
+            sent.append(("Content-Length", str(len(body))))
+        return _encoded(f"{method} {path} HTTP/1.1", sent)
 
 
-def _take_chunks(buffer: bytearray) -> tuple[list[bytes], bool]:
-    """Take the complete chunks out of what was received; tell whether the last one was among them.
+async def connect(server: Server) -> Channel:
+    """Open a connection.
 
     Raises:
-        httpx2.RemoteProtocolError: this is not a chunked body.
+        NoAnswerError: it cannot be opened; an `ssl.SSLError` is its cause where TLS failed.
     """
-    parts: list[bytes] = []
-    while (end := buffer.find(b"\r\n")) >= 0:
-        try:
-            size = int(buffer[:end].partition(b";")[0], 16)
-        except ValueError:
-            size = -1
-        if size < 0:
-            raise httpx2.RemoteProtocolError("a chunk without a size")
-        begin = end + 2
-        if size == 0:
-            # Behind the last chunk come trailers, nearly always none, and an empty line.
-            return parts, buffer.startswith(b"\r\n", begin) or b"\r\n\r\n" in buffer[begin:]
-        if len(buffer) < begin + size + 2:
-            return parts, False
-        parts.append(bytes(buffer[begin : begin + size]))
-        del buffer[: begin + size + 2]
-    if len(buffer) > MAX_HEAD:
-        raise httpx2.RemoteProtocolError("a chunk without a size")
-    return parts, False
-
-
-def _head(request: httpx2.Request) -> bytes:
-    lines = [b"%b %b HTTP/1.1" % (request.method.encode("ascii"), request.url.raw_path)]
-    lines += [b"%b: %b" % pair for pair in request.headers.raw]
-    if any(b"\r" in line or b"\n" in line for line in lines):
-        raise httpx2.LocalProtocolError("a header with a line break in it")
-    return b"\r\n".join(lines) + b"\r\n\r\n"
-
-
-async def _answer(reader: asyncio.StreamReader) -> tuple[int, Headers]:
-    """Read the head of an answer, after those that only announce one (1xx)."""
-    while True:
-        try:
-            first, *lines = (await reader.readuntil(b"\r\n\r\n"))[:-4].split(b"\r\n")
-        except asyncio.IncompleteReadError as error:
-            raise httpx2.RemoteProtocolError("the connection ended without an answer") from error
-        except asyncio.LimitOverrunError as error:
-            raise httpx2.RemoteProtocolError("the head of the answer does not end") from error
-        words = first.split(b" ", 2)
-        if len(words) < 2 or not words[0].startswith(b"HTTP/1.") or not words[1].isdigit():  # noqa: PLR2004  -- version and status
-            raise httpx2.RemoteProtocolError("the answer is not HTTP/1.1")
-        status = int(words[1])
-        if status >= HTTPStatus.OK:
-            return status, [_pair(line) for line in lines]
-
-
-def _pair(line: bytes) -> tuple[bytes, bytes]:
-    name, _, value = line.partition(b":")
-    return name.strip(), value.strip()
-
-
-def _length(method: str, status: int, headers: Headers) -> int | None:
-    """Return how long the body is: CHUNKED when it says so itself, None when it lasts until the end."""
-    if method == "HEAD" or status in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
-        return 0
-    found = {name.lower(): value for name, value in headers}
-    if found.get(b"transfer-encoding", b"").lower() == b"chunked":
-        return CHUNKED
-    length = found.get(b"content-length")
-    if length is not None and not length.isdigit():
-        raise httpx2.RemoteProtocolError("a Content-Length that is no number")
-    return int(length) if length is not None else None
-
-
-def _kept(headers: Headers) -> bool:
-    return not any(name.lower() == b"connection" and value.lower() == b"close" for name, value in headers)
-
-
-async def _within(
-    doing: Coroutine[Any, Any, T],
-    seconds: float | None,
-    late: type[httpx2.TransportError],
-    broken: type[httpx2.TransportError],
-) -> T:
-    """Wait for so many seconds at most, and raise what httpx2's users expect."""
+    proxy = server.proxy
+    if proxy is None:
+        return await _dial(server.host, server.port, server.tls, server.tls_name)
+    gate = await _dial(proxy.host, proxy.port, server.proxy_tls, proxy.host, tunnel=server.tls is not None)
+    if server.tls is None:
+        # Without TLS there is no tunnel: the proxy reads the requests itself.
+        return gate
     try:
-        async with asyncio.timeout(seconds):
-            return await doing
+        return await _tunnel(gate, server, server.tls, proxy)
+    except BaseException:
+        gate.close()
+        raise
+
+
+async def _dial(
+    host: str, port: int, tls: ssl.SSLContext | None, name: str, *, tunnel: bool = False
+) -> Channel:
+    loop = asyncio.get_running_loop()
+    async with _opening(f"{host}:{port}"):
+        _, channel = await loop.create_connection(
+            lambda: Channel(tunnel=tunnel), host, port, ssl=tls, server_hostname=name if tls else None
+        )
+    for option in _OPTIONS:
+        channel.socket.setsockopt(*option)
+    return channel
+
+
+async def _tunnel(gate: Channel, server: Server, tls: ssl.SSLContext, proxy: Proxy) -> Channel:
+    target = f"{_bracketed(server.host)}:{server.port}"
+    async with _opening(target):
+        gate.send(_encoded(f"CONNECT {target} HTTP/1.1", [("Host", target), *_login(proxy)]))
+        await gate.head()
+        if gate.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+            raise NoAnswerError(
+                "ProxyRefused", "the proxy wants a user and a password: put the right ones into its address"
+            )
+        if gate.status >= HTTPStatus.MULTIPLE_CHOICES:
+            raise NoAnswerError(
+                "ProxyRefused", f"the proxy does not connect to {target}: {gate.status} {gate.phrase}"
+            )
+        channel = Channel()
+        transport = await asyncio.get_running_loop().start_tls(
+            gate.transport, channel, tls, server_hostname=server.tls_name
+        )
+        assert transport is not None, "only a closed one gives none, and that raises"
+        channel.connection_made(transport)
+        return channel
+
+
+@contextlib.asynccontextmanager
+async def _opening(target: str) -> AsyncIterator[None]:
+    """Bound the time, and say what could not be reached and why."""
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            yield
     except TimeoutError as error:
-        raise late(f"no answer within {seconds:g} s" if seconds else str(error)) from error
-    except OSError as error:
-        raise broken(str(error) or type(error).__name__) from error
+        raise NoAnswerError(
+            "ConnectTimeout", f"{target} did not accept a connection within {CONNECT_SECONDS:g} s"
+        ) from error
+    except (OSError, UnicodeError) as error:
+        raise NoAnswerError("ConnectError", f"{target} cannot be reached: {why(error)}") from error
+
+
+def _encoded(first: str, headers: Sequence[tuple[str, str]]) -> bytes:
+    lines = [first, *(f"{name}: {value}" for name, value in headers)]
+    if any(not line.isprintable() for line in lines):
+        raise NoAnswerError("NotSent", "a header would have a line break or another control character in it")
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+def _login(proxy: Proxy) -> list[tuple[str, str]]:
+    if not proxy.user:
+        return []
+    secret = base64.b64encode(f"{proxy.user}:{proxy.password}".encode()).decode()
+    return [("Proxy-Authorization", f"Basic {secret}")]
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

@@ -225,13 +225,18 @@ class Informer(Generic[T]):
                     )
             except ApiError as error:
                 scope.expired_lists += error.gone
-                raise
+                if not error.too_long or limit == 1:
+                    raise
+                # Few are so large, so the pages grow again below.
+                limit = max(1, (limit or PAGE) // 4)
+                continue
             self._contact()
             for raw in page.items:
                 self._take_listed(raw, seen, since)
             version, token = page.resource_version, page.continue_token
             if not token:
                 break
+            limit = min(PAGE, 2 * limit)
         self._cache.vanished(seen, namespace=scope.namespace, since=since)
         self._undecodable = {
             key: uid

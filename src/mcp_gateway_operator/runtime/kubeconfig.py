@@ -1,148 +1,251 @@
-"""Finds the cluster to talk to and opens an HTTP client for it.
+"""Finds the cluster to talk to: which kubeconfig files are read, and what they say, as client-go reads them.
 
 The order is controller-runtime's: an explicit file, the KUBECONFIG variable, the pod's ServiceAccount, the
-file in the home directory. lightkube reads the files; `httpx2` speaks.
+file in the home directory. Every field that client-go knows is honoured, or refused with a sentence: one that
+was passed over could mean acting with more rights than its author gave, or talking to another server.
 """
 
 from __future__ import annotations
 
 import os
-import socket
-import ssl
-import urllib.request
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Final, TypeVar
 
-import httpx2
 import msgspec
 import yaml
-from lightkube.config.client_adapter import verify_cluster
-from lightkube.config.kubeconfig import SERVICE_ACCOUNT, KubeConfig, SingleConfig
-from lightkube.config.models import User
-from lightkube.core.exceptions import ConfigError
 
-from mcp_gateway_operator.runtime.connections import StreamTransport
-from mcp_gateway_operator.runtime.credentials import CredentialsError, ExecAuth, TokenFileAuth
+SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+HOME_FILE: Final = Path("~/.kube/config")
 
-_UNUSABLE = (ConfigError, OSError, KeyError, TypeError, AttributeError, msgspec.MsgspecError, yaml.YAMLError)
-"""What lightkube raises for a file that is not a kubeconfig, or one with parts missing."""
-HOME_FILE = Path("~/.kube/config")
-TIMEOUT = httpx2.Timeout(connect=5.0, read=30.0, write=10.0, pool=10.0)
-LIMITS = httpx2.Limits(max_connections=64, max_keepalive_connections=16, keepalive_expiry=60.0)
+T = TypeVar("T", bound=msgspec.Struct)
 
 
 class ClusterConfigError(Exception):
     """There is no usable cluster configuration; the message is a sentence for the user."""
 
 
-def find(*, kubeconfig: str | None, context: str | None) -> SingleConfig:
+class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A part of a kubeconfig, with all fields that client-go knows."""
+
+
+class Extension(_Strict, frozen=True):
+    """Something that another program keeps in a kubeconfig."""
+
+    name: str
+    extension: Any = None
+
+
+class Cluster(_Strict, frozen=True):
+    """How a server is reached and proven."""
+
+    server: str = ""
+    tls_server_name: str = msgspec.field(name="tls-server-name", default="")
+    insecure_skip_tls_verify: bool = msgspec.field(name="insecure-skip-tls-verify", default=False)
+    certificate_authority: str = msgspec.field(name="certificate-authority", default="")
+    certificate_authority_data: str = msgspec.field(name="certificate-authority-data", default="")
+    proxy_url: str = msgspec.field(name="proxy-url", default="")
+    disable_compression: bool = msgspec.field(name="disable-compression", default=False)
+    extensions: list[Extension] = []
+
+
+class ExecVariable(_Strict, frozen=True):
+    """A variable for a credential plugin."""
+
+    name: str
+    value: str = ""
+
+
+class ExecPlugin(_Strict, frozen=True):
+    """A program that prints credentials."""
+
+    command: str = ""
+    args: list[str] = []
+    env: list[ExecVariable] = []
+    api_version: str = msgspec.field(name="apiVersion", default="")
+    install_hint: str = msgspec.field(name="installHint", default="")
+    provide_cluster_info: bool = msgspec.field(name="provideClusterInfo", default=False)
+    interactive_mode: str = msgspec.field(name="interactiveMode", default="")
+
+
+class User(_Strict, frozen=True):
+    """How this program proves who it is, and whom it acts as."""
+
+    client_certificate: str = msgspec.field(name="client-certificate", default="")
+    client_certificate_data: str = msgspec.field(name="client-certificate-data", default="")
+    client_key: str = msgspec.field(name="client-key", default="")
+    client_key_data: str = msgspec.field(name="client-key-data", default="")
+    token: str = ""
+    token_file: str = msgspec.field(name="tokenFile", default="")
+    username: str = ""
+    password: str = ""
+    impersonate: str = msgspec.field(name="as", default="")
+    impersonate_uid: str = msgspec.field(name="as-uid", default="")
+    impersonate_groups: list[str] = msgspec.field(name="as-groups", default=[])
+    impersonate_extra: dict[str, list[str]] = msgspec.field(name="as-user-extra", default={})
+    exec: ExecPlugin | None = None
+    auth_provider: Any = msgspec.field(name="auth-provider", default=None)
+    extensions: list[Extension] = []
+
+
+class Context(_Strict, frozen=True):
+    """Which user talks to which cluster."""
+
+    cluster: str = ""
+    user: str = ""
+    namespace: str = ""
+    extensions: list[Extension] = []
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterConfig:
+    """The cluster to talk to. Paths in it are absolute.
+
+    Attributes:
+        context: the context's name, for messages.
+        namespace: of the context; empty when it names none.
+        cluster: the server.
+        user: the credentials.
+    """
+
+    context: str
+    namespace: str
+    cluster: Cluster
+    user: User
+
+
+def find(*, kubeconfig: str | None, context: str | None) -> ClusterConfig:
     """Return the configuration to use.
 
     Raises:
-        ClusterConfigError: none was found, or it names things that it does not hold.
+        ClusterConfigError: none was found, or it names things that it does not hold, or says something that
+            is not done here.
     """
-    try:
-        single = _load(kubeconfig, context).get(context)
-    except _UNUSABLE as error:
-        where = f"The kubeconfig {kubeconfig!r}" if kubeconfig else "The Kubernetes configuration"
-        raise ClusterConfigError(f"{where} cannot be used: {_sentence(error)}.") from error
-    assert single is not None, "lightkube raises ConfigError when there is no context"
-    return single
-
-
-def _load(kubeconfig: str | None, context: str | None) -> KubeConfig:
     if kubeconfig:
-        return KubeConfig.from_file(kubeconfig)
-    listed = [part for part in os.environ.get("KUBECONFIG", "").split(os.pathsep) if part]
-    for part in listed:
-        if Path(part).expanduser().is_file():
-            return KubeConfig.from_file(part)
-    if listed:
-        raise ClusterConfigError(f"KUBECONFIG names {os.pathsep.join(listed)!r}, which does not exist.")
-    in_pod = "KUBERNETES_SERVICE_HOST" in os.environ and Path(SERVICE_ACCOUNT, "token").exists()
-    if in_pod and context is None:
-        return KubeConfig.from_service_account()
+        return _choose([Path(kubeconfig).expanduser()], context)
+    if listed := [part for part in os.environ.get("KUBECONFIG", "").split(os.pathsep) if part]:
+        files = [path for part in dict.fromkeys(listed) if (path := Path(part).expanduser()).exists()]
+        if not files:
+            raise ClusterConfigError(f"KUBECONFIG names {os.pathsep.join(listed)!r}, which does not exist.")
+        return _choose(files, context)
+    if "KUBERNETES_SERVICE_HOST" in os.environ and (SERVICE_ACCOUNT / "token").exists() and context is None:
+        return _in_pod(os.environ)
     if HOME_FILE.expanduser().is_file():
-        return KubeConfig.from_file(HOME_FILE)
+        return _choose([HOME_FILE.expanduser()], context)
     raise ClusterConfigError(
         "No Kubernetes cluster is configured: pass --kubeconfig, set KUBECONFIG, "
         "or run in a pod that has a ServiceAccount."
     )
 
 
-def open_client(config: SingleConfig, *, user_agent: str) -> httpx2.AsyncClient:
-    """Return a client with the cluster's address, certificates and credentials.
-
-    Reads certificate files: call it off the event loop's thread when a loop runs.
-
-    Raises:
-        ClusterConfigError: a certificate or key cannot be read, or the credentials are of an unknown kind.
-    """
-    user = config.user or User()
-    try:
-        verify = verify_cluster(config.cluster, user, config.abs_file)
-        auth = _auth(config, user)
-    except (ConfigError, CredentialsError, OSError, ssl.SSLError, ValueError) as error:
-        raise ClusterConfigError(
-            f"The credentials of context {config.context_name!r} cannot be used: {_sentence(error)}."
-        ) from error
-    server = config.cluster.server
-    proxy = _proxy(server)
-    transport: httpx2.AsyncBaseTransport
-    if proxy is None:
-        transport = StreamTransport(tls=verify, options=_keepalive())
-    else:
-        transport = httpx2.AsyncHTTPTransport(
-            verify=verify, limits=LIMITS, socket_options=_keepalive(), proxy=proxy
-        )
-    # Compressing lists costs the API server and us more CPU than a cluster's network saves.
-    headers = {"User-Agent": user_agent, "Accept": "application/json", "Accept-Encoding": "identity"}
-    return httpx2.AsyncClient(
-        base_url=server, auth=auth, transport=transport, timeout=TIMEOUT, headers=headers, trust_env=False
+def _in_pod(environ: Mapping[str, str]) -> ClusterConfig:
+    host, port = environ["KUBERNETES_SERVICE_HOST"], environ.get("KUBERNETES_SERVICE_PORT", "443")
+    namespace = SERVICE_ACCOUNT / "namespace"
+    return ClusterConfig(
+        context="the pod's ServiceAccount",
+        namespace=namespace.read_text(encoding="utf-8").strip() if namespace.is_file() else "",
+        cluster=Cluster(
+            server=f"https://{f'[{host}]' if ':' in host else host}:{port}",
+            certificate_authority=str(SERVICE_ACCOUNT / "ca.crt"),
+        ),
+        user=User(token_file=str(SERVICE_ACCOUNT / "token")),
     )
 
 
-def _auth(config: SingleConfig, user: User) -> httpx2.Auth | None:
-    if user.token_file:
-        return TokenFileAuth(Path(config.abs_file(user.token_file)))
-    if user.token:
-        token = user.token
-        return httpx2.FunctionAuth(lambda request: _with_token(request, token))
-    if user.exec:
-        return ExecAuth(user.exec)
-    if user.username and user.password:
-        return httpx2.BasicAuth(user.username, user.password)
-    if user.auth_provider:
-        raise CredentialsError(
-            "auth-provider was removed from Kubernetes 1.26; use an exec credential plugin"
-        )
-    return None
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """One named part of a file, not yet read: only the parts that are used need to be right."""
+
+    path: Path
+    content: Any
 
 
-def _with_token(request: httpx2.Request, token: str) -> httpx2.Request:
-    request.headers["Authorization"] = f"Bearer {token}"
-    return request
+class _Merged:
+    """Several files as one: of entries with the same name the first one counts, whole, as in kubectl."""
+
+    def __init__(self) -> None:
+        self.current = ""
+        self.clusters: dict[str, _Entry] = {}
+        self.users: dict[str, _Entry] = {}
+        self.contexts: dict[str, _Entry] = {}
+
+    def add(self, path: Path) -> None:
+        """Take a file in.
+
+        Raises:
+            ClusterConfigError: it is not a kubeconfig.
+        """
+        try:
+            content = yaml.safe_load(path.read_bytes())
+            content = {} if content is None else content
+            self.current = self.current or content.get("current-context") or ""
+            for kind, table in (("cluster", self.clusters), ("user", self.users), ("context", self.contexts)):
+                for each in content.get(f"{kind}s") or ():
+                    table.setdefault(each["name"], _Entry(path, each.get(kind)))
+        except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+            raise _unusable(path, str(error)) from error
+        except (TypeError, AttributeError, KeyError) as error:
+            raise _unusable(path, "it does not have the structure of a kubeconfig") from error
 
 
-def _keepalive() -> list[tuple[int, int, int]]:
-    """Let the kernel notice within a minute that the other side of an idle watch is gone."""
-    options = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1), (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
-    for name, value in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3)):
-        if hasattr(socket, name):
-            options.append((socket.IPPROTO_TCP, getattr(socket, name), value))
-    return options
+def _choose(files: Iterable[Path], context: str | None) -> ClusterConfig:
+    merged = _Merged()
+    for path in files:
+        if not path.is_file():
+            raise _unusable(path, "there is no such file")
+        merged.add(path)
+    first = next(iter(files))
+    name = context or merged.current
+    if not name:
+        raise _unusable(first, "it has no current-context: pass --context")
+    chosen, path = _read(merged.contexts, name, Context, "context", first)
+    cluster, where = _read(merged.clusters, chosen.cluster, Cluster, "cluster", path)
+    user, of = _read(merged.users, chosen.user, User, "user", path) if chosen.user else (User(), path)
+    return ClusterConfig(
+        name,
+        chosen.namespace,
+        msgspec.structs.replace(
+            cluster, certificate_authority=_absolute(cluster.certificate_authority, where)
+        ),
+        _with_absolute_paths(user, of),
+    )
 
 
-def _proxy(server: str) -> str | None:
-    """Return the proxy that HTTPS_PROXY and NO_PROXY name for this server, as kubectl does."""
-    url = httpx2.URL(server)
-    if urllib.request.proxy_bypass(url.host):
-        return None
-    return urllib.request.getproxies().get(url.scheme)
+def _read(table: Mapping[str, _Entry], name: str, kind: type[T], what: str, path: Path) -> tuple[T, Path]:
+    entry = table.get(name)
+    if entry is None:
+        raise _unusable(path, f"it refers to the {what} {name!r}, which it does not contain")
+    try:
+        return msgspec.convert(_without_nulls(entry.content or {}), kind), entry.path
+    except msgspec.ValidationError as error:
+        # A field that nobody knows yet may be one that takes rights away.
+        raise _unusable(entry.path, f"{what} {name!r}: {error}") from None
 
 
-def _sentence(error: Exception) -> str:
-    if isinstance(error, KeyError):
-        return f"it refers to {error.args[0]!r}, which it does not contain"
-    if isinstance(error, TypeError | AttributeError):
-        return "it does not have the structure of a kubeconfig"
-    return str(error).rstrip(".")
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nulls(each) for key, each in value.items() if each is not None}
+    return value
+
+
+def _with_absolute_paths(user: User, file: Path) -> User:
+    plugin = user.exec
+    if plugin is not None and "/" in plugin.command:
+        plugin = msgspec.structs.replace(plugin, command=_absolute(plugin.command, file))
+    return msgspec.structs.replace(
+        user,
+        client_certificate=_absolute(user.client_certificate, file),
+        client_key=_absolute(user.client_key, file),
+        token_file=_absolute(user.token_file, file),
+        exec=plugin,
+    )
+
+
+def _absolute(path: str, file: Path) -> str:
+    """Return a path of a kubeconfig: a relative one starts in the folder of its file."""
+    return str(file.parent.absolute() / path) if path else ""
+
+
+def _unusable(path: Path, why: str) -> ClusterConfigError:
+    return ClusterConfigError(f"The kubeconfig '{path}' cannot be used: {why.rstrip('.')}.")

@@ -1,20 +1,24 @@
-"""The cluster port over HTTP: our requests over a client made from a kubeconfig or a ServiceAccount."""
+"""The cluster port over HTTP: our requests on connections made from a kubeconfig or a ServiceAccount."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import os
 import ssl
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from http import HTTPStatus
 from pathlib import Path
+from typing import Final
+from urllib.parse import quote, urlencode
 
-import httpx2
 import msgspec
 import structlog
 
+from mcp_gateway_operator.runtime.channel import Channel, NoAnswerError
 from mcp_gateway_operator.runtime.cluster import (
+    MAX_PAGE,
     ApiError,
     Page,
     PatchType,
@@ -22,15 +26,22 @@ from mcp_gateway_operator.runtime.cluster import (
     WatchEvent,
     refuse_null,
 )
+from mcp_gateway_operator.runtime.connections import Connections
 from mcp_gateway_operator.runtime.credentials import CredentialsError
-from mcp_gateway_operator.runtime.kubeconfig import ClusterConfigError, find, open_client
+from mcp_gateway_operator.runtime.kubeconfig import ClusterConfigError, find
+from mcp_gateway_operator.runtime.login import Login, log_in
 
-MAX_LINE = 4 * 1024 * 1024
+MAX_LINE: Final = 4 * 1024 * 1024
 """Bytes of one watch event. etcd takes 1.5 MiB for an object by default; a longer line is not an event."""
-RELOAD_INTERVAL = 60.0
+MAX_ANSWER: Final = 64 * 1024 * 1024
+"""Bytes of an answer; the API server's own metrics have some ten million."""
+MAX_ERROR: Final = 64 * 1024
+"""Bytes that are read of an answer that says what went wrong."""
+ANSWER_SECONDS: Final = 30.0
+"""From asking for a connection to the end of an answer. Watches have no end that is known here: only their
+readers know how long silence may last."""
+RELOAD_INTERVAL: Final = 60.0
 """Seconds between two attempts to load changed certificates."""
-WATCH_TIMEOUT = httpx2.Timeout(connect=5.0, read=None, write=10.0, pool=10.0)
-"""The reader of a watch has a time limit of its own: only it knows how long silence may last."""
 
 OnRequest = Callable[[str, str, str], None]
 """Is told of each request: method, host, and the answer's status code, `<error>` when none came."""
@@ -85,8 +96,8 @@ def connect(
     """
     name = user_agent or Path(sys.argv[0]).name or "python"
     return KubeCluster(
-        lambda: open_client(find(kubeconfig=kubeconfig, context=context), user_agent=name),
-        field_manager=name,
+        lambda: log_in(find(kubeconfig=kubeconfig, context=context), os.environ),
+        name=name,
         on_request=on_request,
     )
 
@@ -95,25 +106,24 @@ class KubeCluster:
     """A `Cluster` over HTTP.
 
     Args:
-        open_client: loads the configuration and makes a client; called again, in a thread, when certificates
-            or
-            credentials are refused, because they may have been rotated.
-        field_manager: the name under which the API server records who wrote which field.
+        load: reads the configuration; called again, in a thread, when certificates or credentials are
+            refused, because they may have been rotated.
+        name: of this program, for the API server: the agent, and the manager of the fields it writes.
         on_request: told of each request that was sent.
     """
 
-    def __init__(
-        self,
-        open_client: Callable[[], httpx2.AsyncClient],
-        *,
-        field_manager: str,
-        on_request: OnRequest = _untold,
-    ) -> None:
-        self._open_client = open_client
-        self._client = open_client()
-        self._replaced: list[httpx2.AsyncClient] = []
+    def __init__(self, load: Callable[[], Login], *, name: str, on_request: OnRequest = _untold) -> None:
+        self._load = load
+        self._login = load()
+        self._connections = Connections(self._login.server)
         self._reloaded_at = float("-inf")
-        self._manager = {"fieldManager": field_manager[:128]}
+        # Compressing lists costs the API server and us more CPU than a cluster's network saves.
+        self._headers = (
+            ("Accept", "application/json"),
+            ("Accept-Encoding", "identity"),
+            ("User-Agent", name),
+        )
+        self._manager = {"fieldManager": name[:128]}
         self._on_request = on_request
 
     async def list(
@@ -131,7 +141,7 @@ class KubeCluster:
             params["fieldSelector"] = f"metadata.name={name}"
         if continue_token:
             params["continue"] = continue_token
-        body = await self._request("GET", resource.path(namespace), params=params)
+        body = await self._request("GET", resource.path(namespace), params=params, limit=MAX_PAGE)
         try:
             answer = _decode_list(body)
         except msgspec.DecodeError as error:
@@ -153,22 +163,16 @@ class KubeCluster:
             "resourceVersion": resource_version,
             "timeoutSeconds": str(max(1, round(timeout))),
         }
-        request = self._client.build_request(
-            "GET", resource.path(namespace), params=params, timeout=WATCH_TIMEOUT
-        )
-        response = await self._send(request, stream=True)
-        try:
-            if response.status_code != HTTPStatus.OK:
-                await self._failed(response, await response.aread())
-            async for line in _lines(response.aiter_bytes()):
-                yield _decode_event(line)
-        except httpx2.HTTPError as error:
-            raise _no_answer(error) from error
-        except msgspec.DecodeError as error:
-            raise ApiError(0, "BrokenLine", f"A watch event of {resource} is not readable: {error}") from None
-        finally:
-            with contextlib.suppress(httpx2.HTTPError):
-                await response.aclose()
+        async with self._ask("GET", resource.path(namespace), params) as channel:
+            if channel.status != HTTPStatus.OK:
+                raise await self._failure(channel)
+            async for line in _lines(channel):
+                try:
+                    yield _decode_event(line)
+                except msgspec.DecodeError as error:
+                    raise ApiError(
+                        0, "BrokenLine", f"A watch event of {resource} is not readable: {error}"
+                    ) from None
 
     async def get(self, resource: Resource, namespace: str | None, name: str) -> bytes:
         """Read one object at an unset resourceVersion."""
@@ -209,9 +213,7 @@ class KubeCluster:
 
     async def close(self) -> None:
         """Close the connections."""
-        for client in (*self._replaced, self._client):
-            await client.aclose()
-        self._replaced.clear()
+        self._connections.close()
 
     async def _request(
         self,
@@ -221,33 +223,75 @@ class KubeCluster:
         params: Mapping[str, str] | None = None,
         body: object = None,
         content_type: str = "application/json",
+        limit: int | None = None,
     ) -> bytes:
-        content = msgspec.json.encode(body) if body is not None else None
-        headers = {"Content-Type": content_type} if body is not None else None
-        request = self._client.build_request(method, path, params=params, content=content, headers=headers)
-        response = await self._send(request)
-        if not response.is_success:
-            await self._failed(response, response.content)
-        return response.content
-
-    async def _send(self, request: httpx2.Request, *, stream: bool = False) -> httpx2.Response:
-        host = request.url.netloc.decode("ascii")
+        content = msgspec.json.encode(body) if body is not None else b""
+        headers = (("Content-Type", content_type),) if body is not None else ()
         try:
-            response = await self._client.send(request, stream=stream)
-        except httpx2.HTTPError as error:
-            self._on_request(request.method, host, "<error>")
-            if _is_tls(error):
-                await self._reload()
-            raise _no_answer(error) from error
+            async with (
+                asyncio.timeout(ANSWER_SECONDS),
+                self._ask(method, path, params, headers=headers, body=content) as channel,
+            ):
+                if not HTTPStatus.OK <= channel.status < HTTPStatus.MULTIPLE_CHOICES:
+                    raise await self._failure(channel)
+                return await _whole(channel, limit or MAX_ANSWER)
+        except TimeoutError as error:
+            raise ApiError(0, "Timeout", f"no answer within {ANSWER_SECONDS:g} s") from error
+
+    @asynccontextmanager
+    async def _ask(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str] | None,
+        *,
+        headers: tuple[tuple[str, str], ...] = (),
+        body: bytes = b"",
+    ) -> AsyncIterator[Channel]:
+        """Send a request, once more where a token was refused and there is another, and give its answer.
+
+        Raises:
+            ApiError: no answer, or one that cannot be read while the context lasts.
+        """
+        login = self._login
+        path = f"{login.prefix}{path}?{urlencode(params, quote_via=quote)}" if params else login.prefix + path
+        headers = (*self._headers, *login.headers, *headers)
+        code = ""
+        try:
+            authorization = await login.credentials.authorization()
+            while True:
+                code = "<error>"
+                sent = (*headers, ("Authorization", authorization)) if authorization else headers
+                async with self._connections.exchange(method, path, sent, body) as channel:
+                    await channel.head()
+                    code = ""
+                    if channel.status == HTTPStatus.UNAUTHORIZED and authorization:
+                        refused = authorization
+                        authorization = await login.credentials.authorization(refused=refused)
+                        if authorization != refused:
+                            continue
+                    self._on_request(method, login.server.authority, str(channel.status))
+                    yield channel
+                    return
         except CredentialsError as error:
             raise ApiError(HTTPStatus.UNAUTHORIZED, "Credentials", str(error)) from error
-        self._on_request(request.method, host, str(response.status_code))
-        return response
+        except NoAnswerError as error:
+            if isinstance(error.__cause__, ssl.SSLError):
+                await self._reload()
+            raise ApiError(0, error.reason, str(error)) from error
+        finally:
+            if code:
+                self._on_request(method, login.server.authority, code)
 
-    async def _failed(self, response: httpx2.Response, content: bytes) -> None:
-        if response.status_code == HTTPStatus.UNAUTHORIZED:
+    async def _failure(self, channel: Channel) -> ApiError:
+        try:
+            content = await _whole(channel, MAX_ERROR)
+        except NoAnswerError:
+            # The status says enough.
+            content = b""
+        if channel.status == HTTPStatus.UNAUTHORIZED:
             await self._reload()
-        raise _error(response, content)
+        return _error(channel, content)
 
     async def _reload(self) -> None:
         """Load configuration and certificates again: whoever rotates them replaces the files."""
@@ -256,57 +300,60 @@ class KubeCluster:
             return
         self._reloaded_at = now
         try:
-            client = await asyncio.to_thread(self._open_client)
+            login = await asyncio.to_thread(self._load)
         except ClusterConfigError as error:
             log.warning("the cluster configuration could not be loaded again", error=str(error))
             return
-        # Requests in flight keep the old client; closing it now would cut them off from their answers.
-        self._replaced.append(self._client)
-        self._client = client
-        if len(self._replaced) > 1:
-            await self._replaced.pop(0).aclose()
+        # Requests in flight keep their connections until their answers are there.
+        self._connections.retire()
+        self._login, self._connections = login, Connections(login.server)
 
 
-async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _whole(channel: Channel, limit: int) -> bytes:
+    """Read the rest of an answer."""
+    parts: list[bytes] = []
+    size = 0
+    while part := await channel.part():
+        size += len(part)
+        if size > limit:
+            raise NoAnswerError("TooLong", f"the answer is longer than {limit} bytes")
+        parts.append(part)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+async def _lines(channel: Channel) -> AsyncIterator[bytes]:
     rest = bytearray()
-    async for chunk in chunks:
-        first, *others = chunk.split(b"\n")
+    while part := await channel.part():
+        first, *others = part.split(b"\n")
         rest += first
         if len(rest) > MAX_LINE:
             raise ApiError(0, "LineTooLong", f"A watch event is longer than {MAX_LINE} bytes.")
-        for part in others:
+        for each in others:
             if rest:
                 yield bytes(rest)
-            rest = bytearray(part)
+            rest = bytearray(each)
     if rest:
         # Half a line: the connection ended in the middle of an event.
         raise ApiError(0, "BrokenLine", "The watch ended in the middle of an event.")
 
 
-def _error(response: httpx2.Response, content: bytes) -> ApiError:
-    code = response.status_code
+def _error(channel: Channel, content: bytes) -> ApiError:
+    code, phrase = channel.status, channel.phrase
+    if HTTPStatus.MULTIPLE_CHOICES <= code < HTTPStatus.BAD_REQUEST:
+        to = channel.headers.get("location", "nowhere")
+        return ApiError(
+            code,
+            "Redirected",
+            f"the server sends us on to {to!r}, where our credentials do not go: the kubeconfig must name "
+            "the API server itself",
+        )
     try:
         status = _decode_status(content)
     except msgspec.DecodeError:
         # A load balancer answered, or the API server's own panic handler: plain text or HTML.
         status = _Status(message=content[:200].decode(errors="replace").strip())
-    after = response.headers.get("Retry-After", "")
+    after = channel.headers.get("retry-after", "")
     retry_after = float(after) if after.isdecimal() else None
     if retry_after is None and status.details is not None:
         retry_after = status.details.retry_after_seconds
-    return ApiError(
-        code, status.reason or response.reason_phrase, status.message or response.reason_phrase, retry_after
-    )
-
-
-def _no_answer(error: httpx2.HTTPError) -> ApiError:
-    kind = type(error).__name__
-    return ApiError(0, kind, str(error) or "the API server did not answer")
-
-
-def _is_tls(error: BaseException | None) -> bool:
-    while error is not None:
-        if isinstance(error, ssl.SSLError):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
+    return ApiError(code, status.reason or phrase, status.message or phrase, retry_after)

@@ -271,6 +271,25 @@ async def test_a_list_of_one_name(kube: Kube) -> None:
     assert (await kube.cluster.list(THINGS, name="c")).items == []
 
 
+async def test_a_page_that_is_too_long_is_an_error_and_a_smaller_one_goes_on_at_its_place(kube: Kube) -> None:
+    for name in "abcdef":
+        await create(kube, name)
+        await merge(kube, {"status": {"text": "x" * 1_200_000}}, subresource="status", name=name)
+    first = await kube.cluster.list(THINGS, namespace=kube.namespace, limit=2)
+    for _ in range(2):
+        with pytest.raises(ApiError) as error:
+            await kube.cluster.list(
+                THINGS, namespace=kube.namespace, limit=4, continue_token=first.continue_token
+            )
+        assert error.value.too_long
+    rest = await kube.cluster.list(
+        THINGS, namespace=kube.namespace, limit=3, continue_token=first.continue_token
+    )
+    assert [decode_thing(raw).metadata.name for raw in (*first.items, *rest.items)] == list("abcde")
+    with pytest.raises(ApiError):
+        await kube.cluster.list(THINGS, namespace=kube.namespace, limit=0)
+
+
 async def test_a_watch_tells_what_happened_since_a_list(kube: Kube) -> None:
     await create(kube, "old", size=1)
     page = await kube.cluster.list(THINGS, namespace=kube.namespace)

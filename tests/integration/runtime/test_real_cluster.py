@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import os
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
+import yaml
 
-from mcp_gateway_operator.runtime.cluster import LEASES, NAMESPACES, ApiError, PatchType
+from mcp_gateway_operator.runtime.cluster import LEASES, NAMESPACES, ApiError, PatchType, Resource
 from mcp_gateway_operator.runtime.informer import Informer
 from mcp_gateway_operator.runtime.lease import Lease, LeaseForbidden
 from mcp_gateway_operator.runtime.transport import KubeCluster, connect
@@ -20,6 +24,7 @@ from tests.support.things import THINGS, Thing, decode_thing, thing
 from tests.support.virtual_time import wall_clock
 
 _names = itertools.count(1)
+REVIEWS = Resource("authentication.k8s.io", "v1", "selfsubjectreviews", namespaced=False)
 
 HOLDER = """
 import asyncio, sys
@@ -73,6 +78,43 @@ async def test_a_service_account_is_held_to_its_rights(
     with pytest.raises(LeaseForbidden):
         await lease.acquire()
     await nobody.close()
+    await admin.close()
+
+
+async def test_a_user_who_acts_as_another_has_the_rights_of_the_other(
+    admin: KubeCluster, real: LocalCluster, tmp_path: Path
+) -> None:
+    """An administrator's kubeconfig with `as`: what it was before, it may not any more."""
+
+    def acting(**more: Any) -> KubeCluster:
+        config = yaml.safe_load(real.kubeconfig.read_text())
+        config["users"][0]["user"] |= more
+        path = tmp_path / "config"
+        path.write_text(yaml.safe_dump(config))
+        return connect(kubeconfig=str(path))
+
+    async def is_called(**more: Any) -> dict[str, Any]:
+        cluster = await asyncio.to_thread(lambda: acting(**more))
+        review = {"apiVersion": REVIEWS.group + "/v1", "kind": "SelfSubjectReview"}
+        try:
+            answer = await cluster.create(REVIEWS, None, review)
+            with contextlib.suppress(ApiError):
+                await cluster.list(THINGS)
+                return {"may": "everything"}
+        finally:
+            await cluster.close()
+        user: dict[str, Any] = msgspec.json.decode(answer)["status"]["userInfo"]
+        return user
+
+    assert await is_called() == {"may": "everything"}
+    jane = await is_called(**{"as": "jane"})
+    assert (jane["username"], jane["groups"]) == ("jane", ["system:authenticated"])
+    jane = await is_called(
+        **{"as": "jane", "as-uid": "7", "as-groups": ["one", "two"], "as-user-extra": {"a.b/C": ["x", "y"]}}
+    )
+    assert jane["uid"] == "7"
+    assert set(jane["groups"]) == {"one", "two", "system:authenticated"}
+    assert jane["extra"]["a.b/c"] == ["x", "y"]
     await admin.close()
 
 

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
 import stat
-from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,75 +12,10 @@ from mcp_gateway_operator.runtime import transport
 from mcp_gateway_operator.runtime.cluster import ApiError, WatchEvent
 from mcp_gateway_operator.runtime.kubeconfig import ClusterConfigError
 from mcp_gateway_operator.runtime.transport import KubeCluster, connect
+from tests.support.raw_server import always, connected, http, serving, write_kubeconfig
 from tests.support.things import THINGS
 
-Answer = Callable[[str, dict[str, str], asyncio.StreamWriter], Awaitable[None]]
-
 EVENT = b'{"type":"ADDED","object":{"metadata":{"name":"a"}}}\n'
-
-
-def http(status: str, body: bytes, *headers: str) -> bytes:
-    head = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers, "", ""]
-    return "\r\n".join(head).encode() + body
-
-
-@contextlib.asynccontextmanager
-async def serving(answer: Answer) -> AsyncIterator[str]:
-    """Serve raw answers on loopback; yield the URL."""
-    writers: list[asyncio.StreamWriter] = []
-
-    async def one_connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writers.append(writer)
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-            while True:
-                head = (await reader.readuntil(b"\r\n\r\n")).decode()
-                line, *fields = head.strip().split("\r\n")
-                headers = dict(field.lower().split(": ", 1) for field in fields)
-                await reader.readexactly(int(headers.get("content-length", 0)))
-                await answer(line, headers, writer)
-                await writer.drain()
-        writer.close()
-
-    server = await asyncio.start_server(one_connection, "127.0.0.1", 0)
-    async with server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        for writer in writers:
-            writer.close()
-
-
-def write_kubeconfig(path: Path, url: str, user: dict[str, Any]) -> str:
-    config = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": "test",
-        "clusters": [{"name": "test", "cluster": {"server": url}}],
-        "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
-        "users": [{"name": "test", "user": user}],
-    }
-    path.write_text(json.dumps(config))
-    return str(path)
-
-
-@contextlib.asynccontextmanager
-async def connected(answer: Answer, directory: Path, **user: Any) -> AsyncIterator[KubeCluster]:
-    async with serving(answer) as url:
-        cluster = await asyncio.to_thread(
-            lambda: connect(kubeconfig=write_kubeconfig(directory / "kubeconfig", url, user))
-        )
-        try:
-            yield cluster
-        finally:
-            await cluster.close()
-
-
-def always(reply: bytes, *, then_close: bool = False) -> Answer:
-    async def answer(_line: str, _headers: dict[str, str], writer: asyncio.StreamWriter) -> None:
-        writer.write(reply)
-        if then_close:
-            await writer.drain()
-            writer.close()
-
-    return answer
 
 
 async def read_watch(cluster: KubeCluster) -> list[WatchEvent]:

@@ -94,6 +94,42 @@ async def test_long_lists_come_in_pages() -> None:
         assert world.listed() == 3
 
 
+@pytest.mark.parametrize("always_expired", [False, True])
+async def test_objects_too_large_for_a_page_of_many_come_in_smaller_pages(*, always_expired: bool) -> None:
+    """Also where the server forgets continue tokens, so that the informer asks for all at once."""
+    world = World()
+    for number in range(1000):
+        body = thing(f"n{number:04}")
+        if 400 <= number < 420:
+            body["spec"]["text"] = "x" * 1_000_000
+        world.server.store.create(THINGS, "default", body)
+    if always_expired:
+        expired = ApiError(410, "Expired", "too old")
+        faults = iter([Fault(refuse=expired)] * 3)
+        world.cluster.faults = lambda request: next(faults, None) if request.verb == "list" else None
+    async with running(world):
+        assert len(world.informer) == 1000
+        assert world.listed() < 40
+
+
+async def test_one_object_that_no_page_can_hold_is_a_trouble_and_no_busy_loop() -> None:
+    world = World()
+    body = thing("huge")
+    body["spec"]["text"] = "x" * 5_000_000
+    world.server.store.create(THINGS, "default", body)
+    task = asyncio.create_task(world.informer.run())
+    await asyncio.sleep(120)
+    assert world.informer.trouble is not None
+    assert world.informer.trouble.too_long
+    assert world.listed() < 120
+    world.server.store.delete(THINGS, "default", "huge")
+    async with asyncio.timeout(30):
+        await world.informer.synced.wait()
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
 async def test_a_compacted_version_leads_to_a_list_that_reports_what_vanished() -> None:
     world = World()
     await world.create("a", 1)
