@@ -18,11 +18,13 @@ class ConnectProxy:
         answer: what a CONNECT gets; one that begins with 200 opens the tunnel.
         asked: the first line of each request, and its headers in lower case.
         url: its address.
+        upstream: where tunnels lead, whatever is asked for; None for where it is asked for.
     """
 
     answer: bytes = b"HTTP/1.1 200 Connection established\r\n\r\n"
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     url: str = ""
+    upstream: tuple[str, int] | None = None
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one connection."""
@@ -37,7 +39,8 @@ class ConnectProxy:
                 await writer.drain()
                 if b" 200 " not in self.answer:
                     return
-            upstream = await asyncio.open_connection(address.hostname, address.port)
+            host, port = self.upstream or (address.hostname, address.port)
+            upstream = await asyncio.open_connection(host, port)
             if method != "CONNECT":
                 upstream[1].write(head.replace(target.encode(), address.path.encode(), 1))
             try:

@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from mcp_gateway_operator.runtime.transport import KubeCluster, connect
 
 Answer = Callable[[str, dict[str, str], asyncio.StreamWriter], Awaitable[None]]
@@ -81,6 +83,15 @@ async def client_of(
         yield made
     finally:
         await made.close()
+
+
+def leave_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget the proxies and certificate authorities of this machine's environment."""
+    for name in ("HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
 
 
 def always(reply: bytes, *, then_close: bool = False) -> Answer:

@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, InvalidRegionError
 from botocore.utils import validate_region_name
 
 from mcp_gateway_operator import __version__
-from mcp_gateway_operator.agentcore.aws import Boto3AgentCore, new_session
+from mcp_gateway_operator.agentcore.aws import Boto3AgentCore, choose_proxies, new_session
 from mcp_gateway_operator.agentcore.quota import Quotas
 from mcp_gateway_operator.cli.explain import (
     advice,
@@ -28,6 +28,7 @@ from mcp_gateway_operator.cli.explain import (
 from mcp_gateway_operator.cli.lease_times import LeaseTimes
 from mcp_gateway_operator.cli.leases import Leases, Writer, now
 from mcp_gateway_operator.cli.metrics_setup import ProcessMetrics
+from mcp_gateway_operator.cli.network import Network
 from mcp_gateway_operator.cli.options import is_namespace
 from mcp_gateway_operator.controller.operator import Operator, OperatorConfig
 from mcp_gateway_operator.runtime import kubeconfig as kubeconfigs
@@ -139,6 +140,7 @@ async def run_operator(options: ProcessOptions, report: logs.Report) -> int:
         StartupError: no cluster, no Region, or the API server does not answer.
     """
     region = _region(options)
+    network = _network()
     metrics = ProcessMetrics(options)
     cluster, lease_connection, config = _connect(options, metrics)
     async with contextlib.AsyncExitStack() as stack:
@@ -150,6 +152,8 @@ async def run_operator(options: ProcessOptions, report: logs.Report) -> int:
             user_agent=USER_AGENT,
             call_seconds=options.call_seconds,
             on_call=metrics.on_call,
+            authorities=stack.enter_context(network.authorities()),
+            proxy_for=lambda url: str(network.proxy_for(url) or ""),
         )
         stack.push_async_callback(agentcore.close)
         leases = Leases(
@@ -269,6 +273,25 @@ def _region(options: ProcessOptions) -> str:
             "to one such as us-east-1."
         ) from error
     return region
+
+
+def _network() -> Network:
+    """Return what the environment says of proxies and authorities, botocore's proxies chosen by it."""
+    bundle = ""
+    # A profile that is not there is told by the first call, which may come after it is.
+    with contextlib.suppress(BotoCoreError):
+        bundle = new_session(None).get_config_variable("ca_bundle") or ""
+    try:
+        network = Network(os.environ, bundle=bundle)
+    except ValueError as error:
+        raise StartupError(str(error)) from error
+
+    def proxy_for(url: str) -> str | None:
+        proxy = network.proxy_for(url)
+        return proxy.url if proxy else None
+
+    choose_proxies(proxy_for)
+    return network
 
 
 def _connect(

@@ -8,7 +8,10 @@ those go last whose caller has proven who it is.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
 import ipaddress
+import re
 import resource
 import socket
 import ssl
@@ -45,6 +48,7 @@ COMPLAINT_SECONDS: Final = 60.0
 """At most one log line of a kind in this time."""
 KNOWN_ADDRESSES: Final = 64
 MAX_PORT: Final = 65535
+EVERYWHERE: Final = ("", "0.0.0.0", "::")  # noqa: S104  -- what people write for all addresses
 IPV6_NETWORK: Final = 64
 """Bits that one host's addresses share: it may have any of the rest."""
 
@@ -72,26 +76,33 @@ class BindAddress:
         if text in ("", "0"):
             return None
         host, colon, port = text.rpartition(":")
-        if not colon or not port.isdecimal() or int(port) > MAX_PORT:
+        bracketed = host.startswith("[") and host.endswith("]")
+        if bracketed:
+            host = host[1:-1]
+        well_formed = colon and bracketed == (":" in host) and not set(host) & set("[]/ ")
+        if not (well_formed and re.fullmatch(r"[0-9]{1,5}", port) and int(port) <= MAX_PORT):
             raise ValueError(
-                f'{text!r} is not an address to listen on: write ":8081", "127.0.0.1:8081" or "0".'
+                f"{text!r} is not an address to listen on: "
+                'write ":8081", "127.0.0.1:8081", "[::1]:8081" or "0".'
             )
-        return cls(host.removeprefix("[").removesuffix("]"), int(port))
+        return cls(host, int(port))
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     def bind(self) -> socket.socket:
-        """Return a listening socket; an empty host takes IPv6 and IPv4 alike where the machine has both.
+        """Return a listening socket.
+
+        As in Go an empty host, `0.0.0.0` and `::` alike take IPv4 and IPv6 where the machine has both; of a
+        name's addresses the first IPv4 one is taken, or else the first.
 
         Raises:
             ServerError: the address is taken or is not this machine's.
         """
-        dual = not self.host and socket.has_dualstack_ipv6()
-        family = socket.AF_INET6 if dual or ":" in self.host else socket.AF_INET
         try:
-            listener = socket.create_server(
-                (self.host, self.port), family=family, dualstack_ipv6=dual, backlog=BACKLOG
-            )
+            listener = self._everywhere() if self.host in EVERYWHERE else self._here()
         except OSError as error:
-            raise ServerError(f"Cannot listen on {self.host}:{self.port}: {error.strerror}.") from None
+            raise ServerError(f"Cannot listen on {self}: {error.strerror}.") from None
         # Connections inherit these. Of its own the kernel lets each buffer grow to megabytes, which count
         # against the container's memory; and it holds the end of an answer back until the rest was confirmed.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
@@ -99,6 +110,26 @@ class BindAddress:
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         listener.setblocking(False)
         return listener
+
+    def _everywhere(self) -> socket.socket:
+        if socket.has_dualstack_ipv6():
+            try:
+                return socket.create_server(
+                    ("::", self.port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=BACKLOG
+                )
+            except OSError as error:
+                # The kernel knows IPv6, and no interface has it.
+                if error.errno != errno.EADDRNOTAVAIL:
+                    raise
+        return socket.create_server(("0.0.0.0", self.port), backlog=BACKLOG)  # noqa: S104  -- as it was asked for
+
+    def _here(self) -> socket.socket:
+        host = self.host
+        with contextlib.suppress(ValueError):
+            host = str(getattr(ipaddress.ip_address(host), "ipv4_mapped", None) or host)
+        found = socket.getaddrinfo(host, self.port, type=socket.SOCK_STREAM)
+        family, _, _, _, address = min(found, key=lambda each: each[0] is not socket.AF_INET)
+        return socket.create_server(address, family=family, backlog=BACKLOG)
 
 
 class Server(Protocol):

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import ssl
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
+
+STORES: Final = (
+    "/etc/ssl/certs/ca-certificates.crt",  # Debian, Alpine, distroless; where people mount their own, too
+    "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora, Red Hat
+    "/etc/ssl/ca-bundle.pem",  # SUSE
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/ssl/cert.pem",  # macOS
+)
+"""Where systems keep what they trust in one file; the first that is there counts, as in Go."""
 
 
-@contextmanager
+@contextlib.contextmanager
 def as_file(content: bytes) -> Iterator[str]:
     """Give the ssl module, which reads files only, one that reaches no disk where that is possible."""
     if sys.platform == "linux":
@@ -36,20 +46,31 @@ def trust_system(context: ssl.SSLContext, environ: Mapping[str, str]) -> None:
     a mounted ConfigMap has neither fault nor such names.
 
     Raises:
-        ValueError: a variable names what cannot be read; the message is a sentence.
+        ValueError: a variable names what cannot be used; the message is a sentence.
     """
     context.load_default_certs()
-    for variable, path in trusted_files(environ):
-        try:
-            context.load_verify_locations(cafile=path)
-        except (OSError, ValueError) as error:
-            raise ValueError(
-                f"{variable} names {str(path)!r}, which cannot be read: {reason(error)}."
-            ) from None
+    if store := system_store(environ):
+        context.load_verify_locations(cafile=store)
+    for variable, path in named_files(environ):
+        check_bundle(variable, path, context)
 
 
-def trusted_files(environ: Mapping[str, str]) -> list[tuple[str, Path]]:
-    """Return the files with certificates that SSL_CERT_FILE and SSL_CERT_DIR name, each with its variable.
+def system_store(environ: Mapping[str, str]) -> Path | None:
+    """Return the file with what the system trusts; None where there is none that can be used.
+
+    As in Go, SSL_CERT_FILE and SSL_CERT_DIR together replace it; one of them alone adds to it.
+    """
+    if environ.get("SSL_CERT_FILE") and environ.get("SSL_CERT_DIR"):
+        return None
+    for store in map(Path, STORES):
+        with contextlib.suppress(ValueError):
+            check_bundle("The system", store)
+            return store
+    return None
+
+
+def named_files(environ: Mapping[str, str]) -> list[tuple[str, Path]]:
+    """Return the files that SSL_CERT_FILE and SSL_CERT_DIR name, each with its variable.
 
     Raises:
         ValueError: a directory cannot be read or has no certificates; the message is a sentence.
@@ -66,6 +87,18 @@ def trusted_files(environ: Mapping[str, str]) -> list[tuple[str, Path]]:
             raise ValueError(f"SSL_CERT_DIR names {directory!r}, where no file has a certificate in PEM.")
         found += [("SSL_CERT_DIR", path) for path in files]
     return found
+
+
+def check_bundle(variable: str, path: Path, context: ssl.SSLContext | None = None) -> None:
+    """Let a context, if there is one, trust the certificates in a file.
+
+    Raises:
+        ValueError: it cannot be read, or has none; the message is a sentence that names the variable.
+    """
+    try:
+        (context or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)).load_verify_locations(cafile=path)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{variable} names {str(path)!r}, which cannot be used: {reason(error)}.") from None
 
 
 def reason(error: OSError | ValueError) -> str:

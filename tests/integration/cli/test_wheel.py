@@ -24,7 +24,7 @@ SOURCES = {
     SIMULATOR: ROOT / "packages" / SIMULATOR,
     DEMO: ROOT / "packages" / DEMO,
 }
-NOT_THE_OPERATORS = {"rich", "httptools", "pytest", "mcp", "boto3"}
+NOT_THE_OPERATORS = {"rich", "httpx2", "pytest", "mcp", "boto3"}
 KUBERNETES = {"lightkube", "lightkube-models", "kubernetes", "cryptography"}
 
 

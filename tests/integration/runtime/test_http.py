@@ -10,6 +10,7 @@ import re
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from http import HTTPStatus
+from typing import Any
 
 import httpx2
 import pytest
@@ -412,6 +413,10 @@ async def test_a_taken_port_is_one_sentence(server: HttpServer, health: Health) 
         (":8081", BindAddress("", 8081)),
         ("127.0.0.1:0", BindAddress("127.0.0.1", 0)),
         ("[::1]:8081", BindAddress("::1", 8081)),
+        ("[::]:8081", BindAddress("::", 8081)),
+        ("0.0.0.0:8081", BindAddress("0.0.0.0", 8081)),
+        ("[fe80::1%eth0]:8081", BindAddress("fe80::1%eth0", 8081)),
+        ("localhost:8081", BindAddress("localhost", 8081)),
         ("0", None),
         ("", None),
     ],
@@ -420,15 +425,89 @@ def test_addresses_are_written_as_for_controller_runtime(text: str, address: Bin
     assert BindAddress.parse(text) == address
 
 
-@pytest.mark.parametrize("text", ["8081", "host:port", ":99999", "x"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "8081",
+        "host:port",
+        ":99999",
+        "x",
+        "::1:8081",
+        "::",
+        "[::1:8081",
+        "::1]:8081",
+        "[127.0.0.1]:8081",
+        "[]:8081",
+        "[[::1]]:8081",
+        ":\u0661",
+        ":-1",
+        ":" + "9" * 5000,
+        "http://127.0.0.1:8081",
+        "a b:8081",
+    ],
+)
 def test_other_addresses_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not an address"):
         BindAddress.parse(text)
 
 
-def test_no_host_listens_everywhere() -> None:
-    with BindAddress("", 0).bind() as listener:
-        assert listener.getsockname()[1] > 0
+def families(listener: socket.socket) -> set[str]:
+    """Return the loopback addresses on which somebody listens there."""
+    found = set()
+    for host in ("127.0.0.1", "::1"):
+        with contextlib.suppress(ConnectionRefusedError):
+            socket.create_connection((host, listener.getsockname()[1]), timeout=5).close()
+            found.add(host)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("text", "reached"),
+    [
+        (":0", {"127.0.0.1", "::1"}),
+        ("[::]:0", {"127.0.0.1", "::1"}),
+        ("0.0.0.0:0", {"127.0.0.1", "::1"}),
+        ("127.0.0.1:0", {"127.0.0.1"}),
+        ("[::1]:0", {"::1"}),
+        ("localhost:0", {"127.0.0.1"}),
+        ("[::ffff:127.0.0.1]:0", {"127.0.0.1"}),
+    ],
+)
+def test_which_addresses_are_listened_on_is_as_in_go(text: str, reached: set[str]) -> None:
+    address = BindAddress.parse(text)
+    assert address is not None
+    with address.bind() as listener:
+        assert families(listener) == reached
+
+
+@pytest.mark.parametrize("text", [":0", "[::]:0", "0.0.0.0:0"])
+@pytest.mark.parametrize("lacks", ["support", "addresses"])
+def test_where_there_is_no_ipv6_all_of_ipv4_is_listened_on(
+    text: str, lacks: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = socket.create_server
+
+    def no_ipv6(address: tuple[str, int], *, family: int = socket.AF_INET, **more: Any) -> socket.socket:
+        if family == socket.AF_INET6:
+            raise OSError(errno.EADDRNOTAVAIL, "Cannot assign requested address")
+        return create(address, family=family, **more)
+
+    if lacks == "support":
+        monkeypatch.setattr(socket, "has_dualstack_ipv6", lambda: False)
+    else:
+        monkeypatch.setattr(socket, "create_server", no_ipv6)
+    address = BindAddress.parse(text)
+    assert address is not None
+    with address.bind() as listener:
+        assert families(listener) == {"127.0.0.1"}
+
+
+@pytest.mark.parametrize("text", ["[2001:db8::1]:8081", "[::1%nowhere]:8081", "no.such.host.invalid:8081"])
+def test_an_address_that_is_not_this_machines_is_one_sentence(text: str) -> None:
+    address = BindAddress.parse(text)
+    assert address is not None
+    with pytest.raises(ServerError, match=rf"^Cannot listen on {re.escape(text)}: .*\.$"):
+        address.bind()
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,14 @@ from mcp_gateway_operator.runtime.pem import as_file
 from mcp_gateway_operator.runtime.transport import KubeCluster, connect
 from mcp_gateway_operator_demo.localcluster.pki import Authority
 from tests.support.connect_proxy import ConnectProxy, proxying
-from tests.support.raw_server import Answer, client_of, http, serving, write_kubeconfig
+from tests.support.raw_server import (
+    Answer,
+    client_of,
+    http,
+    leave_the_network,
+    serving,
+    write_kubeconfig,
+)
 from tests.support.things import THINGS
 
 OURS, THEIRS = Authority(datetime.now(UTC)), Authority(datetime.now(UTC))
@@ -47,6 +54,12 @@ def echo() -> Answer:
         writer.write(http("200 OK", f"{line}|{headers.get('authorization')}".encode()))
 
     return answer
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Begin without this machine's network settings."""
+    leave_the_network(monkeypatch)
 
 
 async def failure(cluster: KubeCluster) -> ApiError:

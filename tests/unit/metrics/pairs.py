@@ -14,8 +14,8 @@ from cryptography.x509.oid import NameOID
 from mcp_gateway_operator.runtime.certificates import Pair
 
 
-def make_pair(name: str, *, kind: str = "ec", password: bytes = b"") -> Pair:
-    """Return a self-signed pair whose subject is `name`."""
+def make_pair(name: str, *, kind: str = "ec", password: bytes = b"", host: str = "localhost") -> Pair:
+    """Return a self-signed pair whose subject is `name`, for a server at `host`."""
     key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
     key = (
         ec.generate_private_key(ec.SECP256R1())
@@ -32,7 +32,7 @@ def make_pair(name: str, *, kind: str = "ec", password: bytes = b"") -> Pair:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(hours=1))
         .not_valid_after(now + timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
         .sign(key, hashes.SHA256())
     )
     encryption = serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()

@@ -58,6 +58,8 @@ class Boto3AgentCore:
         write_threads: Creates, Updates, Deletes and Synchronizes at a time. Apart from the reads, so that
             neither ever waits for threads that hang in the other.
         on_call: told of each call on the event loop, but not of those that the fence stopped.
+        authorities: a file with the certificate authorities to trust; None for the SDK's own.
+        proxy_for: names the proxy of an endpoint for messages, empty where there is none.
     """
 
     def __init__(
@@ -69,11 +71,15 @@ class Boto3AgentCore:
         read_threads: int = 8,
         write_threads: int = 8,
         on_call: OnCall = lambda _operation, _code, _seconds: None,
+        authorities: str | None = None,
+        proxy_for: Callable[[str], str] = lambda _url: "",
     ) -> None:
         self._region = region
         self._user_agent = user_agent
         self._call_seconds = call_seconds
         self._on_call = on_call
+        self._authorities = authorities
+        self._proxy_for = proxy_for
         self._connections = read_threads + write_threads
         self._reads = ThreadPool(read_threads, "aws-read")
         self._writes = ThreadPool(write_threads, "aws-write")
@@ -220,7 +226,9 @@ class Boto3AgentCore:
 
     def _understood(self, error: Exception, flight: _Flight) -> AgentCoreError:
         """Return what an error means, and see to it that the next call fares better where it can."""
-        understood = from_botocore(error, mutating=flight.fence is not None, sent=flight.sent)
+        understood = from_botocore(
+            error, mutating=flight.fence is not None, sent=flight.sent, proxy_for=self._proxy_for
+        )
         if isinstance(error, NoCredentialsError):
             # The client has none for good; a metadata service that comes up later deserves a new chain.
             self._forget(flight.client)
@@ -237,7 +245,9 @@ class Boto3AgentCore:
         """Return the AgentCore and STS clients; called in threads."""
         with self._lock:
             if self._client is None or self._sts is None:
-                aws = sdk.new_session(self._region, call_seconds=self._call_seconds)
+                aws = sdk.new_session(
+                    self._region, call_seconds=self._call_seconds, authorities=self._authorities
+                )
                 self._client = sdk.new_client(aws, user_agent=self._user_agent, connections=self._connections)
                 self._client.meta.events.register("before-send", self._before_send)
                 self._sts = sdk.new_sts_client(aws, user_agent=self._user_agent)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from botocore import exceptions as boto
@@ -88,6 +88,8 @@ _BUSY: Final = re.compile(
 _ID: Final = r"\b(?:x-amzn-)?request[ _-]?id\s*[:=]\s*[\w-]+"
 # From the beginning of a run of blanks only: tried from each of them, these would be quadratic.
 _REQUEST_ID: Final = re.compile(rf"(?<!\s)\s*[(\[]\s*{_ID}\s*[)\]]|(?<![\s,;])[\s,;]*{_ID}", re.IGNORECASE)
+_TUNNEL: Final = re.compile(r"Tunnel connection failed: (\d{3} [\w -]{1,60})")
+_LOGIN: Final = re.compile(r"//[^/@]{0,200}@")
 _ROLE_SESSION: Final = re.compile(r"(:assumed-role/[\w+=,.@-]+)/[\w+=,.@-]+")
 _AUTHORIZATION_MESSAGE: Final = re.compile(
     r"(?<!\s)\s*Encoded authorization failure message: \S+", re.IGNORECASE
@@ -116,13 +118,20 @@ _CONFIGURATION: Final = (
 _NOT_CONNECTED: Final = (boto.EndpointConnectionError, boto.ConnectTimeoutError, boto.ProxyConnectionError)
 
 
-def from_botocore(error: Exception, *, mutating: bool, sent: bool = True) -> AgentCoreError:
+def from_botocore(
+    error: Exception,
+    *,
+    mutating: bool,
+    sent: bool = True,
+    proxy_for: Callable[[str], str] = lambda _url: "",
+) -> AgentCoreError:
     """Return what an exception of botocore means.
 
     Args:
         error: what the client raised.
         mutating: the operation changes something.
         sent: the request itself had been handed to the network; False while credentials were fetched.
+        proxy_for: names the proxy of an endpoint, empty where there is none.
     """
     maybe_applied = mutating and sent
     code = type(error).__name__
@@ -141,8 +150,13 @@ def from_botocore(error: Exception, *, mutating: bool, sent: bool = True) -> Age
     if isinstance(error, boto.CredentialRetrievalError | boto.MetadataRetrievalError):
         # The agent or metadata service did not answer: it may, later.
         return AgentCoreError(ErrorKind.TRANSIENT, code, clean(str(error)))
-    if isinstance(error, _NOT_CONNECTED):
-        return AgentCoreError(ErrorKind.TRANSIENT, code, clean(str(error)))
+    if isinstance(error, boto.ConnectionError | boto.HTTPClientError):
+        return AgentCoreError(
+            ErrorKind.TRANSIENT,
+            code,
+            clean(_on_the_way(error, proxy_for)),
+            maybe_applied=maybe_applied and not isinstance(error, _NOT_CONNECTED),
+        )
     if isinstance(error, boto.BotoCoreError) or not sent:
         return AgentCoreError(ErrorKind.TRANSIENT, code, clean(str(error)), maybe_applied=maybe_applied)
     # The body itself is not quoted: another one each time would be a status write each time.
@@ -153,6 +167,18 @@ def from_botocore(error: Exception, *, mutating: bool, sent: bool = True) -> Age
         clean(f"the answer could not be read: {what}"),
         maybe_applied=maybe_applied,
     )
+
+
+def _on_the_way(error: boto.BotoCoreError, proxy_for: Callable[[str], str]) -> str:
+    """Return what went wrong between here and AWS, with the proxy in between, if there is one."""
+    endpoint = error.kwargs.get("endpoint_url", "")
+    if isinstance(error, boto.ProxyConnectionError):
+        # Its own words are the proxy's URL, stars for user and password, without what went wrong.
+        refused = _TUNNEL.search(str(error.kwargs.get("error", "")))
+        why = f"does not connect to AWS: {refused[1]}" if refused else "cannot be reached"
+        return f"The proxy {_LOGIN.sub('//', str(error.kwargs.get('proxy_url', '')))} {why}"
+    proxy = proxy_for(endpoint) if endpoint else ""
+    return f"{error} (through the proxy {proxy})" if proxy else str(error)
 
 
 def clean(text: str) -> str:

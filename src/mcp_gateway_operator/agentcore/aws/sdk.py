@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import gzip
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import msgspec
-from botocore import loaders, parsers, session
+from botocore import endpoint, loaders, parsers, session, utils
 from botocore.client import BaseClient
 from botocore.config import Config
 from botocore.model import Shape
@@ -81,14 +83,39 @@ class SlimFileLoader(loaders.JSONFileLoader):  # type: ignore[misc]  # botocore 
         return super().load_file(file_path)
 
 
-def new_session(region: str | None, *, call_seconds: float = CALL_SECONDS) -> session.Session:
+def choose_proxies(choose: Callable[[str], str | None]) -> None:
+    """Let a function name the proxy, if any, of every client that botocore makes from now on in this process.
+
+    botocore asks urllib, which reads NO_PROXY in another way than programs in Go, and no setting of a session
+    reaches all the clients that its credential chain makes.
+
+    Args:
+        choose: given the URL of a client's endpoint, returns a proxy's with user and password, or None.
+    """
+
+    def proxies(url: str) -> dict[str, str]:
+        proxy = choose(url)
+        return {urlsplit(url).scheme: proxy} if proxy else {}
+
+    for module in (endpoint, utils):
+        assert callable(module.get_environ_proxies), "or this botocore chooses proxies elsewhere"
+        module.get_environ_proxies = proxies
+
+
+def new_session(
+    region: str | None, *, call_seconds: float = CALL_SECONDS, authorities: str | None = None
+) -> session.Session:
     """Return a session with the default credential chain and slim data files.
 
     Args:
         region: the Region; None for the SDK's own places: AWS_REGION, AWS_DEFAULT_REGION, the profile.
         call_seconds: what the time-outs of its clients, connect and read together, stay inside.
+        authorities: a file with the certificate authorities to trust, unless AWS_CA_BUNDLE or the profile
+            names one; None for those that come with the SDK.
     """
     created = session.Session()
+    if authorities and not created.get_config_variable("ca_bundle"):
+        created.set_config_variable("ca_bundle", authorities)
     # botocore alone knows only AWS_DEFAULT_REGION; pods on EKS and Lambda, and every other SDK, have this.
     region = region or os.environ.get("AWS_REGION")
     if region:
