@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from mcp_gateway_operator.runtime.proxies import Proxies
 from mcp_gateway_operator_demo.localcluster import LocalCluster
 from tests.integration.packaging.conftest import CHART, HERE, ROOT, Helm, only
 
@@ -22,6 +23,13 @@ def _pod(deployment: dict[str, Any]) -> dict[str, Any]:
         "metadata": {"name": "probe", "labels": template["metadata"]["labels"]},
         "spec": template["spec"],
     }
+
+
+def _spec(helm: Helm, *arguments: str) -> dict[str, Any]:
+    spec: dict[str, Any] = only(helm.template("x", "default", *arguments), "Deployment")["spec"]["template"][
+        "spec"
+    ]
+    return spec
 
 
 @pytest.mark.parametrize("values", VALUES, ids=[path.stem for path in VALUES])
@@ -112,6 +120,39 @@ def test_probes_are_left_out_with_the_server_they_ask(helm: Helm) -> None:
     assert not {"livenessProbe", "readinessProbe", "ports"} & container.keys()
 
 
+def test_without_proxies_and_authorities_nothing_is_said_of_them(helm: Helm) -> None:
+    (container,) = _spec(helm)["containers"]
+    assert [each["name"] for each in container["env"]] == ["POD_NAME"]
+
+
+def test_proxies_never_stand_between_the_operator_and_its_cluster_or_its_credentials(helm: Helm) -> None:
+    (container,) = _spec(helm, "--values", str(HERE / "values" / "proxy.yaml"))["containers"]
+    env = {each["name"]: each.get("value") for each in container["env"]}
+    assert env["HTTPS_PROXY"] == env["HTTP_PROXY"] == "http://proxy.example.com:3128"
+    # What the kubelet makes of it, and how the operator reads that.
+    filled = {
+        name: (value or "").replace("$(KUBERNETES_SERVICE_HOST)", "172.20.0.1") for name, value in env.items()
+    }
+    proxies = Proxies(filled)
+    for direct in (
+        "https://172.20.0.1:443",
+        "http://169.254.170.23/v1",
+        "http://[fd00:ec2::23]/v1",
+        "https://10.1.1.1",
+    ):
+        assert proxies.for_url(direct) is None
+    assert proxies.for_url("https://sts.us-east-1.amazonaws.com") is not None
+
+
+def test_authorities_are_mounted_where_the_operator_looks_for_them(helm: Helm) -> None:
+    pod = _spec(helm, "--set", "caBundle.configMapName=corporate")
+    (container,) = pod["containers"]
+    (directory,) = [each["value"] for each in container["env"] if each["name"] == "SSL_CERT_DIR"]
+    (mount,) = [each for each in container["volumeMounts"] if each["mountPath"] == directory]
+    (volume,) = [each for each in pod["volumes"] if each["name"] == mount["name"]]
+    assert volume["configMap"] == {"name": "corporate"}
+
+
 def test_the_own_seccomp_profile_is_kept(helm: Helm) -> None:
     profiles = {}
     for name in ("defaults", "scheduling"):
@@ -159,6 +200,9 @@ def test_the_crd_fits_the_server(helm: Helm, version: str, source: str) -> None:
             "AgentCore wants the gateway's id, which is its last part: team-abcdefghij",
         ),
         (["operator.metrics.serviceMonitor.enabled=true"], "set operator.metrics.bindAddress"),
+        (["proxy.https=socks5://proxy:1080"], "/proxy/https"),
+        (["proxy.https=http://jane:secret@proxy:3128"], "/proxy/https"),
+        (["proxy.no=x"], "additional properties 'no' not allowed"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )
