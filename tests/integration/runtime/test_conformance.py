@@ -268,7 +268,7 @@ async def test_a_list_of_one_name(kube: Kube) -> None:
         await create(kube, name)
     page = await kube.cluster.list(THINGS, namespace=kube.namespace, name="a")
     assert [decode_thing(raw).metadata.name for raw in page.items] == ["a"]
-    assert (await kube.cluster.list(THINGS, name="c")).items == []
+    assert (await kube.cluster.list(THINGS, name="nobody")).items == []
 
 
 async def test_a_page_that_is_too_long_is_an_error_and_a_smaller_one_goes_on_at_its_place(kube: Kube) -> None:

@@ -215,4 +215,4 @@ def _moment(text: str) -> str:
         moment = None
     if moment is None or moment.year not in YEARS:
         raise AnswerError("a timestamp that is no moment in time")
-    return text if moment.tzinfo is not None else f"{text}+00:00"
+    return text if moment.tzinfo is not None else f"{moment.isoformat()}+00:00"
