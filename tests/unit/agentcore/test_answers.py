@@ -80,7 +80,8 @@ class Wire:
         """Return GetGatewayTarget's answer."""
         self.body = body
         answer = self.client.get_gateway_target(gatewayIdentifier="g-abcdefghij", targetId="abcdefghij")
-        answers.check(sdk.output_shape(self.client, "get_gateway_target"), answer)
+        shape = self.client.meta.service_model.operation_model("GetGatewayTarget").output_shape
+        answers.check(shape, answer)
         return answers.target(answer)
 
     def list(self, body: bytes) -> Any:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mcp_gateway_operator.agentcore.quota import Lane, Op, Quotas
-from mcp_gateway_operator.agentcore.quota.slots import FIRST_LESSON, HOLD_SECONDS, LONGEST_LESSON
+from mcp_gateway_operator.agentcore.quota.limits import FIRST_LESSON, HOLD_SECONDS, LONGEST_LESSON
 from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind
 from tests.unit.agentcore.virtual import Desk
 
@@ -31,7 +31,7 @@ def write(at: Desk, name: str, *, error: AgentCoreError | None = None, op: Op = 
         return False
     if error is None:
         with ticket:
-            ticket.hold(name)
+            ticket.moved = name
     else:
         with pytest.raises(AgentCoreError), ticket:
             raise error
@@ -181,7 +181,7 @@ class Callers:
             return
         if len(self.on_the_move) < self._limit:
             with ticket:
-                ticket.hold(str(number))
+                ticket.moved = str(number)
             self.on_the_move.add(number)
             self.waiting.discard(number)
             return

@@ -7,7 +7,7 @@ from typing import Any
 
 from agentcore_simulator.settings import Durations, Quotas, Switches
 from agentcore_simulator.settings import Settings as SimulatorSettings
-from mcp_gateway_operator.agentcore.quota.limits import Quotas as AgentCoreQuotas
+from mcp_gateway_operator.agentcore.quota.quotas import Quotas as AgentCoreQuotas
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.names import Reason
 from tests.support.world import GATEWAY, OTHER_GATEWAY, World, record_of

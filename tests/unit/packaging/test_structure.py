@@ -26,7 +26,7 @@ FORBIDDEN = {
         f"from {PACKAGE}.agentcore.quota import Quotas",
         f"from {PACKAGE}.targets.rules.repair import failed",
     ],
-    "agentcore/observe/cadence.py": [
+    "agentcore/observe/listing.py": [
         f"from {PACKAGE}.agentcore.quota.scheduler import QuotaScheduler",
         f"from {PACKAGE}.runtime.backoff import Backoff",
     ],

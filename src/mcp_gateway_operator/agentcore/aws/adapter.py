@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from botocore.client import BaseClient
@@ -31,14 +32,14 @@ PAGE_SIZE: Final = 1000
 _EXPIRED: Final = frozenset({"ExpiredToken", "ExpiredTokenException"})
 
 
+@dataclass(slots=True, eq=False)
 class _Flight:
     """What one call needs to know of itself while it is under way in a thread."""
 
-    def __init__(self, fence: Fence | None) -> None:
-        self.fence = fence
-        self.sent = False
-        self.given_up = False
-        self.client: BaseClient | None = None
+    fence: Fence | None
+    sent: bool = False
+    given_up: bool = False
+    client: BaseClient | None = None
 
 
 class Boto3AgentCore:
@@ -104,40 +105,40 @@ class Boto3AgentCore:
         request: dict[str, Any] = {"gatewayIdentifier": gateway_id, "maxResults": PAGE_SIZE}
         if next_token is not None:
             request["nextToken"] = next_token
-        return await self._read("list_gateway_targets", request, answers.page)
+        return await self._ask("list_gateway_targets", request, answers.page)
 
     async def get_target(self, gateway_id: str, target_id: str) -> Target:
         """Return one target in full."""
         request = {"gatewayIdentifier": gateway_id, "targetId": target_id}
-        return await self._read("get_gateway_target", request, answers.target)
+        return await self._ask("get_gateway_target", request, answers.target)
 
     async def create_target(
         self, gateway_id: str, request: Mapping[str, Any], *, client_token: str, fence: Fence
     ) -> Target:
         """Create a target; `request` holds everything but gatewayIdentifier and clientToken."""
         whole = {**request, "gatewayIdentifier": gateway_id, "clientToken": client_token}
-        return await self._write("create_gateway_target", whole, answers.target, fence)
+        return await self._ask("create_gateway_target", whole, answers.target, fence)
 
     async def update_target(
         self, gateway_id: str, target_id: str, request: Mapping[str, Any], *, fence: Fence
     ) -> Target:
         """Replace a target's whole configuration; what `request` omits is cleared."""
         whole = {**request, "gatewayIdentifier": gateway_id, "targetId": target_id}
-        return await self._write("update_gateway_target", whole, answers.target, fence)
+        return await self._ask("update_gateway_target", whole, answers.target, fence)
 
     async def synchronize_target(self, gateway_id: str, target_id: str, *, fence: Fence) -> Target:
         """Ask for the target's tools to be indexed again."""
         request = {"gatewayIdentifier": gateway_id, "targetIdList": [target_id]}
-        return await self._write("synchronize_gateway_targets", request, answers.synchronized, fence)
+        return await self._ask("synchronize_gateway_targets", request, answers.synchronized, fence)
 
     async def delete_target(self, gateway_id: str, target_id: str, *, fence: Fence) -> TargetStatus:
         """Ask for deletion, which is asynchronous; return the status answered."""
         request = {"gatewayIdentifier": gateway_id, "targetId": target_id}
-        return await self._write("delete_gateway_target", request, answers.deleted, fence)
+        return TargetStatus(await self._ask("delete_gateway_target", request, answers.status, fence))
 
     async def get_gateway(self, gateway_id: str) -> str:
         """Return the gateway's status word; proves that the gateway exists."""
-        return await self._read("get_gateway", {"gatewayIdentifier": gateway_id}, answers.status)
+        return await self._ask("get_gateway", {"gatewayIdentifier": gateway_id}, answers.status)
 
     async def caller_identity(self) -> CallerIdentity:
         """Return whose credentials are used."""
@@ -149,22 +150,13 @@ class Boto3AgentCore:
                 account=str(answer["Account"]), arn=str(answer["Arn"]), region=client.meta.region_name
             )
 
-        return await self._timed(self._reads, "get_caller_identity", call, _Flight(None))
+        return await self._timed("get_caller_identity", call, None)
 
     # How.
 
-    async def _read(self, operation: str, request: dict[str, Any], parse: Callable[[Any], T]) -> T:
-        return await self._timed(self._reads, operation, self._call(operation, request, parse), _Flight(None))
-
-    async def _write(
-        self, operation: str, request: dict[str, Any], parse: Callable[[Any], T], fence: Fence
+    async def _ask(
+        self, operation: str, request: dict[str, Any], parse: Callable[[Any], T], fence: Fence | None = None
     ) -> T:
-        call = self._call(operation, request, parse)
-        return await self._timed(self._writes, operation, call, _Flight(fence))
-
-    def _call(
-        self, operation: str, request: dict[str, Any], parse: Callable[[Any], T]
-    ) -> Callable[[_Flight], T]:
         def call(flight: _Flight) -> T:
             client = flight.client = self._clients()[0]
             self._flights.current = flight
@@ -172,20 +164,20 @@ class Boto3AgentCore:
                 answer = getattr(client, operation)(**request)
                 if parse is not answers.page:
                     # A page checks itself: it is long, and read every second.
-                    answers.check(sdk.output_shape(client, operation), answer)
+                    name = client.meta.method_to_api_mapping[operation]
+                    answers.check(client.meta.service_model.operation_model(name).output_shape, answer)
                 return parse(answer)
             finally:
                 self._flights.current = None
 
-        return call
+        return await self._timed(operation, call, fence)
 
-    async def _timed(
-        self, pool: ThreadPool, operation: str, call: Callable[[_Flight], T], flight: _Flight
-    ) -> T:
+    async def _timed(self, operation: str, call: Callable[[_Flight], T], fence: Fence | None) -> T:
         now = asyncio.get_running_loop().time
         began = now()
+        pool = self._reads if fence is None else self._writes
         try:
-            answer = await self._run(pool, operation, call, flight)
+            answer = await self._run(pool, operation, call, _Flight(fence))
         except AgentCoreError as error:
             if error.kind is not ErrorKind.FENCED:
                 self._on_call(operation, error.code, now() - began)

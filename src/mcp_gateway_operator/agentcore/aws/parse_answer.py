@@ -1,4 +1,4 @@
-"""From the service's answers to the types of `targets.model`.
+"""From the service's answers to the types of `targets.shape`.
 
 botocore checks what it sends and believes what it gets: a number arrives where the service model has a text,
 and half a character where JSON escapes one. So answers are checked here, once, and what is behind the adapter
@@ -14,6 +14,7 @@ from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 from botocore.model import Shape
+from botocore.parsers import DEFAULT_TIMESTAMP_PARSER
 
 from mcp_gateway_operator.agentcore.port import ListPage
 from mcp_gateway_operator.targets.shape import Target, TargetStatus, TargetSummary
@@ -77,6 +78,11 @@ class _Consent(msgspec.Struct, rename="camel"):
     authorization_url: Annotated[str, msgspec.Meta(max_length=8192)] | None = None
 
 
+def keep_text(value: Any) -> str:
+    """Return a timestamp of the service's as text, in ISO 8601; for botocore's parsers."""
+    return value if isinstance(value, str) else DEFAULT_TIMESTAMP_PARSER(value).isoformat()
+
+
 def check(shape: Shape, value: object, member: str = "the answer") -> None:
     """Make sure that a parsed answer has the types of its shape in the service model, and whole characters.
 
@@ -84,7 +90,12 @@ def check(shape: Shape, value: object, member: str = "the answer") -> None:
         AnswerError: it has not.
     """
     inner: list[tuple[Shape, object, str]] = []
-    _make_whole(value)
+    match value:
+        # U+FFFD stands in the place of each half of a character from here on.
+        case dict():
+            value |= {key: _whole(each) for key, each in value.items() if isinstance(each, str)}
+        case list():
+            value[:] = [_whole(each) if isinstance(each, str) else each for each in value]
     match shape.type_name, value:
         case "structure", dict():
             # What a structure lacks may be spelt as null.
@@ -100,15 +111,6 @@ def check(shape: Shape, value: object, member: str = "the answer") -> None:
             raise AnswerError(f"{member} is no {kind}")
     for each in inner:
         check(*each)
-
-
-def _make_whole(value: object) -> None:
-    """Put U+FFFD in the place of each half of a character in the texts of a structure, map or list."""
-    match value:
-        case dict():
-            value |= {key: _whole(each) for key, each in value.items() if isinstance(each, str)}
-        case list():
-            value[:] = [_whole(each) if isinstance(each, str) else each for each in value]
 
 
 def _whole(text: str) -> str:
@@ -169,15 +171,6 @@ def status(answer: Mapping[str, Any]) -> str:
         AnswerError: as for `page`.
     """
     return _checked(answer, _Status).status
-
-
-def deleted(answer: Mapping[str, Any]) -> TargetStatus:
-    """Return the state in which a Delete has left its target.
-
-    Raises:
-        AnswerError: as for `page`.
-    """
-    return TargetStatus(status(answer))
 
 
 def _checked(answer: object, shape: type[T]) -> T:

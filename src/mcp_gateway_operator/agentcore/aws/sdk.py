@@ -18,8 +18,8 @@ import msgspec
 from botocore import endpoint, loaders, parsers, session, utils
 from botocore.client import BaseClient
 from botocore.config import Config
-from botocore.model import Shape
 
+from mcp_gateway_operator.agentcore.aws.parse_answer import keep_text
 from mcp_gateway_operator.targets.known import CALL_SECONDS
 
 SERVICE: Final = "bedrock-agentcore-control"
@@ -143,7 +143,7 @@ def new_client(aws: session.Session, *, user_agent: str, connections: int) -> Ba
         BotoCoreError: no Region, no such profile, a broken configuration.
     """
     text_parsers = parsers.ResponseParserFactory()
-    text_parsers.set_parser_defaults(timestamp_parser=_keep_text)
+    text_parsers.set_parser_defaults(timestamp_parser=keep_text)
     default_parsers = aws.get_component("response_parser_factory")
     aws.register_component("response_parser_factory", text_parsers)
     try:
@@ -168,16 +168,6 @@ def new_sts_client(aws: session.Session, *, user_agent: str) -> BaseClient:
         BotoCoreError: no Region, no such profile, a broken configuration.
     """
     return aws.create_client("sts", config=Config(user_agent_extra=user_agent))
-
-
-def output_shape(client: BaseClient, method: str) -> Shape:
-    """Return the service model's shape of what a client method answers."""
-    operation = client.meta.method_to_api_mapping[method]
-    return client.meta.service_model.operation_model(operation).output_shape
-
-
-def _keep_text(value: Any) -> str:
-    return value if isinstance(value, str) else parsers.DEFAULT_TIMESTAMP_PARSER(value).isoformat()
 
 
 def _read(path: Path) -> bytes:

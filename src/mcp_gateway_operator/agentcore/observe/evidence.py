@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
@@ -39,12 +40,12 @@ class _Absence(msgspec.Struct):
     latest: float
 
 
+@dataclass(slots=True, eq=False)
 class Evidence:
     """Our writes to the targets of one gateway, and the 404s of their ids; moments are loop seconds."""
 
-    def __init__(self) -> None:
-        self._writes: dict[str, _Write] = {}
-        self._absences: dict[str, _Absence] = {}
+    _writes: dict[str, _Write] = field(default_factory=dict)
+    _absences: dict[str, _Absence] = field(default_factory=dict)
 
     def wrote(
         self, target_id: str, *, ended: float, updated_at: str | None, before: TargetSummary | None

@@ -15,15 +15,8 @@ import msgspec
 from msgspec.structs import force_setattr
 
 from mcp_gateway_operator.agentcore.observe.evidence import Evidence
-from mcp_gateway_operator.agentcore.observe.reverse_index import ReverseIndex
 from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind, GatewayView, Place, Row
-from mcp_gateway_operator.targets.shape import (
-    TRANSIENT,
-    Target,
-    TargetStatus,
-    TargetSummary,
-    find_marker,
-)
+from mcp_gateway_operator.targets.shape import TRANSIENT, Target, TargetStatus, TargetSummary, find_marker
 
 _VANISHED: Final = 1_000
 """Ids of vanished targets remembered per gateway."""
@@ -74,11 +67,11 @@ class GatewayTable:
 
     def named(self, name: str) -> tuple[Row, ...]:
         """Return the rows with a name: usually one, more while AWS's view is not yet consistent."""
-        return tuple(self._rows[target_id] for target_id in self._names.get(name))
+        return tuple(self._rows[target_id] for target_id in self._names.ids(name))
 
     def marked(self, marker: str) -> tuple[Row, ...]:
         """Return the rows whose description carries a marker, given as `OWNER/OBJECT`."""
-        return tuple(self._rows[target_id] for target_id in self._markers.get(marker))
+        return tuple(self._rows[target_id] for target_id in self._markers.ids(marker))
 
     def markers(self) -> KeysView[str]:
         """Return every marker that some row carries, as `OWNER/OBJECT`; a live view."""
@@ -250,3 +243,27 @@ class GatewayTable:
             listing_mode=summary.listing_mode or listed.listing_mode,
             resource_priority=listed.resource_priority if priority is None else priority,
         )
+
+
+class ReverseIndex(dict[str, str | tuple[str, ...]]):
+    """Ids by key. Nearly every key has one id, which then stands for itself; several stand in a tuple."""
+
+    def ids(self, key: str) -> tuple[str, ...]:
+        """Return the ids under a key, oldest entry first."""
+        ids = self.get(key, ())
+        return (ids,) if isinstance(ids, str) else ids
+
+    def move(self, item: str, before: str | None, after: str | None) -> None:
+        """Take an id from one key to another; None is no key."""
+        if before == after:
+            return
+        if before is not None:
+            self._put(before, tuple(each for each in self.ids(before) if each != item))
+        if after is not None:
+            self._put(after, (*self.ids(after), item))
+
+    def _put(self, key: str, ids: tuple[str, ...]) -> None:
+        if ids:
+            self[key] = ids[0] if len(ids) == 1 else ids
+        else:
+            del self[key]

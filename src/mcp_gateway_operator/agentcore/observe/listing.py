@@ -1,11 +1,14 @@
-"""One complete List of a gateway, page by page, each page with a ticket of its own."""
+"""When a gateway's targets are listed next, and one complete List: each page has a ticket of its own."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Hashable
+import math
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from mcp_gateway_operator.agentcore.observe.gateway_table import GatewayTable
 from mcp_gateway_operator.agentcore.port import AgentCore, ListPage
 from mcp_gateway_operator.agentcore.quota import Lane, Op, QuotaScheduler, Ticket
 from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind
@@ -92,3 +95,114 @@ async def _next_ticket(scheduler: QuotaScheduler, gateway_id: str) -> Ticket:
         except asyncio.CancelledError:
             scheduler.cancel(waiter)
             raise
+
+
+APART: Final = 1.0
+"""Seconds between the starts of two Lists of one gateway, at least."""
+SLOWEST_BUSY: Final = 10.0
+"""Seconds between two Lists of a gateway on which something of ours has been in flight for minutes."""
+STRETCH: Final = 30.0
+"""Something in flight for n times as many seconds is looked at every n seconds."""
+BUSY_SHARE: Final = 0.8
+"""Share of the List quota for gateways on which something of ours is in flight."""
+SILENT_SHARE: Final = 0.1
+"""Share of the List quota for gateways that were asked and never answered."""
+SILENT_LONGEST: Final = 600.0
+"""Seconds between two Lists of a gateway that never answered, at most."""
+RECORDED_LONGEST: Final = 60.0
+"""The same where an object says that its target is there."""
+IDLE_SHARE: Final = 0.5
+"""Share of the List quota that looking for drift may use."""
+JITTER: Final = 0.1
+"""Share of an interval by which it varies, and by which a List may be late and still keep its place."""
+
+_GOLDEN: Final = (math.sqrt(5) - 1) / 2
+
+_SLOW_TO_CHANGE: Final = frozenset({ErrorKind.ACCESS_DENIED, ErrorKind.VALIDATION})
+
+
+def busy_interval(age: float, busy_gateways: int, quota: float | None) -> float:
+    """Return the seconds between two Lists of a gateway whose youngest write is `age` seconds old."""
+    stretched = min(max(age / STRETCH, APART), SLOWEST_BUSY)
+    return stretched if quota is None else max(stretched, busy_gateways / (BUSY_SHARE * quota))
+
+
+def failure_backoff(error: AgentCoreError, failures: int, drift: float, longest: float) -> float:
+    """Return the seconds to leave a gateway alone after its nth failed List in a row.
+
+    What only a person can change, or costs a hundred calls a look, is looked at again at the pace of drift
+    first, and AWS's Retry-After is honoured.
+
+    Args:
+        error: of the last List.
+        failures: in a row.
+        drift: seconds between two Lists of an idle gateway.
+        longest: the most seconds to wait, Retry-After aside.
+    """
+    slow = error.kind in _SLOW_TO_CHANGE or error.code == "TooManyPages"
+    first = drift if slow else 2.0 * APART
+    return max(error.retry_after or 0.0, min(longest, first * 2.0 ** min(failures - 1, 16)))
+
+
+def dealt(number: int, now: float, interval: float) -> float:
+    """Return the share of an interval until the next List of a gateway that is dealt a place of its own.
+
+    Gateways whose Lists came together (all of them at the start, after the process stood still, after a
+    shortage of tickets) would come together for long after. Multiples of the golden ratio fall evenly into
+    the interval, however many there are.
+
+    Args:
+        number: how many gateways were dealt a place before.
+        now: any clock's seconds.
+        interval: seconds between two Lists of an idle gateway.
+    """
+    share = (number * _GOLDEN - now / interval) % 1.0
+    return share if share >= JITTER else share + 1.0
+
+
+@dataclass(slots=True, eq=False)
+class Watch:
+    """The state of watching one gateway; moments are seconds of the event loop's clock.
+
+    Attributes:
+        busy: who has something in flight there, and since when.
+        after: who waits for a List begun at or after a moment, and how to wake him.
+        started: start of the latest List.
+        drift_factor: the jitter drawn for the next List.
+        failures: failed Lists in a row, and `backoff` the seconds to leave the gateway alone for them.
+        failing: the List in flight is one of a gateway whose latest List failed.
+        answered: a List of it has succeeded.
+        refused: AWS said of the latest List that there is no such gateway, or not for us.
+        admitted: among those that never answered it is this one's turn.
+        payer: the namespace in whose turn it waits for a ticket.
+        scheduled: the moment of the gateway's valid entry in the observer's heap.
+        asked_lane: the line in which it waits for a ticket; it asks again at `asked_until`.
+        lists: the List in flight.
+    """
+
+    table: GatewayTable
+    busy: dict[Hashable, float] = field(default_factory=dict)
+    after: dict[Hashable, tuple[float, Callable[[], None]]] = field(default_factory=dict)
+    started: float = -math.inf
+    drift_factor: float = 1.0
+    failures: int = 0
+    backoff: float = 0.0
+    failing: bool = False
+    answered: bool = False
+    refused: bool = False
+    admitted: bool = False
+    payer: str = ""
+    scheduled: float = math.inf
+    asked_lane: Lane | None = None
+    asked_until: float = -math.inf
+    lists: asyncio.Task[None] | None = None
+
+    @property
+    def lane(self) -> Lane:
+        """The line for the gateway's tickets: somebody waits for it, or only drift is looked for."""
+        return Lane.INTERACTIVE if (self.busy or self.after) and not self.silent else Lane.BACKGROUND
+
+    @property
+    def silent(self) -> bool:
+        """Whether it was asked and never answered, so that anybody may have made its id up."""
+        return self.refused and not self.answered

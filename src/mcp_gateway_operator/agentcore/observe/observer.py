@@ -5,27 +5,27 @@ from __future__ import annotations
 import asyncio
 import heapq
 import math
-from collections.abc import Callable, Hashable, KeysView, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
+from functools import partial
 from itertools import count
 from random import Random
 from typing import Final
 
-from mcp_gateway_operator.agentcore.observe.cadence import (
+from mcp_gateway_operator.agentcore.observe.gateway_table import Change, GatewayTable, ReverseIndex
+from mcp_gateway_operator.agentcore.observe.listing import (
     APART,
+    IDLE_SHARE,
     JITTER,
     RECORDED_LONGEST,
     SILENT_LONGEST,
+    SILENT_SHARE,
+    Watch,
     busy_interval,
     dealt,
-    drift_interval,
     failure_backoff,
-    silent_apart,
+    list_all,
 )
-from mcp_gateway_operator.agentcore.observe.gateway_table import Change, GatewayTable
-from mcp_gateway_operator.agentcore.observe.listing import list_all
-from mcp_gateway_operator.agentcore.observe.reverse_index import ReverseIndex
-from mcp_gateway_operator.agentcore.observe.watched_gateway import Watch, waiter_of
 from mcp_gateway_operator.agentcore.port import AgentCore
 from mcp_gateway_operator.agentcore.quota import RESERVED_SECONDS, Op, QuotaScheduler, Ticket
 from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind
@@ -63,6 +63,10 @@ class Observer:
         recorded: whether some object says that its target is on a gateway.
         on_change: called with the gateway and what changed there; with nothing when a List began to fail,
             fails otherwise than before (`table.view.error` says how), or succeeds again.
+
+    Attributes:
+        marked_on: the tracked gateways on which a target carries a marker, by `OWNER/OBJECT`.
+        unseen: the tracked gateways that no List has shown, nor some failures given up.
     """
 
     def __init__(
@@ -86,8 +90,8 @@ class Observer:
         self._recorded = recorded
         self._on_change = on_change
         self._watches: dict[str, Watch] = {}
-        self._marked_on = ReverseIndex()
-        self._unseen: dict[str, None] = {}
+        self.marked_on = ReverseIndex()
+        self.unseen: dict[str, None] = {}
         self._heap: list[tuple[float, int, str]] = []
         self._entries = count()
         self._busy_gateways = 0
@@ -107,8 +111,8 @@ class Observer:
         """Begin to observe a gateway, if it is not observed yet, and return its table."""
         watch = self._watches.get(gateway_id)
         if watch is None:
-            watch = self._watches[gateway_id] = Watch(GatewayTable(gateway_id, marked_on=self._marked_on))
-            self._unseen[gateway_id] = None
+            watch = self._watches[gateway_id] = Watch(GatewayTable(gateway_id, marked_on=self.marked_on))
+            self.unseen[gateway_id] = None
             self._schedule(watch)
         return watch.table
 
@@ -118,11 +122,11 @@ class Observer:
         if watch is None:
             return
         watch.table.close()
-        self._unseen.pop(gateway_id, None)
+        self.unseen.pop(gateway_id, None)
         self._silent.pop(gateway_id, None)
         self._answering -= watch.answered
         self._busy_gateways -= bool(watch.busy)
-        self._scheduler.cancel(waiter_of(gateway_id))
+        self._scheduler.cancel(watch)
         if watch.lists is not None:
             watch.lists.cancel()
         self._wake_waiting(watch, began=math.inf)
@@ -131,15 +135,6 @@ class Observer:
         """Return the table of a tracked gateway."""
         watch = self._watches.get(gateway_id)
         return watch.table if watch is not None else None
-
-    def marked(self, marker: str) -> tuple[str, ...]:
-        """Return the tracked gateways on which a target carries a marker, given as `OWNER/OBJECT`."""
-        return self._marked_on.get(marker)
-
-    @property
-    def unseen(self) -> KeysView[str]:
-        """The tracked gateways that no List has shown, nor some failures given up; a live view."""
-        return self._unseen.keys()
 
     def gateways(self) -> tuple[str, ...]:
         """Return the ids of all tracked gateways."""
@@ -210,24 +205,22 @@ class Observer:
         async with asyncio.TaskGroup() as tasks:
             while True:
                 self._start_due(tasks)
-                await self._pause()
-
-    async def _pause(self) -> None:
-        self._wake.clear()
-        due = [self._silent_due] if self._silent else []
-        if self._heap and self._running < PARALLEL_LISTS:
-            due.append(self._heap[0][0])
-        delay = max(0.0, min(due) - self._clock()) if due else None
-        with suppress(TimeoutError):
-            async with asyncio.timeout(delay):
-                await self._wake.wait()
+                self._wake.clear()
+                due = [self._silent_due] if self._silent else []
+                if self._heap and self._running < PARALLEL_LISTS:
+                    due.append(self._heap[0][0])
+                delay = max(0.0, min(due) - self._clock()) if due else None
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(delay):
+                        await self._wake.wait()
 
     def _admit(self, now: float) -> None:
         """Let one gateway that never answered have its turn: made-up ids share a small part of the quota."""
         if self._silent and self._silent_due <= now:
             gateway_id = next(iter(self._silent))
             del self._silent[gateway_id]
-            self._silent_due = now + silent_apart(self._scheduler.quotas.list)
+            quota = self._scheduler.quotas.list
+            self._silent_due = now if quota is None else now + 1.0 / (SILENT_SHARE * quota)
             watch = self._watches[gateway_id]
             watch.admitted = True
             self._schedule(watch)
@@ -260,7 +253,7 @@ class Observer:
         ticket = self._scheduler.take(
             Op.LIST,
             gateway_id,
-            waiter=waiter_of(gateway_id),
+            waiter=watch,
             lane=watch.lane,
             namespace=watch.payer,
             on_grant=lambda: self._granted(watch),
@@ -275,7 +268,9 @@ class Observer:
         self._schedule(watch)
 
     def _drift(self) -> float:
-        return drift_interval(self._drift_interval, self._answering, self._scheduler.quotas.list)
+        """Return the seconds between two Lists of an idle gateway: longer with more gateways than quota."""
+        wanted, quota = self._drift_interval, self._scheduler.quotas.list
+        return wanted if quota is None else max(wanted, self._answering / (IDLE_SHARE * quota))
 
     def _due(self, watch: Watch) -> float:
         """Return when the gateway is to be listed next; a List in flight is not looked at."""
@@ -317,7 +312,7 @@ class Observer:
         self._running += 1
         self._failing += watch.failing
         watch.lists = tasks.create_task(self._list(watch, ticket))
-        watch.lists.add_done_callback(lambda _: self._ended(watch, ticket))
+        watch.lists.add_done_callback(partial(self._ended, watch, ticket))
 
     async def _list(self, watch: Watch, ticket: Ticket) -> None:
         table, began = watch.table, watch.started
@@ -330,7 +325,7 @@ class Observer:
             self._answering += not watch.answered
             watch.answered, watch.refused = True, False
             watch.failures, watch.backoff = 0, 0.0
-            self._unseen.pop(table.gateway_id, None)
+            self.unseen.pop(table.gateway_id, None)
             changes = table.apply_list(listing.items, began=began, pages=listing.pages)
             if recovered:
                 self._on_change(table.gateway_id, ())
@@ -339,7 +334,7 @@ class Observer:
     def _failed(self, watch: Watch, error: AgentCoreError, began: float) -> None:
         watch.failures += 1
         if watch.failures >= _TRIES or error.kind in _CLOSED:
-            self._unseen.pop(watch.table.gateway_id, None)
+            self.unseen.pop(watch.table.gateway_id, None)
         watch.refused = error.kind in _CLOSED
         longest = drift = self._drift()
         if watch.silent and error.kind is ErrorKind.NOT_FOUND:
@@ -353,7 +348,7 @@ class Observer:
         if watch.table.apply_failed_list(error, began=began):
             self._on_change(watch.table.gateway_id, ())
 
-    def _ended(self, watch: Watch, ticket: Ticket) -> None:
+    def _ended(self, watch: Watch, ticket: Ticket, _task: object) -> None:
         """Let the next List begin. Runs for a List cancelled before its first step, too."""
         ticket.unused()
         self._running -= 1

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from mcp_gateway_operator.agentcore.quota.limits import Lane, Op, Quotas
+from mcp_gateway_operator.agentcore.quota.quotas import Lane, Op, Quotas
 from mcp_gateway_operator.agentcore.quota.scheduler import RESERVED_SECONDS, QuotaScheduler
-from mcp_gateway_operator.agentcore.quota.ticket import Ticket
+from mcp_gateway_operator.agentcore.quota.waiting_line import Ticket
 
 __all__ = [
     "RESERVED_SECONDS",

@@ -1,126 +1,235 @@
-"""The call quotas of the AgentCore control plane, as an operator setting."""
+"""What AWS allows, as far as is known: calls per second, and how many writes one gateway takes at a time.
+
+A bucket never gives a token that AWS would refuse, and learns when AWS refuses all the same.
+
+The service documents a quota of concurrent operations on a gateway and not what counts as one. Calls are
+assumed, for they give the greater pace. A refusal that only makes sense if targets in CREATING, UPDATING and
+DELETING count as well says otherwise: then they do, for the whole account, until it is time to try again.
+"""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any, Final
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from mcp_gateway_operator.agentcore.quota.quotas import Op
+from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind
+
+HOLD_SECONDS: Final = 300.0
+"""How long a target counts as on the move at most, should nobody ever see it settle."""
+FIRST_LESSON: Final = 300.0
+"""Seconds for which targets count after the first refusal of its kind."""
+LONGEST_LESSON: Final = 3600.0
+"""The lesson doubles up to this while each try without it is refused soon."""
+TRIAL_SECONDS: Final = 600.0
+"""A refusal within this time after a lesson shows that it still holds."""
+DOUBTS: Final = 3
+"""Refusals that do not say what they are for, within `DOUBTS_WITHIN` seconds, that make a lesson."""
+DOUBTS_WITHIN: Final = 60.0
+
+_SPOKEN: Final = re.compile(
+    r"\bconcurren(?!t (?:modification|update))|\bsimultaneous|\bin.flight\b", re.IGNORECASE
+)
+_OTHERWISE: Final = re.compile(r"\bname\b|\bexist|\bunique\b|\btoo many targets\b", re.IGNORECASE)
+_BUSY: Final = frozenset({ErrorKind.THROTTLED, ErrorKind.CONFLICT, ErrorKind.QUOTA})
 
 
-class Op(StrEnum):
-    """Operations that AWS counts apart, per account and Region."""
-
-    CREATE = "create"
-    UPDATE = "update"
-    DELETE = "delete"
-    SYNCHRONIZE = "synchronize"
-    GET = "get"
-    LIST = "list"
+def speaks_of_concurrency(error: AgentCoreError) -> bool:
+    """Whether a refusal names the number of operations at a time, and not their rate."""
+    return error.kind in _BUSY and _SPOKEN.search(error.message) is not None
 
 
-class Lane(StrEnum):
-    """Who goes first: what a user waits for, or what can wait."""
+@dataclass(slots=True)
+class _Gateway:
+    """`moving` has the targets on the move and when they stop to count, the earliest first."""
 
-    INTERACTIVE = "interactive"
-    BACKGROUND = "background"
-
-
-LEAST_RATE: Final = 1 / 3600
-"""Calls per second: who gives less mistakes the unit, or wants the operator stopped."""
-GATEWAY_WRITES: Final = frozenset({Op.CREATE, Op.UPDATE, Op.DELETE})
-"""The operations that one gateway runs only a few of at a time."""
-
-_ALIASES: Final = {"sync": Op.SYNCHRONIZE.value}
-_COUNTS: Final = {"gateway-writes": "gateway_writes", "gateway-targets": "gateway_targets"}
+    in_flight: int = 0
+    moving: dict[str, float] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Quotas:
-    """Calls per second for each operation; None lifts the limit.
+class Slots:
+    """The slots of all gateways of one account. All times are seconds of one monotonic clock.
 
-    The defaults are the service's own (Bedrock AgentCore "Quotas" page of 2026; all adjustable there). The
-    page does not list SynchronizeGatewayTargets: it is held to the rate of the other writes.
-
-    Attributes:
-        gateway_writes: Creates, Updates and Deletes in flight on one gateway.
-        gateway_targets: targets on one gateway. Nothing is held back for it, but AWS may refuse a full
-            gateway with an error that says no more than "conflict".
+    Args:
+        limit: writes of one gateway at a time; None is unlimited.
     """
 
-    create: float | None = 5
-    update: float | None = 5
-    delete: float | None = 5
-    synchronize: float | None = 5
-    get: float | None = 10
-    list: float | None = 10
-    gateway_writes: int | None = 5
-    gateway_targets: int | None = 100
+    def __init__(self, limit: int | None) -> None:
+        self.limit = limit
+        self._gateways: dict[str, _Gateway] = {}
+        self._lesson = FIRST_LESSON
+        self._until = -math.inf
+        self._doubts: list[float] = []
 
-    def rate(self, op: Op) -> float | None:
-        """Return the calls per second allowed for an operation; None is unlimited."""
-        rates = {
-            Op.CREATE: self.create,
-            Op.UPDATE: self.update,
-            Op.DELETE: self.delete,
-            Op.SYNCHRONIZE: self.synchronize,
-            Op.GET: self.get,
-            Op.LIST: self.list,
-        }
-        return rates[op]
+    def counts_targets(self, now: float) -> bool:
+        """Whether targets on the move take slots at present, as calls always do."""
+        return now < self._until
 
-    @classmethod
-    def parse(cls, text: str) -> Quotas:
-        """Read `default`, `unlimited` or a list such as `create=5,sync=2.5,gateway-writes=unlimited`.
+    def taken(self, gateway_id: str, now: float) -> int:
+        """Return how many slots of a gateway are taken."""
+        gateway = self._gateways.get(gateway_id)
+        if gateway is None:
+            return 0
+        return gateway.in_flight + (self._moving(gateway, now) if self.counts_targets(now) else 0)
 
-        What a list does not name keeps its default.
+    def free(self, gateway_id: str, now: float) -> bool:
+        """Whether a gateway has a slot."""
+        return self.limit is None or self.taken(gateway_id, now) < self.limit
 
-        Raises:
-            ValueError: the text is none of these; the message says what to write.
+    def take(self, gateway_id: str) -> None:
+        """Take a slot for a call."""
+        self._gateways.setdefault(gateway_id, _Gateway()).in_flight += 1
+
+    def give_back(self, gateway_id: str) -> None:
+        """End a call."""
+        gateway = self._gateways[gateway_id]
+        gateway.in_flight -= 1
+        self._drop_if_idle(gateway_id, gateway)
+
+    def moving(self, gateway_id: str, target_id: str, now: float) -> None:
+        """Note that a target is on the move, whoever moved it."""
+        if self.limit is None:
+            return
+        gateway = self._gateways.setdefault(gateway_id, _Gateway())
+        gateway.moving.pop(target_id, None)
+        gateway.moving[target_id] = now + HOLD_SECONDS
+
+    def settled(self, gateway_id: str, target_id: str) -> bool:
+        """Note that a target is on the move no more; return whether it was."""
+        gateway = self._gateways.get(gateway_id)
+        if gateway is None or gateway.moving.pop(target_id, None) is None:
+            return False
+        self._drop_if_idle(gateway_id, gateway)
+        return True
+
+    def refused(self, gateway_id: str, op: Op, error: AgentCoreError, now: float) -> None:
+        """Learn from a refused write, whose call is still counted as in flight."""
+        gateway = self._gateways[gateway_id]
+        moving = self._moving(gateway, now)
+        others = gateway.in_flight - 1 + moving
+        if self.limit is None or self.counts_targets(now) or not moving or others < self.limit:
+            return
+        if not speaks_of_concurrency(error):
+            if not _may_mean_concurrency(op, error):
+                return
+            self._doubts = [*(at for at in self._doubts if at > now - DOUBTS_WITHIN), now]
+            if len(self._doubts) < DOUBTS:
+                return
+        self._doubts = []
+        again = now < self._until + TRIAL_SECONDS
+        self._lesson = min(2 * self._lesson, LONGEST_LESSON) if again else FIRST_LESSON
+        self._until = now + self._lesson
+
+    def next_at(self, now: float) -> float | None:
+        """Return when slots become free by themselves; None when only calls and targets that end free any."""
+        if not self.counts_targets(now):
+            return None
+        return min([self._until, *_firsts(self._gateways.values())])
+
+    def _moving(self, gateway: _Gateway, now: float) -> int:
+        for target_id in [each for each, until in gateway.moving.items() if until <= now]:
+            del gateway.moving[target_id]
+        return len(gateway.moving)
+
+    def _drop_if_idle(self, gateway_id: str, gateway: _Gateway) -> None:
+        if not gateway.in_flight and not gateway.moving:
+            del self._gateways[gateway_id]
+
+
+def _firsts(gateways: Iterable[_Gateway]) -> list[float]:
+    return [next(iter(gateway.moving.values())) for gateway in gateways if gateway.moving]
+
+
+def _may_mean_concurrency(op: Op, error: AgentCoreError) -> bool:
+    """Whether a refusal without a word of concurrency may mean it: not one for a name or a target's state."""
+    if error.kind is ErrorKind.THROTTLED:
+        return True
+    return op is Op.CREATE and error.kind in _BUSY and _OTHERWISE.search(error.message) is None
+
+
+PACE: Final = 0.98
+"""Share of the quota that is used. The rest absorbs two clocks that do not run alike."""
+
+BURST: Final = 0.4
+"""Burst in seconds of the quota. A service bucket of one second's worth stays ahead of ours by the rest:
+calls still find their token there that are delayed unevenly, by up to 600 ms, by the network or by the read
+of the object between a grant and its Create. A grant keeps its token, so a small burst costs no pace.
+"""
+
+DECREASE: Final = 0.7
+"""What a refusal leaves of the rate."""
+
+RECOVERY: Final = 60.0
+"""Seconds from rate 0 back to the whole quota: slow, for the quota is shared with other tools."""
+
+LEAST: Final = 0.1
+"""Share of the quota that is kept however often AWS refuses, so that everything still ends."""
+
+
+class Bucket:
+    """Tokens of one operation. All times are seconds of one monotonic clock and never run backwards.
+
+    `quota` None means no limit; then only `pause` holds calls back.
+    """
+
+    def __init__(self, quota: float | None, now: float) -> None:
+        self._quota = quota
+        self._ceiling = math.inf if quota is None else quota * PACE
+        self._capacity = math.inf if quota is None else max(1.0, quota * BURST)
+        self._rate = self._ceiling
+        self._level = self._capacity
+        self._at = now
+        self._paused_until = now
+        self._decreased_at = -math.inf
+
+    def rate(self, now: float) -> float | None:
+        """Return the calls per second used at present; None without a quota."""
+        self._advance(now)
+        return None if self._quota is None else self._rate
+
+    def available(self, now: float) -> bool:
+        """Whether a token can be taken."""
+        self._advance(now)
+        # Sums of refills fall short of a whole token by rounding, and a timer may fire a clock tick early;
+        # without the tolerance it would find nothing and be set again.
+        return now >= self._paused_until and self._level >= 1 - 1e-6
+
+    def take(self) -> None:
+        """Take a token; `available` said that there is one."""
+        self._level -= 1
+
+    def give_back(self) -> None:
+        """Return a token that was not used."""
+        self._level = min(self._capacity, self._level + 1)
+
+    def next_at(self, now: float) -> float:
+        """Return when a token can be taken, at the latest."""
+        self._advance(now)
+        missing = max(0.0, 1 - self._level)
+        refilled = now if math.isinf(self._rate) else now + missing / self._rate
+        return max(refilled, self._paused_until)
+
+    def refused(self, now: float, pause: float) -> None:
+        """Note that AWS throttled a call: no call for `pause` seconds, and fewer afterwards.
+
+        The answers to one burst arrive together and are one lesson: the rate falls once a second at most.
         """
-        text = text.strip()
-        if text in {"", "default"}:
-            return cls()
-        if text == "unlimited":
-            return cls(None, None, None, None, None, None, None)
-        given: dict[str, Any] = {}
-        for part in text.split(","):
-            name, equals, value = (piece.strip() for piece in part.partition("="))
-            key = _ALIASES.get(name, name)
-            if equals and key in _COUNTS:
-                given[_COUNTS[key]] = _count(name, value)
-            elif equals and key in set(Op):
-                given[key] = _rate(name, value)
-            else:
-                raise ValueError(
-                    f"{part.strip()!r} is not a quota: write 'default', 'unlimited' or a list such as "
-                    "'create=5,update=5,delete=5,sync=5,get=10,list=10,gateway-writes=5,gateway-targets=100'"
-                )
-        return cls(**given)
+        self._advance(now)
+        self._paused_until = max(self._paused_until, now + pause)
+        if self._quota is None or now < self._decreased_at + 1:
+            return
+        self._decreased_at = now
+        self._rate = max(self._ceiling * LEAST, self._rate * DECREASE)
+        self._level = min(self._level, 0.0)
 
-
-def _rate(name: str, value: str) -> float | None:
-    if value == "unlimited":
-        return None
-    try:
-        number = float(value)
-    except ValueError:
-        number = math.nan
-    if not 0 < number < math.inf:
-        raise ValueError(
-            f"the quota {name}={value} is not a number of calls per second above 0, or 'unlimited'"
-        )
-    if number < LEAST_RATE:
-        raise ValueError(
-            f"the quota {name}={value} is less than one call an hour, so next to nothing would ever be done: "
-            "give calls per second, as AWS does"
-        )
-    return number
-
-
-def _count(name: str, value: str) -> int | None:
-    if value == "unlimited":
-        return None
-    if not value.isdecimal() or int(value) < 1:
-        raise ValueError(f"the quota {name}={value} is not a whole number above 0, or 'unlimited'")
-    return int(value)
+    def _advance(self, now: float) -> None:
+        elapsed = now - self._at
+        if elapsed <= 0 or self._quota is None:
+            return
+        self._at = now
+        before = self._rate
+        self._rate = min(self._ceiling, before + self._ceiling * elapsed / RECOVERY)
+        self._level = min(self._capacity, self._level + elapsed * (before + self._rate) / 2)

@@ -13,11 +13,9 @@ from functools import partial
 from random import Random
 from typing import Final
 
-from mcp_gateway_operator.agentcore.quota.bucket import Bucket
-from mcp_gateway_operator.agentcore.quota.limits import GATEWAY_WRITES, Lane, Op, Quotas
-from mcp_gateway_operator.agentcore.quota.slots import Slots, speaks_of_concurrency
-from mcp_gateway_operator.agentcore.quota.ticket import Ticket
-from mcp_gateway_operator.agentcore.quota.waiting_line import Line, Waiter
+from mcp_gateway_operator.agentcore.quota.limits import Bucket, Slots, speaks_of_concurrency
+from mcp_gateway_operator.agentcore.quota.quotas import GATEWAY_WRITES, Lane, Op, Quotas
+from mcp_gateway_operator.agentcore.quota.waiting_line import Line, Ticket, Waiter
 from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind
 
 __all__ = ["RESERVED_SECONDS", "Lane", "Op", "QuotaScheduler", "Quotas", "Ticket"]
@@ -164,37 +162,30 @@ class QuotaScheduler:
         """Whether targets on the move count as writes in flight, as AWS's refusals have taught."""
         return self._slots.counts_targets(self._clock())
 
-    # What tickets report.
+    # Granting.
 
-    def ticket_unused(self, ticket: Ticket) -> None:
-        """Take back a ticket with which no call was made."""
-        self._buckets[ticket.op].give_back()
-        self.ticket_done(ticket, moved=None)
-
-    def ticket_done(self, ticket: Ticket, *, moved: str | None) -> None:
-        """Free the slot of a call that has ended; `moved` is the target that it left on the move."""
-        if ticket.op in GATEWAY_WRITES:
-            if moved is not None:
-                self.moving(ticket.gateway_id, moved)
-            self._slots.give_back(ticket.gateway_id)
-        self._serve(ticket.op)
-
-    def refused(self, ticket: Ticket, error: AgentCoreError) -> None:
-        """Learn from a refusal: slow the operation down, or let fewer writes run on the gateway at a time.
+    def _ended(self, ticket: Ticket, error: AgentCoreError | None) -> None:
+        """Take a ticket back, and learn from a refusal.
 
         A throttled operation is paused as AWS asks, a second by default, and goes on at a lower rate. That a
-        gateway has too many operations at once says nothing of the rate.
+        gateway has too many operations at once says nothing of the rate: fewer writes run there at a time.
         """
-        now = self._clock()
-        if ticket.op in GATEWAY_WRITES:
-            self._slots.refused(ticket.gateway_id, ticket.op, error, now)
-            if speaks_of_concurrency(error):
-                return
-        if error.kind is ErrorKind.THROTTLED:
-            pause = min(error.retry_after if error.retry_after is not None else 1.0, LONGEST_PAUSE)
-            self._buckets[ticket.op].refused(now, pause * self._rng.uniform(1.0, 1.2))
-
-    # Granting.
+        op, gateway_id = ticket.op, ticket.gateway_id
+        if not ticket.sent:
+            self._buckets[op].give_back()
+        elif error is not None:
+            now = self._clock()
+            if op in GATEWAY_WRITES:
+                self._slots.refused(gateway_id, op, error, now)
+            spoken = op in GATEWAY_WRITES and speaks_of_concurrency(error)
+            if error.kind is ErrorKind.THROTTLED and not spoken:
+                pause = min(error.retry_after if error.retry_after is not None else 1.0, LONGEST_PAUSE)
+                self._buckets[op].refused(now, pause * self._rng.uniform(1.0, 1.2))
+        if op in GATEWAY_WRITES:
+            if ticket.sent and ticket.moved is not None:
+                self.moving(gateway_id, ticket.moved)
+            self._slots.give_back(gateway_id)
+        self._serve(op)
 
     def _leave(self, place: Waiter) -> None:
         del self._places[place.key]
@@ -261,7 +252,7 @@ class QuotaScheduler:
                 self._slot_runs[gateway_id] += 1
             else:
                 self._slot_runs.pop(gateway_id, None)
-        return Ticket(self, op, place.gateway_id)
+        return Ticket(op, place.gateway_id, self._ended)
 
     def _reserve(self, place: Waiter, ticket: Ticket, now: float) -> None:
         reservation = _Reservation(ticket, now + RESERVED_SECONDS)

@@ -1,12 +1,16 @@
-"""The waiting line of one operation and lane: namespaces in turn, first come first served within one."""
+"""Who waits for a call to AWS, in which order, and the ticket that ends the wait."""
 
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from operator import attrgetter
+from types import TracebackType
+from typing import Self
 
-from mcp_gateway_operator.agentcore.quota.limits import Lane, Op
+from mcp_gateway_operator.agentcore.quota.quotas import Lane, Op
+from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind
 
 
 @dataclass(slots=True, eq=False)
@@ -74,7 +78,7 @@ class Line:
                 if gateway_id in open_gateways
             ]
             if heads:
-                return min(heads, key=_since)
+                return min(heads, key=attrgetter("since"))
         return None
 
     def served(self, waiter: Waiter) -> None:
@@ -91,5 +95,50 @@ class Line:
         return min(heads, default=None)
 
 
-def _since(waiter: Waiter) -> float:
-    return waiter.since
+@dataclass(slots=True, eq=False)
+class Ticket:
+    """The right to make one call of one operation on one gateway.
+
+    Use it once, around the call:
+
+    ```
+    with ticket:
+        target = await port.create_target(...)
+        ticket.moved = target.summary.target_id
+    ```
+
+    Leaving the block frees the gateway's slot and learns from an `AgentCoreError` that passes through. A
+    ticket that is not used must be returned with `unused()`, or its slot stays taken.
+
+    Attributes:
+        end: takes the ticket back, with the error of the call if it failed.
+        sent: a call was made with it.
+        moved: the target that the call left CREATING, UPDATING or DELETING: AWS may count that, too.
+    """
+
+    op: Op
+    gateway_id: str
+    end: Callable[[Ticket, AgentCoreError | None], None]
+    sent: bool = False
+    moved: str | None = None
+    _spent: bool = False
+
+    def __enter__(self) -> Self:
+        if self._spent:
+            raise RuntimeError("a ticket allows one call")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._spent:
+            return
+        failure = error if isinstance(error, AgentCoreError) else None
+        self._spent, self.sent = True, failure is None or failure.kind is not ErrorKind.FENCED
+        self.end(self, failure)
+
+    def unused(self) -> None:
+        """Give the token and the slot back: no call was made. Harmless on a ticket that is spent."""
+        if not self._spent:
+            self._spent = True
+            self.end(self, None)

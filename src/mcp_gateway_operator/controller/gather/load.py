@@ -271,7 +271,7 @@ class Loader:
 
     def _astray(self, obj: MCPServer, settings: Settings, *, besides: set[Place]) -> tuple[Row, ...]:
         """Return the rows with an object's marker on all other gateways that are looked at, for whomever."""
-        found = {each for mark in settings.markers_of(obj) for each in self._observer.marked(mark)}
+        found = {each for mark in settings.markers_of(obj) for each in self._observer.marked_on.ids(mark)}
         gone = self._clock() - GATEWAY_GONE_AFTER
         places = sorted({Place(each) for each in found} - besides)
         tables = [(place, table) for place in places if (table := self._table(place)) is not None]
@@ -283,7 +283,7 @@ class Loader:
         """Return a gateway that no List has told of yet: of these, or after a start of any."""
         unseen = self._observer.unseen
         starting = self._clock() < settings.started_at + LIST_LAG
-        every = (*further, *(map(Place, unseen) if starting else ()))
+        every = (*further, *map(Place, unseen if starting else ()))
         return next((each for each in every if each.gateway_id in unseen), NOWHERE)
 
     def _wanted(self, state: State) -> dict[str, Any]:

@@ -160,7 +160,7 @@ class Performer:
             target = await ports.agentcore.create_target(
                 step.place.gateway_id, step.request, client_token=token, fence=ports.fence(state.obj)
             )
-            ticket.hold(target.summary.target_id)
+            ticket.moved = target.summary.target_id
             self._answered(step.place, target, began)
         page = remember.created(state, step, target, ports)
         self._index.claim(target.summary.target_id, state.obj.key)
@@ -192,7 +192,7 @@ class Performer:
             target = await ports.agentcore.update_target(
                 step.place.gateway_id, step.target_id, step.request, fence=ports.fence(state.obj)
             )
-            ticket.hold(step.target_id)
+            ticket.moved = step.target_id
             self._answered(step.place, target, began)
         # What was there before an edit may be the configuration of a target that was adopted a moment ago.
         text = describe_diffs(step.diffs, values=step.cause is act.Cause.DRIFT)
@@ -249,7 +249,7 @@ class Performer:
                     table.apply_absent(step.target_id, began=began)
                     return state.memory
                 raise
-            ticket.hold(step.target_id)
+            ticket.moved = step.target_id
             table.apply_deleted(step.target_id, status, began=began, ended=ports.clock())
         page = state.memory.but(trouble=None)
         if not step.duplicate:
