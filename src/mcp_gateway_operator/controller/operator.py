@@ -16,7 +16,7 @@ from mcp_gateway_operator.agentcore.port import AgentCore
 from mcp_gateway_operator.agentcore.quota import Quotas, QuotaScheduler
 from mcp_gateway_operator.api.codec import decode
 from mcp_gateway_operator.api.types import MCPServer
-from mcp_gateway_operator.controller.ports import MCPSERVERS, Ports, Territory
+from mcp_gateway_operator.controller.ports import MCPSERVERS, Account, Ports, Territory
 from mcp_gateway_operator.controller.reconciler import Reconciler
 from mcp_gateway_operator.controller.served_schema import ServedSchema
 from mcp_gateway_operator.runtime.cluster import NAMESPACES, ApiError, Cluster
@@ -90,16 +90,11 @@ class Operator:
             clock=loop.time,
             drift_interval=config.drift_interval,
             rng=rng,
-            payer=lambda gateway_id: self.reconciler.payer(gateway_id),  # noqa: PLW0108  -- see below
-            recorded=lambda gateway_id: self.reconciler.recorded(gateway_id),  # noqa: PLW0108  -- see below
-            # The reconciler needs the observer and the informer first, and they call it later.
-            on_change=lambda gateway_id, changes: self.reconciler.on_targets(gateway_id, changes),  # noqa: PLW0108  -- see above
         )
         self.informer: Informer[MCPServer] = Informer(
             cluster,
             MCPSERVERS,
             decode=decode,
-            on_event=lambda old, new: self.reconciler.on_object(old, new),  # noqa: PLW0108  -- as above
             namespaces=config.namespaces,
         )
         self.reconciler = Reconciler(
@@ -115,6 +110,7 @@ class Operator:
                 wall=wall,
                 rng=rng,
                 territory=territory,
+                account=Account(loop.time),
             ),
             Settings(
                 default_gateway=config.gateway_id,

@@ -1,4 +1,4 @@
-"""The parts a pass works with, gathered once."""
+"""The parts that a pass works with, and what all passes learn of the account."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from datetime import datetime
 from functools import partial
 from typing import Protocol
 
+import structlog
+
 from mcp_gateway_operator.agentcore.observe import Observer
 from mcp_gateway_operator.agentcore.port import AgentCore, Fence
 from mcp_gateway_operator.agentcore.quota import QuotaScheduler
@@ -18,8 +20,13 @@ from mcp_gateway_operator.runtime.cluster import Cluster, Resource
 from mcp_gateway_operator.runtime.events import EventRecorder
 from mcp_gateway_operator.runtime.informer import Informer
 from mcp_gateway_operator.runtime.queue import WorkQueue
+from mcp_gateway_operator.targets.known import Place
 
 MCPSERVERS = Resource(names.GROUP, names.VERSION, names.PLURAL)
+DENIED_SECONDS = 3600.0
+"""Seconds for which AWS's refusal of Synchronize on a gateway is remembered: policies are mended, too."""
+
+log = structlog.get_logger(__name__)
 
 
 class Territory(Protocol):
@@ -33,6 +40,38 @@ class Territory(Protocol):
 
     def may_begin(self, namespace: str) -> bool:
         """Return whether a call for an object there may begin now. Asked in threads, too."""
+
+
+class Account:
+    """Remembered for the life of the process.
+
+    Attributes:
+        heard: by gateway, the ARNs of those whose targets have answered, the latest last: they tell the
+            account and Region that calls go to.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._denied_until: dict[Place, float] = {}
+        self.heard: dict[Place, str] = {}
+
+    def hear(self, place: Place, arn: str) -> None:
+        """Note that a gateway answered."""
+        self.heard.pop(place, None)
+        self.heard[place] = arn
+
+    def deny_sync(self, place: Place) -> None:
+        """Note that AWS refused Synchronize on a gateway; the log says so once."""
+        if not self._denied_until:
+            log.warning(
+                "AWS denies SynchronizeGatewayTargets: failed targets are repaired by an update instead. "
+                "Add bedrock-agentcore:SynchronizeGatewayTargets to the operator's IAM policy."
+            )
+        self._denied_until[place] = self._clock() + DENIED_SECONDS
+
+    def sync_denied(self, place: Place) -> bool:
+        """Whether AWS is taken to refuse Synchronize on a gateway."""
+        return self._clock() < self._denied_until.get(place, 0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +94,7 @@ class Ports:
     wall: Callable[[], datetime]
     rng: random.Random
     territory: Territory
+    account: Account
 
     def fence(self, obj: MCPServer) -> Fence:
         """Return what says, right before a request is sent, whether this process may write for an object."""

@@ -11,7 +11,6 @@ from mcp_gateway_operator.agentcore.observe import Change
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.names import Reason
 from mcp_gateway_operator.api.types import MCPServer
-from mcp_gateway_operator.controller.account import Account
 from mcp_gateway_operator.controller.gather import (
     Entry,
     FullGateways,
@@ -64,16 +63,15 @@ class Reconciler:
         self.settings = settings
         self.index = ObjectIndex(settings)
         self._ports = ports
-        account = Account(ports.clock)
         self._rivals = Rivals(self.index, ports.informer.get)
-        self._loader = Loader(
-            ports, index=self.index, rivals=self._rivals, account=account, knows_all=self._knows_all
-        )
+        self._loader = Loader(ports, index=self.index, rivals=self._rivals, knows_all=self._knows_all)
         self._objects = ObjectWriter(ports)
         self._others = OtherWriters(ports, self._objects, self.index)
-        self._performer = Performer(ports, self._objects, self.index, self._rivals, account)
+        self._performer = Performer(ports, self._objects, self.index, self._rivals)
         self._full = FullGateways()
         self._memories = Memories(ports.observer, self.index)
+        self.payer = self._memories.payer
+        ports.observer.users, ports.informer.on_event = self, self.on_object
 
     def identify(self, settings: Settings) -> None:
         """Take settings that are known only after the start, and find anew whose markers are whose."""
@@ -86,10 +84,6 @@ class Reconciler:
         return self.settings.all_namespaces and informer.synced.is_set() and not informer.undecodable
 
     # -- what the observer asks ----------------------------------------------------------------------
-
-    def payer(self, gateway_id: str) -> str:
-        """Return the namespace in whose turn a gateway is listed."""
-        return self._memories.payer(gateway_id)
 
     def recorded(self, gateway_id: str) -> bool:
         """Whether the status of some object says that its target is, or may be, on a gateway."""

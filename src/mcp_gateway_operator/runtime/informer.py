@@ -119,7 +119,7 @@ class Informer(Generic[T]):
         resource: Resource,
         *,
         decode: Callable[[bytes | msgspec.Raw], T],
-        on_event: OnEvent[T],
+        on_event: OnEvent[T] | None = None,
         namespaces: Sequence[str] = (),
         times: InformerTimes | None = None,
         jitter: Jitter | None = None,
@@ -127,7 +127,8 @@ class Informer(Generic[T]):
         self._cluster = cluster
         self._resource = resource
         self._decode = decode
-        self._report = on_event
+        self.on_event = on_event
+        """Set it before `run` where it is not known from the start."""
         self._times = times or InformerTimes()
         self._jitter = jitter or default_jitter()
         self._cache: ObjectCache[T] = ObjectCache(self._on_event)
@@ -374,8 +375,10 @@ class Informer(Generic[T]):
             scope.deadline.reschedule(now)
 
     def _on_event(self, old: T | None, new: T | None) -> None:
+        if self.on_event is None:
+            return
         try:
-            self._report(old, new)
+            self.on_event(old, new)
         except Exception:  # noqa: BLE001  -- one object's handler must not cost the others their events
             obj = new if new is not None else old
             assert obj is not None, "every event has an object"

@@ -74,7 +74,7 @@ class Bench:
         loop = asyncio.get_running_loop()
         self.port = FakePort()
         self.payers: dict[str, str] = {}
-        self.recorded: set[str] = set()
+        self.known: set[str] = set()
         self.changes: list[tuple[str, Sequence[Change]]] = []
         rng = random.Random(1)  # noqa: S311  -- repeatable, not secret
         self.scheduler = QuotaScheduler(quotas, clock=loop.time, call_at=loop.call_at, rng=rng)
@@ -84,10 +84,20 @@ class Bench:
             clock=loop.time,
             drift_interval=drift_interval,
             rng=rng,
-            payer=lambda gateway_id: self.payers.get(gateway_id, gateway_id),
-            recorded=lambda gateway_id: gateway_id in self.recorded,
-            on_change=lambda gateway_id, changes: self.changes.append((gateway_id, changes)),
         )
+        self.observer.users = self
+
+    def payer(self, gateway_id: str) -> str:
+        """Return who pays: somebody of its own for each gateway, unless a test says otherwise."""
+        return self.payers.get(gateway_id, gateway_id)
+
+    def recorded(self, gateway_id: str) -> bool:
+        """Whether a test says that some object has its target there."""
+        return gateway_id in self.known
+
+    def on_targets(self, gateway_id: str, changes: Sequence[Change]) -> None:
+        """Note what is told."""
+        self.changes.append((gateway_id, changes))
 
     def lists(self, since: float = 0.0, gateway: str | None = None) -> list[float]:
         """When Lists began."""

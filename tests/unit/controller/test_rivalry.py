@@ -11,7 +11,7 @@ import pytest
 from agentcore_simulator.settings import Durations, Switches
 from agentcore_simulator.settings import Settings as SimulatorSettings
 from mcp_gateway_operator.api import names
-from mcp_gateway_operator.controller.gather import rivals
+from mcp_gateway_operator.controller.gather import object_index
 from mcp_gateway_operator.runtime.cluster import EVENTS, NAMESPACES
 from mcp_gateway_operator.targets.rules import claim_of
 from mcp_gateway_operator.targets.shape import marker_of
@@ -403,7 +403,7 @@ async def test_work_for_a_name_that_many_want_grows_with_their_number_alone(
         next(compared)
         return claim_of(obj, name, default_gateway)
 
-    monkeypatch.setattr(rivals, "claim_of", counting)
+    monkeypatch.setattr(object_index, "claim_of", counting)
     world = world_of()
     for number in range(count):
         await world.create(f"server-{number}", targetName="forecasts")

@@ -325,7 +325,7 @@ async def test_a_handler_that_fails_does_not_end_the_informer() -> None:
             raise ValueError("bug")
         seen.append(new.metadata.name)
 
-    world.informer._report = handler
+    world.informer.on_event = handler
     await world.create("a")
     await world.create("b")
     async with running(world):

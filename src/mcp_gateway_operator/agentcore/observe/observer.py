@@ -10,7 +10,7 @@ from contextlib import suppress
 from functools import partial
 from itertools import count
 from random import Random
-from typing import Final
+from typing import Final, Protocol
 
 from mcp_gateway_operator.agentcore.observe.gateway_table import Change, GatewayTable, ReverseIndex
 from mcp_gateway_operator.agentcore.observe.listing import (
@@ -46,6 +46,23 @@ _QUIET_THROTTLES: Final = 3
 """Throttled Lists in a row that are the scheduler's business and not yet news of the gateway."""
 
 
+class Users(Protocol):
+    """For whom gateways are observed."""
+
+    def payer(self, gateway_id: str) -> str:
+        """Return the namespace in whose turn a List of a gateway is."""
+
+    def recorded(self, gateway_id: str) -> bool:
+        """Return whether some object says that its target is on a gateway."""
+
+    def on_targets(self, gateway_id: str, changes: Sequence[Change]) -> None:
+        """Take what changed on a gateway.
+
+        Nothing has when a List began to fail, fails otherwise than before (`table.view.error` says how), or
+        succeeds again.
+        """
+
+
 class Observer:
     """Keeps a `GatewayTable` for each tracked gateway and tells what changed in it.
 
@@ -59,12 +76,9 @@ class Observer:
         clock: the event loop's `time`.
         drift_interval: seconds between two Lists of an idle gateway.
         rng: spreads the Lists.
-        payer: the namespace in whose turn a List of a gateway is.
-        recorded: whether some object says that its target is on a gateway.
-        on_change: called with the gateway and what changed there; with nothing when a List began to fail,
-            fails otherwise than before (`table.view.error` says how), or succeeds again.
 
     Attributes:
+        users: whom it is for; set before the first gateway is tracked.
         marked_on: the tracked gateways on which a target carries a marker, by `OWNER/OBJECT`.
         unseen: the tracked gateways that no List has shown, nor some failures given up.
     """
@@ -77,18 +91,13 @@ class Observer:
         clock: Callable[[], float],
         drift_interval: float,
         rng: Random,
-        payer: Callable[[str], str],
-        recorded: Callable[[str], bool],
-        on_change: Callable[[str, Sequence[Change]], None],
     ) -> None:
         self._port = port
         self._scheduler = scheduler
         self._clock = clock
         self._drift_interval = drift_interval
         self._rng = rng
-        self._payer = payer
-        self._recorded = recorded
-        self._on_change = on_change
+        self.users: Users
         self._watches: dict[str, Watch] = {}
         self.marked_on = ReverseIndex()
         self.unseen: dict[str, None] = {}
@@ -249,7 +258,7 @@ class Observer:
 
     def _ask(self, watch: Watch, now: float) -> Ticket | None:
         gateway_id = watch.table.gateway_id
-        watch.payer = watch.payer or self._payer(gateway_id)
+        watch.payer = watch.payer or self.users.payer(gateway_id)
         ticket = self._scheduler.take(
             Op.LIST,
             gateway_id,
@@ -328,7 +337,7 @@ class Observer:
             self.unseen.pop(table.gateway_id, None)
             changes = table.apply_list(listing.items, began=began, pages=listing.pages)
             if recovered:
-                self._on_change(table.gateway_id, ())
+                self.users.on_targets(table.gateway_id, ())
             self._report(table.gateway_id, changes)
 
     def _failed(self, watch: Watch, error: AgentCoreError, began: float) -> None:
@@ -338,7 +347,7 @@ class Observer:
         watch.refused = error.kind in _CLOSED
         longest = drift = self._drift()
         if watch.silent and error.kind is ErrorKind.NOT_FOUND:
-            longest = RECORDED_LONGEST if self._recorded(watch.table.gateway_id) else SILENT_LONGEST
+            longest = RECORDED_LONGEST if self.users.recorded(watch.table.gateway_id) else SILENT_LONGEST
         # Jittered upwards alone: a Retry-After is a minimum.
         watch.backoff = failure_backoff(error, watch.failures, drift, longest) * self._rng.uniform(
             1, 1 + 2 * JITTER
@@ -346,7 +355,7 @@ class Observer:
         if error.kind is ErrorKind.THROTTLED and watch.failures < _QUIET_THROTTLES:
             return
         if watch.table.apply_failed_list(error, began=began):
-            self._on_change(watch.table.gateway_id, ())
+            self.users.on_targets(watch.table.gateway_id, ())
 
     def _ended(self, watch: Watch, ticket: Ticket, _task: object) -> None:
         """Let the next List begin. Runs for a List cancelled before its first step, too."""
@@ -375,4 +384,4 @@ class Observer:
             else:
                 self._scheduler.settled(gateway_id, change.target_id)
         if changes:
-            self._on_change(gateway_id, changes)
+            self.users.on_targets(gateway_id, changes)

@@ -16,11 +16,9 @@ from mcp_gateway_operator.agentcore.observe import GatewayTable
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.types import AuthType, MCPServer
 from mcp_gateway_operator.api.validation import validate
-from mcp_gateway_operator.controller.account import Account
 from mcp_gateway_operator.controller.gather.held_headers import held_headers
-from mcp_gateway_operator.controller.gather.object_index import ObjectIndex, wanted_name
+from mcp_gateway_operator.controller.gather.object_index import ObjectIndex, Rivals, wanted_name
 from mcp_gateway_operator.controller.gather.recall import status_proves
-from mcp_gateway_operator.controller.gather.rivals import Rivals
 from mcp_gateway_operator.controller.ports import Ports
 from mcp_gateway_operator.targets.known import (
     BLANK,
@@ -95,13 +93,12 @@ class Loader:
         *,
         index: ObjectIndex,
         rivals: Rivals,
-        account: Account,
         knows_all: Callable[[], bool],
     ) -> None:
         self._observer = ports.observer
         self._index = index
         self._rivals = rivals
-        self._account = account
+        self._account = ports.account
         self._clock = ports.clock
         self._knows_all = knows_all
 

@@ -99,7 +99,7 @@ class Memories:
     def payer(self, gateway_id: str) -> str:
         """Return the namespace in whose turn a gateway is listed: of its users the one with fewest."""
         users = self._users.get(gateway_id, {})
-        return min(users, key=lambda namespace: (self._gateways_of[namespace], namespace), default="")
+        return min(((self._gateways_of[each], each) for each in users), default=(0, ""))[1]
 
     def _alike(self, used: frozenset[str], key: Key) -> frozenset[str]:
         """Return the set itself, or a neighbour's equal one: thousands of objects use the same gateway."""

@@ -13,7 +13,6 @@ import structlog
 from mcp_gateway_operator.agentcore.quota import Lane, Op, Ticket
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.types import MCPServer
-from mcp_gateway_operator.controller.account import Account
 from mcp_gateway_operator.controller.gather import Entry, ObjectIndex, Rivals
 from mcp_gateway_operator.controller.perform import remember
 from mcp_gateway_operator.controller.perform.failed_calls import trouble_of
@@ -56,14 +55,11 @@ class Pass:
 class Performer:
     """Carries steps out and notes their outcome in the observer's tables and the object's memory."""
 
-    def __init__(
-        self, ports: Ports, objects: ObjectWriter, index: ObjectIndex, rivals: Rivals, account: Account
-    ) -> None:
+    def __init__(self, ports: Ports, objects: ObjectWriter, index: ObjectIndex, rivals: Rivals) -> None:
         self._ports = ports
         self._objects = objects
         self._index = index
         self._rivals = rivals
-        self._account = account
         self._mover = Mover(ports, objects)
 
     async def perform(self, view: Pass, entry: Entry, state: State, step: act.Step) -> None:
@@ -147,7 +143,7 @@ class Performer:
                     return remember.asked_for(state, step)
                 raise
         view.target = target
-        self._account.hear(step.place, target.gateway_arn)
+        self._ports.account.hear(step.place, target.gateway_arn)
         return self._explained(remember.asked_for(state, step), step.place, target)
 
     async def _create(self, state: State, step: act.Create) -> TargetMemory:
@@ -222,7 +218,7 @@ class Performer:
                 )
             except AgentCoreError as error:
                 if error.kind is ErrorKind.ACCESS_DENIED:
-                    self._account.deny_sync(step.place)
+                    self._ports.account.deny_sync(step.place)
                     return state.memory
                 raise
             self._answered(step.place, target, began)
@@ -292,7 +288,7 @@ class Performer:
 
         Lists report what others did, so whoever waits for a name that this write freed is woken here.
         """
-        self._account.hear(place, target.gateway_arn)
+        self._ports.account.hear(place, target.gateway_arn)
         table = self._ports.observer.track(place.gateway_id)
         for change in table.apply_write(target, began=began, ended=self._ports.clock()):
             if change.before is not None and change.before.name != target.summary.name:

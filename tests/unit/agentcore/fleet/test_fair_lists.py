@@ -69,7 +69,7 @@ async def test_one_that_never_answered_is_asked_ever_more_seldom(
 ) -> None:
     async with at_work(TEN_A_SECOND) as bench:
         refuse(bench, REAL, kind=kind)
-        bench.recorded |= {REAL} if recorded else set()
+        bench.known |= {REAL} if recorded else set()
         bench.observer.track(REAL)
         await asyncio.sleep(3 * 3600)
         apart = [after - before for before, after in pairwise(bench.lists())]
@@ -80,7 +80,7 @@ async def test_one_that_never_answered_is_asked_ever_more_seldom(
 async def test_one_that_answers_after_all_is_like_any_other() -> None:
     async with at_work(TEN_A_SECOND) as bench:
         refuse(bench, REAL)
-        bench.recorded.add(REAL)
+        bench.known.add(REAL)
         bench.observer.track(REAL)
         await asyncio.sleep(600)
         bench.port.errors.clear()
