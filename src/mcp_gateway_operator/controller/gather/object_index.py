@@ -1,4 +1,4 @@
-"""Which objects a change in AWS concerns: by recorded target, marker or wanted name; who comes first there."""
+"""Which objects a change in AWS concerns: by recorded target, marker, wanted name, and who comes first."""
 
 from __future__ import annotations
 
