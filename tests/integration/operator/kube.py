@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 import ssl
+import time
 from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
@@ -18,6 +19,7 @@ from mcp_gateway_operator_demo.localcluster import LocalCluster
 Json = dict[str, Any]
 
 _OBJECTS = "/apis/mcpgateway.bedrock.aws/v1alpha1/namespaces/{namespace}/mcpservers"
+_OF_THE_CLUSTER = "/apis/mcpgateway.bedrock.aws/v1alpha1/mcpservers"
 _LEASES = "/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
 _WRITES = frozenset({"POST", "PUT", "PATCH", "APPLY", "DELETE", "DELETECOLLECTION"})
 
@@ -88,6 +90,12 @@ class Kube:
             if self.get(namespace, name) is not None:
                 self.delete(namespace, name)
 
+    def delete_all_of_the_cluster(self) -> None:
+        """Remove what the tests of other folders have left, for an operator that watches every namespace."""
+        listed = self.read(_OF_THE_CLUSTER)
+        for namespace in {item["metadata"]["namespace"] for item in (listed or {"items": []})["items"]}:
+            self.delete_all(namespace)
+
     def writes(self) -> int:
         """Return how many requests of others wrote MCPServers or their status since the API server started.
 
@@ -124,7 +132,9 @@ class Kube:
 
     def read(self, path: str) -> Json | None:
         """Return what a path holds, None when there is nothing."""
-        answer = self._http.get(path)
+        # 429: the storage of a CRD that has just been changed is being prepared; kubectl asks again, too.
+        while (answer := self._http.get(path)).status_code == HTTPStatus.TOO_MANY_REQUESTS:
+            time.sleep(float(answer.headers.get("Retry-After", 1)))
         if answer.status_code == HTTPStatus.NOT_FOUND:
             return None
         body: Json = answer.raise_for_status().json()

@@ -26,6 +26,12 @@ AT_ONCE = 6.0
 OLD_ACCOUNT = "of-chart-0-2"
 
 
+@pytest.fixture(autouse=True)
+def _alone(kube: Kube) -> None:
+    """What is counted here is the work of operators that see the whole cluster."""
+    kube.delete_all_of_the_cluster()
+
+
 @pytest.fixture
 def other_home(cluster: LocalCluster, site: Site) -> str:
     """The namespace of a second release, with its Lease."""

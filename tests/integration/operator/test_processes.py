@@ -301,7 +301,7 @@ def test_a_pod_goes_on_under_its_name(site: Site) -> None:
     """A restarted container has the pod's name, and the lease of that name is its own."""
     pod = {"POD_NAME": "operator-7d9f-x2k4p", "POD_NAMESPACE": site.namespace}
     first = site.start(environment=pod)
-    assert _holder(site) == "operator-7d9f-x2k4p"
+    until(lambda: _holder(site) == "operator-7d9f-x2k4p", "it leads under the pod's name")
     kill(first)
     second = site.start(environment={**pod, "XDG_RUNTIME_DIR": str(_elsewhere(site))})
     site.create()

@@ -8,6 +8,7 @@ import itertools
 import os
 import signal
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ HOLDER = """
 import asyncio, sys
 from datetime import UTC, datetime
 from pathlib import Path
-from mcp_gateway_operator.runtime.identity import Identity
+from mcp_gateway_operator.runtime.identity import DeathProof, Identity
 from mcp_gateway_operator.runtime.lease import Lease
 from mcp_gateway_operator.runtime.logs import configure
 from mcp_gateway_operator.runtime.transport import connect
@@ -38,11 +39,11 @@ from mcp_gateway_operator.runtime.transport import connect
 configure()
 kubeconfig, namespace, lock = sys.argv[1:]
 cluster = connect(kubeconfig=kubeconfig)
-identity = Identity({}, Path(lock))
+name = Identity({}).name
 
 async def main():
-    lease = Lease(cluster, namespace=namespace, name="operator", identity=identity.name,
-                  wall=lambda: datetime.now(UTC), predecessor_dead=identity.is_dead)
+    lease = Lease(cluster, namespace=namespace, name="operator", identity=name,
+                  wall=lambda: datetime.now(UTC), predecessor_dead=DeathProof(Path(lock), name).is_dead)
     await lease.acquire()
     print("leading", flush=True)
     await lease.renew()
@@ -52,9 +53,11 @@ asyncio.run(main())
 
 
 @pytest.fixture
-def admin(real: LocalCluster) -> KubeCluster:
+async def admin(real: LocalCluster) -> AsyncIterator[KubeCluster]:
     """A connection that may do everything."""
-    return connect(kubeconfig=str(real.kubeconfig))
+    cluster = await asyncio.to_thread(lambda: connect(kubeconfig=str(real.kubeconfig)))
+    yield cluster
+    await cluster.close()
 
 
 async def make_namespace(admin: KubeCluster) -> str:
@@ -78,11 +81,10 @@ async def test_a_service_account_is_held_to_its_rights(
     with pytest.raises(LeaseForbidden):
         await lease.acquire()
     await nobody.close()
-    await admin.close()
 
 
 async def test_a_user_who_acts_as_another_has_the_rights_of_the_other(
-    admin: KubeCluster, real: LocalCluster, tmp_path: Path
+    real: LocalCluster, tmp_path: Path
 ) -> None:
     """An administrator's kubeconfig with `as`: what it was before, it may not any more."""
 
@@ -99,7 +101,7 @@ async def test_a_user_who_acts_as_another_has_the_rights_of_the_other(
         try:
             answer = await cluster.create(REVIEWS, None, review)
             with contextlib.suppress(ApiError):
-                await cluster.list(THINGS)
+                await cluster.list(NAMESPACES)
                 return {"may": "everything"}
         finally:
             await cluster.close()
@@ -115,7 +117,6 @@ async def test_a_user_who_acts_as_another_has_the_rights_of_the_other(
     assert jane["uid"] == "7"
     assert set(jane["groups"]) == {"one", "two", "system:authenticated"}
     assert jane["extra"]["a.b/c"] == ["x", "y"]
-    await admin.close()
 
 
 async def test_an_informer_outlives_a_restart_of_the_api_server(
@@ -138,7 +139,6 @@ async def test_an_informer_outlives_a_restart_of_the_api_server(
         await told.wait()
     assert len(informer) == 2
     task.cancel()
-    await admin.close()
 
 
 async def test_the_successor_of_a_killed_process_leads_within_five_seconds(
@@ -160,7 +160,6 @@ async def test_the_successor_of_a_killed_process_leads_within_five_seconds(
     finally:
         second.kill()
         await second.wait()
-    await admin.close()
 
 
 async def test_lists_of_many_objects_come_complete(admin: KubeCluster) -> None:
@@ -177,7 +176,6 @@ async def test_lists_of_many_objects_come_complete(admin: KubeCluster) -> None:
         await informer.synced.wait()
     assert len(informer) == 520
     task.cancel()
-    await admin.close()
 
 
 async def test_a_lease_lives_beside_what_kubectl_shows(admin: KubeCluster) -> None:
@@ -190,4 +188,3 @@ async def test_a_lease_lives_beside_what_kubectl_shows(admin: KubeCluster) -> No
     assert lease.held
     await lease.release()
     assert not lease.valid_for(0)
-    await admin.close()
