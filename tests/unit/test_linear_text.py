@@ -17,10 +17,11 @@ import pytest
 
 from mcp_gateway_operator.agentcore.aws.classify_error import clean
 from mcp_gateway_operator.api.schema import Node, describe
+from mcp_gateway_operator.api.target_names import default_target_name
 from mcp_gateway_operator.api.types import MCPServer, MCPServerSpec
 from mcp_gateway_operator.api.validation import validate
 from mcp_gateway_operator.targets.rules import classify
-from mcp_gateway_operator.targets.shape import default_target_name, find_marker, without_marker
+from mcp_gateway_operator.targets.shape import find_marker, without_marker
 from mcp_gateway_operator.targets.shape.naming import with_marker
 from tests.support.patterns import Made, Use, attacks, closed_over, sources, uses
 from tests.unit.api.cases import merged
@@ -62,8 +63,11 @@ def slow(run: Callable[[str], object], before: str, part: str, behind: str) -> b
 
 def rule_patterns(node: Node) -> Iterator[Use]:
     for rule in node.field.rules:
+        patterns = list(closed_over(rule.holds))
+        # `lacks` searches, `_unless` has three patterns that are matched, `matches` wants the whole text.
         method = "search" if rule.cel.startswith("!self.matches(") else "fullmatch"
-        yield from (Use(f"rule {rule.message}", pattern, method) for pattern in closed_over(rule.holds))
+        method = "match" if len(patterns) > 1 else method
+        yield from (Use(f"rule {rule.message}", pattern, method) for pattern in patterns)
     for child in (*node.properties.values(), *((node.item,) if node.item else ())):
         yield from rule_patterns(child)
 
@@ -107,6 +111,7 @@ def of_the_partitions() -> list[Use]:
 MAKERS: Final[dict[str, Callable[[], list[Use]]]] = {
     "matches": of_the_rules,
     "lacks": of_the_rules,
+    "_unless": of_the_rules,
     "_string": of_the_service_model,
     "_known": of_the_partitions,
 }

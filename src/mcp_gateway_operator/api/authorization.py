@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Annotated
 
 from mcp_gateway_operator.api import rules
+from mcp_gateway_operator.api.arns import API_KEY_PROVIDER
 from mcp_gateway_operator.api.schema import Camel, Field
 
 
@@ -55,7 +56,7 @@ class ApiKeySpec(Camel, frozen=True, kw_only=True):
             required=True,
             min_length=1,
             max_length=2048,
-            rules=rules.API_KEY_PROVIDER_ARN,
+            rules=API_KEY_PROVIDER,
             example="arn:aws:bedrock-agentcore:us-east-1:123456789012:token-vault/default/apikeycredentialprovider/search",
         ),
     ] = ""

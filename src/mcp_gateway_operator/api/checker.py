@@ -59,7 +59,7 @@ def check(value: Any, node: Node, path: str, *, closed: bool = False) -> Iterato
     for rule in node.field.rules:
         if not rule.holds(value):
             where = f"{path}.{rule.field}" if rule.field else path
-            yield Problem(path=where, message=rule.message)
+            yield Problem(path=where, message=rule.message, across=bool(rule.field))
 
 
 def _enumeration(value: Any, node: Node, path: str) -> Iterator[Problem]:

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from mcp_gateway_operator.api import names
-from mcp_gateway_operator.api.checker import unknown
+from mcp_gateway_operator.api.advice import advice, target_name
+from mcp_gateway_operator.api.checker import shown, unknown
 from mcp_gateway_operator.api.problem import Problem
 from mcp_gateway_operator.api.reading import ManifestError, documents
-from mcp_gateway_operator.api.validation import validate_plain
+from mcp_gateway_operator.api.validation import Context, validate_plain
 
 __all__ = ["Foreign", "Manifest", "ManifestError", "Problem", "manifests", "servers"]
 
@@ -77,8 +78,14 @@ def _manifest(content: Any, place: str) -> Iterator[Manifest | Foreign]:
     name = str(metadata.get("name") or metadata.get("generateName") or "")
     namespace = str(metadata.get("namespace") or "")
     if _is_ours(content):
-        problems = tuple(_problems(content))
-        yield Manifest(place=place, name=name, namespace=namespace, content=content, problems=problems)
+        yield Manifest(
+            place=place,
+            name=name,
+            namespace=namespace,
+            content=content,
+            problems=tuple(_problems(content)),
+            warnings=tuple(advice(content)),
+        )
     elif _is_server(content):
         api_version = str(content.get("apiVersion"))
         yield Foreign(place=place, name=name, namespace=namespace, api_version=api_version)
@@ -104,14 +111,16 @@ def _problems(content: dict[str, Any]) -> Iterator[Problem]:
     if content.get("apiVersion") != _API_VERSION:
         yield Problem(path="apiVersion", message=f"write apiVersion: {_API_VERSION}")
     if content.get("kind") != names.KIND:
-        yield Problem(path="kind", message=f"unknown kind {content.get('kind')!r}: write kind: {names.KIND}")
+        yield Problem(
+            path="kind", message=f"unknown kind {shown(content.get('kind'))}: write kind: {names.KIND}"
+        )
     yield from _metadata(content.get("metadata"))
     spec = content.get("spec")
     if spec is None:
         message = "required: write at least endpoint, capabilities and authorization under spec"
         yield Problem(path="spec", message=message)
     elif isinstance(spec, dict):
-        yield from validate_plain(spec, closed=True)
+        yield from validate_plain(spec, context=Context(target_name=target_name(content)), closed=True)
     else:
         yield Problem(path="spec", message="must be a map of fields")
     for name in content:
@@ -138,7 +147,7 @@ def _metadata(metadata: Any) -> Iterator[Problem]:
             yield Problem(path=f"metadata.{field}", message="must be a map of texts")
             continue
         for key, value in (values or {}).items():
-            if not isinstance(value, str):
+            if not isinstance(value, str | None):
                 yield Problem(path=f"metadata.{field}[{key}]", message="must be a text: write it in quotes")
 
 

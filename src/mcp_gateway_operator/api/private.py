@@ -10,6 +10,7 @@ from typing import Annotated
 import msgspec
 
 from mcp_gateway_operator.api import rules
+from mcp_gateway_operator.api.arns import LATTICE_RESOURCE, SECRET
 from mcp_gateway_operator.api.schema import Camel, Field
 
 
@@ -24,7 +25,7 @@ class SelfManagedLatticeResource(Camel, frozen=True, kw_only=True):
             required=True,
             min_length=20,
             max_length=2048,
-            rules=rules.LATTICE_RESOURCE,
+            rules=LATTICE_RESOURCE,
             example="rcfg-0123456789abcdef0",
         ),
     ]
@@ -142,7 +143,7 @@ class SecretsManagerCertificate(Camel, frozen=True, kw_only=True):
             required=True,
             min_length=1,
             max_length=2048,
-            rules=rules.SECRET_ARN,
+            rules=SECRET,
             example="arn:aws:secretsmanager:us-east-1:123456789012:secret:mcp-ca-AbCdEf",
         ),
     ]

@@ -12,6 +12,8 @@ from typing import Any
 from mcp_gateway_operator.api.durations import parse_duration
 from mcp_gateway_operator.api.schema import Rule
 
+REGION = "[a-z]{2,4}(-[a-z]+){1,3}-[0-9]{1,2}"
+"""The code of a Region in any partition: us-east-1, us-gov-west-1, us-isob-east-1, eusc-de-east-1."""
 MINIMUM_SYNC_INTERVAL = 600.0
 """Seconds. AWS bills the indexing of tools, so a shorter interval is refused."""
 
@@ -44,35 +46,9 @@ def exactly_one(*names: str, texts: frozenset[str] = frozenset(), message: str) 
     )
 
 
-_AUTHORITY = re.compile(
-    r"https://([^/?#]*@)?(\[[0-9A-Fa-f:.]+\]|[^\s/?#@:\[\]]+)(:[0-9]{1,5})?([/?#]|$)", re.ASCII
-)
-
-
 def _has(name: str) -> str:
     return f"(has(self.{name}) && self.{name} != '')"
 
-
-ENDPOINT = (
-    Rule(
-        cel="self.startsWith('https://')",
-        message="endpoint must begin with https:// (AgentCore calls MCP servers over TLS only): write for"
-        " example https://mcp.example.com/mcp",
-        holds=lambda text: text.startswith("https://"),
-    ),
-    Rule(
-        cel=f"!self.startsWith('https://') || self.matches(r'^{_AUTHORITY.pattern}')",
-        message="endpoint must name a host after https://: write for example https://mcp.example.com/mcp",
-        holds=lambda text: not text.startswith("https://") or _AUTHORITY.match(text) is not None,
-    ),
-    lacks(r"\s", "endpoint must not contain white space: remove it, or write a space as %20"),
-    lacks(
-        r"^https://[^/?#]*@",
-        "endpoint must not contain a user name or password: remove everything from after https:// up to"
-        " '@' and give credentials through authType",
-    ),
-    lacks("#", "endpoint must not have a fragment: remove '#' and what follows it"),
-)
 
 CAPABILITIES = (
     Rule(
@@ -122,26 +98,6 @@ DESCRIPTION = (
 )
 
 
-def arn(field: str, kind: str, example: str) -> tuple[Rule, ...]:
-    """Return the loose check of an ARN that the service model makes on targets."""
-    return (
-        matches(
-            "arn:[^:]*:[^:]*:[^:]*:([0-9]{12})?:.+",
-            f"{field} must be the ARN of {kind}: write for example {example}",
-        ),
-    )
-
-
-OAUTH_PROVIDER_ARN = arn(
-    "oauthProviderArn",
-    "an AgentCore OAuth2 credential provider",
-    "arn:aws:bedrock-agentcore:us-east-1:123456789012:token-vault/default/oauth2credentialprovider/github",
-)
-API_KEY_PROVIDER_ARN = arn(
-    "providerArn",
-    "an AgentCore API key credential provider",
-    "arn:aws:bedrock-agentcore:us-east-1:123456789012:token-vault/default/apikeycredentialprovider/search",
-)
 RETURN_URL = (
     matches(
         r"\w+:/?/?\S+",
@@ -171,11 +127,16 @@ SIGNING_SERVICE = (
     ),
 )
 SIGNING_REGION = (
-    matches("[a-zA-Z0-9-]+", "iam.region must be the code of an AWS Region: write for example us-east-1"),
+    matches(
+        REGION,
+        "iam.region must be the code of an AWS Region, not its name or a zone of it: write for example"
+        " us-east-1",
+    ),
 )
 S3_URI = (
     matches(
-        "s3://.+", "uri must be the address of an S3 object: write for example s3://my-bucket/tools.json"
+        r"s3://[a-zA-Z0-9][a-zA-Z0-9._-]{1,253}[a-zA-Z0-9]/([^\x00-\x1f\x7f]*[^\x00-\x1f\x7f/])",
+        "uri must be the address of an S3 object, bucket and key: write for example s3://my-bucket/tools.json",
     ),
 )
 ACCOUNT_ID = (
@@ -215,13 +176,6 @@ SYNC_INTERVAL = (
         holds=_long_enough,
     ),
 )
-LATTICE_RESOURCE = (
-    matches(
-        r"rcfg-[0-9a-z]{17}|arn:[a-z0-9-]+:vpc-lattice:[a-zA-Z0-9-]+:[0-9]{12}:resourceconfiguration/rcfg-[0-9a-z]{17}",
-        "resourceConfigurationIdentifier must be the id or the ARN of a VPC Lattice resource configuration:"
-        " write for example rcfg-0123456789abcdef0",
-    ),
-)
 PRIVATE_ENDPOINT = (
     exactly_one(
         "selfManagedLatticeResource",
@@ -256,13 +210,6 @@ CERTIFICATE = (
         "s3",
         "secretsManager",
         message="a certificate configuration takes exactly one of s3 and secretsManager: write one of them",
-    ),
-)
-SECRET_ARN = (
-    matches(
-        "arn:aws(-[^:]+)?:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:.+",
-        "secretArn must be the ARN of a Secrets Manager secret: write for example"
-        " arn:aws:secretsmanager:us-east-1:123456789012:secret:mcp-ca-AbCdEf",
     ),
 )
 

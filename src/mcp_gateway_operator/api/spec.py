@@ -7,7 +7,9 @@ from typing import Annotated
 import msgspec
 
 from mcp_gateway_operator.api import rules
+from mcp_gateway_operator.api.arns import OAUTH_PROVIDER
 from mcp_gateway_operator.api.authorization import ApiKeySpec, AuthType, IamSpec
+from mcp_gateway_operator.api.endpoints import ENDPOINT
 from mcp_gateway_operator.api.private import CertificateConfiguration, PrivateEndpoint
 from mcp_gateway_operator.api.schema import Camel, Field
 from mcp_gateway_operator.api.tools import McpToolSchema, ToolSync
@@ -27,7 +29,7 @@ class MCPServerSpec(Camel, frozen=True, kw_only=True):
             "private authority. Percent-encode an ARN inside the path.",
             required=True,
             max_length=2048,
-            rules=rules.ENDPOINT,
+            rules=ENDPOINT,
             example="https://mcp.example.com/mcp",
             old={"pattern": "^https://.*"},
         ),
@@ -102,7 +104,7 @@ class MCPServerSpec(Camel, frozen=True, kw_only=True):
             doc="ARN of the AgentCore OAuth2 credential provider from which the gateway gets its tokens. "
             "Required when authType is OAuth2. It must be in the gateway's account and Region.",
             max_length=2048,
-            rules=rules.OAUTH_PROVIDER_ARN,
+            rules=OAUTH_PROVIDER,
             example="arn:aws:bedrock-agentcore:us-east-1:123456789012:token-vault/default/oauth2credentialprovider/github",
             old={},
         ),

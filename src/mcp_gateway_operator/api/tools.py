@@ -40,10 +40,10 @@ class McpToolSchema(Camel, frozen=True, kw_only=True):
     inline: Annotated[
         str,
         Field(
-            doc="The list of tools as JSON text, at most 128 KiB (131072 characters). A larger one belongs "
-            "in S3.",
+            doc="The list of tools as JSON text, as MCP's tools/list answers it, at most 128 KiB (131072 "
+            "characters) and 1000 tools with names of their own. A larger one belongs in S3.",
             max_length=131072,
-            example="'{\"tools\": []}'",
+            example='\'{"tools": [{"name": "search", "inputSchema": {"type": "object"}}]}\'',
         ),
     ] = ""
     s3: Annotated[S3ToolSchema | None, Field(doc="The S3 object that holds the list of tools.")] = None

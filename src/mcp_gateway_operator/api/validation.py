@@ -8,10 +8,13 @@ it) and where users of the Go operator wrote what AWS refuses (headers): here th
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
 
+from mcp_gateway_operator.api import tool_list
+from mcp_gateway_operator.api.arns import Location, misplaced
 from mcp_gateway_operator.api.checker import check, shown
 from mcp_gateway_operator.api.problem import Problem
 from mcp_gateway_operator.api.refused_headers import forbidden_headers
@@ -19,27 +22,51 @@ from mcp_gateway_operator.api.rules import is_gateway_id
 from mcp_gateway_operator.api.schema import describe
 from mcp_gateway_operator.api.types import MCPServer, MCPServerSpec
 
-__all__ = ["Problem", "forbidden_headers", "validate", "validate_plain"]
+__all__ = ["Context", "Location", "Problem", "forbidden_headers", "validate", "validate_plain"]
+
+UNKNOWN: Final = Location()
 
 
-def validate(spec: MCPServerSpec, *, held_headers: Collection[str] = ()) -> tuple[Problem, ...]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What is known around a spec; see `validate`."""
+
+    held_headers: frozenset[str] = frozenset()
+    gateway: Location = UNKNOWN
+    target_name: str = ""
+
+
+def validate(
+    spec: MCPServerSpec,
+    *,
+    held_headers: Collection[str] = (),
+    gateway: Location = UNKNOWN,
+    target_name: str = "",
+) -> tuple[Problem, ...]:
     """Return what AWS or this operator would refuse in `spec`: fields first, then rules across fields.
 
     Args:
         spec: what the user wrote.
         held_headers: names that the target has at AWS already: accepted once, so no problem.
+        gateway: where the gateway is, as far as that is known.
+        target_name: of the target that is to be made of it.
     """
     plain: dict[str, Any] = msgspec.to_builtins(spec)
-    return validate_plain(plain, held_headers=held_headers)
+    context = Context(
+        held_headers=frozenset(name.lower() for name in held_headers),
+        gateway=gateway,
+        target_name=target_name,
+    )
+    return validate_plain(plain, context=context)
 
 
 def validate_plain(
-    spec: dict[str, Any], *, held_headers: Collection[str] = (), closed: bool = False
+    spec: dict[str, Any], *, context: Context | None = None, closed: bool = False
 ) -> tuple[Problem, ...]:
     """Return the same for a spec in plain JSON; `closed` makes a field that does not exist a problem."""
     problems = list(check(spec, describe(MCPServer).properties["spec"], "spec", closed=closed))
-    held = frozenset(name.lower() for name in held_headers)
-    problems += [problem for one in _CHAIN for problem in one(spec, held)]
+    known = context or Context()
+    problems += [problem for one in _CHAIN for problem in one(spec, known)]
     return tuple(problems)
 
 
@@ -48,7 +75,7 @@ def _texts(value: Any) -> tuple[str, ...]:
     return tuple(each for each in value if isinstance(each, str)) if isinstance(value, (list, tuple)) else ()
 
 
-def _gateway_id(spec: dict[str, Any], _held: frozenset[str]) -> Iterator[Problem]:
+def _gateway_id(spec: dict[str, Any], _context: Context) -> Iterator[Problem]:
     given = spec.get("gatewayId")
     gateway = given.strip() if isinstance(given, str) else ""
     if gateway and not gateway.startswith("arn:") and not is_gateway_id(gateway):
@@ -59,31 +86,48 @@ def _gateway_id(spec: dict[str, Any], _held: frozenset[str]) -> Iterator[Problem
         )
 
 
-def _headers(spec: dict[str, Any], held: frozenset[str]) -> Iterator[Problem]:
+def _headers(spec: dict[str, Any], context: Context) -> Iterator[Problem]:
     for field in ("allowedRequestHeaders", "allowedResponseHeaders"):
         for name in forbidden_headers(_texts(spec.get(field))):
-            if name.lower() not in held:
+            if name.lower() not in context.held_headers:
                 message = f"AWS does not pass on the header {name}: remove it from {field}"
                 yield Problem(path=f"spec.{field}", message=message)
 
 
-def _api_key_header(spec: dict[str, Any], held: frozenset[str]) -> Iterator[Problem]:
+def _api_key_header(spec: dict[str, Any], context: Context) -> Iterator[Problem]:
     key = spec.get("apiKey")
     if not isinstance(key, dict):
         return
     name = str(key.get("parameterName") or "").lower()
-    if key.get("location") == "QUERY_PARAMETER" or not name or name in held:
+    if key.get("location") == "QUERY_PARAMETER" or not name or name in context.held_headers:
         return
     if name in {each.lower() for each in _texts(spec.get("allowedRequestHeaders"))}:
         yield Problem(
             path="spec.allowedRequestHeaders",
             message=f"AWS does not pass on {key['parameterName']}, the header of the API key: remove it from"
             " allowedRequestHeaders",
+            across=True,
         )
 
 
-_CHAIN: Final[tuple[Callable[[dict[str, Any], frozenset[str]], Iterator[Problem]], ...]] = (
+def _places(spec: dict[str, Any], context: Context) -> Iterator[Problem]:
+    if (spec.get("authType") or "OAuth2") != "OAuth2":
+        spec = {**spec, "oauthProviderArn": None}
+    return misplaced(spec, context.gateway)
+
+
+def _tools(spec: dict[str, Any], context: Context) -> Iterator[Problem]:
+    schema = spec.get("mcpToolSchema")
+    inline = schema.get("inline") if isinstance(schema, dict) else None
+    if isinstance(inline, str) and inline:
+        for message in tool_list.refused(inline, context.target_name):
+            yield Problem(path="spec.mcpToolSchema.inline", message=message)
+
+
+_CHAIN: Final[tuple[Callable[[dict[str, Any], Context], Iterator[Problem]], ...]] = (
     _gateway_id,
     _headers,
     _api_key_header,
+    _places,
+    _tools,
 )

@@ -24,23 +24,9 @@ PIECES: dict[str, tuple[str, list[str], Callable[[str], dict[str, Any]]]] = {
     "endpoint": (
         "mcp.example.com:8443/mcp?a=b",
         [
-            "https://",
-            "http://",
-            "a.b",
-            ":",
-            "8443",
-            "/",
-            "?",
-            "#",
-            "@",
-            "[",
-            "::1",
-            "]",
-            " ",
-            "%20",
-            "é",
-            "\n",
-            "\u00a0",
+            *("https://", "http://", "a.b", "a-", "-", "_", ".", "..", "é", "\u00a0", "\u200b"),
+            *(":", "8443", "0", "65536", "/", "\\", "?", "#", "@", "{x}", "<", "|", " ", "\n", "\t"),
+            *("[", "]", "::1", "2001:db8:", "1:2:3:4:5:6:7:8", "10.0.0.1", "256", "0x1f", "%", "%2", "%20"),
         ],
         lambda text: {"endpoint": f"https://{text}"},
     ),
@@ -61,7 +47,10 @@ PIECES: dict[str, tuple[str, list[str], Callable[[str], dict[str, Any]]]] = {
     ),
     "oauthProviderArn": (
         OAUTH_ARN,
-        ["arn", ":", "aws", "::", "123456789012", "x", "12", "\n"],
+        [
+            *("arn:aws", "-cn", ":acps", ":bedrock-agentcore", ":s3", ":us-east-1", ":123456789012", ":12"),
+            *(":token-vault/default", "/oauth2credentialprovider", "/apikeycredentialprovider", "/a", "\n"),
+        ],
         lambda text: {"authType": "OAuth2", "oauthProviderArn": text},
     ),
     "oauthDefaultReturnUrl": (
@@ -82,14 +71,24 @@ PIECES: dict[str, tuple[str, list[str], Callable[[str], dict[str, Any]]]] = {
     "iam": (
         "execute-api",
         ["execute", "-", "api", ".", "_", " ", "é", ""],
-        lambda text: {"authType": "GatewayIamRole", "iam": {"service": text, "region": text[:6]}},
+        lambda text: {"authType": "GatewayIamRole", "iam": {"service": text, "region": f"us-{text[:6]}-1"}},
     ),
     "uri": (
         "s3://bucket/key",
-        ["s3:", "//", "bucket", "/", "\n", " ", "https:"],
+        ["s3:", "//", "bucket", "B.", "/", "a/", "\n", " ", "\x7f", "é", "https:"],
         lambda text: {
             "mcpToolSchema": {"s3": {"uri": text, "bucketOwnerAccountId": "123456789012"[len(text) :]}}
         },
+    ),
+    "region": (
+        "us-east-1",
+        ["us", "-", "east", "gov", "1", "a", "E", " ", "eusc", "iso", "b", ""],
+        lambda text: {"authType": "GatewayIamRole", "iam": {"service": "lambda", "region": text}},
+    ),
+    "apiKey": (
+        KEY_ARN,
+        ["arn:aws", "-us-gov", ":acps:", "us-east-1:", "123456789012:", "token-vault/a/", "x", "/", "b.c"],
+        lambda text: {"authType": "ApiKey", "apiKey": {"providerArn": text}},
     ),
     "interval": (
         "1h30m",
@@ -136,7 +135,7 @@ CHOICES: dict[str, list[Any]] = {
     "oauthGrantType": [None, "", "CLIENT_CREDENTIALS", "AUTHORIZATION_CODE", "TOKEN_EXCHANGE"],
     "oauthDefaultReturnUrl": [None, "", "https://a.example.com"],
     "listingMode": [None, "", "DEFAULT", "DYNAMIC"],
-    "mcpToolSchema": [None, None, {"inline": "{}"}, {"inline": ""}, {"s3": {"uri": "s3://a/b"}}],
+    "mcpToolSchema": [None, None, {"inline": "{}"}, {"inline": ""}, {"s3": {"uri": "s3://bucket/b"}}],
     "capabilities": [["tools"], ["tools"], ["tools", "x"], ["x"], []],
 }
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 ARN: Final = "arn:aws:bedrock-agentcore:us-east-1:123456789012:token-vault/default"
 OAUTH_ARN: Final = f"{ARN}/oauth2credentialprovider/github"
 KEY_ARN: Final = f"{ARN}/apikeycredentialprovider/search"
+SECRET_ARN: Final = "arn:aws:secretsmanager:eu-west-1:210987654321:secret:mcp-ca-AbCdEf"
+LATTICE_ARN: Final = "arn:aws:vpc-lattice:eu-west-1:123456789012:resourceconfiguration/rcfg-0123456789abcdef0"
 
 GOOD: Final[dict[str, Any]] = {
     "endpoint": "https://mcp.example.com/mcp",
@@ -65,7 +68,7 @@ BAD: Final = (
     Bad("no scheme", {"endpoint": "mcp.example.com/mcp"}, "spec.endpoint", "must begin with https://"),
     Bad("no host", {"endpoint": "https:///mcp"}, "spec.endpoint", "must name a host after https://"),
     Bad("only a port", {"endpoint": "https://:8443/mcp"}, "spec.endpoint", "must name a host"),
-    Bad("port is a word", {"endpoint": "https://mcp:https/"}, "spec.endpoint", "must name a host"),
+    Bad("port is a word", {"endpoint": "https://mcp:https/"}, "spec.endpoint", "must have a port"),
     Bad(
         "password",
         {"endpoint": "https://u:p@mcp.example.com"},
@@ -123,6 +126,24 @@ BAD: Final = (
     Bad(
         "provider by name",
         {**OAUTH, "oauthProviderArn": "github"},
+        "spec.oauthProviderArn",
+        "must be the ARN of",
+    ),
+    Bad(
+        "key provider for OAuth2",
+        {**OAUTH, "oauthProviderArn": KEY_ARN},
+        "spec.oauthProviderArn",
+        "must be the ARN of an AgentCore OAuth2 credential provider",
+    ),
+    Bad(
+        "provider of another service",
+        {**OAUTH, "oauthProviderArn": OAUTH_ARN.replace("bedrock-agentcore", "secretsmanager")},
+        "spec.oauthProviderArn",
+        "must be the ARN of",
+    ),
+    Bad(
+        "provider without an account",
+        {**OAUTH, "oauthProviderArn": OAUTH_ARN.replace("123456789012", "")},
         "spec.oauthProviderArn",
         "must be the ARN of",
     ),
@@ -204,6 +225,18 @@ BAD: Final = (
         "apikeycredentialprovider/search",
     ),
     Bad(
+        "OAuth2 provider for a key",
+        {"authType": "ApiKey", "apiKey": {"providerArn": OAUTH_ARN}},
+        "spec.apiKey.providerArn",
+        "an AgentCore API key credential provider",
+    ),
+    Bad(
+        "zone for a Region",
+        {"authType": "GatewayIamRole", "iam": {"service": "lambda", "region": "us-east-1a"}},
+        "spec.iam.region",
+        "not its name or a zone of it",
+    ),
+    Bad(
         "apiKey in the body",
         {"authType": "ApiKey", "apiKey": {"providerArn": KEY_ARN, "location": "BODY"}},
         "spec.apiKey.location",
@@ -252,7 +285,7 @@ BAD: Final = (
     Bad("empty tool schema", {"mcpToolSchema": {}}, "spec.mcpToolSchema", "exactly one of inline and s3"),
     Bad(
         "both tool schemas",
-        {"mcpToolSchema": {"inline": "{}", "s3": {"uri": "s3://b/k"}}},
+        {"mcpToolSchema": {"inline": "{}", "s3": {"uri": "s3://bucket/k"}}},
         "spec.mcpToolSchema",
         "exactly one of inline and s3",
     ),
@@ -270,14 +303,32 @@ BAD: Final = (
         "for example s3://",
     ),
     Bad(
+        "tool schema without a key",
+        {"mcpToolSchema": {"s3": {"uri": "s3://my-bucket/"}}},
+        "spec.mcpToolSchema.s3.uri",
+        "bucket and key",
+    ),
+    Bad(
+        "tool schema in a folder",
+        {"mcpToolSchema": {"s3": {"uri": "s3://my-bucket/tools/"}}},
+        "spec.mcpToolSchema.s3.uri",
+        "bucket and key",
+    ),
+    Bad(
+        "tool schema in a placeholder",
+        {"mcpToolSchema": {"s3": {"uri": "s3://<bucket>/tools.json"}}},
+        "spec.mcpToolSchema.s3.uri",
+        "for example s3://",
+    ),
+    Bad(
         "short account",
-        {"mcpToolSchema": {"s3": {"uri": "s3://b/k", "bucketOwnerAccountId": "123"}}},
+        {"mcpToolSchema": {"s3": {"uri": "s3://bucket/k", "bucketOwnerAccountId": "123"}}},
         "spec.mcpToolSchema.s3.bucketOwnerAccountId",
         "the 12 digits",
     ),
     Bad(
         "account as a number",
-        {"mcpToolSchema": {"s3": {"uri": "s3://b/k", "bucketOwnerAccountId": 123456789012}}},
+        {"mcpToolSchema": {"s3": {"uri": "s3://bucket/k", "bucketOwnerAccountId": 123456789012}}},
         "spec.mcpToolSchema.s3.bucketOwnerAccountId",
         "must be of type string",
         "write it in quotes",
@@ -314,6 +365,18 @@ BAD: Final = (
         "for example rcfg-",
     ),
     Bad(
+        "ARN of a lattice service",
+        {
+            "privateEndpoint": {
+                "selfManagedLatticeResource": {
+                    "resourceConfigurationIdentifier": "arn:aws:vpc-lattice:us-east-1:123456789012:service/s"
+                }
+            }
+        },
+        "spec.privateEndpoint.selfManagedLatticeResource.resourceConfigurationIdentifier",
+        "for example rcfg-",
+    ),
+    Bad(
         "vpc by name",
         {"privateEndpoint": {"managedVpcResource": {**VPC, "vpcIdentifier": "main"}}},
         "spec.privateEndpoint.managedVpcResource.vpcIdentifier",
@@ -328,7 +391,7 @@ BAD: Final = (
     ),
     Bad(
         "two certificates",
-        {"certificateConfigurations": [{"s3": {"uri": "s3://b/1"}}, {"s3": {"uri": "s3://b/2"}}]},
+        {"certificateConfigurations": [{"s3": {"uri": "s3://bucket/1"}}, {"s3": {"uri": "s3://bucket/2"}}]},
         "spec.certificateConfigurations",
         "must have at most 1 item",
         "at most 1 are allowed",
@@ -342,6 +405,16 @@ BAD: Final = (
     Bad(
         "certificate by secret name",
         {"certificateConfigurations": [{"secretsManager": {"secretArn": "mcp-ca"}}]},
+        "spec.certificateConfigurations[0].secretsManager.secretArn",
+        "for example arn:aws:secretsmanager:",
+    ),
+    Bad(
+        "certificate by the ARN of a parameter",
+        {
+            "certificateConfigurations": [
+                {"secretsManager": {"secretArn": "arn:aws:ssm:us-east-1:123456789012:parameter/ca"}}
+            ]
+        },
         "spec.certificateConfigurations[0].secretsManager.secretArn",
         "for example arn:aws:secretsmanager:",
     ),
@@ -384,7 +457,8 @@ ODD: Final = (
     Odd("empty provider without OAuth2", {"oauthProviderArn": "", "oauthScopes": []}),
     Odd("left-over provider without OAuth2", {"oauthProviderArn": OAUTH_ARN, "oauthScopes": ["repo"]}),
     Odd(
-        "provider in the older form", {**OAUTH, "oauthProviderArn": "arn:aws:acps:us-east-1:123456789012:x/y"}
+        "provider in the older form",
+        {**OAUTH, "oauthProviderArn": OAUTH_ARN.replace("bedrock-agentcore", "acps")},
     ),
     Odd("empty header lists", {"allowedRequestHeaders": [], "allowedResponseHeaders": []}),
     Odd("empty query parameters", {"allowedQueryParameters": []}),
@@ -427,10 +501,75 @@ ODD: Final = (
         {"authType": "ApiKey", "apiKey": {"providerArn": KEY_ARN, "location": "", "prefix": ""}},
     ),
     Odd("empty region", {"authType": "GatewayIamRole", "iam": {"service": "lambda", "region": ""}}),
-    Odd("empty inline beside s3", {"mcpToolSchema": {"inline": "", "s3": {"uri": "s3://b/k"}}}),
+    Odd("empty inline beside s3", {"mcpToolSchema": {"inline": "", "s3": {"uri": "s3://bucket/k"}}}),
     Odd("no certificates", {"certificateConfigurations": []}),
     Odd("empty interval", {"toolSync": {"interval": ""}}),
     Odd("interval in several units", {"toolSync": {"interval": "1h30m0.5s"}}),
     Odd("priority zero", {"resourcePriority": 0}),
     Odd("private through a VPC", {"privateEndpoint": {"managedVpcResource": {**VPC, "tags": {"team": ""}}}}),
+    Odd(
+        "provider in another partition",
+        {**OAUTH, "oauthProviderArn": OAUTH_ARN.replace("arn:aws:", "arn:aws-us-gov:")},
+    ),
+    Odd(
+        "certificate in another partition than the provider",
+        {
+            **OAUTH,
+            "certificateConfigurations": [
+                {"secretsManager": {"secretArn": SECRET_ARN.replace("aws", "aws-cn", 1)}}
+            ],
+        },
+        ("spec.certificateConfigurations[0].secretsManager.secretArn",),
+    ),
+    Odd(
+        "Lattice resource in another Region than the provider",
+        {
+            **OAUTH,
+            "privateEndpoint": {
+                "selfManagedLatticeResource": {"resourceConfigurationIdentifier": LATTICE_ARN}
+            },
+        },
+        ("spec.privateEndpoint.selfManagedLatticeResource.resourceConfigurationIdentifier",),
+    ),
+    Odd(
+        "Lattice resource in another Region than a provider that is not used",
+        {
+            "oauthProviderArn": OAUTH_ARN,
+            "privateEndpoint": {
+                "selfManagedLatticeResource": {"resourceConfigurationIdentifier": LATTICE_ARN}
+            },
+        },
+    ),
+    Odd(
+        "certificate in another Region",
+        {**OAUTH, "certificateConfigurations": [{"secretsManager": {"secretArn": SECRET_ARN}}]},
+    ),
+    Odd("tools that are no JSON", {"mcpToolSchema": {"inline": "tools: []"}}, ("spec.mcpToolSchema.inline",)),
+    Odd("tools in a map", {"mcpToolSchema": {"inline": '{"a": {}}'}}, ("spec.mcpToolSchema.inline",)),
+    Odd(
+        "tools nested without end",
+        {"mcpToolSchema": {"inline": "[" * 50_000}},
+        ("spec.mcpToolSchema.inline",),
+    ),
+    Odd(
+        "a tool without a name",
+        {"mcpToolSchema": {"inline": '[{"name": ""}]'}},
+        ("spec.mcpToolSchema.inline",),
+    ),
+    Odd(
+        "two tools of one name",
+        {"mcpToolSchema": {"inline": '{"tools": [{"name": "a"}, {"name": "a"}]}'}},
+        ("spec.mcpToolSchema.inline",),
+    ),
+    Odd(
+        "1001 tools",
+        {"mcpToolSchema": {"inline": json.dumps([{"name": f"t{n}"} for n in range(1001)])}},
+        ("spec.mcpToolSchema.inline",),
+    ),
+    Odd(
+        "a tool of 257 characters",
+        {"mcpToolSchema": {"inline": json.dumps([{"name": "a" * 257}])}},
+        ("spec.mcpToolSchema.inline",),
+    ),
+    Odd("a bare list of tools", {"mcpToolSchema": {"inline": '[{"name": "a"}, {"name": "b", "title": 5}]'}}),
 )

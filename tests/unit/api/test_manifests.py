@@ -5,6 +5,7 @@ import json
 import pytest
 
 from mcp_gateway_operator.api.manifests import Foreign, ManifestError, manifests, servers
+from tests.unit.api.cases import OAUTH_ARN
 
 GOOD = """
 apiVersion: mcpgateway.bedrock.aws/v1alpha1
@@ -100,7 +101,9 @@ def test_a_date_stays_text_as_for_kubectl() -> None:
 
 
 def test_keys_that_are_no_texts_become_texts_as_for_kubectl() -> None:
-    parameters = "authType: OAuth2, oauthProviderArn: 'arn:a:b:c::d', oauthCustomParameters: {5: a, true: b}"
+    parameters = (
+        f"authType: OAuth2, oauthProviderArn: '{OAUTH_ARN}', oauthCustomParameters: {{5: a, true: b}}"
+    )
 
     assert _paths(GOOD.replace("authType: NoAuth", parameters)) == []
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from mcp_gateway_operator.api.refused_headers import forbidden_headers
 from mcp_gateway_operator.api.types import IamSpec, MCPServerSpec
 from mcp_gateway_operator.api.validation import validate, validate_plain
-from tests.unit.api.cases import BAD, GOOD, ODD, Bad, Odd, merged
+from tests.unit.api.cases import BAD, GOOD, KEY_ARN, ODD, Bad, Odd, merged
 
 
 def _spec(plain: dict[str, Any]) -> MCPServerSpec:
@@ -83,7 +83,7 @@ def test_a_header_that_the_target_has_at_aws_is_no_problem() -> None:
 
 
 def test_the_header_of_the_api_key_cannot_be_passed_on_too() -> None:
-    key = {"providerArn": "arn:aws:a:b:123456789012:c", "parameterName": "X-Api-Key"}
+    key = {"providerArn": KEY_ARN, "parameterName": "X-Api-Key"}
     spec = merged({"authType": "ApiKey", "apiKey": key, "allowedRequestHeaders": ["x-api-key"]})
 
     (problem,) = validate(_spec(spec))

@@ -7,10 +7,11 @@ from collections.abc import Callable, Collection, Iterable, KeysView
 from itertools import islice
 
 from mcp_gateway_operator.agentcore.observe import Change
+from mcp_gateway_operator.api.target_names import default_target_name
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.targets.known import Place, Row, Settings, State, stored_moves, stored_record
 from mcp_gateway_operator.targets.rules import Claim, claim_of, deciding_row, rank_of
-from mcp_gateway_operator.targets.shape import TargetSummary, default_target_name, find_marker
+from mcp_gateway_operator.targets.shape import TargetSummary, find_marker
 
 Key = tuple[str, str]
 Keys = dict[str, tuple[Key, ...] | dict[Key, None]]

@@ -16,7 +16,6 @@ from mcp_gateway_operator.targets.shape.diff import (
 )
 from mcp_gateway_operator.targets.shape.naming import (
     account_and_region,
-    default_target_name,
     find_marker,
     gateway_of_arn,
     marker_of,
@@ -46,7 +45,6 @@ __all__ = [
     "TargetStatus",
     "TargetSummary",
     "account_and_region",
-    "default_target_name",
     "describe_diffs",
     "digest_of",
     "field_diffs",

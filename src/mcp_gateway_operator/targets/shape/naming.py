@@ -1,4 +1,4 @@
-"""What a target is called, and the ownership marker: who made it, written where every List shows it.
+"""The ownership marker: who made a target, written where every List shows it; and what ARNs say.
 
 AgentCore targets cannot be tagged; the description is the only free text (external-dns keeps its
 ownership in Cloud Map descriptions for the same reason). The format is frozen: targets in AWS carry it.
@@ -10,14 +10,11 @@ import base64
 import hashlib
 import re
 from functools import lru_cache
-from itertools import count
 from typing import Final
 
 MAX_DESCRIPTION: Final = 200
 """Characters of a target's description (service model, TargetDescription)."""
 
-MAX_ALPHANUMERICS: Final = 100
-_DASHES: Final = re.compile(r"[.-]+")
 # From the beginning of white space only: tried from each blank of a long run, it would be quadratic.
 _MARKER: Final = re.compile(r"(?<!\s)\s*\[mcps ([a-z2-7]{6})/([a-z2-7]{12})\]")
 
@@ -64,23 +61,6 @@ def with_marker(description: str, mark: str | None) -> str:
     if not description:
         return suffix
     return f"{description[: MAX_DESCRIPTION - len(suffix) - 1].rstrip()} {suffix}"
-
-
-def default_target_name(object_name: str) -> str:
-    """Return the target name for an object that asks for none.
-
-    AgentCore accepts `([0-9a-zA-Z][-]?){1,100}` (service model, TargetName): dots become dashes, runs of
-    dashes collapse to one, and at most 100 alphanumerics are kept.
-    """
-    text = _DASHES.sub("-", object_name).lstrip("-")
-    if len(text) <= MAX_ALPHANUMERICS:
-        # Nearly every name: the very text that came in, when it can stay, so that memory holds it once.
-        return object_name if text == object_name else text
-    seen = count(1)
-    for position, character in enumerate(text):
-        if character != "-" and next(seen) > MAX_ALPHANUMERICS:
-            return text[:position].rstrip("-")
-    return text
 
 
 def gateway_of_arn(arn: str) -> str:

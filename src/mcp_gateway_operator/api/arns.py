@@ -1,0 +1,119 @@
+"""ARNs in a spec: each of the service and the kind that its field takes, and in the gateway's own place.
+
+The forms are those of the bedrock-agentcore-control service model; providers go by the signing name
+`bedrock-agentcore` and by `acps`, the name of the service that keeps them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple
+
+from mcp_gateway_operator.api.problem import Problem
+from mcp_gateway_operator.api.rules import matches
+from mcp_gateway_operator.api.schema import Rule
+
+_PLACE = "[a-zA-Z0-9-]{1,64}:[0-9]{12}"
+_VAULT = "token-vault/[a-zA-Z0-9_.-]+"
+_EXAMPLE = "arn:aws:bedrock-agentcore:us-east-1:123456789012:token-vault/default"
+_OF_AN_ARN = 6
+"""Parts of an ARN between its colons; the last may hold more of them."""
+
+
+def _provider(field: str, kind: str, what: str, name: str) -> tuple[Rule, ...]:
+    return (
+        matches(
+            f"arn:aws[a-z-]*:(bedrock-agentcore|acps):{_PLACE}:{_VAULT}/{kind}/[a-zA-Z0-9_.-]+",
+            f"{field} must be the ARN of {what}: write for example {_EXAMPLE}/{kind}/{name}",
+        ),
+    )
+
+
+OAUTH_PROVIDER: Final = _provider(
+    "oauthProviderArn", "oauth2credentialprovider", "an AgentCore OAuth2 credential provider", "github"
+)
+API_KEY_PROVIDER: Final = _provider(
+    "providerArn", "apikeycredentialprovider", "an AgentCore API key credential provider", "search"
+)
+SECRET: Final = (
+    matches(
+        f"arn:aws[a-z-]*:secretsmanager:{_PLACE}:secret:[a-zA-Z0-9/_+=.@!-]+",
+        "secretArn must be the ARN of a Secrets Manager secret: write for example"
+        " arn:aws:secretsmanager:us-east-1:123456789012:secret:mcp-ca-AbCdEf",
+    ),
+)
+LATTICE_RESOURCE: Final = (
+    matches(
+        f"rcfg-[0-9a-z]{{17}}|arn:aws[a-z-]*:vpc-lattice:{_PLACE}:resourceconfiguration/rcfg-[0-9a-z]{{17}}",
+        "resourceConfigurationIdentifier must be the id or the ARN of a VPC Lattice resource configuration:"
+        " write for example rcfg-0123456789abcdef0",
+    ),
+)
+
+
+class Location(NamedTuple):
+    """Where something is at AWS; an empty text is not known, or not asked for."""
+
+    partition: str = ""
+    region: str = ""
+    account: str = ""
+
+    @classmethod
+    def of(cls, arn: str) -> Location:
+        """Return the place of an ARN, one without anything known for another text."""
+        parts = arn.split(":", _OF_AN_ARN - 1)
+        if len(parts) < _OF_AN_ARN or parts[0] != "arn":
+            return cls()
+        return cls(partition=parts[1], region=parts[3], account=parts[4])
+
+
+_WHOLE: Final = Location("partition", "Region", "account")
+_REGIONAL: Final = Location("partition", "Region")
+_ANYWHERE: Final = Location("partition")
+_FIELDS: Final[dict[tuple[str, ...], Location]] = {
+    ("oauthProviderArn",): _WHOLE,
+    ("apiKey", "providerArn"): _WHOLE,
+    ("privateEndpoint", "selfManagedLatticeResource", "resourceConfigurationIdentifier"): _REGIONAL,
+    ("certificateConfigurations", "secretsManager", "secretArn"): _ANYWHERE,
+}
+"""The fields that take an ARN, and what of its place AWS wants to be the gateway's.
+
+Providers: the developer guide, "same account and Region". A Lattice resource may be shared by another
+account, not by another Region. No ARN works across partitions.
+"""
+
+
+def misplaced(spec: dict[str, Any], gateway: Location) -> Iterator[Problem]:
+    """Yield the ARNs of a spec that are elsewhere than its gateway, in what is known of that.
+
+    Without a gateway the first ARN stands for it: all of them are to be beside one gateway.
+    """
+    first = ""
+    written = [(names, wanted) for names, wanted in _FIELDS.items() if spec.get(names[0])]
+    for names, wanted in written:
+        for path, arn in _texts(spec, "spec", names):
+            place = Location.of(arn)
+            for what, here, there in zip(wanted, place, gateway, strict=True):
+                if what and here and there and here != there:
+                    yield Problem(path=path, message=_elsewhere(what, here, there, first))
+            if any(place) and not any(gateway):
+                gateway, first = place, path
+
+
+def _elsewhere(what: str, here: str, there: str, first: str) -> str:
+    whose = f"that of {first}" if first else "the gateway"
+    return (
+        f"this is in the {what} {here}, and {whose} in {there}: AWS takes only what is in the gateway's own"
+        f" {what}; write the ARN of one that is"
+    )
+
+
+def _texts(value: Any, path: str, names: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """Yield the texts at one place of a spec, in each item of a list on the way, with their paths."""
+    if isinstance(value, (list, tuple)):
+        for index, each in enumerate(value):
+            yield from _texts(each, f"{path}[{index}]", names)
+    elif names and isinstance(value, dict):
+        yield from _texts(value.get(names[0]), f"{path}.{names[0]}", names[1:])
+    elif not names and isinstance(value, str):
+        yield path, value
