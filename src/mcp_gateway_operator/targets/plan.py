@@ -61,9 +61,9 @@ def _reprotect(state: State) -> act.Protect | None:
     return act.Protect(place=state.record.place)
 
 
-def _held_headers(state: State) -> act.Step | act.Wait | None:
-    """Learn which headers AWS holds before they are refused: what it took once goes on working."""
-    if not state.headers_unknown or state.record is None:
+def _held_values(state: State) -> act.Step | act.Wait | None:
+    """Learn what AWS holds before it is refused: what it took once goes on working."""
+    if not state.held_unknown or state.record is None:
         return None
     if state.recorded is None:
         return unlisted(state, state.record.place)
@@ -91,6 +91,6 @@ def _protect(state: State) -> act.Protect | None:
     return act.Protect(place=state.place if state.noted == NOWHERE else state.noted)
 
 
-_RULES = (_reprotect, _paused, _held_headers, _reject, _protect)
+_RULES = (_reprotect, _paused, _held_values, _reject, _protect)
 """What comes before the target of an object that is managed."""
-_RULES_OF_OBSERVED = (_held_headers, _reject)
+_RULES_OF_OBSERVED = (_held_values, _reject)

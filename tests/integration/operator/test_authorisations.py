@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.integration.operator.kube import condition
-from tests.integration.operator.site import Site
+from tests.integration.operator.site import GATEWAY, Site
 
 VAULT = "arn:aws:bedrock-agentcore:us-east-1:123456789012:token-vault/default"
 PROVIDER = f"{VAULT}/oauth2credentialprovider/idp"
@@ -65,15 +65,30 @@ def test_clearing_a_field_clears_it_at_aws(running: Site) -> None:
 
 
 def test_what_aws_refuses_is_shown_and_the_old_target_stays(running: Site) -> None:
+    gateway = running.simulator.admin
     running.create("refused", **KEY)
     running.until_ready("refused")
     before = held(running, "refused")
-    foreign = KEY["apiKey"]["providerArn"].replace("us-east-1", "eu-west-1")
-    running.edit("refused", apiKey={"providerArn": foreign})
+    gateway.edit_gateway(GATEWAY, policyEngine=True)
+    running.edit("refused", allowedRequestHeaders=[f"X-Tenant-{number}" for number in range(10)])
     told = running.until_reason("UpdateError", "refused")
-    assert f"Credential provider {foreign} must be in the same account and Region" in told["message"]
+    assert "takes at most 9 allowedRequestHeaders" in told["message"]
+    gateway.edit_gateway(GATEWAY, policyEngine=False)
     assert held(running, "refused") == before
-    running.edit("refused", **KEY)
+    running.edit("refused", allowedRequestHeaders=[])
     obj = running.until_ready("refused")
     assert condition(obj, "Stalled")["status"] == "False"
     assert held(running, "refused") == before
+
+
+def test_a_provider_elsewhere_is_refused_before_it_is_sent(running: Site) -> None:
+    running.create("elsewhere", **KEY)
+    running.until_ready("elsewhere")
+    foreign = KEY["apiKey"]["providerArn"].replace("us-east-1", "eu-west-1")
+    with running.bill() as bill:
+        running.edit("elsewhere", apiKey={"providerArn": foreign})
+        told = running.until_reason("ValidationError", "elsewhere")
+        assert "this is in the Region eu-west-1, and the gateway in us-east-1" in told["message"]
+        running.edit("elsewhere", **KEY)
+        running.until_ready("elsewhere")
+    assert bill.aws_writes == {}

@@ -164,14 +164,21 @@ async def test_turned_into_another_and_back(before: str, after: str) -> None:
 
 # -- what AWS refuses ---------------------------------------------------------------------------------------
 
-GOOD: Config = {"endpoint": "https://weather.example.com/mcp", "oauthProviderArn": PROVIDER}
-FOREIGN = PROVIDER.replace("us-east-1", "eu-west-1")
-BAD: Config = {"endpoint": "https://new.example.com/mcp", "oauthProviderArn": FOREIGN}
-WORDS = f"Credential provider {FOREIGN} must be in the same account and Region as the gateway"
+GOOD: Config = {"endpoint": "https://weather.example.com/mcp", "allowedRequestHeaders": []}
+TEN = [f"X-Tenant-{number}" for number in range(10)]
+BAD: Config = {"endpoint": "https://new.example.com/mcp", "allowedRequestHeaders": TEN}
+WORDS = "A gateway with a policy engine takes at most 9 allowedRequestHeaders"
+
+
+def strict_world() -> World:
+    """Return a world whose gateway refuses something that no rule of ours knows."""
+    world = World()
+    world.aws.edit_gateway(GATEWAY, policyEngine=True)
+    return world
 
 
 async def test_a_refused_edit_is_shown_word_for_word_and_the_old_target_serves_on() -> None:
-    world = World()
+    world = strict_world()
     async with world.operator():
         await world.create(**GOOD)
         await world.until_ready()
@@ -196,13 +203,13 @@ async def test_a_refused_edit_is_shown_word_for_word_and_the_old_target_serves_o
         assert world.calls()["UpdateGatewayTarget"] == 1, "AWS held this all along"
         assert condition(await world.get(), "Stalled").status == "False"
 
-        await world.edit(spec={**BAD, "oauthProviderArn": PROVIDER})
+        await world.edit(spec={**BAD, "allowedRequestHeaders": TEN[:9]})
         await world.until_ready(within=5)
         assert world.calls()["UpdateGatewayTarget"] == 2
 
 
 async def test_a_refused_create_is_corrected() -> None:
-    world = World()
+    world = strict_world()
     async with world.operator():
         await world.create(**BAD)
         obj = await world.until_reason("CreationError", within=5)
@@ -217,7 +224,7 @@ async def test_a_refused_create_is_corrected() -> None:
 
 
 async def test_an_object_that_aws_never_took_is_deleted_without_a_delete() -> None:
-    world = World()
+    world = strict_world()
     async with world.operator():
         await world.pass_time(1)
         await world.create(**BAD)
@@ -228,13 +235,13 @@ async def test_an_object_that_aws_never_took_is_deleted_without_a_delete() -> No
 
 
 async def test_a_refusal_is_tried_again_slowly_for_what_changes_at_aws() -> None:
-    world = World(simulator=SimulatorSettings(switches=Switches(foreign_providers="refuse")))
+    world = strict_world()
     async with world.operator():
         await world.create(**GOOD)
         await world.until_ready()
         await world.edit(spec=BAD)
         await world.until_reason("UpdateError", within=5)
-        world.aws.configure(switches={"foreign_providers": "accept"})
+        world.aws.edit_gateway(GATEWAY, policyEngine=False)
         await world.until_ready(within=800)
         assert world.calls()["UpdateGatewayTarget"] == 2
 

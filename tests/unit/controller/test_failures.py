@@ -251,3 +251,66 @@ async def test_status_holds_ten_reasons_of_512_characters_at_most() -> None:
     assert len(obj.status.status_reasons) == 10
     assert {len(reason) for reason in obj.status.status_reasons} == {512}
     assert len(condition(obj).message) <= 32_768
+
+
+ARN = "arn:aws:bedrock-agentcore:us-east-1:123456789012:runtime/a"
+
+
+@pytest.mark.parametrize(
+    ("spec", "reason", "says"),
+    [
+        (
+            {"endpoint": "https://orders.team-a.svc.cluster.local:8443/mcp"},
+            REASONS["Unreachable"],
+            "never reaches this one: orders.team-a.svc.cluster.local ends in .cluster.local",
+        ),
+        (
+            {"endpoint": "https://10.1.2.3/mcp"},
+            REASONS["Unknown"],
+            "10.1.2.3 is a private or reserved address",
+        ),
+        (
+            {"endpoint": f"https://a.example.com/runtimes/{ARN}/invocations"},
+            REASONS["InvalidSchema"],
+            "Percent-encode the ARN in the endpoint's path: write arn%3Aaws%3Abedrock-agentcore%3Aus-east-1",
+        ),
+    ],
+)
+async def test_a_failure_is_told_with_what_the_endpoint_itself_tells(
+    spec: dict[str, Any], reason: str, says: str
+) -> None:
+    world = World()
+    world.aws.add_scenario(outcome="failed", reasons=[reason])
+    async with world.operator():
+        await world.create(**spec)
+        obj = await world.until_reason("TargetFailed", within=10)
+        assert says in condition(obj).message
+
+
+@pytest.mark.parametrize(
+    ("spec", "reason"),
+    [
+        ({}, REASONS["Unreachable"]),
+        ({"endpoint": "https://10.1.2.3/mcp"}, REASONS["GatewayRole"]),
+        (
+            {
+                "endpoint": "https://10.1.2.3/mcp",
+                "privateEndpoint": {
+                    "selfManagedLatticeResource": {
+                        "resourceConfigurationIdentifier": "rcfg-0123456789abcdef0"
+                    }
+                },
+            },
+            REASONS["Unreachable"],
+        ),
+    ],
+)
+async def test_a_failure_says_nothing_of_an_endpoint_that_is_not_its_cause(
+    spec: dict[str, Any], reason: str
+) -> None:
+    world = World()
+    world.aws.add_scenario(outcome="failed", reasons=[reason])
+    async with world.operator():
+        await world.create(**spec)
+        obj = await world.until_reason("TargetFailed", within=10)
+        assert "never reaches" not in condition(obj).message

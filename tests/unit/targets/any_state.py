@@ -25,7 +25,7 @@ from mcp_gateway_operator.targets.known import (
     Failure,
     GatewayView,
     Held,
-    HeldHeaders,
+    HeldValues,
     Indexing,
     ObjectMemory,
     Place,
@@ -232,14 +232,14 @@ DETAILS = _varied(
     authorization_url=st.sampled_from([None, "https://consent.example.com/1"]),
     read_at=MOMENTS,
 )
-HEADERS = st.builds(HeldHeaders, FINGERPRINTS, st.sampled_from([frozenset(), frozenset({"x-amz-date"})]))
+VALUES = st.builds(HeldValues, FINGERPRINTS, st.sampled_from([{}, {"allowedRequestHeaders": ["x-amz-date"]}]))
 MEMORIES = _varied(
     TargetMemory,
     record=st.none() | ONE_RECORD,
     replaces=st.none() | ONE_RECORD,
     trouble=st.sampled_from(4 * [None]) | TROUBLES,
     details=st.none() | DETAILS,
-    held_headers=st.none() | HEADERS,
+    held_values=st.none() | VALUES,
     report_after=MOMENTS | LATER,
     held=HELD,
     drift=DRIFTS,

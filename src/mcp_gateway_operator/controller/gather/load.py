@@ -15,8 +15,8 @@ import msgspec
 from mcp_gateway_operator.agentcore.observe import GatewayTable
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.types import AuthType, MCPServer
-from mcp_gateway_operator.api.validation import validate
-from mcp_gateway_operator.controller.gather.held_headers import held_headers
+from mcp_gateway_operator.api.validation import Location, validate
+from mcp_gateway_operator.controller.gather.held_values import without_held
 from mcp_gateway_operator.controller.gather.object_index import ObjectIndex, Rivals, wanted_name
 from mcp_gateway_operator.controller.gather.recall import status_proves
 from mcp_gateway_operator.controller.ports import Ports
@@ -175,6 +175,7 @@ class Loader:
             fresh: as in `State`.
             target: the target as this pass has read it.
         """
+        gateway = self._location(bearings, settings)
         state = State(
             now=self._clock(),
             obj=obj,
@@ -188,7 +189,7 @@ class Loader:
             gateways=self._views(obj, bearings),
             heard=self._account.heard,
             target=target,
-            problems=tuple(str(problem) for problem in validate(obj.spec)),
+            problems=tuple(map(str, validate(obj.spec, gateway=gateway, target_name=wanted_name(obj)))),
             sync_denied=self._account.sync_denied(bearings.place),
             astray=bearings.astray,
             unseen=bearings.unseen,
@@ -199,11 +200,17 @@ class Loader:
         state = replace(state, **self._rows(state))
         if bearings.destination == NOWHERE and state.problems and state.record is not None:
             proven = state.recorded is not None and status_proves(state, state.recorded)
-            state = held_headers(state, state.record, proven=proven)
+            state = without_held(state, state.record, gateway, region=_region(state), proven=proven)
         destination = others.pop(bearings.destination, None)
         return replace(
             state, **self._wanted(state), destination=destination, leftovers=tuple(others.values())
         )
+
+    def _location(self, bearings: Bearings, settings: Settings) -> Location:
+        """Return where the object's gateway is, as far as AWS has told: all gateways are in one place."""
+        heard, record = self._account.heard, bearings.record
+        arn = (record.gateway_arn if record else "") or next(reversed(heard.values()), "")
+        return Location.of(arn) if arn else Location(region=settings.region)
 
     def _other(self, state: State, entry: Record, bearings: Bearings) -> State:
         """Return the same object at another gateway, with what is remembered of it there."""
@@ -303,11 +310,7 @@ class Loader:
         if mark is None and row is not None and not state.settings.marks:
             mark = row.marker
         body = target_request(obj.spec, name=name, mark=mark)
-        region = ""
-        if obj.spec.auth_type == AuthType.GATEWAY_IAM_ROLE:
-            region = account_and_region(state.record.gateway_arn if state.record else "")[1]
-            region = region or state.settings.region
-        want = flatten(body, region=region)
+        want = flatten(body, region=_region(state))
         return found | {"request": body, "want": want, "want_digest": digest_of(want)}
 
     def _name_facts(self, state: State, name: str) -> dict[str, Any]:
@@ -337,6 +340,13 @@ class Loader:
 
     def _table(self, place: Place) -> GatewayTable | None:
         return self._observer.table(place.gateway_id)
+
+
+def _region(state: State) -> str:
+    """Return what an IAM provider without a Region means, "" where there is none."""
+    if state.obj.spec.auth_type != AuthType.GATEWAY_IAM_ROLE:
+        return ""
+    return account_and_region(state.record.gateway_arn if state.record else "")[1] or state.settings.region
 
 
 def _further(obj: MCPServer, settings: Settings) -> tuple[Place, ...]:

@@ -74,11 +74,11 @@ class Details(Page, frozen=True, kw_only=True):
     read_at: float = 0.0
 
 
-class HeldHeaders(NamedTuple):
-    """Names, in lower case, of the headers that the recorded target had when its row was this one."""
+class HeldValues(NamedTuple):
+    """Digests of what the recorded target had by field (headers by name) when its row was this one."""
 
     fingerprint: Fingerprint | None
-    names: frozenset[str]
+    values: Flat
 
 
 class Held(Page, frozen=True, kw_only=True):
@@ -219,7 +219,7 @@ class TargetMemory(Page, frozen=True, kw_only=True):
         replaces: the record that status held when `record` came to be known.
         trouble: the last call that failed, until one succeeds.
         details: what the last Get told of a target that was settled and not READY.
-        held_headers: kept only where the spec may not ask for some of them.
+        held_values: kept only where a rule refuses some of the spec.
         report_after: before which a status in progress is not worth a write.
     """
 
@@ -227,7 +227,7 @@ class TargetMemory(Page, frozen=True, kw_only=True):
     replaces: Record | None = None
     trouble: Trouble | None = None
     details: Details | None = None
-    held_headers: HeldHeaders | None = None
+    held_values: HeldValues | None = None
     report_after: float = 0.0
     held: Held = Held()
     drift: Drift = Drift()

@@ -84,7 +84,7 @@ class State:
         tools_due: when `spec.toolSync` asks for the next indexing of tools, None when it does not.
         name_recorded: another object records the target that holds the desired name.
         orphans: markers on `named` rows that are this installation's and name no object there is.
-        headers_unknown: only a Get of the recorded target can tell whether its headers are refused.
+        held_unknown: only a Get of the recorded target can tell whether AWS holds what a rule refuses.
         holder: the MCPServer, as NAMESPACE/NAME, whose target holds the desired name, or "".
         rival: the MCPServer, as NAMESPACE/NAME, that wants the desired name too and comes first, or "".
         rename_blocked: why the target keeps its old name for now, or "".
@@ -129,7 +129,7 @@ class State:
     tools_due: float | None = None
     name_recorded: bool = False
     orphans: frozenset[str] = frozenset()
-    headers_unknown: bool = False
+    held_unknown: bool = False
     holder: str = ""
     rival: str = ""
     rename_blocked: str = ""

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Final
 
+from mcp_gateway_operator.api.endpoints import doubts
+from mcp_gateway_operator.api.types import MCPServerSpec
+
 REPAIR_BASE: Final = 30.0
 REPAIR_MAX: Final = 3600.0
 """Seconds between two repairs of a failed target: doubling from the first to the second."""
@@ -82,6 +85,25 @@ ADVICE: Final = {
     FailureClass.UNKNOWN: "Check the server's own logs.",
 }
 """What a user can do about each class."""
+
+
+_OF_THE_SERVER: Final = frozenset(
+    {
+        FailureClass.UNREACHABLE,
+        FailureClass.INVALID_SCHEMA,
+        FailureClass.RUNTIME_STARTUP,
+        FailureClass.UNKNOWN,
+    }
+)
+"""Failures that an endpoint may be the cause of."""
+
+
+def advice_on(reasons: Sequence[str], spec: MCPServerSpec) -> str:
+    """Return the sentences on what a user can do about a failure, what the endpoint itself tells first."""
+    failure = classify(reasons)
+    private = bool(spec.private_endpoint)
+    found = doubts(spec.endpoint, private=private) if failure in _OF_THE_SERVER else ()
+    return " ".join((*(f"{each[0].upper()}{each[1:]}." for each in found), ADVICE[failure]))
 
 
 def backoff(attempts: int, *, base: float = REPAIR_BASE, maximum: float = REPAIR_MAX) -> float:

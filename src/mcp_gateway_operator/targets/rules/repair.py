@@ -37,7 +37,7 @@ def failed(state: State, row: Row) -> act.Step | act.Wait:
     if not explained:
         due = earliest(due, next_read(state))
     words = failures.quoted(memory.reasons)
-    advice = failures.ADVICE[failures.classify(memory.reasons)]
+    advice = failures.advice_on(memory.reasons, state.obj.spec)
     return act.Blocked(
         reason=Reason.TARGET_FAILED,
         message=f"{row.summary.status}: {words}. {advice} The operator tries again by itself.",
