@@ -13,6 +13,7 @@ that are blank, and more than a few accents on one letter.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import Any, Final
 
@@ -34,9 +35,16 @@ _BLANK: Final = frozenset(
     )
 )
 
+# What ends a URL in a text; a backslash begins an escape, for no URL has one.
+_WORD: Final = re.compile(r'[^ \t\n\r"<>\\]+')
+_NAMED: Final = re.compile(r"\?[\w.~%-]+=")
+"""The query of an address that is written without its scheme."""
+_BEHIND: Final = "'`),.;:]}"
+"""What a sentence has behind a URL."""
+
 
 def shown(text: str, limit: int | None = None) -> str:
-    r"""Return a text on one line of which a reader sees every character.
+    r"""Return a text on one line of which a reader sees every character, without the queries of URLs.
 
     Escapes are those of JSON (`\n`, `\u202e`, two of them for a character beyond U+FFFF), so that a JSON text
     keeps its meaning. A text that is shown twice is the same as shown once.
@@ -46,9 +54,16 @@ def shown(text: str, limit: int | None = None) -> str:
         limit: characters of the result; what is cut ends with an ellipsis.
     """
     given = text if limit is None else text[: limit + 1]
-    if not (given.isascii() and given.isprintable()):
-        given = _escaped(given)
-    return given if limit is None or len(given) <= limit else given[: limit - 1] + "…"
+    cut = len(given) < len(text)
+    if "?" in given:
+        given = _WORD.sub(_without_query, given)
+    given = visible(given)
+    return given if limit is None or (len(given) <= limit and not cut) else given[: limit - 1] + "…"
+
+
+def visible(text: str) -> str:
+    """Return a text on one line of which a reader sees every character, as `shown` does, queries included."""
+    return text if text.isascii() and text.isprintable() else _escaped(text)
 
 
 def shown_lines(text: str) -> str:
@@ -56,17 +71,30 @@ def shown_lines(text: str) -> str:
     return "\n".join(map(shown, text.split("\n")))
 
 
-def shown_all(value: object) -> Any:
-    """Return a JSON value in which all texts are as `shown` returns them, names of fields included."""
+def visible_all(value: object) -> Any:
+    """Return a JSON value in which all texts are as `visible` returns them, names of fields included."""
     match value:
         case str():
-            return shown(value)
+            return visible(value)
         case dict():
-            return {shown(str(name)): shown_all(each) for name, each in value.items()}
+            return {visible(str(name)): visible_all(each) for name, each in value.items()}
         case list() | tuple():
-            return [shown_all(each) for each in value]
+            return [visible_all(each) for each in value]
         case _:
             return value
+
+
+def _without_query(word: re.Match[str]) -> str:
+    text = word[0]
+    scheme = text.find("://")
+    named = _NAMED.search(text)
+    found = [
+        at
+        for at in (text.find("?", scheme) if scheme >= 0 else -1, named.start() if named else -1)
+        if at >= 0
+    ]
+    end = len(text.rstrip(_BEHIND))
+    return f"{text[: min(found) + 1]}…{text[end:]}" if found and min(found) + 1 < end else text
 
 
 def _escaped(text: str) -> str:

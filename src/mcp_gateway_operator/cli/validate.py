@@ -12,6 +12,7 @@ import click
 
 from mcp_gateway_operator.api.problem import Problem
 from mcp_gateway_operator.cli.say import say
+from mcp_gateway_operator.shown import shown
 
 _EXAMPLE = """
 \b
@@ -96,13 +97,13 @@ def _check(file: Path) -> Iterator[dict[str, Any]]:
             "namespace": "",
             "name": "",
             "checked": True,
-            "problems": [{"path": "", "message": f"not YAML: {' '.join(str(error).split())}"}],
+            "problems": [{"path": "", "message": shown(f"not YAML: {' '.join(str(error).split())}")}],
             "warnings": [],
         }
 
 
 def _plain(found: Iterable[Problem]) -> list[dict[str, str]]:
-    return [{"path": each.path, "message": each.message} for each in found]
+    return [{"path": shown(each.path), "message": shown(each.message)} for each in found]
 
 
 def _print(rows: list[dict[str, Any]]) -> None:

@@ -181,7 +181,7 @@ def _show(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableM
     trace = event.pop("exception", None)
     shown_event: dict[str, Any] = {key: _fit(value) for key, value in event.items()}
     if trace is not None:
-        shown_event["exception"] = shown_lines(str(trace)[-MAX_TRACEBACK:])
+        shown_event["exception"] = shown_lines(str(trace)[-2 * MAX_TRACEBACK :])[-MAX_TRACEBACK:]
     return shown_event
 
 

@@ -11,7 +11,7 @@ from mcp_gateway_operator.api.crd_manifest import custom_resource_definition
 from mcp_gateway_operator.cli.crd import command as crd
 from mcp_gateway_operator.cli.main import main
 from mcp_gateway_operator.cli.validate import command as validate
-from tests.support.unseen import NASTY, unseen
+from tests.support.unseen import NASTY, SECRET, unseen
 from tests.unit.api.test_manifests import GOOD
 
 NASTY_TEXT = "before" + "".join(NASTY) + "after"
@@ -148,6 +148,25 @@ def test_validate_shows_what_a_manifest_hides(tmp_path: Path) -> None:
     for line in lines:
         assert not unseen(line)
         assert line.startswith((str(tmp_path), "2 of 2"))
+
+
+@pytest.mark.parametrize("output", ["text", "json"])
+def test_validate_shows_no_query_of_an_endpoint(tmp_path: Path, output: str) -> None:
+    keyed = f"https://a.example.com/mcp?api_key={SECRET}"
+    spec = {"endpoint": keyed, "capabilities": ["tools"], "gatewayId": keyed, "authType": keyed, keyed: keyed}
+    manifest = {
+        "apiVersion": "mcpgateway.bedrock.aws/v1alpha1",
+        "kind": "MCPServer",
+        "metadata": {"name": "keyed", "annotations": {keyed: keyed}},
+        "spec": spec,
+    }
+    file, broken = tmp_path / "keyed.json", tmp_path / "broken.yaml"
+    file.write_text(json.dumps(manifest))
+    broken.write_text(f"endpoint: {keyed}: [{keyed}\n*{keyed}")
+    result = CliRunner().invoke(validate, ["-o", output, str(file), str(broken)])
+    assert result.exit_code == 1
+    assert SECRET not in result.output
+    assert "authType: ApiKey with apiKey: {providerArn: ..., location: QUERY_PARAMETER" in result.output
 
 
 def test_a_usage_error_shows_what_an_argument_hides(

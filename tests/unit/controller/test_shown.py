@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.runtime.cluster import ApiError
 from tests.support.memory_cluster import Fault, Request
-from tests.support.unseen import NASTY, unseen
+from tests.support.unseen import NASTY, SECRET, unseen
 from tests.support.virtual_time import run_virtual
 from tests.support.world import GATEWAY, World, condition
 
@@ -80,6 +80,44 @@ async def test_errors_of_aws(kind: str) -> None:
         await world.create()
         await world.pass_time(3600)
         assert (await world.get()).status.conditions
+
+
+KEYED = f"https://a.example.com/mcp?key={SECRET}&{SECRET}"
+
+
+@pytest.mark.parametrize("words", [f"No answer from {KEYED}.", f"url: /mcp?key={SECRET} (refused)"])
+async def test_the_query_of_an_endpoint_in_the_words_of_aws(words: str) -> None:
+    world = World()
+    world.aws.add_scenario(outcome="failed", reasons=[words])
+    world.aws.add_fault(
+        operation="CreateGatewayTarget", kind="error", code="ValidationException", message=words, count=1
+    )
+    async with world.operator():
+        await world.create(endpoint=KEYED)
+        obj = await world.until_reason("CreationError", within=10)
+        assert "?…" in condition(obj).message
+        obj = await world.edit(metadata={"annotations": {names.RECONCILE_ANNOTATION: "now"}})
+        obj = await world.until_reason("TargetFailed", within=10)
+        assert "?…" in obj.status.status_reasons[0]
+        await world.pass_time(600)
+
+
+async def test_the_query_of_an_endpoint_that_differs(logs: list[Any]) -> None:
+    world = World()
+    async with world.operator():
+        await world.create(endpoint=KEYED)
+        obj = await world.until_ready()
+        await world.edit(spec={"managementPolicy": "Observe", "endpoint": f"{KEYED}&more={SECRET}"})
+        obj = await world.until_reason("Observed")
+        assert "endpoint" in condition(obj, "Synced").message
+        await world.edit(spec={"managementPolicy": "Manage"})
+        await world.until_ready()
+        config = {"mcp": {"mcpServer": {"endpoint": f"{KEYED}&else={SECRET}"}}}
+        world.aws.edit_target(obj.status.target_id, targetConfiguration=config)
+        await world.pass_time(300)
+        assert world.calls()["UpdateGatewayTarget"] == 2
+        await settled(world)
+    assert not any(SECRET in str(line) for line in logs)
 
 
 async def test_messages_of_the_api_server(logs: list[Any]) -> None:

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from mcp_gateway_operator.runtime import log_output
 from mcp_gateway_operator.runtime.log_output import REPORT_SECONDS, Rate
 from mcp_gateway_operator.runtime.logs import configure, parse_level
-from tests.support.unseen import NASTY, texts, unseen
+from tests.support.unseen import NASTY, SECRET, texts, unseen
 
 
 @pytest.fixture(autouse=True)
@@ -124,6 +124,22 @@ def test_nothing_is_hidden_in_a_line_whatever_it_is_about(encoder: Any, text: st
                 assert not any(unseen(line) for line in value.split("\n"))
         assert [("exception" in entry) for entry in logged(out)] == [False, False, False, True, True]
         assert all("\n" not in value for entry in logged(out)[:3] for value in texts(entry))
+
+
+@pytest.mark.parametrize("encoder", ["json", "console"])
+def test_the_query_of_a_url_is_in_no_line(encoder: Any) -> None:
+    out = io.StringIO()
+    configure(encoder=encoder, stream=out)
+    url = f"https://a.example.com/mcp?key={SECRET}"
+    log = structlog.get_logger()
+    log.info(url, error=RuntimeError(url), items=[url], fields={url: url})
+    try:
+        fail(url)
+    except RuntimeError:
+        log.exception("failed")
+        logging.getLogger("library").exception("odd %s", url)
+    assert "https://a.example.com/mcp?…" in out.getvalue()
+    assert SECRET not in out.getvalue()
 
 
 def fail(text: str) -> None:

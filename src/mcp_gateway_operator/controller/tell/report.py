@@ -23,7 +23,7 @@ from mcp_gateway_operator.controller.tell.conditions import (
     with_authorized,
 )
 from mcp_gateway_operator.controller.tell.served_fields import keep_served
-from mcp_gateway_operator.shown import shown, shown_all
+from mcp_gateway_operator.shown import shown, visible_all
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.known import Record, State
 from mcp_gateway_operator.targets.rules import asks_person, classify, objection
@@ -66,7 +66,7 @@ def status_of(state: State, wait: act.Wait, *, wall: datetime) -> MCPServerStatu
 
 def fit_to_show(status: MCPServerStatus) -> MCPServerStatus:
     """Return a status in which nothing is hidden: the one border over which texts enter it."""
-    return msgspec.convert(shown_all(msgspec.to_builtins(status)), MCPServerStatus)
+    return msgspec.convert(visible_all(msgspec.to_builtins(status)), MCPServerStatus)
 
 
 def _observed(state: State) -> ObservedState:
