@@ -1,12 +1,9 @@
-"""Exponential backoff with jitter, per key or for one loop."""
+"""Exponential backoff with jitter."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Hashable
-from typing import Generic, TypeVar
-
-K = TypeVar("K", bound=Hashable)
+from collections.abc import Callable
 
 Jitter = Callable[[], float]
 """Returns a number in [0, 1), as `random.Random.random` does."""
@@ -24,27 +21,3 @@ def exponential(failures: int, *, base: float, cap: float, jitter: Jitter) -> fl
 def default_jitter() -> Jitter:
     """Return a jitter of its own seed, so that many processes do not retry in step."""
     return random.Random().random  # noqa: S311  -- spreads load; nothing secret depends on it
-
-
-class Backoff(Generic[K]):
-    """Counts failures per key and says how long to wait after each."""
-
-    def __init__(self, *, base: float, cap: float, jitter: Jitter | None = None) -> None:
-        self._base = base
-        self._cap = cap
-        self._jitter = jitter or default_jitter()
-        self._failures: dict[K, int] = {}
-
-    def next(self, key: K) -> float:
-        """Count a failure of `key` and return the seconds to wait."""
-        failures = self._failures.get(key, 0)
-        self._failures[key] = failures + 1
-        return exponential(failures, base=self._base, cap=self._cap, jitter=self._jitter)
-
-    def reset(self, key: K) -> None:
-        """Forget the failures of `key`."""
-        self._failures.pop(key, None)
-
-    def failures(self, key: K) -> int:
-        """Return how many failures of `key` are counted."""
-        return self._failures.get(key, 0)

@@ -73,10 +73,6 @@ class _Event:
     at: datetime
     tries: int = 0
 
-    @property
-    def identity(self) -> tuple[str, str, str, str, str]:
-        return (self.ref.uid, self.ref.name, self.type, self.reason, self.message)
-
 
 @dataclass(slots=True)
 class _Sent:
@@ -263,7 +259,8 @@ class EventRecorder:
     async def _write(self, event: _Event) -> None:
         namespace = event.ref.namespace or "default"
         stamp = event.at.strftime("%Y-%m-%dT%H:%M:%SZ")
-        sent = self._sent.get(event.identity)
+        identity = (event.ref.uid, event.ref.name, event.type, event.reason, event.message)
+        sent = self._sent.get(identity)
         if sent is not None:
             again = {"count": sent.count + 1, "lastTimestamp": stamp}
             try:
@@ -272,13 +269,13 @@ class EventRecorder:
                 if not error.not_found:
                     raise
                 # Events live for an hour by default; the counted one has expired.
-                del self._sent[event.identity]
+                del self._sent[identity]
             else:
                 sent.count += 1
                 return
         name = f"{event.ref.name[:200]}.{self._rng.getrandbits(64):016x}"
         await self._cluster.create(EVENTS, namespace, self._body(event, namespace, name, stamp))
-        _remember(self._sent, event.identity, _Sent(name, 1))
+        _remember(self._sent, identity, _Sent(name, 1))
 
     def _body(self, event: _Event, namespace: str, name: str, stamp: str) -> dict[str, Any]:
         ref = event.ref

@@ -14,10 +14,10 @@ import contextlib
 import heapq
 import itertools
 from collections import OrderedDict, deque
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from typing import Generic, Protocol, TypeVar
 
-from mcp_gateway_operator.runtime.backoff import Backoff, Jitter
+from mcp_gateway_operator.runtime.backoff import Jitter, default_jitter, exponential
 
 K = TypeVar("K", bound=Hashable)
 
@@ -60,8 +60,7 @@ class _NoMetrics:
 class _Lane(Generic[K]):
     """Keys ready to be worked on: first in, first out inside a group; the groups in turn."""
 
-    def __init__(self, group_of: Callable[[K], Hashable]) -> None:
-        self._group_of = group_of
+    def __init__(self) -> None:
         self._groups: OrderedDict[Hashable, OrderedDict[K, float]] = OrderedDict()
         self._size = 0
 
@@ -69,7 +68,7 @@ class _Lane(Generic[K]):
         return self._size
 
     def push(self, key: K, since: float) -> None:
-        self._groups.setdefault(self._group_of(key), OrderedDict())[key] = since
+        self._groups.setdefault(_group_of(key), OrderedDict())[key] = since
         self._size += 1
 
     def pop(self) -> tuple[K, float]:
@@ -82,12 +81,12 @@ class _Lane(Generic[K]):
         return key, since
 
     def move_to_front(self, key: K) -> None:
-        group = self._group_of(key)
+        group = _group_of(key)
         self._groups[group].move_to_end(key, last=False)
         self._groups.move_to_end(group, last=False)
 
     def remove(self, key: K) -> float:
-        group = self._group_of(key)
+        group = _group_of(key)
         keys = self._groups[group]
         since = keys.pop(key)
         if not keys:
@@ -100,7 +99,6 @@ class WorkQueue(Generic[K]):
     """Deduplicating, fair queue with per-key timers and backoff.
 
     Args:
-        group_of: the fairness group of a key; by default the first part of a tuple key (the namespace).
         jitter: returns a factor in [0, 1); injected so that tests are repeatable.
         base: seconds of the first retry of a key.
         cap: seconds that no retry exceeds.
@@ -112,15 +110,13 @@ class WorkQueue(Generic[K]):
     def __init__(
         self,
         *,
-        group_of: Callable[[K], Hashable] | None = None,
         jitter: Jitter | None = None,
         base: float = 1.0,
         cap: float = 300.0,
     ) -> None:
         self.metrics: QueueMetrics = _NoMetrics()
-        group_of = group_of or _first
-        self._urgent: _Lane[K] = _Lane(group_of)
-        self._background: _Lane[K] = _Lane(group_of)
+        self._urgent: _Lane[K] = _Lane()
+        self._background: _Lane[K] = _Lane()
         self._lane_of: dict[K, _Lane[K]] = {}
         self._working: dict[K, float] = {}
         self._again: dict[K, bool] = {}
@@ -129,7 +125,8 @@ class WorkQueue(Generic[K]):
         self._heap: list[_Timer[K]] = []
         self._sequence = itertools.count()
         self._handle: asyncio.TimerHandle | None = None
-        self._backoff: Backoff[K] = Backoff(base=base, cap=cap, jitter=jitter)
+        self._base, self._cap, self._jitter = base, cap, jitter or default_jitter()
+        self._failures: dict[K, int] = {}
         self._waiters: deque[asyncio.Future[None]] = deque()
         self._given = 0
         self._shut_down = False
@@ -194,18 +191,20 @@ class WorkQueue(Generic[K]):
 
     def retry(self, key: K) -> float:
         """Schedule `key` after its exponential backoff and return the delay in seconds."""
-        delay = self._backoff.next(key)
+        failures = self._failures.get(key, 0)
+        self._failures[key] = failures + 1
+        delay = exponential(failures, base=self._base, cap=self._cap, jitter=self._jitter)
         self.metrics.retried()
         self.add(key, urgent=False, after=delay)
         return delay
 
     def forget(self, key: K) -> None:
         """Reset the backoff of `key`: its work succeeded."""
-        self._backoff.reset(key)
+        self._failures.pop(key, None)
 
     def drop(self, key: K) -> None:
         """Forget timer and backoff of `key`: the object is gone."""
-        self._backoff.reset(key)
+        self._failures.pop(key, None)
         self._timers.pop(key, None)
         self._ahead.discard(key)
 
@@ -258,7 +257,7 @@ class WorkQueue(Generic[K]):
 
     def failures(self, key: K) -> int:
         """Return how often `key` was retried since it last succeeded."""
-        return self._backoff.failures(key)
+        return self._failures.get(key, 0)
 
     def _make_ready(self, key: K, *, urgent: bool) -> None:
         lane = self._lane_of.get(key)
@@ -329,7 +328,8 @@ class WorkQueue(Generic[K]):
         return self._timers.get(timer[2]) is timer
 
 
-def _first(key: object) -> Hashable:
+def _group_of(key: object) -> Hashable:
+    """Return who takes turns: the first part of a tuple, which is a namespace."""
     return key[0] if isinstance(key, tuple) else ""
 
 

@@ -28,7 +28,7 @@ FORBIDDEN = {
     ],
     "agentcore/observe/listing.py": [
         f"from {PACKAGE}.agentcore.quota.scheduler import QuotaScheduler",
-        f"from {PACKAGE}.runtime.backoff import Backoff",
+        f"from {PACKAGE}.runtime.backoff import exponential",
     ],
     "runtime/backoff.py": [f"from {PACKAGE}.api import names"],
     "controller/operator.py": [
