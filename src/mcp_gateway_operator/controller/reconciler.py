@@ -13,12 +13,10 @@ from mcp_gateway_operator.api.names import Reason
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.controller.gather import (
     Entry,
-    FullGateways,
     Key,
     Loader,
     Memories,
     ObjectIndex,
-    Rivals,
     recalled,
 )
 from mcp_gateway_operator.controller.perform import (
@@ -61,14 +59,12 @@ class Reconciler:
 
     def __init__(self, ports: Ports, settings: Settings) -> None:
         self.settings = settings
-        self.index = ObjectIndex(settings)
+        self.index = ObjectIndex(settings, ports.informer.get)
         self._ports = ports
-        self._rivals = Rivals(self.index, ports.informer.get)
-        self._loader = Loader(ports, index=self.index, rivals=self._rivals, knows_all=self._knows_all)
+        self._loader = Loader(ports, index=self.index, knows_all=self._knows_all)
         self._objects = ObjectWriter(ports)
         self._others = OtherWriters(ports, self._objects, self.index)
-        self._performer = Performer(ports, self._objects, self.index, self._rivals)
-        self._full = FullGateways()
+        self._performer = Performer(ports, self._objects, self.index)
         self._memories = Memories(ports.observer, self.index)
         self.payer = self._memories.payer
         ports.observer.users, ports.informer.on_event = self, self.on_object
@@ -114,7 +110,7 @@ class Reconciler:
             queue.add(self.index.shared_key(obj.key), urgent=True)
         elif old.status != new.status and obj.key not in self._objects.reporting:
             queue.add(self.index.shared_key(obj.key), urgent=False)
-        waiting = self._rivals.follow(old, new, default_gateway=self.settings.default_gateway)
+        waiting = self.index.rivals.follow(old, new, default_gateway=self.settings.default_gateway)
         for key in waiting | self.index.freed(old, new):
             queue.add(key, urgent=False)
 
@@ -124,13 +120,13 @@ class Reconciler:
         No rows at all mean that Lists of the gateway began to fail, or succeed again: that concerns all.
         """
         queue = self._ports.queue
-        for key in self._full.freed(gateway_id, changes):
+        for key in self._memories.full_gateways.freed(gateway_id, changes):
             if (waiting := self._memories.get(key)) is not None:
                 waiting.freed = True
             queue.add(key)
         over = [each for each in changes if each.after is None or each.after.status not in TRANSIENT]
         done = self.index.concerned(over)
-        waiting_for_names = self._rivals.concerned(gateway_id, changes)
+        waiting_for_names = self.index.rivals.concerned(gateway_id, changes)
         concerned = self.index.concerned(changes) | waiting_for_names
         for key in concerned if changes else self._memories.users(gateway_id):
             entry = self._memories.get(key)
@@ -193,7 +189,6 @@ class Reconciler:
 
     def _forget(self, key: Key) -> None:
         self._memories.drop(key)
-        self._full.follow(key, NOWHERE, None)
         self._ports.scheduler.cancel(key)
         self._ports.queue.drop(key)
 
@@ -249,7 +244,7 @@ class Reconciler:
         observer, queue, key = self._ports.observer, self._ports.queue, state.obj.key
         waits = waits_of(wait)
         self._memories.busy(key, entry, next((each.place for each in waits if each.busy), NOWHERE))
-        self._full.follow(key, state.place, wait)
+        self._memories.full_gateways.follow(key, state.place, wait)
         for each in waits:
             if each.list_since is not None and each.place != NOWHERE:
                 gateway_id, since = each.place.gateway_id, each.list_since

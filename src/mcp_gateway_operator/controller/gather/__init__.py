@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from mcp_gateway_operator.controller.gather.full_gateways import FullGateways
 from mcp_gateway_operator.controller.gather.load import Loader
 from mcp_gateway_operator.controller.gather.memories import Entry, Memories
-from mcp_gateway_operator.controller.gather.object_index import Key, ObjectIndex, Rivals
+from mcp_gateway_operator.controller.gather.object_index import Key, ObjectIndex
 from mcp_gateway_operator.controller.gather.recall import recalled
 
 __all__ = [
     "Entry",
-    "FullGateways",
     "Key",
     "Loader",
     "Memories",
     "ObjectIndex",
-    "Rivals",
     "recalled",
 ]

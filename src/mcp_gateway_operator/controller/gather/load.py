@@ -17,7 +17,7 @@ from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.types import AuthType, MCPServer
 from mcp_gateway_operator.api.validation import Location, validate
 from mcp_gateway_operator.controller.gather.held_values import without_held
-from mcp_gateway_operator.controller.gather.object_index import ObjectIndex, Rivals, wanted_name
+from mcp_gateway_operator.controller.gather.object_index import ObjectIndex, wanted_name
 from mcp_gateway_operator.controller.gather.recall import status_proves
 from mcp_gateway_operator.controller.ports import Ports
 from mcp_gateway_operator.targets.known import (
@@ -92,12 +92,10 @@ class Loader:
         ports: Ports,
         *,
         index: ObjectIndex,
-        rivals: Rivals,
         knows_all: Callable[[], bool],
     ) -> None:
         self._observer = ports.observer
         self._index = index
-        self._rivals = rivals
         self._account = ports.account
         self._clock = ports.clock
         self._knows_all = knows_all
@@ -320,7 +318,7 @@ class Loader:
         rows = table.named(name) if table is not None else ()
         holders = tuple(row for row in rows if row.summary.target_id != own)
         recorders = [self._index.recorders(row.summary.target_id) - {state.obj.key} for row in holders]
-        holder, rival = self._rivals.of(state, name, holders)
+        holder, rival = self._index.rivals.of(state, name, holders)
         return {
             "named": holders,
             "name_recorded": any(recorders),

@@ -8,6 +8,7 @@ from itertools import islice
 
 from mcp_gateway_operator.agentcore.observe import Observer
 from mcp_gateway_operator.api.types import MCPServer
+from mcp_gateway_operator.controller.gather.full_gateways import FullGateways
 from mcp_gateway_operator.controller.gather.object_index import Key, ObjectIndex
 from mcp_gateway_operator.targets.known import (
     BLANK,
@@ -43,6 +44,8 @@ class Memories:
     """The entries of all objects, and the gateways that are watched for them."""
 
     def __init__(self, observer: Observer, index: ObjectIndex) -> None:
+        self.full_gateways = FullGateways()
+        """Who waits there for a place."""
         self._observer = observer
         self._index = index
         self._entries: dict[Key, Entry] = {}
@@ -70,6 +73,7 @@ class Memories:
 
     def drop(self, key: Key) -> None:
         """Forget an object, and stop what was watched for it."""
+        self.full_gateways.follow(key, NOWHERE, None)
         entry = self._entries.pop(key, None)
         if entry is None:
             return

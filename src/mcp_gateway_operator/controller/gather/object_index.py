@@ -27,7 +27,9 @@ def wanted_name(obj: MCPServer) -> str:
 class ObjectIndex:
     """Answers "whose is this?" without a pass over all objects; fed by the informer's events."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, objects: Callable[[Key], MCPServer | None]) -> None:
+        self.rivals = Rivals(self, objects)
+        """Those that want one name, in their order."""
         self._settings = settings
         self._by_target: Keys = {}
         self._by_name: Keys = {}

@@ -13,7 +13,7 @@ import structlog
 from mcp_gateway_operator.agentcore.quota import Lane, Op, Ticket
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.types import MCPServer
-from mcp_gateway_operator.controller.gather import Entry, ObjectIndex, Rivals
+from mcp_gateway_operator.controller.gather import Entry, ObjectIndex
 from mcp_gateway_operator.controller.perform import remember
 from mcp_gateway_operator.controller.perform.failed_calls import trouble_of
 from mcp_gateway_operator.controller.perform.moves import Mover
@@ -55,11 +55,10 @@ class Pass:
 class Performer:
     """Carries steps out and notes their outcome in the observer's tables and the object's memory."""
 
-    def __init__(self, ports: Ports, objects: ObjectWriter, index: ObjectIndex, rivals: Rivals) -> None:
+    def __init__(self, ports: Ports, objects: ObjectWriter, index: ObjectIndex) -> None:
         self._ports = ports
         self._objects = objects
         self._index = index
-        self._rivals = rivals
         self._mover = Mover(ports, objects)
 
     async def perform(self, view: Pass, entry: Entry, state: State, step: act.Step) -> None:
@@ -292,7 +291,7 @@ class Performer:
         table = self._ports.observer.track(place.gateway_id)
         for change in table.apply_write(target, began=began, ended=self._ports.clock()):
             if change.before is not None and change.before.name != target.summary.name:
-                for key in self._rivals.concerned(place.gateway_id, [change]):
+                for key in self._index.rivals.concerned(place.gateway_id, [change]):
                     self._ports.queue.add(key, urgent=False)
 
     def _explained(self, page: TargetMemory, place: Place, target: Target) -> TargetMemory:
