@@ -205,9 +205,13 @@ class Loader:
         )
 
     def _location(self, bearings: Bearings, settings: Settings) -> Location:
-        """Return where the object's gateway is, as far as AWS has told: all gateways are in one place."""
+        """Return where the gateway of an object is, or the one that it moves to, as far as AWS has told.
+
+        All gateways that answer are in one place; one that is left may be elsewhere, with other credentials.
+        """
         heard, record = self._account.heard, bearings.record
-        arn = (record.gateway_arn if record else "") or next(reversed(heard.values()), "")
+        kept = record.gateway_arn if record is not None and bearings.destination == NOWHERE else ""
+        arn = kept or next(reversed(heard.values()), "")
         return Location.of(arn) if arn else Location(region=settings.region)
 
     def _other(self, state: State, entry: Record, bearings: Bearings) -> State:
