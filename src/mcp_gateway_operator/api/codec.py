@@ -16,7 +16,7 @@ import msgspec
 from msgspec.structs import force_setattr
 
 from mcp_gateway_operator.api import names
-from mcp_gateway_operator.api.rules import is_gateway_id
+from mcp_gateway_operator.api.places import is_gateway_id
 from mcp_gateway_operator.api.schema import Camel
 from mcp_gateway_operator.api.types import Condition, MCPServer, MCPServerSpec, MCPServerStatus, ObjectMeta
 

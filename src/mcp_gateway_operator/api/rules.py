@@ -10,10 +10,9 @@ import re
 from typing import Any
 
 from mcp_gateway_operator.api.durations import parse_duration
+from mcp_gateway_operator.api.places import REGION
 from mcp_gateway_operator.api.schema import Rule
 
-REGION = "[a-z]{2,4}(-[a-z]+){1,3}-[0-9]{1,2}"
-"""The code of a Region in any partition: us-east-1, us-gov-west-1, us-isob-east-1, eusc-de-east-1."""
 MINIMUM_SYNC_INTERVAL = 600.0
 """Seconds. AWS bills the indexing of tools, so a shorter interval is refused."""
 
@@ -58,15 +57,6 @@ CAPABILITIES = (
         holds=lambda items: "tools" in items,
     ),
 )
-
-_GATEWAY_ID = re.compile("([0-9a-z]-?){1,100}-[0-9a-z]{10}")  # service model: GatewayIdentifier
-_LONGEST_GATEWAY_ID = 2 * 100 + 1 + 10
-
-
-def is_gateway_id(text: str) -> bool:
-    """Return whether AWS could have given a gateway this id: what cannot be one holds no target."""
-    return len(text) <= _LONGEST_GATEWAY_ID and _GATEWAY_ID.fullmatch(text) is not None
-
 
 GATEWAY_ID = (
     lacks(

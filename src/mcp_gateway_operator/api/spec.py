@@ -10,6 +10,7 @@ from mcp_gateway_operator.api import rules
 from mcp_gateway_operator.api.arns import OAUTH_PROVIDER
 from mcp_gateway_operator.api.authorization import ApiKeySpec, AuthType, IamSpec
 from mcp_gateway_operator.api.endpoints import ENDPOINT
+from mcp_gateway_operator.api.places import is_gateway_id
 from mcp_gateway_operator.api.private import CertificateConfiguration, PrivateEndpoint
 from mcp_gateway_operator.api.schema import Camel, Field
 from mcp_gateway_operator.api.tools import McpToolSchema, ToolSync
@@ -312,4 +313,4 @@ class MCPServerSpec(Camel, frozen=True, kw_only=True):
     def gateway(self) -> str:
         """The gateway that is asked for, "" where none is named or none can be meant."""
         named = self.gateway_id.strip()
-        return named if rules.is_gateway_id(named) else ""
+        return named if is_gateway_id(named) else ""

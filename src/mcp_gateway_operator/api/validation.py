@@ -15,10 +15,10 @@ import msgspec
 
 from mcp_gateway_operator.api import tool_list
 from mcp_gateway_operator.api.arns import Location, misplaced
-from mcp_gateway_operator.api.checker import check, shown
+from mcp_gateway_operator.api.checker import check
+from mcp_gateway_operator.api.places import is_gateway_id, no_gateway_id
 from mcp_gateway_operator.api.problem import Problem
 from mcp_gateway_operator.api.refused_headers import forbidden_headers
-from mcp_gateway_operator.api.rules import is_gateway_id
 from mcp_gateway_operator.api.schema import describe
 from mcp_gateway_operator.api.types import MCPServer, MCPServerSpec
 
@@ -79,11 +79,7 @@ def _gateway_id(spec: dict[str, Any], _context: Context) -> Iterator[Problem]:
     given = spec.get("gatewayId")
     gateway = given.strip() if isinstance(given, str) else ""
     if gateway and not gateway.startswith("arn:") and not is_gateway_id(gateway):
-        yield Problem(
-            path="spec.gatewayId",
-            message=f"{shown(gateway)} is not the id of a gateway: write its name in lower case, a dash and"
-            " ten characters, as the console shows them, for example tools-abcdefghij",
-        )
+        yield Problem(path="spec.gatewayId", message=no_gateway_id(gateway))
 
 
 def _headers(spec: dict[str, Any], context: Context) -> Iterator[Problem]:

@@ -9,12 +9,16 @@ from typing import Any, Final, TypeVar
 import click
 
 from mcp_gateway_operator.agentcore.quota import Quotas
+from mcp_gateway_operator.api.checker import shown
 from mcp_gateway_operator.api.durations import parse_duration
+from mcp_gateway_operator.api.places import is_gateway_id, no_gateway_id
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-_GATEWAY_ID: Final = re.compile(r"[0-9a-zA-Z][0-9a-zA-Z-]{0,127}")
+_LONGEST_OWNER: Final = 253
+_PLACEHOLDER: Final = re.compile(r"""[<>{}$"'`\[\]\\]""")
+"""What nobody has in a name, and what is left over of a template, a shell or a marker that was copied."""
 
 
 class Duration(click.ParamType[Any]):
@@ -51,17 +55,15 @@ class QuotaList(click.ParamType[Any]):
 
 
 class GatewayId(click.ParamType[Any]):
-    """An AgentCore gateway's id; an ARN is refused with the id to write instead."""
+    """An AgentCore gateway's id; a name, an ARN and an address are refused with what to write instead."""
 
     name = "id"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the id, trimmed."""
         text = str(value).strip()
-        if text.startswith("arn:"):
-            self.fail(f"this is an ARN: give the id at its end, {text.rpartition('/')[2]!r}", param, ctx)
-        if text and not _GATEWAY_ID.fullmatch(text):
-            self.fail(f"{text!r} is not a gateway id such as my-gateway-abcde12345", param, ctx)
+        if text and not is_gateway_id(text):
+            self.fail(no_gateway_id(text), param, ctx)
         return text
 
 
@@ -82,6 +84,25 @@ class CommaList(click.ParamType[Any]):
         return tuple(filter(None, (part.strip() for part in str(value).split(","))))
 
 
+class OwnerIds(CommaList):
+    """Comma-separated names of installations: two clusters that have the same placeholder share a name."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        """Return the names, each once."""
+        owners = tuple(dict.fromkeys(super().convert(value, param, ctx)))
+        for owner in owners:
+            if len(owner) > _LONGEST_OWNER or not owner.isprintable() or _PLACEHOLDER.search(owner):
+                self.fail(
+                    f"{shown(owner)} is not the name of an installation: write at most {_LONGEST_OWNER}"
+                    " characters without brackets, quotes and '$', for example the cluster's name, prod-eu",
+                    param,
+                    ctx,
+                )
+        return owners
+
+
 class Namespace(click.ParamType[Any]):
     """The name of a namespace; one that none can have is refused, for nothing would ever be found there."""
 
@@ -91,7 +112,7 @@ class Namespace(click.ParamType[Any]):
         """Return the name, trimmed; "" stays what it is."""
         text = str(value).strip()
         if text and not is_namespace(text):
-            self.fail(f"{text!r} is not the name of a namespace such as team-a", param, ctx)
+            self.fail(no_namespace(text), param, ctx)
         return text
 
 
@@ -109,6 +130,18 @@ class Namespaces(CommaList):
 def is_namespace(text: str) -> bool:
     """Whether a namespace can have this name (an RFC 1123 label)."""
     return _LABEL.fullmatch(text) is not None
+
+
+def no_namespace(text: str) -> str:
+    """Return the sentence about a text that is no namespace's name, with what to write."""
+    near = re.sub(r"[^a-z0-9,-]+", "-", text.lower()).strip("-")
+    if text == "*":
+        wish = "leave it out for all namespaces"
+    elif any(each.isspace() for each in text):
+        wish = f"write several names with commas between them: {','.join(text.split())}"
+    else:
+        wish = f"write for example {near if is_namespace(near) else 'team-a'}"
+    return f"{shown(text)} is not the name of a namespace: {wish}"
 
 
 def env_of(flag: str) -> str:

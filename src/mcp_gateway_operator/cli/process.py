@@ -12,12 +12,12 @@ from typing import Literal
 
 import msgspec
 import structlog
-from botocore.exceptions import BotoCoreError, InvalidRegionError
-from botocore.utils import validate_region_name
+from botocore.exceptions import BotoCoreError
 
 from mcp_gateway_operator import __version__
 from mcp_gateway_operator.agentcore.aws import Boto3AgentCore, choose_proxies, new_session
 from mcp_gateway_operator.agentcore.quota import Quotas
+from mcp_gateway_operator.api.places import is_region, no_region
 from mcp_gateway_operator.cli.explain import (
     advice,
     explain_troubles,
@@ -29,7 +29,7 @@ from mcp_gateway_operator.cli.lease_times import LeaseTimes
 from mcp_gateway_operator.cli.leases import Leases, Writer, now
 from mcp_gateway_operator.cli.metrics_setup import ProcessMetrics
 from mcp_gateway_operator.cli.network import Network
-from mcp_gateway_operator.cli.options import is_namespace
+from mcp_gateway_operator.cli.options import is_namespace, no_namespace
 from mcp_gateway_operator.controller.operator import Operator, OperatorConfig
 from mcp_gateway_operator.runtime import kubeconfig as kubeconfigs
 from mcp_gateway_operator.runtime import logs
@@ -265,13 +265,10 @@ def _region(options: ProcessOptions) -> str:
         raise StartupError(
             "No AWS Region is known: set --aws-region or AWS_REGION to the Region of the gateways."
         )
-    try:
-        validate_region_name(region)
-    except InvalidRegionError as error:
+    if not is_region(region):
         raise StartupError(
-            f"{region!r} cannot be an AWS Region, so no call would reach AWS: set --aws-region or AWS_REGION "
-            "to one such as us-east-1."
-        ) from error
+            f"{no_region(region)}. It comes from --aws-region, AWS_REGION or the AWS configuration."
+        )
     return region
 
 
@@ -340,8 +337,8 @@ def _lease_namespace(options: ProcessOptions, config: kubeconfigs.ClusterConfig)
     namespace = options.leader_election_namespace or _namespace(config)
     if not is_namespace(namespace):
         raise StartupError(
-            f"No namespace can have the name {namespace!r}, which POD_NAMESPACE or the kubeconfig's context "
-            "gives for the Lease: set --leader-election-namespace."
+            f"{no_namespace(namespace)}. POD_NAMESPACE or the kubeconfig's context gives it for the Lease: "
+            "set --leader-election-namespace."
         )
     return namespace
 

@@ -10,11 +10,11 @@ import structlog
 
 from mcp_gateway_operator.agentcore.quota import Quotas
 from mcp_gateway_operator.cli.options import (
-    CommaList,
     Duration,
     GatewayId,
     Namespace,
     Namespaces,
+    OwnerIds,
     QuotaList,
     option,
     switch,
@@ -42,7 +42,7 @@ log = structlog.get_logger(__name__)
 @option("--drift-interval", type=Duration(), default="60s", help="Between two looks at an idle gateway.")
 @option("--sweep-interval", type=Duration(), default="6h", help="Between two full comparisons of a target.")
 @option(
-    "--owner-id", type=CommaList(), default="", help="Names this installation in markers, old names behind."
+    "--owner-id", type=OwnerIds(), default="", help="Names this installation in markers, old names behind."
 )
 @switch("--owner-marker", default=True, help="Mark targets as ours in their description.")
 @switch("--allow-adoption", default=False, help="Let objects take over targets that others made.")

@@ -41,6 +41,11 @@ VALUES: list[tuple[str, str, Any]] = [
     ("leader-elect-retry-period", "1.5s", 1.5),
     ("leader-election-namespace", "kube-public", "kube-public"),
     ("owner-id", "prod,old-prod", ("prod", "old-prod")),
+    (
+        "owner-id",
+        "arn:aws:eks:us-east-1:123456789012:cluster/prod, our cluster,prod,prod",
+        ("arn:aws:eks:us-east-1:123456789012:cluster/prod", "our cluster", "prod"),
+    ),
     ("default-deletion-policy", "Retain", "Retain"),
     ("watch-namespaces", "a, b,,c", ("a", "b", "c")),
     ("kubeconfig", "/k/config", "/k/config"),
@@ -58,9 +63,26 @@ SWITCHES = {
 WRONG: list[tuple[str, str]] = [
     (
         "--gateway-id=arn:aws:bedrock-agentcore:us-east-1:123456789012:gateway/my-gateway-abcde12345",
-        "'my-gateway-abcde12345'",
+        "is an ARN: write the gateway's id, my-gateway-abcde12345",
     ),
-    ("--gateway-id=my gateway", "is not a gateway id such as"),
+    (
+        "--gateway-id=arn:aws:iam::123456789012:role/gateway",
+        "is an ARN: write the gateway's id, which is its",
+    ),
+    ("--gateway-id=my gateway", "write the gateway's id, which is its name in lower case, a dash and ten"),
+    ("--gateway-id=my-gateway", "for example tools-abcdefghij"),
+    ("--gateway-id=MY-GATEWAY-ABCDE12345", "is in capitals: write the gateway's id, my-gateway-abcde12345"),
+    (
+        "--gateway-id=https://my-gateway-abcde12345.gateway.bedrock-agentcore.us-east-1.amazonaws.com/mcp",
+        "is an address: write the gateway's id, my-gateway-abcde12345",
+    ),
+    ("--gateway-id=gateway/my-gateway-abcde12345", "write the gateway's id, my-gateway-abcde12345"),
+    ("--gateway-id=$(GATEWAY_ID)", "'$(GATEWAY_ID)' is not the id of a gateway"),
+    ("--owner-id=prod,$(CLUSTER_NAME)", "'$(CLUSTER_NAME)' is not the name of an installation: write"),
+    ("--owner-id=<cluster>", "for example the cluster's name, prod-eu"),
+    ("--owner-id={{ .Values.cluster }}", "without brackets"),
+    ("--owner-id=[mcps abcdef/abcdefghijkl]", "is not the name of an installation"),
+    (f"--owner-id={'a' * 254}", "at most 253 characters"),
     ("--log-rate=fast", "100:1000"),
     ("--drift-interval=60", "60"),
     ("--drift-interval=soon", "soon"),
@@ -75,8 +97,9 @@ WRONG: list[tuple[str, str]] = [
     ("--aws-quotas=delete=nan", "delete=nan"),
     ("--aws-quotas=create=5,gateway-writes=0", "gateway-writes=0"),
     ("--aws-quotas=update=0.0001", "less than one call an hour"),
-    ("--watch-namespaces=team-a,Team_B", "'Team_B' is not the name of a namespace"),
-    ("--watch-namespaces=*", "'*' is not the name of a namespace"),
+    ("--watch-namespaces=team-a,Team_B", "'Team_B' is not the name of a namespace: write for example team-b"),
+    ("--watch-namespaces=*", "'*' is not the name of a namespace: leave it out for all namespaces"),
+    ("--watch-namespaces=team-a team-b", "write several names with commas between them: team-a,team-b"),
     ("--leader-election-namespace=kube-system/x", "is not the name of a namespace"),
     ("--health-probe-bind-address=8081", "is not an address to listen on"),
     ("--health-probe-bind-address=:99999", "is not an address to listen on"),
@@ -136,10 +159,12 @@ def test_every_boolean_is_read_as_go_reads_it(call_run: CallRun, flag: str) -> N
 
 
 def test_a_boolean_does_not_swallow_the_next_flag(call_run: CallRun) -> None:
-    options = call_run("--leader-elect", "--gateway-id=x", "--allow-adoption", "--drift-interval=5s").parsed
+    options = call_run(
+        "--leader-elect", f"--gateway-id={GATEWAY}", "--allow-adoption", "--drift-interval=5s"
+    ).parsed
     assert options.leader_elect
     assert options.allow_adoption
-    assert options.gateway_id == "x"
+    assert options.gateway_id == GATEWAY
 
 
 def test_the_go_operators_variables_still_count(call_run: CallRun) -> None:
@@ -148,9 +173,9 @@ def test_the_go_operators_variables_still_count(call_run: CallRun) -> None:
 
 
 def test_a_flag_beats_a_variable_and_ours_beats_the_go_operators(call_run: CallRun) -> None:
-    env = {"GATEWAY_ID": "oldest", "MCPS_GATEWAY_ID": "newer"}
-    assert call_run(env=env).parsed.gateway_id == "newer"
-    assert call_run("--gateway-id=newest", env=env).parsed.gateway_id == "newest"
+    env = {"GATEWAY_ID": "oldest-0123456789", "MCPS_GATEWAY_ID": "newer-0123456789"}
+    assert call_run(env=env).parsed.gateway_id == "newer-0123456789"
+    assert call_run(f"--gateway-id={GATEWAY}", env=env).parsed.gateway_id == GATEWAY
 
 
 def test_empty_values_mean_absent(call_run: CallRun) -> None:
