@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,7 +53,13 @@ class ProcessMetrics:
             self.on_pass = self._metrics.runtime.on_pass
 
     def servers(
-        self, operator: Operator, cluster: Cluster, *, workers: int, writer: Writer
+        self,
+        operator: Operator,
+        cluster: Cluster,
+        *,
+        workers: int,
+        writer: Writer,
+        credentials_end: Callable[[], float | None],
     ) -> tuple[Server, ...]:
         """Return what serves the metrics: one server, or none while they are off.
 
@@ -61,6 +68,7 @@ class ProcessMetrics:
             cluster: where callers are looked up.
             workers: passes at a time.
             writer: whether this process leads, and where it may write.
+            credentials_end: tells the Unix time at which the credentials in use end.
 
         Raises:
             ServerError: the certificate cannot be used.
@@ -77,7 +85,13 @@ class ProcessMetrics:
         )
 
         options, metrics = self._options, self._metrics
-        metrics.watch(operator, workers=workers, writer=writer, all_namespaces=not options.watch_namespaces)
+        metrics.watch(
+            operator,
+            workers=workers,
+            writer=writer,
+            all_namespaces=not options.watch_namespaces,
+            credentials_end=credentials_end,
+        )
         guard = certificate = None
         if options.metrics_secure:
             guard = AccessGuard(cluster, path=PATH)

@@ -179,7 +179,16 @@ async def run_operator(options: ProcessOptions, report: logs.Report) -> int:
             territory=writer,
         )
         guard.on_change = operator.reconciler.on_territory
-        servers = _metrics_servers(metrics, operator, cluster, writer)
+        try:
+            servers = metrics.servers(
+                operator,
+                cluster,
+                workers=WORKERS,
+                writer=writer,
+                credentials_end=agentcore.credentials_end,
+            )
+        except ServerError as error:
+            raise StartupError(f"The metrics cannot be served: {error}") from error
         manager = Manager(_parts(options, operator, writer, events, servers, metrics))
         _say_hello(options, region)
         beside = [asyncio.create_task(each) for each in (explain_troubles(operator.informer), report.run())]
@@ -188,15 +197,6 @@ async def run_operator(options: ProcessOptions, report: logs.Report) -> int:
         finally:
             for task in beside:
                 task.cancel()
-
-
-def _metrics_servers(
-    metrics: ProcessMetrics, operator: Operator, cluster: KubeCluster, writer: Writer
-) -> tuple[Server, ...]:
-    try:
-        return metrics.servers(operator, cluster, workers=WORKERS, writer=writer)
-    except ServerError as error:
-        raise StartupError(f"The metrics cannot be served: {error}") from error
 
 
 def _parts(

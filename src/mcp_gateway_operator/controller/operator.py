@@ -16,7 +16,7 @@ from mcp_gateway_operator.agentcore.port import AgentCore
 from mcp_gateway_operator.agentcore.quota import Quotas, QuotaScheduler
 from mcp_gateway_operator.api.codec import decode
 from mcp_gateway_operator.api.types import MCPServer
-from mcp_gateway_operator.controller.ports import MCPSERVERS, Account, Ports, Territory
+from mcp_gateway_operator.controller.ports import MCPSERVERS, Account, Hooks, Ports, Territory
 from mcp_gateway_operator.controller.reconciler import Reconciler
 from mcp_gateway_operator.controller.served_schema import ServedSchema
 from mcp_gateway_operator.runtime.cluster import NAMESPACES, ApiError, Cluster
@@ -63,6 +63,10 @@ class Operator:
     Args:
         wall: UTC now, for stamps.
         territory: where this process works; nothing is written elsewhere.
+
+    Attributes:
+        hooks: who is told of what happens.
+        wall: UTC now.
     """
 
     def __init__(
@@ -81,6 +85,8 @@ class Operator:
         self._cluster = cluster
         self._agentcore = agentcore
         self._clock = loop.time
+        self.wall = wall
+        self.hooks = Hooks()
         self.schema = ServedSchema(cluster)
         self.queue: WorkQueue[tuple[str, str]] = WorkQueue()
         self.scheduler = QuotaScheduler(config.quotas, clock=loop.time, call_at=loop.call_at, rng=rng)
@@ -111,6 +117,7 @@ class Operator:
                 rng=rng,
                 territory=territory,
                 account=Account(loop.time),
+                hooks=self.hooks,
             ),
             Settings(
                 default_gateway=config.gateway_id,
@@ -144,6 +151,10 @@ class Operator:
             tasks.create_task(self.observer.run())
             tasks.create_task(self._learn_identity())
             tasks.create_task(self._follow_schema())
+
+    def stamp(self, moment: float) -> float:
+        """Return the Unix time of a moment of the event loop's clock."""
+        return self.wall().timestamp() - (self._clock() - moment)
 
     def close(self) -> None:
         """Let nothing more begin at AWS."""

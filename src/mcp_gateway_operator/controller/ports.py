@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Protocol
@@ -74,6 +74,23 @@ class Account:
         return self._clock() < self._denied_until.get(place, 0.0)
 
 
+def _nothing(*_: object) -> None:
+    """Stand for every hook to which nobody listens."""
+
+
+@dataclass(slots=True)
+class Hooks:
+    """Who is told what happens, as it happens; nobody while metrics are off.
+
+    Attributes:
+        on_write: of each write to AWS that was tried, whatever came of it: the operation and its cause.
+        on_turn: of each turn of Ready that status tells: its status before and after.
+    """
+
+    on_write: Callable[[str, str], None] = _nothing
+    on_turn: Callable[[str, str], None] = _nothing
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
     """Everything outside a decision: the cluster, AWS, the clocks, and where this process may work.
@@ -81,6 +98,7 @@ class Ports:
     Attributes:
         clock: loop seconds, for durations.
         wall: UTC now, for stamps only.
+        hooks: who is told of what happens.
     """
 
     cluster: Cluster
@@ -95,6 +113,7 @@ class Ports:
     rng: random.Random
     territory: Territory
     account: Account
+    hooks: Hooks = field(default_factory=Hooks)
 
     def fence(self, obj: MCPServer) -> Fence:
         """Return what says, right before a request is sent, whether this process may write for an object."""

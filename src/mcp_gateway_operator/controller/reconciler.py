@@ -9,7 +9,7 @@ import msgspec
 
 from mcp_gateway_operator.agentcore.observe import Change
 from mcp_gateway_operator.api import names
-from mcp_gateway_operator.api.names import Reason
+from mcp_gateway_operator.api.names import ConditionType, Reason
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.controller.gather import (
     Entry,
@@ -92,6 +92,12 @@ class Reconciler:
             if record is not None
         )
         return Place(gateway_id) in places
+
+    # -- what the metrics ask ---------------------------------------------------------------------------
+
+    def fought_over(self) -> int:
+        """Return how many objects have targets that somebody else keeps changing."""
+        return self._memories.fought_over(self._ports.clock())
 
     # -- what wakes an object -------------------------------------------------------------------------
 
@@ -265,6 +271,7 @@ class Reconciler:
         if until is not None:
             return earliest(until, speaks.again)
         obj = await self._objects.write_status(entry, state.obj, status)
+        self._ports.hooks.on_turn(_ready(state.obj), _ready(obj))
         for news in news_of(state, wait, obj):
             if news.turn:
                 worse = "" if news.reason == Reason.READY else news.reason
@@ -272,6 +279,12 @@ class Reconciler:
                 entry.memory = entry.memory.but(telling=telling)
             self._objects.event(obj if news.turn else state.obj, news.type, news.reason, news.message)
         return speaks.again
+
+
+def _ready(obj: MCPServer) -> str:
+    """Return the status of Ready, whichever generation it is about; "" before there is one."""
+    found = obj.status.condition(ConditionType.READY)
+    return "" if found is None else found.status
 
 
 def _differs(old: MCPServer, new: MCPServer) -> bool:

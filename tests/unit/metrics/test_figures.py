@@ -20,7 +20,9 @@ from mcp_gateway_operator.agentcore.observe import GatewayTable
 from mcp_gateway_operator.agentcore.quota import Lane, Op, Quotas
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.cli.leases import Writer
-from mcp_gateway_operator.controller.metrics import MAX_CODES, MAX_GATEWAYS, OperatorMetrics, _bounded, _ready
+from mcp_gateway_operator.controller.metrics import MAX_GATEWAYS, OperatorMetrics
+from mcp_gateway_operator.controller.metrics.collectors import bounded, standing
+from mcp_gateway_operator.controller.metrics.declared import REQUESTS
 from mcp_gateway_operator.controller.operator import Operator
 from mcp_gateway_operator.controller.served_schema import HOLDING_BACK
 from mcp_gateway_operator.runtime.guard import Guard
@@ -30,6 +32,8 @@ from tests.support.memory_cluster import MemoryApiServer
 from tests.support.virtual_time import wall_clock
 from tests.support.world import GATEWAY, World
 from tests.unit.controller.test_old_crd import serve
+
+READY = {"ready": "True", "stalled": "False", "reason": "GatewayTargetReady"}
 
 
 class Measured:
@@ -129,11 +133,17 @@ async def test_one_object_from_nothing_to_ready() -> None:
     world = World()
     async with measured(world) as figure:
         await world.create()
-        assert figure("mcps_objects", ready="True") == 0
+        assert figure("mcps_objects", **READY) == 0
         await world.until_ready()
         await world.pass_time(1)
-        assert figure("mcps_objects", ready="True") == 1
-        assert figure("mcps_objects", ready="False") == 0
+        assert figure("mcps_objects", **READY) == 1
+        assert figure("mcps_objects", ready="Unknown", stalled="False", reason="Unseen") is None
+        assert figure("mcps_oldest_not_ready_seconds", reason="Unseen") is None
+        assert figure("mcps_ready_transitions_total", to="True") == 1
+        assert figure("mcps_aws_writes_total", operation="create", cause="create") == 1
+        assert figure("mcps_gateway_objects", gateway=GATEWAY) == 1
+        assert figure("mcps_default_gateway_info", gateway=GATEWAY) == 1
+        assert figure("mcps_aws_credentials_valid") == 1
         assert figure("mcps_gateway_targets", gateway=GATEWAY) == 1
         assert figure("mcps_gateway_healthy", gateway=GATEWAY) == 1
         assert figure("mcps_orphaned_targets", gateway=GATEWAY) == 0
@@ -263,32 +273,34 @@ async def test_a_ready_of_an_older_generation_is_not_counted_as_ready() -> None:
     async with measured(world):
         await world.create()
         obj = await world.until_ready()
-    assert _ready(obj) == "True"
+    assert standing(obj) == ("True", "False", "GatewayTargetReady")
     newer = msgspec.structs.replace(
         obj, metadata=msgspec.structs.replace(obj.metadata, generation=obj.metadata.generation + 1)
     )
-    assert _ready(newer) == "Unknown"
+    assert standing(newer) == ("Unknown", "False", "Unseen")
 
 
 def test_gateways_that_exist_are_shown_before_made_up_ones() -> None:
     tables = [GatewayTable(f"made-up-{number}") for number in range(MAX_GATEWAYS * 2)]
     real = GatewayTable("real")
     real.apply_list([], began=1.0)
-    shown = _bounded([*tables, real])
+    shown = bounded([*tables, real])
     assert len(shown) == MAX_GATEWAYS
     assert real in shown
 
 
 def test_different_codes_of_aws_are_bounded() -> None:
     metrics = OperatorMetrics(version="1")
-    for number in range(MAX_CODES * 2):
-        metrics.on_call("get_gateway_target", f"Code{number}", 0.1)
-    codes = _labels(metrics, "mcps_aws_requests", "code")
-    assert len(codes) == MAX_CODES + 1
-    others = metrics.controller.get_sample_value(
-        "mcps_aws_requests_total", {"operation": "GetGatewayTarget", "code": "other"}
+    methods = ("get_gateway_target", "list_gateway_targets", "create_gateway_target")
+    for number in range(REQUESTS.bound * 2):
+        for method in methods:
+            metrics.on_call(method, f"Code{number}", 0.1)
+    assert len(_series(metrics, REQUESTS.name)) <= REQUESTS.bound
+    counted = sum(
+        metrics.controller.get_sample_value(REQUESTS.name, dict(labels)) or 0
+        for labels in _series(metrics, REQUESTS.name)
     )
-    assert others == MAX_CODES
+    assert counted == REQUESTS.bound * 2 * len(methods)
 
 
 async def test_a_call_that_the_fence_stopped_is_no_request() -> None:
@@ -321,6 +333,6 @@ def _parse_openmetrics(text: str) -> Iterable[Any]:
     return parse_openmetrics(text)  # type: ignore[no-any-return,no-untyped-call]  # the library's
 
 
-def _labels(metrics: OperatorMetrics, family: str, label: str) -> set[str]:
-    found: Iterable[Any] = (each for each in metrics.controller.collect() if each.name == family)
-    return {sample.labels[label] for each in found for sample in each.samples if label in sample.labels}
+def _series(metrics: OperatorMetrics, sample: str) -> set[tuple[tuple[str, str], ...]]:
+    found: Iterable[Any] = (each for family in metrics.controller.collect() for each in family.samples)
+    return {tuple(sorted(each.labels.items())) for each in found if each.name == sample}

@@ -6,10 +6,11 @@ import asyncio
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final, TypeVar
 
 from botocore.client import BaseClient
-from botocore.credentials import RefreshableCredentials
+from botocore.credentials import Credentials, RefreshableCredentials
 from botocore.exceptions import ClientError, NoCredentialsError
 
 from mcp_gateway_operator.agentcore.aws import parse_answer as answers
@@ -87,7 +88,7 @@ class Boto3AgentCore:
         self._lock = threading.Lock()
         self._client: BaseClient | None = None
         self._sts: BaseClient | None = None
-        self._renewable = False
+        self._credentials: Credentials | None = None
         self._skew = ClockSkew()
         self._flights = threading.local()
 
@@ -99,6 +100,12 @@ class Boto3AgentCore:
         for client in (self._client, self._sts):
             if client is not None:
                 client.close()
+
+    def credentials_end(self) -> float | None:
+        """Return the Unix time at which the credentials in use end, None where nobody knows of an end."""
+        # botocore has no public name for it.
+        end = getattr(self._credentials, "_expiry_time", None)
+        return end.timestamp() if isinstance(end, datetime) else None
 
     async def list_targets(self, gateway_id: str, *, next_token: str | None = None) -> ListPage:
         """Return one page (up to 1000) of the gateway's targets."""
@@ -224,7 +231,7 @@ class Boto3AgentCore:
         if isinstance(error, NoCredentialsError):
             # The client has none for good; a metadata service that comes up later deserves a new chain.
             self._forget(flight.client)
-        elif isinstance(error, ClientError) and understood.code in _EXPIRED and self._renewable:
+        elif isinstance(error, ClientError) and understood.code in _EXPIRED and self._renewable():
             # They ended before their time, or by a clock of ours that is slow; or the token file that they
             # are fetched with did, and is about to be replaced.
             self._forget(flight.client)
@@ -245,8 +252,11 @@ class Boto3AgentCore:
                 self._sts = sdk.new_sts_client(aws, user_agent=self._user_agent)
                 for client in (self._client, self._sts):
                     self._skew.attach(client)
-                self._renewable = isinstance(aws.get_credentials(), RefreshableCredentials)
+                self._credentials = aws.get_credentials()
             return self._client, self._sts
+
+    def _renewable(self) -> bool:
+        return isinstance(self._credentials, RefreshableCredentials)
 
     def _forget(self, client: BaseClient | None) -> None:
         """Walk the credential chain again at the next call, unless another thread has done so already."""

@@ -19,6 +19,7 @@ from mcp_gateway_operator.targets.known import (
     applied_generation,
     stored_defaults,
 )
+from mcp_gateway_operator.targets.rules import at_war
 
 
 @dataclass(slots=True, eq=False)
@@ -99,6 +100,11 @@ class Memories:
     def users(self, gateway_id: str) -> frozenset[Key]:
         """Return the objects for which a gateway is tracked."""
         return frozenset().union(*self._users.get(gateway_id, {}).values())
+
+    def fought_over(self, now: float) -> int:
+        """Return how many objects have targets that somebody else keeps changing, at this loop time."""
+        pages = (entry.memory.places.get(entry.memory.home) for entry in self._entries.values())
+        return sum(page is not None and at_war(page.drift, now) for page in pages)
 
     def payer(self, gateway_id: str) -> str:
         """Return the namespace in whose turn a gateway is listed: of its users the one with fewest."""

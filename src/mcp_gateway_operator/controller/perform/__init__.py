@@ -6,6 +6,7 @@ from mcp_gateway_operator.controller.perform.object_writes import ObjectWriter
 from mcp_gateway_operator.controller.perform.performer import NoTicketError, Pass, Performer
 from mcp_gateway_operator.controller.perform.remember import concluded
 from mcp_gateway_operator.controller.perform.second_writer import OtherWriters, quarrelling
+from mcp_gateway_operator.controller.perform.write_cause import WriteCause
 
 __all__ = [
     "NoTicketError",
@@ -13,6 +14,7 @@ __all__ = [
     "OtherWriters",
     "Pass",
     "Performer",
+    "WriteCause",
     "concluded",
     "quarrelling",
 ]

@@ -18,6 +18,7 @@ from mcp_gateway_operator.controller.perform import remember
 from mcp_gateway_operator.controller.perform.failed_calls import trouble_of
 from mcp_gateway_operator.controller.perform.moves import Mover
 from mcp_gateway_operator.controller.perform.object_writes import ObjectWriter
+from mcp_gateway_operator.controller.perform.write_cause import write_cause
 from mcp_gateway_operator.controller.ports import Ports
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.known import (
@@ -98,38 +99,42 @@ class Performer:
                 page = await self._at_target(view, entry, state, step)
                 entry.memory = entry.memory.put(state.place, page)
 
-    async def _at_target(  # noqa: C901  -- one case for each step, and nothing else
-        self, view: Pass, entry: Entry, state: State, step: act.AtTarget
-    ) -> TargetMemory:
+    async def _at_target(self, view: Pass, entry: Entry, state: State, step: act.AtTarget) -> TargetMemory:
         """Carry out what is done for the target of one place, and return what is remembered of it then."""
         try:
-            match step:
-                case act.Read():
-                    return await self._read(view, state, step)
-                case act.Create():
-                    return await self._create(state, step)
-                case act.Update():
-                    return await self._update(view, state, step)
-                case act.Synchronize():
-                    return await self._synchronize(view, entry, state, step)
-                case act.Delete():
-                    return await self._delete(state, step)
-                case act.CheckGateway():
-                    return await self._check_gateway(state, step)
-                case act.TakeUp():
-                    return self._take_up(entry, state, step)
-                case act.Verify(digest=digest):
-                    return remember.verified(state, view.target, digest, self._ports)
-                case act.Decline():
-                    entry.memory = entry.memory.but(synced_request=step.request)
-                    self._objects.event(state.obj, "Normal", "ToolsNotIndexed", step.message)
-                    return state.memory
-                case _:
-                    assert_never(step)
+            page = await self._carry_out(view, entry, state, step)
         except AgentCoreError as error:
             if error.kind is ErrorKind.FENCED or not isinstance(step, act.Call):
                 raise
-            return self._failed(state, step, error)
+            page = self._failed(state, step, error)
+        if (cause := write_cause(state, step)) is not None and isinstance(step, act.Call):
+            self._ports.hooks.on_write(remember.OPS[type(step)], cause)
+        return page
+
+    async def _carry_out(self, view: Pass, entry: Entry, state: State, step: act.AtTarget) -> TargetMemory:
+        match step:
+            case act.Read():
+                return await self._read(view, state, step)
+            case act.Create():
+                return await self._create(state, step)
+            case act.Update():
+                return await self._update(view, state, step)
+            case act.Synchronize():
+                return await self._synchronize(view, entry, state, step)
+            case act.Delete():
+                return await self._delete(state, step)
+            case act.CheckGateway():
+                return await self._check_gateway(state, step)
+            case act.TakeUp():
+                return self._take_up(entry, state, step)
+            case act.Verify(digest=digest):
+                return remember.verified(state, view.target, digest, self._ports)
+            case act.Decline():
+                entry.memory = entry.memory.but(synced_request=step.request)
+                self._objects.event(state.obj, "Normal", "ToolsNotIndexed", step.message)
+                return state.memory
+            case _:
+                assert_never(step)
 
     async def _read(self, view: Pass, state: State, step: act.Read) -> TargetMemory:
         """Get one target; a 404 goes into the observer's table and is no error here."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mcp_gateway_operator.targets.rules.compare import (
+    at_war,
     configured_alike,
     drift_repaired,
     held_as_read,
@@ -28,6 +29,7 @@ __all__ = [
     "GATEWAY_GONE_AFTER",
     "Claim",
     "asks_person",
+    "at_war",
     "backoff",
     "charged",
     "claim_of",

@@ -31,6 +31,8 @@ from mcp_gateway_operator.targets.shape import (
 
 OUTDATED_AGAIN = 5.0
 """Seconds after which a target is read again that AWS showed as it was before our last write."""
+WAR = 5
+"""Repairs, one soon after the other, from which on a target is fought over."""
 
 
 def compare(state: State, row: Row) -> act.Step | act.Wait | None:
@@ -204,6 +206,11 @@ def held_as_written(
         defaults=defaults,
     )
     return held, msgspec.structs.replace(state.memory.drift, check=bool(unkept), sent=signature(unkept))
+
+
+def at_war(drift: Drift, now: float) -> bool:
+    """Whether somebody else writes a target, too: so often was it repaired without an hour's peace."""
+    return drift.attempts >= WAR and now <= drift.not_before + DRIFT_MAX
 
 
 def drift_repaired(drift: Drift, diffs: tuple[FieldDiff, ...], now: float) -> Drift:
