@@ -16,13 +16,13 @@ import msgspec
 import pytest
 
 from mcp_gateway_operator.agentcore.aws.classify_error import clean
+from mcp_gateway_operator.api.aws_values import default_target_name
 from mcp_gateway_operator.api.schema import Node, describe
-from mcp_gateway_operator.api.target_names import default_target_name
 from mcp_gateway_operator.api.types import MCPServer, MCPServerSpec
 from mcp_gateway_operator.api.validation import validate
 from mcp_gateway_operator.targets.rules import classify
-from mcp_gateway_operator.targets.shape import find_marker, without_marker
-from mcp_gateway_operator.targets.shape.naming import with_marker
+from mcp_gateway_operator.targets.shape import without_marker
+from mcp_gateway_operator.targets.shape.target import find_marker, with_marker
 from tests.support.patterns import Made, Use, attacks, closed_over, sources, uses
 from tests.unit.api.cases import merged
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from mcp_gateway_operator.api import tool_list
+from mcp_gateway_operator.api.aws_values import default_target_name
 from mcp_gateway_operator.api.endpoints import doubts, secret_parameters
 from mcp_gateway_operator.api.problem import Problem
-from mcp_gateway_operator.api.target_names import default_target_name
 
 _MOST_ANNOTATIONS: Final = 256 * 1024
 """Bytes of all annotations of an object, keys and values (Kubernetes' TotalAnnotationSizeLimitB)."""

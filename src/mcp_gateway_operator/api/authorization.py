@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Annotated
 
 from mcp_gateway_operator.api import rules
-from mcp_gateway_operator.api.arns import API_KEY_PROVIDER
+from mcp_gateway_operator.api.aws_values import API_KEY_PROVIDER
 from mcp_gateway_operator.api.schema import Camel, Field
 
 

@@ -12,7 +12,7 @@ import msgspec
 from mcp_gateway_operator.api import mcpgateway_rules as rules
 from mcp_gateway_operator.api.authorization import AuthType
 from mcp_gateway_operator.api.schema import Camel, Field
-from mcp_gateway_operator.api.status import Condition
+from mcp_gateway_operator.api.types import Condition
 
 _LABEL = Field(doc="", max_length=63)
 _GRANT_TYPES = ("CLIENT_CREDENTIALS", "AUTHORIZATION_CODE", "TOKEN_EXCHANGE")

@@ -10,7 +10,7 @@ from typing import Annotated
 import msgspec
 
 from mcp_gateway_operator.api import rules
-from mcp_gateway_operator.api.arns import LATTICE_RESOURCE, SECRET
+from mcp_gateway_operator.api.aws_values import LATTICE_RESOURCE, SECRET
 from mcp_gateway_operator.api.schema import Camel, Field
 
 

@@ -7,8 +7,8 @@ from typing import Annotated
 import msgspec
 
 from mcp_gateway_operator.api import rules
-from mcp_gateway_operator.api.arns import OAUTH_PROVIDER
 from mcp_gateway_operator.api.authorization import ApiKeySpec, AuthType, IamSpec
+from mcp_gateway_operator.api.aws_values import OAUTH_PROVIDER
 from mcp_gateway_operator.api.endpoints import ENDPOINT
 from mcp_gateway_operator.api.places import is_gateway_id
 from mcp_gateway_operator.api.private import CertificateConfiguration, PrivateEndpoint

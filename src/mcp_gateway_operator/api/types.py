@@ -10,14 +10,166 @@ from mcp_gateway_operator.api import names, rules
 from mcp_gateway_operator.api.authorization import ApiKeySpec, AuthType, IamSpec
 from mcp_gateway_operator.api.schema import Camel, Field
 from mcp_gateway_operator.api.spec import MCPServerSpec
-from mcp_gateway_operator.api.status import (
-    Condition,
-    FailureState,
-    MCPServerStatus,
-    MoveEntry,
-    ObservedState,
-)
 from mcp_gateway_operator.api.tools import McpToolSchema, S3ToolSchema, ToolSync
+
+
+class Condition(Camel, frozen=True, kw_only=True):
+    """One condition in the form of the Kubernetes API conventions (metav1.Condition)."""
+
+    type: Annotated[
+        str,
+        Field(
+            doc="Ready, Synced, Reconciling, Stalled or Authorized.",
+            required=True,
+            max_length=316,
+        ),
+    ]
+    status: Annotated[
+        str, Field(doc="True, False or Unknown.", required=True, enum=("True", "False", "Unknown"))
+    ]
+    observed_generation: Annotated[
+        int, Field(doc="Generation of the object that this condition is about.", minimum=0)
+    ] = 0
+    last_transition_time: Annotated[
+        str, Field(doc="When the status of this condition last changed.", format="date-time")
+    ] = ""
+    reason: Annotated[
+        str,
+        Field(
+            doc="The cause in one word, for programs, for example GatewayTargetReady or NameConflict.",
+            max_length=1024,
+        ),
+    ] = ""
+    message: Annotated[
+        str, Field(doc="The cause in a sentence, and what to do about it.", max_length=32768)
+    ] = ""
+
+
+class ObservedState(Camel, frozen=True, kw_only=True):
+    """What was last verified of the target."""
+
+    updated_at: Annotated[
+        str, Field(doc="AWS's time of change of the target when its configuration was last compared.")
+    ] = ""
+    defaults: Annotated[
+        dict[str, str],
+        Field(
+            doc="Fields that the spec leaves out and that AWS filled in when the target was written, with "
+            "the values as JSON. They are no drift.",
+            item=Field(doc=""),
+        ),
+    ] = msgspec.field(default_factory=dict)
+
+
+class FailureState(Camel, frozen=True, kw_only=True):
+    """The failure that the operator is working on."""
+
+    class_: Annotated[
+        str,
+        Field(doc="Kind of failure, which decides the repair, for example unreachable or unauthorised."),
+    ] = msgspec.field(name="class", default="")
+    attempts: Annotated[int, Field(doc="Repairs tried since the last change of the spec.")] = 0
+    next_attempt: Annotated[str, Field(doc="When the next repair is due.")] = ""
+
+
+class MoveEntry(Camel, frozen=True, kw_only=True):
+    """The other side of a move from one gateway to another."""
+
+    gateway_id: Annotated[str, Field(doc="Id of the gateway.")] = ""
+    target_id: Annotated[
+        str,
+        Field(doc="Id of the target there; absent where one is about to be made, and may have been."),
+    ] = ""
+    gateway_arn: Annotated[str, Field(doc="ARN of the gateway; absent together with targetId.")] = ""
+    target_name: Annotated[str, Field(doc="Name of the target there; absent together with targetId.")] = ""
+
+
+class MCPServerStatus(Camel, frozen=True, kw_only=True):
+    """What the operator knows; the record of the target is targetId with recordedFor (the object's uid)."""
+
+    observed_generation: Annotated[
+        int, Field(doc="Generation of the spec that the rest of the status is about.")
+    ] = 0
+    target_id: Annotated[str, Field(doc="Id of the target at AWS.")] = ""
+    recorded_for: Annotated[
+        str,
+        Field(
+            doc="UID of the object that targetId was recorded for: a copy of this status in another object "
+            "proves nothing."
+        ),
+    ] = ""
+    gateway_arn: Annotated[str, Field(doc="ARN of the gateway that holds the target.")] = ""
+    gateway_id: Annotated[str, Field(doc="Id of the gateway that holds the target.")] = ""
+    target_name: Annotated[str, Field(doc="Name of the target at AWS.")] = ""
+    target_status: Annotated[
+        str,
+        Field(
+            doc="State of the target in AgentCore's own word: CREATING, UPDATING, SYNCHRONIZING, DELETING, "
+            "READY, FAILED, UPDATE_UNSUCCESSFUL, SYNCHRONIZE_UNSUCCESSFUL, CREATE_PENDING_AUTH, "
+            "UPDATE_PENDING_AUTH or SYNCHRONIZE_PENDING_AUTH."
+        ),
+    ] = ""
+    status_reasons: Annotated[
+        tuple[str, ...], Field(doc="AWS's own words on why the target is in this state.")
+    ] = ()
+    last_synchronized: Annotated[
+        str, Field(doc="When the operator last confirmed the state of the target.", format="date-time")
+    ] = ""
+    tools_synchronized_at: Annotated[str, Field(doc="When AWS last indexed the tools of the server.")] = ""
+    authorization_url: Annotated[
+        str,
+        Field(
+            doc="Page at which a person must consent before the target can work; whoever opens it consents "
+            "as himself."
+        ),
+    ] = ""
+    authorization_expires: Annotated[
+        str,
+        Field(
+            doc="When authorizationUrl stops working. For a new one set the annotation "
+            "mcpgateway.bedrock.aws/sync-requested-at to a new value."
+        ),
+    ] = ""
+    observed: Annotated[ObservedState | None, Field(doc="What was last verified of the target.")] = None
+    moves: Annotated[
+        tuple[MoveEntry, ...],
+        Field(
+            doc="Other gateways that hold, or may hold, a target of this object while spec.gatewayId moves "
+            "it: first the gateway that gets the new one, then the one whose target is deleted once the new "
+            "one is READY. Empty at rest."
+        ),
+    ] = ()
+    last_sync_request: Annotated[
+        str,
+        Field(
+            doc="Value of the annotation mcpgateway.bedrock.aws/sync-requested-at that was last acted upon."
+        ),
+    ] = ""
+    failure: Annotated[FailureState | None, Field(doc="The failure that the operator is working on.")] = None
+    not_converging: Annotated[
+        str,
+        Field(
+            doc="Hash of a difference that AWS kept after an update, so that the same update is not sent "
+            "again."
+        ),
+    ] = ""
+    conditions: Annotated[
+        tuple[Condition, ...],
+        Field(
+            doc="Ready (the summary), Synced (AWS holds the configuration of this generation), Reconciling "
+            "and Stalled (as kstatus reads them) and Authorized (consent only). Ready=True means that the "
+            "target of this generation is in the gateway, READY, with this configuration.",
+            list_key="type",
+        ),
+    ] = ()
+
+    def condition(self, kind: str) -> Condition | None:
+        """Return the condition of this type, None while there is none."""
+        for condition in self.conditions:
+            if condition.type == kind:
+                return condition
+        return None
+
 
 __all__ = [
     "ApiKeySpec",

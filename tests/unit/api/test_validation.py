@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_gateway_operator.api.refused_headers import forbidden_headers
+from mcp_gateway_operator.api.aws_values import forbidden_headers
 from mcp_gateway_operator.api.types import IamSpec, MCPServerSpec
 from mcp_gateway_operator.api.validation import validate, validate_plain
 from tests.unit.api.cases import BAD, GOOD, KEY_ARN, ODD, Bad, Odd, merged

@@ -24,13 +24,13 @@ from mcp_gateway_operator.targets.shape import (
     TargetSummary,
     describe_diffs,
     field_diffs,
-    find_marker,
     flatten,
     flatten_target,
     marker_of,
     target_request,
     without_marker,
 )
+from mcp_gateway_operator.targets.shape.target import find_marker
 from tests.support.audit import Audit
 from tests.support.memory_cluster import LOST, Fault, Request
 from tests.support.world import GATEWAY, OTHER_GATEWAY, World, condition

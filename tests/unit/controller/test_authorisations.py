@@ -9,7 +9,7 @@ import pytest
 
 from agentcore_simulator.settings import Settings as SimulatorSettings
 from agentcore_simulator.settings import Switches
-from mcp_gateway_operator.targets.shape import find_marker
+from mcp_gateway_operator.targets.shape.target import find_marker
 from tests.support.world import GATEWAY, PROVIDER, World, condition
 from tests.unit.controller.fields import IAM, KEY, KEY_PROVIDER, TOOLS, Config
 

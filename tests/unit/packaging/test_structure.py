@@ -20,7 +20,10 @@ COMMON = {"__init__.py", "__main__.py", "errors.py"}
 FORBIDDEN = {
     "targets/shape/diff.py": ["import httpx2", f"from {PACKAGE}.targets.rules import objection"],
     "targets/rules/repair.py": ["import asyncio", f"from {PACKAGE}.targets.known.memory import Record"],
-    "targets/plan.py": [f"from {PACKAGE}.targets.shape.naming import find_marker"],
+    "targets/plan.py": [
+        f"from {PACKAGE}.targets.shape.target import find_marker",
+        f"from {PACKAGE}.targets.permit.decision import refusal",
+    ],
     "api/names.py": ["import httptools", f"from {PACKAGE}.runtime import queue"],
     "agentcore/port.py": [
         f"from {PACKAGE}.agentcore.quota import Quotas",

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_gateway_operator.targets.shape import find_marker, marker_of, owner_code, without_marker
-from mcp_gateway_operator.targets.shape.naming import MAX_DESCRIPTION, with_marker
+from mcp_gateway_operator.targets.shape import marker_of, owner_code, without_marker
+from mcp_gateway_operator.targets.shape.target import MAX_DESCRIPTION, find_marker, with_marker
 
 OWNERS = st.text(min_size=1, max_size=40)
 PLAIN = st.text(max_size=250).filter(lambda text: "[mcps " not in text)

@@ -50,7 +50,7 @@ def places(draw: st.DrawFn, of: State, place: Place) -> State:
     known = draw(st.booleans())
     held = any_of.recorded
     shown = (
-        row(LEFT, mark=draw(st.sampled_from([OURS, held.marker])), place=place)
+        row(LEFT, mark=draw(st.sampled_from([OURS, held.summary.marker])), place=place)
         if known and held is not None
         else None
     )
@@ -176,7 +176,7 @@ def _the_new_one_comes_first(state: State, action: Decision) -> None:
         assert state.memory.record is None
         assert state.recorded is not None
         assert state.recorded.ready
-        assert not is_foreign(state, state.recorded.marker)
+        assert not is_foreign(state, state.recorded.summary.marker)
         assert not paused(state)
 
 
@@ -193,7 +193,11 @@ def _forget_only_on_proof(state: State, action: Decision) -> None:
         assert policy == "Retain"
     elif action.event == "ForeignMarker":
         assert place.recorded is not None
-        assert is_foreign(place, place.recorded.marker) or place.recorded.marker is None or place.shared
+        assert (
+            is_foreign(place, place.recorded.summary.marker)
+            or place.recorded.summary.marker is None
+            or place.shared
+        )
     elif not _gateway_is_gone(place, place.place):
         assert _recorded_is_gone(place) if place.record is not None else _nothing_is_left(_alone(place))
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_gateway_operator.api.target_names import default_target_name
+from mcp_gateway_operator.api.aws_values import default_target_name
 from mcp_gateway_operator.targets.shape import account_and_region, gateway_of_arn
 
 AGENTCORE = re.compile("([0-9a-zA-Z][-]?){1,100}")

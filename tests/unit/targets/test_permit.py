@@ -17,7 +17,14 @@ from mcp_gateway_operator.api.mcpgateway import Allow, LabelExpression, LabelSel
 from mcp_gateway_operator.api.mcpgateway_rules import GatewayArn
 from mcp_gateway_operator.api.schema import Node, describe
 from mcp_gateway_operator.api.types import MCPServer
-from mcp_gateway_operator.targets.permit import SPEC_FIELDS, Refusal, Treatment, decision, endpoints, fields
+from mcp_gateway_operator.targets.permit import (
+    SPEC_FIELDS,
+    Refusal,
+    Treatment,
+    allowed_endpoints,
+    decision,
+    fields,
+)
 from tests.unit.targets.permits import ALLOW, IDP, PERMITTED, POLICY, REFUSED, VAULT, ask, spec_of
 
 SHARED = f"{VAULT}/oauth2credentialprovider/shared"
@@ -262,7 +269,7 @@ def test_without_a_rule_for_entries_something_gets_through(
 def test_without_a_part_of_reading_endpoints_something_gets_through(
     name: str, mutant: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(endpoints, name, mutant)
+    monkeypatch.setattr(allowed_endpoints, name, mutant)
     assert not _refuses_all() or not all(
         (ask({"endpoint": endpoint}, policy=but(endpoints=("*",))) is None) == permitted
         for endpoint, permitted in ANY_ENDPOINT

@@ -8,7 +8,8 @@ from mcp_gateway_operator.api import names
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.known import CALL_SECONDS, LIST_LAG, NOWHERE, Place, Row, State
 from mcp_gateway_operator.targets.plan import plan
-from mcp_gateway_operator.targets.shape import find_marker, marker_of
+from mcp_gateway_operator.targets.shape import marker_of
+from mcp_gateway_operator.targets.shape.target import find_marker
 from tests.unit.targets.any_state import likely_states, states
 from tests.unit.targets.builders import ARN, NOW, Decision, deleted, deleted_unrecorded, recorded, unrecorded
 
@@ -93,7 +94,8 @@ def a_foreign_target_is_never_written(state: State, action: Decision) -> None:
         ids = {row.summary.target_id for row in known}
         assert action.target_id in ids
         assert any(
-            row.summary.target_id == action.target_id and not is_foreign(state, row.marker) for row in known
+            row.summary.target_id == action.target_id and not is_foreign(state, row.summary.marker)
+            for row in known
         )
     if isinstance(action, act.TakeUp) and not adopts(action):
         mark = find_marker(action.target.summary.description)
@@ -164,7 +166,7 @@ def settled_means_ready_and_verified(state: State, action: Decision) -> None:
         assert row is not None
         assert row.ready
         assert row.summary.status == "READY"
-        assert not is_foreign(state, row.marker)
+        assert not is_foreign(state, row.summary.marker)
         assert verified is not None
         assert verified.digest == state.want_digest
         assert verified.fingerprint == row.fingerprint
@@ -251,10 +253,10 @@ def _recorded_is_gone(state: State) -> bool:
 def _is_not_ours(state: State, row: Row) -> bool:
     since = state.memory.ending.since
     fresh = row.read_began >= (NOW if since is None else since)
-    marked = row.marker is not None and state.settings.marks
+    marked = row.summary.marker is not None and state.settings.marks
     legacy = state.record is not None and state.record.legacy
     unproven = not marked and (state.shared or legacy)
-    return fresh and (is_foreign(state, row.marker) or unproven)
+    return fresh and (is_foreign(state, row.summary.marker) or unproven)
 
 
 def _gateway_is_gone(state: State, place: Place) -> bool:

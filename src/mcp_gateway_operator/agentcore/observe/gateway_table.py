@@ -16,7 +16,7 @@ from msgspec.structs import force_setattr
 
 from mcp_gateway_operator.agentcore.observe.evidence import Evidence
 from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind, GatewayView, Place, Row
-from mcp_gateway_operator.targets.shape import TRANSIENT, Target, TargetStatus, TargetSummary, find_marker
+from mcp_gateway_operator.targets.shape import TRANSIENT, Target, TargetStatus, TargetSummary
 
 _VANISHED: Final = 1_000
 """Ids of vanished targets remembered per gateway."""
@@ -198,7 +198,7 @@ class GatewayTable:
                 force_setattr(summary, name, sys.intern(getattr(summary, name)))
             target_id = summary.target_id
             self._names.move(target_id, before.name if before else None, summary.name)
-            self._mark(target_id, row.marker if row is not None else None, find_marker(summary.description))
+            self._mark(target_id, row.summary.marker if row is not None else None, summary.marker)
         fingerprint = row.fingerprint if row is not None else None
         if listed and fingerprint != (new := summary.fingerprint):
             fingerprint = new
@@ -227,7 +227,7 @@ class GatewayTable:
     def _remove(self, target_id: str) -> Change:
         row = self._rows.pop(target_id)
         self._names.move(target_id, row.summary.name, None)
-        self._mark(target_id, row.marker, None)
+        self._mark(target_id, row.summary.marker, None)
         if row.listed:
             self._vanished[target_id] = None
         return Change(target_id, row.summary, None)

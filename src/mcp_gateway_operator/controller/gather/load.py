@@ -46,9 +46,7 @@ from mcp_gateway_operator.targets.shape import (
     Target,
     account_and_region,
     digest_of,
-    find_marker,
     flatten,
-    owner_code,
     target_request,
 )
 
@@ -148,7 +146,7 @@ class Loader:
             return ""
         table = self._table(record.place)
         row = table.row(record.target_id) if table is not None else None
-        if row is None or (settings.marks and find_marker(row.summary.description) is not None):
+        if row is None or (settings.marks and row.summary.marker is not None):
             return ""
         others = self._index.recorders(record.target_id) - {obj.key}
         return legacy_doubt(obj, row.summary, other="/".join(min(others, default=())))
@@ -310,7 +308,7 @@ class Loader:
                 name = row.summary.name
         mark = next(iter(state.settings.markers_of(obj)), None)
         if mark is None and row is not None and not state.settings.marks:
-            mark = row.marker
+            mark = row.summary.marker
         body = target_request(obj.spec, name=name, mark=mark)
         want = flatten(body, region=_region(state))
         return found | {"request": body, "want": want, "want_digest": digest_of(want)}
@@ -335,8 +333,7 @@ class Loader:
         """Return those of the rows' markers that are of this installation and name no object there is."""
         if not rows or not settings.marks or not self._knows_all():
             return frozenset()
-        owners = {owner_code(owner) for owner in settings.owner_ids}
-        marks = {mark for row in rows if (mark := row.marker) and mark.partition("/")[0] in owners}
+        marks = {mark for row in rows if (mark := row.summary.marker) and settings.owns(mark)}
         # One by one: a difference from the live view would walk through the markers of all objects.
         return frozenset(mark for mark in marks if mark not in self._index.markers())
 

@@ -7,11 +7,11 @@ from collections.abc import Callable, Collection, Iterable, KeysView
 from itertools import islice
 
 from mcp_gateway_operator.agentcore.observe import Change
-from mcp_gateway_operator.api.target_names import default_target_name
+from mcp_gateway_operator.api.aws_values import default_target_name
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.targets.known import Place, Row, Settings, State, stored_moves, stored_record
 from mcp_gateway_operator.targets.rules import Claim, claim_of, deciding_row, rank_of
-from mcp_gateway_operator.targets.shape import TargetSummary, find_marker
+from mcp_gateway_operator.targets.shape import TargetSummary
 
 Key = tuple[str, str]
 Keys = dict[str, tuple[Key, ...] | dict[Key, None]]
@@ -104,7 +104,7 @@ class ObjectIndex:
 
     def holder(self, summary: TargetSummary, *, besides: Key) -> Key | None:
         """Return the other object whose target this is: as its marker says, else as a record does."""
-        mark = find_marker(summary.description)
+        mark = summary.marker
         if mark is not None:
             return self._by_marker.get(mark)
         return min(self.recorders(summary.target_id) - {besides}, default=None)
@@ -129,7 +129,7 @@ class ObjectIndex:
             for summary in (change.before, change.after):
                 if summary is None:
                     continue
-                mark = find_marker(summary.description)
+                mark = summary.marker
                 if mark is not None and (key := self._by_marker.get(mark)) is not None:
                     keys.add(key)
         return keys

@@ -98,7 +98,7 @@ class OtherWriters:
         row = table.row(record.target_id)
         if row is None or table.absences(record.target_id) is not None:
             return table.absences(record.target_id) is None
-        return row.marker in settings.markers_of(obj)
+        return row.summary.marker in settings.markers_of(obj)
 
 
 def quarrelling(state: State, now: float) -> tuple[float | None, Telling]:

@@ -6,7 +6,7 @@ import msgspec
 
 from mcp_gateway_operator.targets.known.errors import AgentCoreError
 from mcp_gateway_operator.targets.known.records import Place
-from mcp_gateway_operator.targets.shape import Fingerprint, TargetSummary, find_marker
+from mcp_gateway_operator.targets.shape import Fingerprint, TargetSummary
 
 LIST_LAG = 60.0
 """Seconds for which a List may not show what a write did; AWS promises no bound, this is ours."""
@@ -37,11 +37,6 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     settled: bool
     listed: bool = False
     absent_at: float | None = None
-
-    @property
-    def marker(self) -> str | None:
-        """The marker on it as OWNER/OBJECT, or None."""
-        return find_marker(self.summary.description)
 
 
 class GatewayView(msgspec.Struct, frozen=True, kw_only=True):

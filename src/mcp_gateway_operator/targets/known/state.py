@@ -11,7 +11,7 @@ from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.targets.known.memory import ObjectMemory, TargetMemory
 from mcp_gateway_operator.targets.known.records import NOWHERE, Place, Record
 from mcp_gateway_operator.targets.known.rows import GatewayView, Row
-from mcp_gateway_operator.targets.shape import Flat, Target, marker_of
+from mcp_gateway_operator.targets.shape import Flat, Target, marker_of, owner_code
 
 CALL_SECONDS = 15.0
 """Seconds that a call to AWS may take, credentials, connect and answer together; less with a short lease."""
@@ -54,6 +54,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def keeps_moves(self) -> bool:
         """Whether status can say on which gateways an object has something while it moves."""
         return self.status_fields is None or self.status_fields >= {"moves", "gatewayId", "recordedFor"}
+
+    def owns(self, mark: str) -> bool:
+        """Return whether a marker is of this installation, whichever object it names."""
+        return mark.partition("/")[0] in map(owner_code, self.owner_ids)
 
     def markers_of(self, obj: MCPServer) -> tuple[str, ...]:
         """Return every marker that says a target is this object's; the first is the one to write."""

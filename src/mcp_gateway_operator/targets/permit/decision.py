@@ -10,7 +10,7 @@ import msgspec
 from mcp_gateway_operator.api.mcpgateway import Allow, MCPGatewaySpec
 from mcp_gateway_operator.api.mcpgateway_rules import ANYTHING, NAMESPACE, GatewayArn, ProviderArn
 from mcp_gateway_operator.api.types import AuthType, MCPServerSpec
-from mcp_gateway_operator.targets.permit.endpoints import covers
+from mcp_gateway_operator.targets.permit.allowed_endpoints import covers
 from mcp_gateway_operator.targets.permit.fields import denied_fields
 from mcp_gateway_operator.targets.permit.selectors import selects
 

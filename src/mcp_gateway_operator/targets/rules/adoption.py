@@ -10,7 +10,7 @@ from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.known import Row, State
 from mcp_gateway_operator.targets.rules.compare import differences, update
 from mcp_gateway_operator.targets.rules.not_yet import read
-from mcp_gateway_operator.targets.shape import TRANSIENT, Target, find_marker
+from mcp_gateway_operator.targets.shape import TRANSIENT, Target
 
 
 def adopt(state: State, row: Row) -> act.Step | act.Wait | None:
@@ -21,9 +21,9 @@ def adopt(state: State, row: Row) -> act.Step | act.Wait | None:
     spec: a record never stands beside another object's marker.
     """
     asked = state.obj.spec.adoption_policy == "IfExists"
-    if not asked or not state.settings.allow_adoption or not _free(state, row.marker):
+    if not asked or not state.settings.allow_adoption or not _free(state, row.summary.marker):
         return None
-    if row.marker is not None and row.summary.status in TRANSIENT:
+    if row.summary.marker is not None and row.summary.status in TRANSIENT:
         return act.Await(
             reason=Reason.CREATING,
             message=f"Waiting until target {row.summary.target_id} leaves {row.summary.status} to adopt it.",
@@ -33,7 +33,7 @@ def adopt(state: State, row: Row) -> act.Step | act.Wait | None:
     target = state.read_now(row.summary.target_id)
     if target is None:
         return read(state, row)
-    mark = find_marker(target.summary.description)
+    mark = target.summary.marker
     if not _is_server(target) or not _free(state, mark):
         return None
     if mark is None:
@@ -43,7 +43,7 @@ def adopt(state: State, row: Row) -> act.Step | act.Wait | None:
 
 def advice(state: State, row: Row) -> str:
     """Return the sentence that names the way to keep the target, "" where there is none."""
-    if not _free(state, row.marker):
+    if not _free(state, row.summary.marker):
         return ""
     if state.settings.allow_adoption:
         return " To take it over, set spec.adoptionPolicy to IfExists."

@@ -8,7 +8,7 @@ from datetime import timedelta
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.targets.known import Row, State
 from mcp_gateway_operator.targets.rules.not_yet import doubted
-from mcp_gateway_operator.targets.shape import TargetStatus, TargetSummary, find_marker, instant, owner_code
+from mcp_gateway_operator.targets.shape import TargetStatus, TargetSummary, instant
 
 LEGACY_TOLERANCE = timedelta(minutes=5)
 """A target of the Go operator is created after its object; clocks may differ by this much."""
@@ -19,12 +19,11 @@ def objection(state: State, row: Row) -> str | None:
 
     A foreign marker beats any record. Without an owner id markers mean nothing and the record decides.
     """
-    mark = row.marker if state.settings.marks else None
+    mark = row.summary.marker if state.settings.marks else None
     if mark is not None:
         if mark in state.settings.markers_of(state.obj):
             return None
-        owner = mark.partition("/")[0]
-        if owner in map(owner_code, state.settings.owner_ids):
+        if state.settings.owns(mark):
             return (
                 f"Target {row.summary.target_id} carries the marker [mcps {mark}] of another MCPServer of "
                 "this installation; it is left alone. Remove this object, or give it a targetName of its own."
@@ -59,7 +58,7 @@ def legacy_doubt(obj: MCPServer, summary: TargetSummary, *, other: str) -> str:
 
 def carries_our_marker(state: State, summary: TargetSummary) -> bool:
     """Return whether a target carries this object's marker, under any owner id of ours."""
-    return find_marker(summary.description) in state.settings.markers_of(state.obj)
+    return summary.marker in state.settings.markers_of(state.obj)
 
 
 def stray_rows(state: State) -> tuple[Row, ...]:

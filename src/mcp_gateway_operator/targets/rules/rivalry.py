@@ -15,7 +15,7 @@ from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.api.validation import validate
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.known import NOWHERE, Place, Row, State, stored_record
-from mcp_gateway_operator.targets.shape import TargetStatus, owner_code
+from mcp_gateway_operator.targets.shape import TargetStatus
 
 Rank = tuple[bool, str, str]
 NAME_AGAIN = 600.0
@@ -107,14 +107,14 @@ def holder_words(state: State, row: Row) -> str:
         return f"which is recorded here, but is not believed to be this object's: {state.disbelieved[1]}"
     if state.holder:
         return f"that of MCPServer {state.holder}"
-    if row.marker is None:
+    mark = row.summary.marker
+    if mark is None:
         return "which this operator did not make"
-    if row.marker in state.orphans:
-        return f"marked [mcps {row.marker}] for an MCPServer of this installation that is gone"
-    owner = row.marker.partition("/")[0]
-    if owner in map(owner_code, state.settings.owner_ids):
+    if mark in state.orphans:
+        return f"marked [mcps {mark}] for an MCPServer of this installation that is gone"
+    if state.settings.owns(mark):
         return (
-            f"marked [mcps {row.marker}] for an MCPServer of this installation that is gone or in a "
+            f"marked [mcps {mark}] for an MCPServer of this installation that is gone or in a "
             "namespace that is not watched"
         )
-    return f"marked [mcps {row.marker}] by another installation"
+    return f"marked [mcps {mark}] by another installation"

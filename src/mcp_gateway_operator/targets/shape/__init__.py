@@ -14,14 +14,6 @@ from mcp_gateway_operator.targets.shape.diff import (
     flatten,
     flatten_target,
 )
-from mcp_gateway_operator.targets.shape.naming import (
-    account_and_region,
-    find_marker,
-    gateway_of_arn,
-    marker_of,
-    owner_code,
-    without_marker,
-)
 from mcp_gateway_operator.targets.shape.target import (
     FAILED,
     PENDING_AUTH,
@@ -30,7 +22,12 @@ from mcp_gateway_operator.targets.shape.target import (
     Target,
     TargetStatus,
     TargetSummary,
+    account_and_region,
+    gateway_of_arn,
     instant,
+    marker_of,
+    owner_code,
+    without_marker,
 )
 
 __all__ = [
@@ -49,7 +46,6 @@ __all__ = [
     "digest_of",
     "field_diffs",
     "filled_in_by_aws",
-    "find_marker",
     "flatten",
     "flatten_target",
     "gateway_of_arn",

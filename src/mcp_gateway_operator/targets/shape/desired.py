@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from mcp_gateway_operator.api.types import AuthType, MCPServerSpec
-from mcp_gateway_operator.targets.shape.naming import with_marker
+from mcp_gateway_operator.targets.shape.target import with_marker
 
 _ABSENT: Final[tuple[object, ...]] = (None, "", [], (), {})
 AS_WRITTEN: Final = "tags"

@@ -14,8 +14,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from mcp_gateway_operator.targets.shape.desired import AS_WRITTEN, present, tidy
-from mcp_gateway_operator.targets.shape.naming import without_marker
-from mcp_gateway_operator.targets.shape.target import Target
+from mcp_gateway_operator.targets.shape.target import Target, without_marker
 
 POLICY_SESSION_HEADER: Final = "x-amzn-bedrock-agentcore-policy-session-id"
 """A gateway with a policy engine adds it to every target and refuses it in requests."""

@@ -1,4 +1,4 @@
-"""ARNs in a spec: each of the service and the kind that its field takes, and in the gateway's own place.
+"""What AWS takes for a single value: ARNs of the service and kind that a field takes, headers, target names.
 
 The forms are those of the bedrock-agentcore-control service model; providers go by the signing name
 `bedrock-agentcore` and by `acps`, the name of the service that keeps them.
@@ -6,7 +6,9 @@ The forms are those of the bedrock-agentcore-control service model; providers go
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
+from itertools import count
 from typing import Any, Final, NamedTuple
 
 from mcp_gateway_operator.api.problem import Problem
@@ -117,3 +119,63 @@ def _texts(value: Any, path: str, names: tuple[str, ...]) -> Iterator[tuple[str,
         yield from _texts(value.get(names[0]), f"{path}.{names[0]}", names[1:])
     elif not names and isinstance(value, str):
         yield path, value
+
+
+# The developer guide's page on header propagation of gateways. The names of HTTP/2 pseudo-headers on it
+# cannot occur, because a colon is not legal in the names that the API takes.
+_REFUSED: Final = frozenset(
+    """
+    authorization proxy-authorization www-authenticate
+    accept accept-charset accept-encoding accept-language accept-ranges accept-ch accept-ch-lifetime
+    content-type content-length content-encoding content-language content-location content-range
+    cache-control etag expires if-match if-modified-since if-none-match if-range if-unmodified-since
+    last-modified pragma vary
+    connection keep-alive proxy-connection upgrade host user-agent referer from range
+    transfer-encoding te trailer server date location retry-after link
+    set-cookie cookie
+    content-security-policy content-security-policy-report-only strict-transport-security
+    x-content-type-options x-frame-options x-xss-protection referrer-policy permissions-policy
+    cross-origin-embedder-policy cross-origin-opener-policy cross-origin-resource-policy
+    access-control-allow-origin access-control-allow-methods access-control-allow-headers
+    access-control-allow-credentials access-control-expose-headers access-control-max-age
+    access-control-request-method access-control-request-headers origin
+    dpr width viewport-width downlink ect rtt save-data
+    clear-site-data feature-policy expect-ct public-key-pins public-key-pins-report-only
+    x-forwarded-for x-forwarded-host x-forwarded-proto x-real-ip x-requested-with x-csrf-token
+    cf-ray cf-connecting-ip x-amz-cf-id x-cache x-served-by
+    sec-websocket-key sec-websocket-accept sec-websocket-version sec-websocket-protocol
+    sec-websocket-extensions
+    """.split()  # noqa: SIM905  -- a text is easier to compare with the page than a list of 90 strings
+)
+_REFUSED_PREFIX: Final = "x-amzn-"
+_ALLOWED_PREFIX: Final = "x-amzn-bedrock-agentcore-runtime-custom-"
+
+
+def forbidden_headers(names: Iterable[str]) -> tuple[str, ...]:
+    """Return those of `names` that AWS refuses in the two header lists, as written and in their order."""
+    return tuple(name for name in names if _is_forbidden(name.lower()))
+
+
+def _is_forbidden(name: str) -> bool:
+    return name in _REFUSED or (name.startswith(_REFUSED_PREFIX) and not name.startswith(_ALLOWED_PREFIX))
+
+
+MAX_ALPHANUMERICS: Final = 100
+_DASHES: Final = re.compile(r"[.-]+")
+
+
+def default_target_name(object_name: str) -> str:
+    """Return the target name for an object that asks for none.
+
+    AgentCore accepts `([0-9a-zA-Z][-]?){1,100}` (service model, TargetName): dots become dashes, runs of
+    dashes collapse to one, and at most 100 alphanumerics are kept.
+    """
+    text = _DASHES.sub("-", object_name).lstrip("-")
+    if len(text) <= MAX_ALPHANUMERICS:
+        # Nearly every name: the very text that came in, when it can stay, so that memory holds it once.
+        return object_name if text == object_name else text
+    seen = count(1)
+    for position, character in enumerate(text):
+        if character != "-" and next(seen) > MAX_ALPHANUMERICS:
+            return text[:position].rstrip("-")
+    return text
