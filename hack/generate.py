@@ -1,4 +1,4 @@
-"""Write what is made from the code: CRDs and field reference, and the tables of metrics.
+"""Write what is made from the code: CRDs and field reference, the tables of metrics, and the commands' help.
 
 python hack/generate.py           write them
 python hack/generate.py --check   exit 1 with the difference when a file is not what the types say
@@ -17,6 +17,7 @@ sys.path.insert(0, str(ROOT / "src"))
 
 from mcp_gateway_operator.api import crd_manifest as crd  # noqa: E402  -- works in a checkout that is not installed
 from mcp_gateway_operator.api import names, reference  # noqa: E402  -- works in a checkout that is not installed
+from mcp_gateway_operator.cli import manual  # noqa: E402  -- works in a checkout that is not installed
 from mcp_gateway_operator.controller.metrics import declared  # noqa: E402  -- works in a checkout that is not installed
 from mcp_gateway_operator.runtime import controller_metrics, declared_metrics  # noqa: E402  -- works in a checkout that is not installed
 
@@ -43,6 +44,7 @@ def generated() -> dict[Path, str]:
         + crd.to_yaml(crd.custom_resource_definition(legacy=True)),
         ROOT / "docs/reference.md": reference.markdown(),
         ROOT / "docs/metrics.md": _metrics_page(),
+        ROOT / "docs/cli.md": manual.markdown(),
     }
 
 

@@ -199,16 +199,17 @@ class MemoryCluster:
         *,
         namespace: str | None = None,
         name: str = "",
+        labels: str = "",
         limit: int = 500,
         continue_token: str = "",
     ) -> Page:
-        """Return one page of a consistent list."""
+        """Return one page of a consistent list; of label selectors only `name=value` is known here."""
         return await self._perform(
             "list",
             resource,
             namespace,
             name,
-            act=lambda: self._page(resource, namespace, name, limit, continue_token),
+            act=lambda: self._page(resource, namespace, name, labels, limit, continue_token),
         )
 
     async def get(self, resource: Resource, namespace: str | None, name: str) -> bytes:
@@ -339,7 +340,9 @@ class MemoryCluster:
             raise copy.copy(stream.error)
         return late or stream.ended or stream.resource not in self.server.store.kinds
 
-    def _page(self, resource: Resource, namespace: str | None, name: str, limit: int, token: str) -> Page:
+    def _page(
+        self, resource: Resource, namespace: str | None, name: str, labels: str, limit: int, token: str
+    ) -> Page:
         store = self.server.store
         if token:
             revision, _, rest = self._continue.get(token, (-1, "", []))
@@ -347,7 +350,10 @@ class MemoryCluster:
                 raise ApiError(410, "Expired", "The provided continue parameter is too old")
         else:
             selected = store.select(resource, namespace)
-            revision, rest = store.revision, [body for key, body in selected if name in ("", key[1])]
+            revision, rest = (
+                store.revision,
+                [body for key, body in selected if name in ("", key[1]) and _selects(labels, body)],
+            )
         page, rest = (rest[:limit], rest[limit:]) if limit else (rest, [])
         if sum(map(len, page)) > MAX_PAGE:
             raise ApiError(0, "TooLong", f"the answer is longer than {MAX_PAGE} bytes")
@@ -409,3 +415,11 @@ def _expired(position: int, revision: int) -> WatchEvent:
         "message": f"too old resource version: {position} ({revision})",
     }
     return WatchEvent("ERROR", msgspec.Raw(msgspec.json.encode(status)))
+
+
+def _selects(labels: str, body: bytes) -> bool:
+    if not labels:
+        return True
+    wanted = dict(part.split("=") for part in labels.split(","))
+    labelled: dict[str, str] = msgspec.json.decode(body)["metadata"].get("labels", {})
+    return wanted.items() <= labelled.items()

@@ -7,6 +7,7 @@ import importlib.util
 import io
 import os
 import sys
+from pathlib import Path
 from types import ModuleType
 from typing import Final, cast
 
@@ -15,15 +16,38 @@ import click
 from mcp_gateway_operator import __version__
 from mcp_gateway_operator.cli.say import say
 
-COMMANDS: Final = {
-    "run": "Run the operator against a cluster.",
-    "demo": "See the operator at work on this machine, with no cloud account.",
-    "simulator": "Serve an AgentCore control plane on loopback.",
-    "validate": "Check manifests offline with the rules of admission.",
-    "crd": "Print the CustomResourceDefinition.",
-    "version": "Print the version.",
+GROUPS: Final = {
+    "Look": {
+        "status": "Say which MCPServers are Ready, and why the others are not.",
+    },
+    "Act": {
+        "retry": "Have the operator look again now.",
+        "pause": "Have nothing written to AWS for some MCPServers.",
+        "resume": "Take back `pause`.",
+        "sync": "Have AWS read the tools of servers again.",
+        "wait": "Wait until MCPServers are Ready, or deleted.",
+    },
+    "Write manifests": {
+        "validate": "Check manifests offline with the rules of admission.",
+    },
+    "Operate": {
+        "run": "Run the operator against a cluster.",
+        "crd": "Print the CustomResourceDefinition.",
+        "version": "Print the version.",
+    },
+    "Try": {
+        "demo": "See the operator at work on this machine, with no cloud account.",
+        "simulator": "Serve an AgentCore control plane on loopback.",
+    },
 }
-_FROM_OTHERS: Final = {
+COMMANDS: Final = {name: text for group in GROUPS.values() for name, text in group.items()}
+_FLEET: Final = {
+    "status": "status_command",
+    **dict.fromkeys(("retry", "pause", "resume", "sync"), "marks"),
+    "wait": "wait",
+}
+"""Commands about many MCPServers: by name, their module in `cli.fleet`."""
+FROM_OTHERS: Final = {
     "demo": ("mcp_gateway_operator_demo.demo", "mcp-gateway-operator-demo"),
     "simulator": ("agentcore_simulator.command", "agentcore-simulator"),
 }
@@ -43,13 +67,16 @@ class _Lazy(click.Group):
             return None
         if cmd_name == "run":
             _import_structlog_alone()
-        command = _module(cmd_name).command
+        command = getattr(_module(cmd_name), cmd_name if _FLEET.get(cmd_name) == "marks" else "command")
         assert isinstance(command, click.Command)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  -- click's
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text + _needs(name)) for name, text in COMMANDS.items()])
+        wide = max(map(len, COMMANDS))
+        for title, commands in GROUPS.items():
+            with formatter.section(title):
+                rows = [(name.ljust(wide), text + _needs(name)) for name, text in commands.items()]
+                formatter.write_dl(rows)
 
 
 @click.command(
@@ -71,9 +98,10 @@ def _module(command: str) -> ModuleType:
     Raises:
         ClickException: it comes with another distribution, which is not installed, or not completely.
     """
-    if command not in _FROM_OTHERS:
-        return importlib.import_module(f"mcp_gateway_operator.cli.{command}")
-    module, distribution = _FROM_OTHERS[command]
+    if command not in FROM_OTHERS:
+        place = f"fleet.{_FLEET[command]}" if command in _FLEET else command
+        return importlib.import_module(f"mcp_gateway_operator.cli.{place}")
+    module, distribution = FROM_OTHERS[command]
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
@@ -86,9 +114,9 @@ def _module(command: str) -> ModuleType:
 
 def _needs(command: str) -> str:
     """Say in the overview what a command waits for."""
-    if command not in _FROM_OTHERS:
+    if command not in FROM_OTHERS:
         return ""
-    module, distribution = _FROM_OTHERS[command]
+    module, distribution = FROM_OTHERS[command]
     found = importlib.util.find_spec(module.partition(".")[0])
     return "" if found else f" Needs the package {distribution}."
 
@@ -113,12 +141,18 @@ def arguments(argv: list[str], *, in_cluster: bool) -> list[str]:
     return ["run", *argv] if argv or in_cluster else ["--help"]
 
 
+def _program(path: str) -> str:
+    """Return what the program is called in help, and by the shell's completion."""
+    name = Path(path).name
+    return {"mcps": "mcps", "kubectl-mcps": "kubectl mcps"}.get(name, "mcp-gateway-operator")
+
+
 def main() -> None:
     """Run the command line; the exit status is the process's."""
     in_cluster = "KUBERNETES_SERVICE_HOST" in os.environ
     argv = arguments(sys.argv[1:], in_cluster=in_cluster)
     try:
-        status = cli.main(args=argv, prog_name="mcp-gateway-operator", standalone_mode=False)
+        status = cli.main(args=argv, prog_name=_program(sys.argv[0]), standalone_mode=False)
     except click.Abort:
         # Ctrl-C; click itself would say 1, which for scripts is a failure like any other.
         click.echo("Aborted!", err=True)

@@ -24,8 +24,8 @@ from mcp_gateway_operator.cli.process import ProcessOptions, StartupError, run_o
 _EXAMPLE: Final = """
 \b
 Examples:
-  mcp-gateway-operator run --gateway-id=my-gateway-abcde12345 --aws-region=us-east-1
-  mcp-gateway-operator run --kubeconfig ~/.kube/config --zap-encoder=console --leader-elect=false
+  mcp-gateway-operator run --gateway-id=my-gateway-abcde12345
+  mcp-gateway-operator run --zap-encoder=console --leader-elect=false
 """
 
 log = structlog.get_logger(__name__)

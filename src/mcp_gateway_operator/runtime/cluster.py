@@ -171,12 +171,14 @@ class Cluster(Protocol):
         *,
         namespace: str | None = None,
         name: str = "",
+        labels: str = "",
         limit: int = 500,
         continue_token: str = "",
     ) -> Page:
         """Return one page of a consistent list (unset resourceVersion); a `limit` of 0 means no pages.
 
-        With a name the list has only objects of that name, and RBAC may allow it for that name alone.
+        With a name the list has only objects of that name, and RBAC may allow it for that name alone. With
+        `labels`, a label selector as kubectl's `-l` takes it, it has only objects that it selects.
 
         A page of more than MAX_PAGE bytes is a `too_long` error; the token stays good for a smaller one.
         """

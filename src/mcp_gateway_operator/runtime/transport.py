@@ -132,11 +132,14 @@ class KubeCluster:
         *,
         namespace: str | None = None,
         name: str = "",
+        labels: str = "",
         limit: int = 500,
         continue_token: str = "",
     ) -> Page:
         """Return one page of a consistent list."""
         params: dict[str, str] = {"limit": str(limit)} if limit else {}
+        if labels:
+            params["labelSelector"] = labels
         if name:
             params["fieldSelector"] = f"metadata.name={name}"
         if continue_token:

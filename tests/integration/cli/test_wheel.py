@@ -123,7 +123,8 @@ def test_the_operators_wheel_carries_neither_of_the_others(wheels: dict[str, Pat
     scripts = _metadata(wheels[OPERATOR], "entry_points.txt")
     assert "pytest11" not in scripts
     assert "mcp-gateway-operator = mcp_gateway_operator.cli.main:main" in scripts
-    assert "mcps = mcp_gateway_operator.cli.main:main" in scripts
+    assert "\nmcps = mcp_gateway_operator.cli.main:main" in scripts
+    assert "kubectl-mcps = mcp_gateway_operator.cli.main:main" in scripts
     needed = {_normal(distribution.name) for distribution in _needed(wheels[OPERATOR])}
     assert not needed & NOT_THE_OPERATORS
 

@@ -76,6 +76,15 @@ async def test_a_created_object_has_uid_version_and_first_generation_but_no_stat
     assert decoded(await kube.cluster.get(THINGS, kube.namespace, "a")) == obj
 
 
+async def test_a_list_has_only_what_its_label_selector_selects(kube: Kube) -> None:
+    for name, labels in (("a", {"app": "search"}), ("b", {"app": "shop"}), ("c", {})):
+        body = thing(name)
+        body["metadata"]["labels"] = labels
+        await kube.cluster.create(THINGS, kube.namespace, body)
+    page = await kube.cluster.list(THINGS, namespace=kube.namespace, labels="app=search")
+    assert [decoded(raw)["metadata"]["name"] for raw in page.items] == ["a"]
+
+
 async def test_create_is_refused_for_a_taken_name_an_unknown_namespace_and_a_bad_object(kube: Kube) -> None:
     await create(kube)
     with pytest.raises(ApiError) as taken:

@@ -80,6 +80,26 @@ def test_an_unknown_command_is_a_usage_error() -> None:
     assert "No such command 'start'" in result.output
 
 
+@pytest.mark.parametrize("command", [None, *(each for each in main.COMMANDS if each not in OTHERS)])
+def test_help_fits_80_columns(command: str | None) -> None:
+    argv = ["--help"] if command is None else [command, "--help"]
+    lines = CliRunner().invoke(main.cli, argv, prog_name="mcp-gateway-operator").output.splitlines()
+    assert max(map(len, lines)) <= 80
+
+
+@pytest.mark.parametrize(
+    ("path", "called"),
+    [
+        ("/usr/bin/mcps", "mcps"),
+        ("kubectl-mcps", "kubectl mcps"),
+        ("/manager", "mcp-gateway-operator"),
+        ("__main__.py", "mcp-gateway-operator"),
+    ],
+)
+def test_help_calls_the_program_what_it_was_called(path: str, called: str) -> None:
+    assert main._program(path) == called
+
+
 def test_the_version_is_told() -> None:
     assert __version__ in CliRunner().invoke(main.cli, ["--version"]).output
     text = CliRunner().invoke(main.cli, ["version"]).output

@@ -11,6 +11,7 @@ from rich.live import Live
 from rich.text import Text
 
 from mcp_gateway_operator.api import names
+from mcp_gateway_operator.cli.fleet.tables import fit
 from mcp_gateway_operator_demo import tables
 from mcp_gateway_operator_demo.environment import Environment
 
@@ -177,8 +178,8 @@ def _panel(seen: Snapshot, events: list[dict[str, Any]], width: int) -> Group:
     ]
     return Group(
         *_section("$ kubectl get mcps -o wide", _kubectl_lines(seen.view, width)),
-        *_section("Targets in AWS", tables.fit(targets, width, flexible=[3]) or ["none"]),
-        *_section("Events", tables.fit(told, width, flexible=[3]) or ["none"]),
+        *_section("Targets in AWS", fit(targets, width, flexible=[3]) or ["none"]),
+        *_section("Events", fit(told, width, flexible=[3]) or ["none"]),
     )
 
 
@@ -186,7 +187,7 @@ def _kubectl_lines(view: str, width: int) -> list[str]:
     rows = tables.parse(view)
     flexible = [rows[0].index(title) for title in ("MESSAGE", "ENDPOINT") if rows and title in rows[0]]
     if flexible:
-        return tables.fit(rows, width, flexible=flexible)
+        return fit(rows, width, flexible=flexible)
     return view.splitlines()
 
 

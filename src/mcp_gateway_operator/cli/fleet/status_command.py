@@ -1,0 +1,175 @@
+"""`status`: all MCPServers in one screen, what is wrong with them first."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Final
+
+import click
+import msgspec
+
+from mcp_gateway_operator.cli.fleet.command import NOT_SO, asking, output_option, scope_options
+from mcp_gateway_operator.cli.fleet.reach import Scope, servers, with_cluster
+from mcp_gateway_operator.cli.fleet.tables import fit, on_terminal, width
+from mcp_gateway_operator.cli.fleet.view import Line, ago, ahead, line_of
+from mcp_gateway_operator.runtime.cluster import Cluster
+
+SCHEMA: Final = "mcps.status/v1"
+LIMIT: Final = 100
+"""Targets that a gateway takes, unless AWS has raised the quota."""
+WATCH_SECONDS: Final = 2.0
+WATCH_SHARE: Final = 10
+"""Between two looks at least so many times what the last one took: a big cluster is asked less often."""
+GROUP_ROWS: Final = 6
+"""Rows of a group on a terminal."""
+LEAST_OBJECTS: Final = 5
+"""Objects shown on a terminal, however low it is."""
+
+
+@asking(
+    "status",
+    examples="""
+    status -A
+    status -A --reason TargetFailed -o json
+    status -n team-a -l app=search --watch
+    """,
+)
+@scope_options
+@click.option("--reason", "reasons", multiple=True, help="Only those whose Ready says so; may be repeated.")
+@click.option("--gateway", "gateways", multiple=True, help="Only those on this gateway; may be repeated.")
+@click.option("-w", "--watch", is_flag=True, help="Look again, until Ctrl-C.")
+@output_option()
+def command(
+    *, scope: Scope, reasons: tuple[str, ...], gateways: tuple[str, ...], watch: bool, output: str
+) -> None:
+    """Say which MCPServers are Ready, and of the others why not, since when and what happens next.
+
+    They are grouped by reason, gateway and namespace; those that wait longest come first. On a terminal it
+    fits one screen; in a pipe nothing is left out.
+
+    Exit status: 0 when all are Ready, 2 when one is not, 1 when that cannot be found out.
+    """
+    where = scope.where()
+    wanted = _filter(reasons, gateways)
+    whole = where is None and not (scope.selector or reasons or gateways)
+
+    async def look(cluster: Cluster) -> list[Line]:
+        found = servers(cluster, where, labels=scope.selector)
+        return [line async for line in (line_of(obj) async for obj in found) if wanted(line)]
+
+    async def work(cluster: Cluster) -> list[Line]:
+        shown_last = ""
+        while True:
+            began = time.monotonic()
+            lines = await look(cluster)
+            if not watch:
+                return lines
+            text = _as_json(lines) if output == "json" else "\n".join(_screen(lines, whole=whole))
+            if text != shown_last:
+                if on_terminal():
+                    click.clear()
+                click.echo(text)
+            shown_last = text
+            await asyncio.sleep(max(WATCH_SECONDS, WATCH_SHARE * (time.monotonic() - began)))
+
+    lines = with_cluster(scope, work)
+    if output == "json":
+        click.echo(_as_json(lines))
+    else:
+        for text in _screen(lines, whole=whole):
+            click.echo(text)
+    if not all(line.ready for line in lines):
+        raise SystemExit(NOT_SO)
+
+
+def _filter(reasons: tuple[str, ...], gateways: tuple[str, ...]) -> Callable[[Line], bool]:
+    return lambda line: (not reasons or line.reason in reasons) and (not gateways or line.gateway in gateways)
+
+
+def _as_json(lines: list[Line]) -> str:
+    answer = {
+        "schema": SCHEMA,
+        "total": len(lines),
+        "ready": sum(line.ready for line in lines),
+        "reasons": Counter(line.reason for line in lines if not line.ready),
+        "objects": lines,
+    }
+    return msgspec.json.format(msgspec.json.encode(answer), indent=2).decode()
+
+
+def _screen(lines: list[Line], *, whole: bool) -> Iterator[str]:
+    """Yield the lines to print.
+
+    Args:
+        lines: the objects.
+        whole: these are all objects of the cluster, so that the targets of a gateway can be counted.
+    """
+    if not lines:
+        yield "No MCPServer found. Look in all namespaces with -A, or check -l, --reason and --gateway."
+        return
+    now, broad = datetime.now(UTC), width()
+    late = sorted((line for line in lines if not line.ready), key=lambda line: line.since or "~")
+    yield f"{len(lines)} MCPServers: {len(lines) - len(late)} Ready, {len(late)} not."
+    told = 1
+    for table, flexible in (
+        (_by_reason(late, now), [4]),
+        (_by_place("GATEWAY", lines, lambda line: line.gateway, whole=whole), [0]),
+        (_by_place("NAMESPACE", lines, lambda line: line.namespace, whole=False), [0]),
+    ):
+        if len(table) > 1:
+            yield ""
+            yield from (shown := _first(fit(table, broad, flexible=flexible), GROUP_ROWS))
+            told += len(shown) + 1
+    if late:
+        yield ""
+        room = shutil.get_terminal_size().lines - told - 4
+        rows = fit(_objects(late, now), broad, flexible=[4, 0])
+        yield from _first(rows, max(LEAST_OBJECTS, room))
+
+
+def _first(rows: list[str], most: int) -> list[str]:
+    """Return the title and so many rows on a terminal, and how many there are beside them; else all."""
+    more = len(rows) - 1 - most
+    if more <= 0 or not on_terminal():
+        return rows
+    return [*rows[: most + 1], f"... and {more} more (`| less` shows all)"]
+
+
+def _by_reason(late: list[Line], now: datetime) -> list[tuple[str, ...]]:
+    groups: dict[str, list[Line]] = {}
+    for line in late:
+        groups.setdefault(line.reason, []).append(line)
+    table = [("REASON", "OBJECTS", "OLDEST", "NEXT TRY", "THE OLDEST SAYS")]
+    for reason, group in sorted(groups.items(), key=lambda each: (-len(each[1]), each[0])):
+        soonest = min((line.next_try for line in group if line.next_try), default="")
+        oldest = group[0]
+        table.append((reason, str(len(group)), ago(oldest.since, now), ahead(soonest, now), oldest.message))
+    return list(table)
+
+
+def _by_place(
+    title: str, lines: Iterable[Line], place: Callable[[Line], str], *, whole: bool
+) -> list[tuple[str, ...]]:
+    ready, late, targets = Counter[str](), Counter[str](), Counter[str]()
+    for line in lines:
+        (ready if line.ready else late)[place(line)] += 1
+        targets[place(line)] += line.recorded
+    table = [(title, "READY", "NOT READY", "TARGETS")]
+    for each in sorted(targets, key=lambda each: (-late[each], -targets[each], each)):
+        used = f"{targets[each]}/{LIMIT}" if whole else str(targets[each])
+        table.append((each, str(ready[each]), str(late[each]), used))
+    return list(table)
+
+
+def _objects(late: list[Line], now: datetime) -> list[tuple[str, ...]]:
+    table = [("NOT READY", "REASON", "SINCE", "NEXT TRY", "MESSAGE")]
+    table += [
+        (line.title, line.reason, ago(line.since, now), ahead(line.next_try, now), line.message)
+        for line in late
+    ]
+    return list(table)

@@ -1,0 +1,77 @@
+"""The fleet's commands as processes of their own, beside an operator on real parts."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+from tests.integration.operator.site import Site, until
+
+
+class Mcps:
+    """Somebody's command line."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    def __call__(self, *arguments: str, exits: int = 0) -> str:
+        """Run a command; return what it printed, both streams."""
+        environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "KUBE"))},
+            "KUBECONFIG": str(self._site.cluster.kubeconfig),
+            "AWS_ENDPOINT_URL": self._site.simulator.url,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_REGION": "us-east-1",
+        }
+        done = subprocess.run(  # noqa: S603  -- our own program
+            [sys.executable, "-m", "mcp_gateway_operator", *arguments],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert done.returncode == exits, done
+        return done.stdout + done.stderr
+
+    def json(self, *arguments: str, exits: int = 0) -> Any:
+        """Run a command with `-o json` and return its answer."""
+        return json.loads(self(*arguments, "-n", self._site.namespace, "-o", "json", exits=exits))
+
+
+def _status(site: Site, name: str) -> Any:
+    found = site.get(name)
+    assert found is not None
+    return found["status"]
+
+
+def test_a_night_at_the_desk(running: Site) -> None:
+    mcps, here = Mcps(running), ("-n", running.namespace)
+    running.create("orders")
+    assert mcps("wait", "orders", *here) == f"{running.namespace}/orders is Ready.\n"
+    assert mcps.json("status")["ready"] == 1
+
+    mcps("pause", "orders", *here)
+    running.until_reason("Paused", "orders")
+    (late,) = mcps.json("status", "--reason", "Paused", exits=2)["objects"]
+    assert late["name"] == "orders"
+
+    running.simulator.admin.edit_target(running.target_id("orders"), description="changed outside")
+    with running.bill() as bill:
+        mcps("resume", *here, "--reason", "Paused")
+        mcps("wait", "orders", *here)
+    assert bill.aws_writes == {"UpdateGatewayTarget": 1}
+
+    with running.bill() as bill:
+        mcps("sync", "orders", *here)
+        until(lambda: _status(running, "orders").get("lastSyncRequest"), "the request acknowledged")
+        mcps("wait", "orders", *here)
+    assert bill.aws_writes == {"SynchronizeGatewayTargets": 1}
+
+    running.delete("orders")
+    mcps("wait", "orders", "--for", "deleted", *here)
+    assert "No MCPServer found" in mcps("status", *here)

@@ -1,0 +1,99 @@
+"""Calls the fleet's commands against an API server in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+import pytest
+from click.testing import CliRunner, Result
+
+from mcp_gateway_operator.api import names
+from mcp_gateway_operator.cli import main
+from mcp_gateway_operator.cli.fleet import reach
+from mcp_gateway_operator.controller.ports import MCPSERVERS
+from mcp_gateway_operator.runtime import kubeconfig
+from mcp_gateway_operator.runtime.cluster import NAMESPACES, PatchType
+from tests.support.memory_cluster import Faults, MemoryApiServer
+from tests.support.world import manifest_spec
+
+GATEWAY = "demo-abcdefghij"
+
+
+@dataclass
+class Desk:
+    """A cluster, and the command line of somebody who may do anything in it unless `faults` refuses."""
+
+    api: MemoryApiServer
+    faults: Faults | None = None
+    env: dict[str, str] = field(default_factory=dict)
+
+    def __call__(self, *arguments: str, exits: int = 0) -> Result:
+        """Run a command and return what it came to."""
+        self.api.log.clear()
+        result = CliRunner().invoke(main.cli, list(arguments), prog_name="mcp-gateway-operator", env=self.env)
+        assert result.exit_code == exits, (result.exit_code, result.output, result.exception)
+        return result
+
+    def json(self, *arguments: str, exits: int = 0) -> Any:
+        """Run a command with `-o json` and return its answer."""
+        return msgspec.json.decode(self(*arguments, "-o", "json", exits=exits).stdout)
+
+    def put(
+        self,
+        name: str,
+        *,
+        namespace: str = "team-a",
+        reason: str = "",
+        age: float = 0.0,
+        message: str = "It is so.",
+        metadata: dict[str, Any] | None = None,
+        status: dict[str, Any] | None = None,
+        **spec: Any,
+    ) -> None:
+        """Store an object whose Ready says `reason` since `age` seconds; without one, nobody saw it yet."""
+        store = self.api.store
+        body = {"metadata": {"name": name, **(metadata or {})}, "spec": {**manifest_spec(), **spec}}
+        made = msgspec.json.decode(store.create(MCPSERVERS, namespace, body))
+        since = (datetime.now(UTC) - timedelta(seconds=age)).isoformat(timespec="seconds")
+        whole: dict[str, Any] = {**(status or {})}
+        if reason:
+            ready = "True" if reason == names.Reason.READY else "False"
+            whole["conditions"] = [
+                {
+                    "type": "Ready",
+                    "status": ready,
+                    "reason": reason,
+                    "message": message,
+                    "observedGeneration": 1,
+                    "lastTransitionTime": since,
+                },
+                *whole.get("conditions", []),
+            ]
+            whole |= {"targetId": f"T{name}"[:10], "recordedFor": made["metadata"]["uid"]}
+            whole |= {"gatewayId": whole.get("gatewayId", GATEWAY)}
+        store.patch(
+            MCPSERVERS, namespace, name, {"status": whole}, kind=PatchType.MERGE, subresource="status"
+        )
+
+    def annotations(self, name: str, namespace: str = "team-a") -> dict[str, str]:
+        """Return an object's annotations."""
+        found = msgspec.json.decode(self.api.store.get(MCPSERVERS, namespace, name))
+        kept: dict[str, str] = found["metadata"].get("annotations", {})
+        return kept
+
+
+@pytest.fixture
+def desk(monkeypatch: pytest.MonkeyPatch) -> Desk:
+    """A cluster with the namespaces team-a and team-b, empty."""
+    api = MemoryApiServer()
+    api.serve(MCPSERVERS, names.KIND)
+    for namespace in ("team-a", "team-b"):
+        api.store.create(NAMESPACES, None, {"metadata": {"name": namespace}})
+    made = Desk(api)
+    monkeypatch.setattr(reach, "connect", lambda **_: api.connect("desk", faults=made.faults))
+    monkeypatch.setattr(kubeconfig, "find", lambda **_: SimpleNamespace(namespace="team-a"))
+    return made
