@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from blockbuster import BlockBuster
+from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
 from tests.support.virtual_time import VirtualTimeLoop
@@ -30,5 +31,5 @@ def no_blocking_calls() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def logs() -> Iterator[list[MutableMapping[str, Any]]]:
     """What was logged, as dictionaries; nothing is printed."""
-    with capture_logs() as entries:
+    with capture_logs(processors=[merge_contextvars]) as entries:
         yield entries

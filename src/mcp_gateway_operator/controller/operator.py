@@ -190,11 +190,14 @@ class Operator:
                     self.queue.add(obj.key)
 
     async def _learn_identity(self) -> None:
+        told = ""
         while True:
             try:
                 identity = await self._agentcore.caller_identity()
             except AgentCoreError as error:
-                log.warning("AWS does not say whose credentials these are", error=str(error))
+                say = log.info if str(error) == told else log.warning
+                say("AWS does not say whose credentials these are", error=str(error))
+                told = str(error)
                 await asyncio.sleep(IDENTITY_RETRY)
             else:
                 log.info("aws", account=identity.account, identity=identity.arn, region=identity.region)

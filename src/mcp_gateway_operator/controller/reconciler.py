@@ -11,6 +11,7 @@ from mcp_gateway_operator.agentcore.observe import Change
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.names import ConditionType, Reason
 from mcp_gateway_operator.api.types import MCPServer
+from mcp_gateway_operator.controller.decision_log import DecisionLog
 from mcp_gateway_operator.controller.gather import (
     Entry,
     Key,
@@ -65,6 +66,7 @@ class Reconciler:
         self._objects = ObjectWriter(ports)
         self._others = OtherWriters(ports, self._objects, self.index)
         self._performer = Performer(ports, self._objects, self.index)
+        self._log = DecisionLog(ports)
         self._memories = Memories(ports.observer, self.index)
         self.payer = self._memories.payer
         ports.observer.users, ports.informer.on_event = self, self.on_object
@@ -179,6 +181,7 @@ class Reconciler:
         if obj is None:
             self._forget(key)
             return None
+        self._log.begin(obj)
         entry = self._memories.of(obj)
         settings = self._settings_of(obj)
         if entry.memory.unconfirmed:
@@ -218,6 +221,7 @@ class Reconciler:
                 return None
             state = self._gather(view, entry, settings)
             decision = plan(state)
+            self._log.decided(state, decision)
             if isinstance(decision, act.Wait):
                 return state, decision
             try:
@@ -228,7 +232,9 @@ class Reconciler:
                 # Whoever writes now reports, too; should it be this process again, it goes on.
                 return state, act.Nothing(until=self._ports.clock() + FENCED_AGAIN)
             except NoTicketError:
-                return state, _queued(state, decision)
+                wait = _queued(state, decision)
+                self._log.decided(state, wait, ticketless=decision)
+                return state, wait
             if isinstance(decision, act.Release):
                 return None
         raise RuntimeError(f"{obj.key}: no end after {MAX_STEPS} steps, the last was {decision!r}")

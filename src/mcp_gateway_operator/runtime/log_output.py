@@ -92,6 +92,11 @@ class Allowance:
             count, self.left_out = self.left_out, 0
             return count
 
+    def untold(self, count: int) -> None:
+        """Take back a number that could not be told."""
+        with self._lock:
+            self.left_out += count
+
 
 class LogOutput:
     """A text stream that never raises and hardly waits. Callable from any thread.

@@ -85,6 +85,7 @@ def configure(
     threshold, tracebacks = parse_level(level), parse_level(stacktrace_level)
     out, allowance = LogOutput(stream or sys.stderr), Allowance(rate)
     shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         _Stamp(time_encoding),
         _Tracebacks(tracebacks),
@@ -133,9 +134,12 @@ class Report:
     def tell(self) -> None:
         """Tell of the lines since the last time, when there are any."""
         if count := self._allowance.told():
+            lost = self._out.lost
             log.warning(
                 "log lines were left out: there were more than --log-rate allows", count=count, **_FREE
             )
+            if self._out.lost > lost:
+                self._allowance.untold(count)
         if count := self._out.told():
             log.warning("log lines could not be written", count=count, **_FREE)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, Literal, TypeVar
 
@@ -61,6 +62,8 @@ class Workers(Generic[K]):
         self._on_pass = on_pass
         self._jitter = jitter or default_jitter()
         self._conflicts: dict[K, int] = {}
+        self._failing: dict[K, str] = {}
+        self._causes: Counter[str] = Counter()
 
     async def run(self) -> None:
         """Work until the queue is shut down and every pass begun is over."""
@@ -103,6 +106,7 @@ class Workers(Generic[K]):
             log.exception("the pass failed unexpectedly", key=key, again_in=round(delay, 1))
             return "panic"
         self._conflicts.pop(key, None)
+        self._mended(key)
         self._queue.forget(key)
         if after is None:
             return "success"
@@ -112,4 +116,24 @@ class Workers(Generic[K]):
     def _later(self, key: K, error: Exception) -> None:
         self._conflicts.pop(key, None)
         delay = self._queue.retry(key)
-        log.warning("the pass failed; it is repeated", key=key, error=str(error), again_in=round(delay, 1))
+        api = error if isinstance(error, ApiError) else None
+        cause = f"{api.status or 'no answer'} {api.reason}" if api is not None else type(error).__name__
+        begins = cause not in self._causes
+        if self._failing.get(key) != cause:
+            self._mended(key)
+            self._failing[key] = cause
+            self._causes[cause] += 1
+        # What befalls many objects for one cause is one warning. Of what it refuses a server may quote all.
+        say = log.warning if begins else log.info
+        words = cause if api is not None and api.invalid else str(error)
+        say("the pass failed; it is repeated", key=key, error=words, again_in=round(delay, 1))
+
+    def _mended(self, key: K) -> None:
+        """Note that the latest pass of a key did not fail as the one before."""
+        cause = self._failing.pop(key, None)
+        if cause is None:
+            return
+        self._causes[cause] -= 1
+        if not self._causes[cause]:
+            del self._causes[cause]
+            log.warning("no pass fails any more for this cause", cause=cause)

@@ -158,7 +158,9 @@ def test_errors_of_aws_are_not_tracebacks(site: Site) -> None:
     process = site.start()
     site.create()
     site.until_ready(seconds=RECOVERY)
-    assert said(process, "aws call failed")
+    refused = [line for line in said(process, "write to AWS") if line["answer"] != "OK"]
+    assert [line["answer"] for line in refused] == ["ConflictException"] * 2
+    assert all(line["aws_request_id"] and line["pass_id"] for line in refused)
     assert "Traceback" not in process.log.read_text(encoding="utf-8")
     assert [line for line in logs(process) if line["level"] == "error"] == []
 

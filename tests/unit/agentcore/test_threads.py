@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from contextvars import ContextVar
 
 import pytest
 
@@ -88,3 +89,23 @@ async def test_a_closed_pool_takes_nothing() -> None:
 def threads(name: str) -> int:
     """Count the living threads of a pool."""
     return sum(thread.name.startswith(name) for thread in threading.enumerate())
+
+
+async def test_a_call_is_made_in_the_context_of_its_caller() -> None:
+    """What is logged in a thread says for which object, and nothing of it stays there for the next call."""
+    pool = ThreadPool(1, "test")
+    subject: ContextVar[str] = ContextVar("subject", default="nobody")
+
+    def call() -> str:
+        before = subject.get()
+        subject.set("left behind")
+        return before
+
+    async def ask(name: str) -> str:
+        subject.set(name)
+        return await pool.submit(call).future
+
+    asked = [asyncio.create_task(ask(name)) for name in ("a", "b")]
+    assert await asyncio.gather(*asked) == ["a", "b"]
+    assert await pool.submit(call).future == "nobody"
+    pool.close()

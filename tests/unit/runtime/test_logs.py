@@ -16,6 +16,7 @@ import pytest
 import structlog
 from hypothesis import example, given
 from hypothesis import strategies as st
+from structlog.contextvars import bound_contextvars
 
 from mcp_gateway_operator.runtime import log_output
 from mcp_gateway_operator.runtime.log_output import REPORT_SECONDS, Rate
@@ -212,6 +213,42 @@ def test_warnings_and_errors_have_a_rate_of_their_own_also_those_of_libraries(cl
     report.tell()
     assert logged(out)[-1]["count"] == 15 + 16
     assert clock.now == 0.0
+
+
+def test_what_was_left_out_is_told_of_until_somebody_can_read_it(clock: Clock) -> None:
+    out = Full()
+    report = configure(stream=out, rate=Rate.parse("1:5"))
+    for _ in range(8):
+        structlog.get_logger().info("busy")
+    out.full = True
+    report.tell()
+    out.full = False
+    report.tell()
+    told = [(line["msg"][:24], line["count"]) for line in logged(out) if line["level"] == "warning"]
+    assert told == [("log lines were left out:", 3), ("log lines could not be w", 1)]
+    assert clock.now == 0.0
+
+
+class Full(io.StringIO):
+    """A stream on a disk that may be full."""
+
+    full = False
+
+    def write(self, text: str) -> int:
+        """Write, or fail."""
+        if self.full:
+            raise OSError(28, "No space left on device")
+        return super().write(text)
+
+
+def test_a_line_of_a_library_says_for_which_object_it_was() -> None:
+    out = io.StringIO()
+    configure(stream=out)
+    with bound_contextvars(name="weather"):
+        logging.getLogger("botocore").warning("credentials could not be refreshed")
+        structlog.get_logger().info("own", other=1)
+    logging.getLogger("botocore").warning("nobody's")
+    assert [line.get("name") for line in logged(out)] == ["weather", "weather", None]
 
 
 def test_without_a_rate_everything_is_logged() -> None:

@@ -89,7 +89,35 @@ async def test_an_expected_failure_is_one_line_without_traceback(
     world = World([Expected("AWS says no"), None])
     world.queue.add(A)
     await asyncio.sleep(10)
-    assert [(entry["error"], "exc_info" in entry) for entry in logs] == [("AWS says no", False)]
+    failed, over = logs
+    assert (failed["error"], failed["log_level"]) == ("AWS says no", "warning")
+    assert over["cause"] == "Expected"
+    assert not any("exc_info" in entry for entry in logs)
+
+
+async def test_a_cause_is_one_warning_however_many_objects_and_tries_it_takes(
+    logs: list[MutableMapping[str, Any]],
+) -> None:
+    """With its begin and its end; each failed try is a line of less weight."""
+    refused = ApiError(403, "Forbidden", "no")
+    busy = ApiError(503, "Busy", "later")
+    world = World([*[refused] * 40, busy, *[refused] * 9])
+    for number in range(20):
+        world.queue.add(("default", str(number)))
+    await asyncio.sleep(1000)
+    warnings = [entry for entry in logs if entry["log_level"] == "warning"]
+    told = [entry.get("cause") or entry["error"] for entry in warnings]
+    assert told == ["403 Forbidden: no", "503 Busy: later", "503 Busy", "403 Forbidden"]
+    assert len(logs) == 50 + 2
+
+
+async def test_what_an_api_server_refuses_as_wrong_is_not_quoted(
+    logs: list[MutableMapping[str, Any]],
+) -> None:
+    world = World([ApiError(422, "Invalid", 'spec.endpoint: Invalid value: "https://secret"'), None])
+    world.queue.add(A)
+    await asyncio.sleep(10)
+    assert logs[0]["error"] == "422 Invalid"
 
 
 async def test_shutting_the_queue_down_lets_passes_finish_and_starts_none() -> None:

@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError, NoCredentialsError
 
 from mcp_gateway_operator.agentcore.aws import parse_answer as answers
 from mcp_gateway_operator.agentcore.aws import sdk
+from mcp_gateway_operator.agentcore.aws.call_log import request_id_of, tell
 from mcp_gateway_operator.agentcore.aws.classify_error import from_botocore
 from mcp_gateway_operator.agentcore.aws.clock_skew import ClockSkew
 from mcp_gateway_operator.agentcore.aws.threads import ThreadPool
@@ -38,6 +39,8 @@ class _Flight:
     """What one call needs to know of itself while it is under way in a thread."""
 
     fence: Fence | None
+    request: Mapping[str, Any]
+    request_id: str = ""
     sent: bool = False
     given_up: bool = False
     client: BaseClient | None = None
@@ -157,7 +160,7 @@ class Boto3AgentCore:
                 account=str(answer["Account"]), arn=str(answer["Arn"]), region=client.meta.region_name
             )
 
-        return await self._timed("get_caller_identity", call, None)
+        return await self._timed("get_caller_identity", call, {}, None)
 
     # How.
 
@@ -169,26 +172,42 @@ class Boto3AgentCore:
             self._flights.current = flight
             try:
                 answer = getattr(client, operation)(**request)
+                flight.request_id = request_id_of(answer)
                 if parse is not answers.page:
                     # A page checks itself: it is long, and read every second.
                     name = client.meta.method_to_api_mapping[operation]
                     answers.check(client.meta.service_model.operation_model(name).output_shape, answer)
                 return parse(answer)
+            except ClientError as error:
+                flight.request_id = request_id_of(error.response)
+                raise
             finally:
                 self._flights.current = None
 
-        return await self._timed(operation, call, fence)
+        return await self._timed(operation, call, request, fence)
 
-    async def _timed(self, operation: str, call: Callable[[_Flight], T], fence: Fence | None) -> T:
+    async def _timed(
+        self,
+        operation: str,
+        call: Callable[[_Flight], T],
+        request: Mapping[str, Any],
+        fence: Fence | None,
+    ) -> T:
         now = asyncio.get_running_loop().time
         began = now()
         pool = self._reads if fence is None else self._writes
+        flight = _Flight(fence, request)
+        answer: T | AgentCoreError | None = None
         try:
-            answer = await self._run(pool, operation, call, _Flight(fence))
+            answer = await self._run(pool, operation, call, flight)
         except AgentCoreError as error:
+            answer = error
             if error.kind is not ErrorKind.FENCED:
                 self._on_call(operation, error.code, now() - began)
             raise
+        finally:
+            # A cancelled call, too.
+            tell(operation, flight, answer, now() - began)
         self._on_call(operation, "OK", now() - began)
         return answer
 

@@ -6,7 +6,8 @@ import asyncio
 import queue
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextvars import Context, copy_context
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, Generic, TypeVar
 
@@ -17,11 +18,15 @@ _STOP: Final = None
 
 @dataclass(slots=True, eq=False)
 class Job(Generic[T]):
-    """One call handed to a pool. `started` is set by the thread that runs it."""
+    """One call handed to a pool, made in its caller's context: what is logged there says for which object.
+
+    `started` is set by the thread that runs it.
+    """
 
     call: Callable[[], T]
     future: asyncio.Future[T]
     loop: asyncio.AbstractEventLoop
+    context: Context = field(default_factory=copy_context)
     started: bool = False
 
     def run(self) -> None:
@@ -30,7 +35,7 @@ class Job(Generic[T]):
             return
         self.started = True
         try:
-            result = self.call()
+            result = self.context.run(self.call)
         except BaseException as error:  # noqa: BLE001  -- whatever it is belongs to the caller
             self._deliver(partial(self.future.set_exception, error))
         else:

@@ -55,7 +55,7 @@ class Mover:
         kind: EventType = "Warning" if step.event == Reason.FOREIGN_MARKER else "Normal"
         gateway_id = step.place.gateway_id
         self._objects.event(state.obj, kind, step.event, f"Gateway {gateway_id}: {step.message}")
-        self._log(state, gateway_id, step.message)
+        log.info("nothing of the object is left on a gateway", gateway=gateway_id, why=step.event)
         places = {place: page for place, page in state.own.places.items() if place != step.place}
         moves = tuple(each for each in state.moves if each.place != step.place)
         return state.own.but(moves=moves, places=places)
@@ -72,7 +72,12 @@ class Mover:
         why = _disowned(state, old)
         if why:
             self._objects.event(state.obj, "Warning", Reason.FOREIGN_MARKER, why)
-        self._log(state, old.place.gateway_id, why or f"left for {destination.place.gateway_id}")
+        log.info(
+            "the object's target is on another gateway now",
+            gateway=destination.place.gateway_id,
+            before=old.place.gateway_id,
+            left_alone=why is not None,
+        )
         page = memory.places[destination.place]
         page = page.but(ending=msgspec.structs.replace(page.ending, asked_at=None))
         remembered = {destination.place, *(each.place for each in others), *(() if why else (old.place,))}
@@ -82,11 +87,6 @@ class Mover:
             places={**places, destination.place: page},
             moves=others if why else (*others, old),
         )
-
-    @staticmethod
-    def _log(state: State, gateway_id: str, what: str) -> None:
-        meta = state.obj.metadata
-        log.info("move", namespace=meta.namespace, name=meta.name, gateway=gateway_id, what=what)
 
 
 def _disowned(state: State, record: Record) -> str | None:

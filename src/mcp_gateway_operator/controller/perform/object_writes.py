@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
+import structlog
+
 from mcp_gateway_operator.api import names
+from mcp_gateway_operator.api.names import ConditionType
 from mcp_gateway_operator.api.types import MCPServer, MCPServerStatus
 from mcp_gateway_operator.controller.gather import Entry, Key
 from mcp_gateway_operator.controller.perform.remember import stored
 from mcp_gateway_operator.controller.ports import MCPSERVERS, Ports
 from mcp_gateway_operator.runtime.cluster import ApiError, PatchType
 from mcp_gateway_operator.runtime.events import EventType, ObjectRef
+
+log = structlog.get_logger(__name__)
 
 
 class ObjectWriter:
@@ -72,6 +77,7 @@ class ObjectWriter:
         entry.memory = entry.memory.but(unconfirmed=pending)
         written = await self._replace_status(obj, status)
         entry.memory = stored(entry.memory, written)
+        _tell_turn(obj, written)
         return written
 
     async def _replace_status(self, obj: MCPServer, status: MCPServerStatus) -> MCPServer:
@@ -112,3 +118,18 @@ class ObjectWriter:
             resource_version=meta.resource_version,
         )
         self._ports.events.record(ref, type_, reason, message)
+
+
+def _tell_turn(before: MCPServer, after: MCPServer) -> None:
+    """Log that Ready has turned, or has another reason now."""
+    old, new = (each.status.condition(ConditionType.READY) for each in (before, after))
+    if new is not None and (old is None or (old.status, old.reason) != (new.status, new.reason)):
+        log.info(
+            "Ready turned",
+            ready=new.status,
+            reason=new.reason,
+            was=old.status if old is not None else "",
+            old_reason=old.reason if old is not None else "",
+            generation=new.observed_generation,
+            target=after.status.target_id,
+        )

@@ -9,6 +9,7 @@ from typing import assert_never
 
 import msgspec
 import structlog
+from structlog.contextvars import bound_contextvars
 
 from mcp_gateway_operator.agentcore.quota import Lane, Op, Ticket
 from mcp_gateway_operator.api import names
@@ -93,21 +94,26 @@ class Performer:
             case act.Release():
                 await self._objects.release(state.obj)
                 self._objects.event(state.obj, "Normal", step.event, step.message)
-                meta = state.obj.metadata
-                log.info("released", namespace=meta.namespace, name=meta.name, why=step.message)
+                log.info("released", why=step.event)
             case _:
                 page = await self._at_target(view, entry, state, step)
                 entry.memory = entry.memory.put(state.place, page)
 
     async def _at_target(self, view: Pass, entry: Entry, state: State, step: act.AtTarget) -> TargetMemory:
         """Carry out what is done for the target of one place, and return what is remembered of it then."""
+        cause = write_cause(state, step)
+        bound: dict[str, object] = {} if cause is None else {"cause": cause.value}
+        if isinstance(step, act.Update):
+            bound["fields"] = [each.field for each in step.diffs]
         try:
-            page = await self._carry_out(view, entry, state, step)
+            # The line of the log about a write says why it is made, and of what.
+            with bound_contextvars(**bound):
+                page = await self._carry_out(view, entry, state, step)
         except AgentCoreError as error:
             if error.kind is ErrorKind.FENCED or not isinstance(step, act.Call):
                 raise
             page = self._failed(state, step, error)
-        if (cause := write_cause(state, step)) is not None and isinstance(step, act.Call):
+        if cause is not None and isinstance(step, act.Call):
             self._ports.hooks.on_write(remember.OPS[type(step)], cause)
         return page
 
@@ -319,15 +325,6 @@ class Performer:
             gone.apply_absent(step.target_id, began=ports.clock())
             return page
         trouble = remember.awaiting_consent(state, trouble, op, error)
-        log.info(
-            "aws call failed",
-            namespace=state.obj.metadata.namespace,
-            name=state.obj.metadata.name,
-            operation=str(op),
-            code=error.code,
-            error=error.message,
-            again_in=round(trouble.until - state.now, 1),
-        )
         return page.but(trouble=trouble)
 
     def _ticket(self, state: State, op: Op, place: Place, lane: Lane) -> Ticket:

@@ -77,8 +77,6 @@ class OtherWriters:
             return
         log.warning(
             "another process recorded a target for this object first; there is a second writer",
-            namespace=obj.metadata.namespace,
-            name=obj.metadata.name,
             kept=theirs.target_id,
             superfluous=mine.target_id,
         )
