@@ -97,12 +97,12 @@ def misplaced(spec: dict[str, Any], gateway: Location) -> Iterator[Problem]:
             place = Location.of(arn)
             for what, here, there in zip(wanted, place, gateway, strict=True):
                 if what and here and there and here != there:
-                    yield Problem(path=path, message=_elsewhere(what, here, there, first))
+                    yield Problem(path=path, message=_misplaced_words(what, here, there, first))
             if any(place) and not any(gateway):
                 gateway, first = place, path
 
 
-def _elsewhere(what: str, here: str, there: str, first: str) -> str:
+def _misplaced_words(what: str, here: str, there: str, first: str) -> str:
     whose = f"that of {first}" if first else "the gateway"
     return (
         f"this is in the {what} {here}, and {whose} in {there}: AWS takes only what is in the gateway's own"

@@ -20,7 +20,7 @@ import msgspec
 import structlog
 
 from mcp_gateway_operator.runtime.cluster import ApiError, Cluster, Resource
-from mcp_gateway_operator.runtime.turns import CrowdedError, Turns
+from mcp_gateway_operator.runtime.fair_slots import CrowdedError, FairSlots
 
 TOKEN_REVIEWS: Final = Resource("authentication.k8s.io", "v1", "tokenreviews", namespaced=False)
 ACCESS_REVIEWS: Final = Resource("authorization.k8s.io", "v1", "subjectaccessreviews", namespaced=False)
@@ -40,7 +40,7 @@ STRANGERS_REVIEWS: Final = 3
 KNOWN_REVIEWS: Final = 1
 """Reviews at a time beside those, of tokens that were right before."""
 WRONG_SECONDS: Final = 0.05
-"""How long a wrong token keeps its turn after its review: three turns make 60 such reviews a second."""
+"""How long a wrong token keeps its turn after its review: three slots make 60 such reviews a second."""
 WAITING: Final = 32
 """Callers that wait for a review, less than there are connections. Of more, the last is told to come back of
 the address from which the most wait."""
@@ -134,8 +134,8 @@ class AccessGuard:
         self._secret = secrets.token_bytes(32)
         self._allowed = _Answers(ALLOWED_ENTRIES)
         self._refused = _Answers(REFUSED_ENTRIES)
-        self._strangers = Turns(STRANGERS_REVIEWS, waiting=WAITING)
-        self._regulars = Turns(KNOWN_REVIEWS, waiting=WAITING)
+        self._strangers = FairSlots(STRANGERS_REVIEWS, waiting=WAITING)
+        self._regulars = FairSlots(KNOWN_REVIEWS, waiting=WAITING)
         self._complained_at = float("-inf")
 
     async def check(self, authorization: str, address: str = "") -> Verdict:
@@ -152,9 +152,9 @@ class AccessGuard:
         key = hashlib.blake2b(token.encode(), key=self._secret, digest_size=32).digest()
         if known := self._known(key):
             return known
-        turns = self._regulars if self._allowed.has(key) else self._strangers
+        slots = self._regulars if self._allowed.has(key) else self._strangers
         try:
-            async with asyncio.timeout(REVIEW_SECONDS), turns.turn(address):
+            async with asyncio.timeout(REVIEW_SECONDS), slots.slot(address):
                 # Somebody with the same token may have had the turn before.
                 return self._known(key) or await self._review(key, token)
         except CrowdedError:

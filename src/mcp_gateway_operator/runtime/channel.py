@@ -143,7 +143,7 @@ class Channel(asyncio.Protocol):
             and not self._transport.is_closing()
         )
 
-    def rest(self, now: float) -> None:
+    def released(self, now: float) -> None:
         """Note that nobody uses it: from here on the server has nothing to say."""
         self._asked = False
         self.since = now
@@ -181,7 +181,7 @@ class Channel(asyncio.Protocol):
             # Behind a complete answer garbage takes nothing from the answer.
             self._more = True
             if not self._complete:
-                self._break(_told(error))
+                self._break(_why_broken(error))
         self._barren = 0 if self._waiting > waiting else self._barren + len(data)
         if self._barren > MAX_HEAD and not self._complete:
             self._break(NoAnswerError("HeadTooLong", "the head of the answer does not end"))
@@ -272,7 +272,7 @@ class Channel(asyncio.Protocol):
         self.close()
 
 
-def _told(error: Exception) -> NoAnswerError:
+def _why_broken(error: Exception) -> NoAnswerError:
     """Return why an answer cannot be read: our own reason where a callback of ours had one."""
     if isinstance(error.__context__, NoAnswerError):
         return error.__context__

@@ -127,7 +127,7 @@ class Connections:
         while self._idle and now - self._idle[0].since >= IDLE_SECONDS:
             self._discard(self._idle.pop(0))
         if channel.reusable and channel in self._open and not self._retired:
-            channel.rest(now)
+            channel.released(now)
             self._idle.append(channel)
         else:
             self._discard(channel)

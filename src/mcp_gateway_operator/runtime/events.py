@@ -226,14 +226,14 @@ class EventRecorder:
             line.appendleft(replace(event, tries=event.tries + 1))
         else:
             self.dropped += 1
-        trouble = self._rest(event.ref.namespace, *FAILED, refused=False)
+        trouble = self._pause(event.ref.namespace, *FAILED, refused=False)
         after = (error.retry_after if isinstance(error, ApiError) else None) or 0.0
         trouble.until = max(trouble.until, self._now() + min(after, LONGEST_RETRY_AFTER))
 
     def _refused(self, namespace: str, error: ApiError) -> None:
         """Drop what waits for a namespace that takes no events, and try it again much later."""
         new = not (trouble := self._troubles.get(namespace)) or not trouble.refused
-        self._rest(namespace, *REFUSED, refused=True)
+        self._pause(namespace, *REFUSED, refused=True)
         self.dropped += 1 + len(self._waiting.pop(namespace, ()))
         now = self._now()
         if new and (self._told_of_refusal is None or now - self._told_of_refusal >= REFUSAL_LINES):
@@ -246,7 +246,7 @@ class EventRecorder:
                 error=error.message,
             )
 
-    def _rest(self, namespace: str, first: float, longest: float, *, refused: bool) -> _Trouble:
+    def _pause(self, namespace: str, first: float, longest: float, *, refused: bool) -> _Trouble:
         trouble = self._troubles.get(namespace, _Trouble())
         if trouble.refused != refused:
             trouble = _Trouble(refused=refused)

@@ -22,8 +22,8 @@ from typing import Final, Protocol
 
 import structlog
 
+from mcp_gateway_operator.runtime.fair_slots import FairSlots
 from mcp_gateway_operator.runtime.http1 import Conversation, Handler
-from mcp_gateway_operator.runtime.turns import Turns
 from mcp_gateway_operator.runtime.wire import Wire, reading
 
 MAX_CONNECTIONS: Final = 64
@@ -162,7 +162,7 @@ class HttpServer:
         self._limit = _connection_limit()
         self._open: dict[asyncio.Task[None], _Caller] = {}
         self._known: OrderedDict[str, None] = OrderedDict()
-        self._handshakes = {known: Turns(1, waiting=self._limit) for known in (False, True)}
+        self._handshakes = {known: FairSlots(1, waiting=self._limit) for known in (False, True)}
         self._closing = asyncio.Event()
         self._complained_at: dict[str, float] = {}
         self.port = 0
@@ -225,7 +225,7 @@ class HttpServer:
             if self._tls is not None:
                 async with asyncio.timeout(HANDSHAKE_SECONDS):
                     await wire.readable()
-                    async with self._handshakes[caller.address in self._known].turn(caller.address):
+                    async with self._handshakes[caller.address in self._known].slot(caller.address):
                         await asyncio.sleep(HANDSHAKE_PACE)
                     await wire.secure(self._tls)
             await caller.talk.run(lambda: self._on_answer(caller))

@@ -159,7 +159,7 @@ class Lease(Term):
             if holder and wanted and holder != told:
                 self._on_wait(holder)
                 told = holder
-            pause = self._until_next_look(holder)
+            pause = self._until_next_read(holder)
             if when is None or wanted:
                 await asyncio.sleep(pause)
                 continue
@@ -244,7 +244,7 @@ class Lease(Term):
         """
         try:
             async with asyncio.timeout(self._request_timeout):
-                holder = await self._try_to_take() if take else await self._look()
+                holder = await self._try_to_take() if take else await self._read_holder()
         except (ApiError, TimeoutError) as error:
             if isinstance(error, ApiError) and error.forbidden:
                 raise LeaseForbidden(str(error), terminating=_is_last(error)) from error
@@ -259,7 +259,7 @@ class Lease(Term):
             self._log.info("lease acquired")
         return holder
 
-    async def _look(self) -> str:
+    async def _read_holder(self) -> str:
         """Return the holder, without taking the lease."""
         record = await self._read()
         return "" if record is None or self._is_free(record) else record.holder
@@ -295,7 +295,7 @@ class Lease(Term):
         answer = await self._cluster.replace(LEASES, self._namespace, self._name, Record(metadata, spec))
         self._take_over(decode(answer), sent)
 
-    def _until_next_look(self, holder: str) -> float:
+    def _until_next_read(self, holder: str) -> float:
         """Return seconds, less than a retry period: what is given up is taken within one."""
         period = min(self._retry_period, LOOK_PERIOD) * (0.5 + 0.3 * self._jitter())
         return max(0.0, min(period, self._sight.free_at - self._clock())) if holder else period

@@ -16,6 +16,16 @@ ROOT = Path(__file__).parents[3]
 PACKAGE = "mcp_gateway_operator"
 SOURCES = ROOT / "src" / PACKAGE
 COMMON = {"__init__.py", "__main__.py", "errors.py"}
+MODULE_LINES, FUNCTION_LINES = 400, 40
+LONG = {
+    "cli/process.py:run_operator": "the parts of the process in the order in which they start and end",
+    "controller/operator.py:__init__": "the parts of the controller, each named once",
+    "runtime/informer.py:_list": "pages until the list is whole, then what follows from it",
+    "admin/snapshots.py:_load_gateway": "the fields of a gateway and of its targets",
+    "admin/admin_api.py:__init__": "the table of the admin interface's addresses",
+}
+"""Functions that are a list rather than a course of action, and may be as long as what they list."""
+
 
 FORBIDDEN = {
     "targets/shape/diff.py": ["import httpx2", f"from {PACKAGE}.targets.rules import objection"],
@@ -78,6 +88,27 @@ def test_forbidden_imports_are_refused_in_a_copy(tmp_path: Path) -> None:
 def test_no_file_name_is_there_twice() -> None:
     names = Counter(path.name for path in SOURCES.rglob("*.py") if path.name not in COMMON)
     assert [name for name, times in names.items() if times > 1] == []
+
+
+def sources() -> Iterator[Path]:
+    """Yield the modules of all three distributions."""
+    for root in (SOURCES, *(ROOT / "packages").glob("*/src/*")):
+        yield from sorted(root.rglob("*.py"))
+
+
+def test_modules_and_functions_are_short() -> None:
+    """Docstrings and signatures of functions do not count, for they are not what has to be followed."""
+    long = [path.name for path in sources() if len(path.read_text().splitlines()) > MODULE_LINES]
+    for path in sources():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                continue
+            body = node.body[1:] if ast.get_docstring(node) is not None else node.body
+            lines = (body[-1].end_lineno or 0) - body[0].lineno + 1 if body else 0
+            name = f"{path.parent.name}/{path.name}:{node.name}"
+            if lines > FUNCTION_LINES and name not in LONG:
+                long.append(name)
+    assert long == []
 
 
 def test_memory_is_replaced_where_a_decision_begins_and_where_its_outcome_is_noted_alone() -> None:

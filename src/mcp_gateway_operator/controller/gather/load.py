@@ -64,7 +64,7 @@ class Bearings(msgspec.Struct, frozen=True, kw_only=True):
         others: the same, and the place that the spec names, where that is another; by place.
         destination: that place, or NOWHERE.
         immovable: as in `State`.
-        looked_at: the places where a target of the object is looked for.
+        searched: the places where a target of the object is looked for.
         astray, unseen: as in `State`.
         watched: all places that are to be tracked for it.
     """
@@ -76,7 +76,7 @@ class Bearings(msgspec.Struct, frozen=True, kw_only=True):
     others: dict[Place, Record]
     destination: Place
     immovable: Place
-    looked_at: tuple[Place, ...]
+    searched: tuple[Place, ...]
     astray: tuple[Row, ...]
     unseen: Place
     watched: tuple[Place, ...]
@@ -122,10 +122,10 @@ class Loader:
             followed = [each for each, known in memory.places.items() if known.record and each != memory.home]
             for each in (*followed, *(row.place for row in astray)):
                 others.setdefault(each, Record(place=each, target_id=""))
-        further = _further(obj, settings) if searches or _looks_further(obj) else ()
+        further = _further(obj, settings) if searches or _searches_further(obj) else ()
         marked_on = tuple(row.place for row in astray)
-        looked_at = (place, *further, *marked_on) if searches else (place,)
-        watched = (*looked_at, *others, *marked_on, *further, home.place if home else NOWHERE)
+        searched = (place, *further, *marked_on) if searches else (place,)
+        watched = (*searched, *others, *marked_on, *further, home.place if home else NOWHERE)
         return Bearings(
             record=record,
             disbelieved=(home.target_id, why) if home and why else None,
@@ -134,9 +134,9 @@ class Loader:
             others=others,
             destination=destination,
             immovable=wanted if moving and destination == NOWHERE else NOWHERE,
-            looked_at=tuple(each for each in dict.fromkeys(looked_at) if each != NOWHERE),
-            astray=tuple(row for row in astray if row.place not in {*others, *looked_at}),
-            unseen=self._unseen(further, settings) if _looks_further(obj) else NOWHERE,
+            searched=tuple(each for each in dict.fromkeys(searched) if each != NOWHERE),
+            astray=tuple(row for row in astray if row.place not in {*others, *searched}),
+            unseen=self._unseen(further, settings) if _searches_further(obj) else NOWHERE,
             watched=tuple(each for each in dict.fromkeys(watched) if each != NOWHERE),
         )
 
@@ -234,7 +234,7 @@ class Loader:
 
     def _views(self, obj: MCPServer, bearings: Bearings) -> dict[Place, GatewayView]:
         """Return the gateways worth looking at, the object's own first."""
-        tables = ((place, self._table(place)) for place in bearings.looked_at)
+        tables = ((place, self._table(place)) for place in bearings.searched)
         views = {place: table.view for place, table in tables if table is not None}
         if obj.metadata.deletion_timestamp:
             return views
@@ -354,6 +354,6 @@ def _further(obj: MCPServer, settings: Settings) -> tuple[Place, ...]:
     return tuple(Place(each) for each in (noted, settings.default_gateway) if each)
 
 
-def _looks_further(obj: MCPServer) -> bool:
+def _searches_further(obj: MCPServer) -> bool:
     """Whether it matters what an object with a record has on gateways that the record does not name."""
     return bool(obj.metadata.deletion_timestamp) or status_names_strays(obj)

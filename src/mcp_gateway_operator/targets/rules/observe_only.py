@@ -51,13 +51,13 @@ def observe(state: State, *, pursue: Pursue) -> act.Step | act.Wait:
         case act.Synchronize():
             request = action.request or state.own.synced_request
             done = msgspec.structs.replace(state.own, synced_request=request)
-            return _besides(
+            return _with_note(
                 "have AWS index its tools again", replace(state, own=done, tools_due=None), pursue
             )
         case act.Delete(target_id=target_id):
             marked = tuple(row for row in state.marked if row.summary.target_id != target_id)
             would = f"delete target {target_id}, a second one of the same name"
-            return _besides(would, replace(state, marked=marked), pursue)
+            return _with_note(would, replace(state, marked=marked), pursue)
     sentence = _would(state, action)
     return action if sentence is None else _only(sentence)
 
@@ -106,7 +106,7 @@ def _failed(state: State, action: act.Update | act.Synchronize) -> act.Blocked:
     )
 
 
-def _besides(would: str, state: State, pursue: Pursue) -> act.Step | act.Wait:
+def _with_note(would: str, state: State, pursue: Pursue) -> act.Step | act.Wait:
     """Return what is to be told once a write is made that takes nothing from being Ready, and that write."""
     action = observe(state, pursue=pursue)
     if not isinstance(action, act.Settled):

@@ -45,7 +45,7 @@ def claim_of(obj: MCPServer, name: str, default_gateway: str) -> Claim | None:
         place = record.place
     held = record is not None and record.place == place
     renames = held and record is not None and (record.target_name or name) != name
-    if place == NOWHERE or _rests(obj) or _refused(obj, held=held and not renames) or validate(obj.spec):
+    if place == NOWHERE or _inactive(obj) or _refused(obj, held=held and not renames) or validate(obj.spec):
         return None
     return Claim(place=place, rank=rank_of(obj, held=held and not renames), renames=renames)
 
@@ -58,7 +58,7 @@ def rank_of(obj: MCPServer, *, held: bool) -> Rank:
     return (not held, obj.metadata.creation_timestamp, obj.metadata.uid)
 
 
-def _rests(obj: MCPServer) -> bool:
+def _inactive(obj: MCPServer) -> bool:
     observed = obj.spec.management_policy == "Observe"
     return bool(obj.metadata.deletion_timestamp) or obj.paused or observed
 

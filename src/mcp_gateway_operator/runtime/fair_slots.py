@@ -1,4 +1,4 @@
-"""Turns at something that is scarce, shared between those who want it by where they come from."""
+"""Slots of something scarce, shared fairly between the addresses from which it is wanted."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ class CrowdedError(Exception):
     """Too many wait already."""
 
 
-class Turns:
-    """Lets so many at a time do something. Those who wait get their turn address by address.
+class FairSlots:
+    """Lets so many at a time do something. Those who wait are served address by address.
 
     Args:
-        count: turns that may be held at a time.
+        count: slots that may be held at a time.
         waiting: how many may wait; of more, the last goes of the address from which the most wait.
     """
 
@@ -26,8 +26,8 @@ class Turns:
         self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
 
     @contextlib.asynccontextmanager
-    async def turn(self, address: str) -> AsyncIterator[None]:
-        """Wait for a turn and hold it for the block.
+    async def slot(self, address: str) -> AsyncIterator[None]:
+        """Wait for a slot and hold it for the block.
 
         Raises:
             CrowdedError: too many wait.
