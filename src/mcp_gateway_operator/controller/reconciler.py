@@ -23,7 +23,6 @@ from mcp_gateway_operator.controller.gather import (
 from mcp_gateway_operator.controller.perform import (
     NoTicketError,
     ObjectWriter,
-    OtherWriters,
     Pass,
     Performer,
     concluded,
@@ -63,8 +62,7 @@ class Reconciler:
         self.index = ObjectIndex(settings, ports.informer.get)
         self._ports = ports
         self._loader = Loader(ports, index=self.index, knows_all=self._knows_all)
-        self._objects = ObjectWriter(ports)
-        self._others = OtherWriters(ports, self._objects, self.index)
+        self._objects = ObjectWriter(ports, self.index)
         self._performer = Performer(ports, self._objects, self.index)
         self._log = DecisionLog(ports)
         self._memories = Memories(ports.observer, self.index)
@@ -185,9 +183,9 @@ class Reconciler:
         entry = self._memories.of(obj)
         settings = self._settings_of(obj)
         if entry.memory.unconfirmed:
-            obj = await self._others.store(entry, obj, settings)
+            obj = await self._objects.store(entry, obj, settings)
         else:
-            self._others.give_way(entry, obj, settings)
+            self._objects.give_way(entry, obj, settings)
         ended = await self._steps(obj, entry, settings)
         if ended is None:
             return None

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from mcp_gateway_operator.controller.perform.object_writes import ObjectWriter
+from mcp_gateway_operator.controller.perform.kubernetes_writes import ObjectWriter, quarrelling
 from mcp_gateway_operator.controller.perform.performer import NoTicketError, Pass, Performer
 from mcp_gateway_operator.controller.perform.remember import OPS, concluded
-from mcp_gateway_operator.controller.perform.second_writer import OtherWriters, quarrelling
 from mcp_gateway_operator.controller.perform.write_cause import WriteCause
 from mcp_gateway_operator.controller.perform.write_cause import write_cause as cause_of
 
@@ -13,7 +12,6 @@ __all__ = [
     "OPS",
     "NoTicketError",
     "ObjectWriter",
-    "OtherWriters",
     "Pass",
     "Performer",
     "WriteCause",

@@ -10,7 +10,7 @@ import structlog
 from mcp_gateway_operator.api.names import Reason
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.controller.gather import Entry
-from mcp_gateway_operator.controller.perform.object_writes import ObjectWriter
+from mcp_gateway_operator.controller.perform.kubernetes_writes import ObjectWriter
 from mcp_gateway_operator.controller.perform.remember import protected
 from mcp_gateway_operator.controller.ports import Ports
 from mcp_gateway_operator.controller.tell import status_of

@@ -17,8 +17,8 @@ from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.controller.gather import Entry, ObjectIndex
 from mcp_gateway_operator.controller.perform import remember
 from mcp_gateway_operator.controller.perform.failed_calls import trouble_of
+from mcp_gateway_operator.controller.perform.kubernetes_writes import ObjectWriter
 from mcp_gateway_operator.controller.perform.moves import Mover
-from mcp_gateway_operator.controller.perform.object_writes import ObjectWriter
 from mcp_gateway_operator.controller.perform.write_cause import write_cause
 from mcp_gateway_operator.controller.ports import Ports
 from mcp_gateway_operator.targets import actions as act
