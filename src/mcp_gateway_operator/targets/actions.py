@@ -115,7 +115,7 @@ class Fetch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Read(msgspec.Struct, frozen=True, kw_only=True):
-    """Get one target; `budgeted`: because it changed outside, so it counts against `rules.read_budget`."""
+    """Get one target; `budgeted`: because it changed outside, so it counts against `rules.not_yet`."""
 
     place: Place
     target_id: str

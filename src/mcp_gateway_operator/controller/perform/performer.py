@@ -29,7 +29,7 @@ from mcp_gateway_operator.targets.known import (
     State,
     TargetMemory,
 )
-from mcp_gateway_operator.targets.rules import ending_asked, forgotten_leftovers
+from mcp_gateway_operator.targets.rules import forgotten_leftovers
 from mcp_gateway_operator.targets.shape import Target, describe_diffs
 
 log = structlog.get_logger(__name__)
@@ -260,7 +260,8 @@ class Performer:
         page = state.memory.but(trouble=None)
         if not step.duplicate:
             now = ports.clock()
-            return page.but(ending=ending_asked(page.ending, now), report_after=now + remember.REPORT_DELAY)
+            ending = msgspec.structs.replace(page.ending, asked_at=now)
+            return page.but(ending=ending, report_after=now + remember.REPORT_DELAY)
         message = f"Deleted target {step.target_id}, a second one of the same name with this marker."
         self._objects.event(state.obj, "Warning", names.Reason.DUPLICATE_MARKER, message)
         return page

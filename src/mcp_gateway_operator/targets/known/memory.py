@@ -135,7 +135,7 @@ class Failure(Page, frozen=True, kw_only=True):
 
 
 class Reads(Page, frozen=True, kw_only=True):
-    """Gets that changes outside have cost (`rules.read_budget`).
+    """Gets that changes outside have cost (`rules.not_yet`).
 
     Attributes:
         debt: until when they are paid for.

@@ -11,15 +11,19 @@ from mcp_gateway_operator.targets.rules.compare import (
 )
 from mcp_gateway_operator.targets.rules.consent import asks_person, follow_consent, uses_grant
 from mcp_gateway_operator.targets.rules.creation import plan_creation, unanswered
-from mcp_gateway_operator.targets.rules.deletion import ending_asked, ending_begun, plan_deletion
-from mcp_gateway_operator.targets.rules.duplicates import status_names_strays, stray_note
+from mcp_gateway_operator.targets.rules.deletion import ending_begun, plan_deletion
 from mcp_gateway_operator.targets.rules.failures import backoff, classify
 from mcp_gateway_operator.targets.rules.gateway_gone import GATEWAY_GONE_AFTER
 from mcp_gateway_operator.targets.rules.move import clear_up, forgotten_leftovers, plan_move
-from mcp_gateway_operator.targets.rules.not_yet import earliest, read, unlisted
+from mcp_gateway_operator.targets.rules.not_yet import charged, earliest, read, read_in_vain, unlisted
 from mcp_gateway_operator.targets.rules.observe_only import observe
-from mcp_gateway_operator.targets.rules.ownership import legacy_doubt, objection, stray_rows
-from mcp_gateway_operator.targets.rules.read_budget import charged, read_in_vain
+from mcp_gateway_operator.targets.rules.ownership import (
+    legacy_doubt,
+    objection,
+    status_names_strays,
+    stray_note,
+    stray_rows,
+)
 from mcp_gateway_operator.targets.rules.recorded import plan_recorded
 from mcp_gateway_operator.targets.rules.repair import follow_failure, repaired
 from mcp_gateway_operator.targets.rules.rivalry import Claim, claim_of, deciding_row, holder_words, rank_of
@@ -39,7 +43,6 @@ __all__ = [
     "deciding_row",
     "drift_repaired",
     "earliest",
-    "ending_asked",
     "ending_begun",
     "follow_consent",
     "follow_failure",

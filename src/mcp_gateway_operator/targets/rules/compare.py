@@ -10,8 +10,7 @@ from mcp_gateway_operator.targets.known import LIST_LAG, Drift, Held, Row, State
 from mcp_gateway_operator.targets.rules import ownership
 from mcp_gateway_operator.targets.rules.consent import asks_person
 from mcp_gateway_operator.targets.rules.failures import DRIFT_BASE, DRIFT_MAX, backoff
-from mcp_gateway_operator.targets.rules.not_yet import attempt, read
-from mcp_gateway_operator.targets.rules.read_budget import idle, next_read
+from mcp_gateway_operator.targets.rules.not_yet import attempt, idle, next_read, read
 from mcp_gateway_operator.targets.shape import (
     FAILED,
     NO_FIELDS,
@@ -70,7 +69,7 @@ def configured_alike(one: Fingerprint | None, other: Fingerprint | None) -> bool
 
 
 def _read_in_full(state: State, row: Row, *, changed: bool) -> act.Step | act.Wait | None:
-    """Read the target at once for an edit or after a write of ours, else as `read_budget` allows."""
+    """Read the target at once for an edit or after a write of ours, else as `next_read` allows."""
     held = state.memory.held
     urgent = state.edited or (held.verified is not None and changed)
     budgeted = changed and not state.edited

@@ -15,6 +15,7 @@ from mcp_gateway_operator.targets.rules.gateway_gone import gateway_missing
 from mcp_gateway_operator.targets.rules.not_yet import (
     attempt,
     await_doubted,
+    await_first_list,
     doubted,
     earliest,
     read,
@@ -77,20 +78,12 @@ def _delete_everywhere(state: State) -> Clearing | act.AtPlace | act.Forget:
         if not isinstance(step, act.Await | act.Blocked):
             return step_aside(left, step)
         waits.append(step)
-    return soonest(waits) or _await_first_list(state) or action
-
-
-def _await_first_list(state: State) -> act.Await | None:
-    """Wait for the first List of a gateway that may hold what status does not name."""
+    if waits:
+        return soonest(waits)
     if state.unseen == NOWHERE:
-        return None
-    return act.Await(
-        reason=Reason.DELETING,
-        message=f"Making sure that gateway {state.unseen.gateway_id} holds no target of this object.",
-        place=state.unseen,
-        list_since=0.0,
-        quiet=True,
-    )
+        return action
+    message = f"Making sure that gateway {state.unseen.gateway_id} holds no target of this object."
+    return await_first_list(state.unseen, reason=Reason.DELETING, message=message)
 
 
 def step_aside(left: State, action: act.AtTarget | act.Release) -> act.AtPlace | act.Forget:
@@ -100,24 +93,21 @@ def step_aside(left: State, action: act.AtTarget | act.Release) -> act.AtPlace |
     return act.AtPlace(place=left.place, step=action)
 
 
-def soonest(waits: Sequence[act.Await | act.Blocked]) -> act.Await | act.Blocked | None:
+def soonest(waits: Sequence[act.Await | act.Blocked]) -> act.Await | act.Blocked:
     """Return the wait of several that will go on by itself, until the first of all their deadlines."""
-    if not waits:
-        return None
     until = earliest(*(wait.until for wait in waits))
-    first = min(waits, key=lambda wait: isinstance(wait, act.Blocked))
+    first = next((each for each in waits if isinstance(each, act.Await)), waits[0])
     return msgspec.structs.replace(first, until=until)
 
 
 def clear(state: State) -> Clearing:
-    """Return the next action until nothing of the object is left in its place, and then a Release."""
-    if state.record is not None:
-        return _delete_recorded(state, state.record)
-    return _delete_unrecorded(state)
+    """Return the next action until nothing of the object is left in its place, and then a Release.
 
-
-def _delete_recorded(state: State, record: Record) -> Clearing:
-    """Delete the recorded target, on a row read since the deletion was seen: it may have changed hands."""
+    A recorded target is deleted on a row read since the deletion was seen: it may have changed hands.
+    """
+    record = state.record
+    if record is None:
+        return _delete_unrecorded(state)
     # A gateway that is gone lists nothing more, so a row of it would never be read again.
     missing = state.view(record.place).missing_since
     if missing is not None and (action := gateway_missing(state, record.place)) is not None:
@@ -299,8 +289,3 @@ def _await_strays(state: State, places: tuple[Place, ...], *, since_start: bool)
 def ending_begun(ending: Ending, now: float) -> Ending:
     """Note since when the end of a target is due."""
     return msgspec.structs.replace(ending, since=now) if ending.since is None else ending
-
-
-def ending_asked(ending: Ending, now: float) -> Ending:
-    """Note that AWS accepted a Delete."""
-    return msgspec.structs.replace(ending, asked_at=now)

@@ -121,7 +121,7 @@ def clear_up(state: State, action: act.Step | act.Wait) -> act.Step | act.Wait:
             waits.append(step)
         else:
             return step_aside(left, step)
-    return msgspec.structs.replace(action, leftover=soonest(waits))
+    return msgspec.structs.replace(action, leftover=soonest(waits) if waits else None)
 
 
 def _until_ready(state: State) -> str:

@@ -1,12 +1,19 @@
-"""When not to act yet: a gateway not listed, a call that failed, or a target not found, a moment ago."""
+"""When not to act yet: a gateway not listed, a call that failed, a target not found or read too often .
+
+A List tells that a target changed, and only a Get what. Somebody who changes it every minute, or a target
+that flaps, would cost sixty Gets an hour; so an object has ten at once and then one in ten minutes. Repairs
+of a failed target, which become rare by themselves, stay within that; what an edit asks for is not counted.
+"""
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Final, TypeVar
+
+import msgspec
 
 from mcp_gateway_operator.api.names import Reason
 from mcp_gateway_operator.targets import actions as act
-from mcp_gateway_operator.targets.known import LIST_LAG, ErrorKind, Place, Row, State
+from mcp_gateway_operator.targets.known import LIST_LAG, ErrorKind, Place, Reads, Row, State
 
 C = TypeVar("C", bound=act.Call)
 
@@ -69,6 +76,12 @@ def await_agreement(row: Row, *, reason: str, since: float) -> act.Await:
     )
 
 
+def await_first_list(place: Place, *, reason: str, message: str = "") -> act.Await:
+    """Return the wait for the first List of a gateway."""
+    message = message or f"Waiting for the first list of the targets of gateway {place.gateway_id}."
+    return act.Await(reason=reason, message=message, place=place, list_since=0.0, quiet=True)
+
+
 def unlisted(state: State, place: Place) -> act.Await | act.Blocked | None:
     """Return what to wait for while a gateway's targets are not known, None when they are.
 
@@ -78,13 +91,7 @@ def unlisted(state: State, place: Place) -> act.Await | act.Blocked | None:
     if view.error is None:
         if view.listed_at is not None:
             return None
-        return act.Await(
-            reason=Reason.QUEUED,
-            message=f"Waiting for the first list of the targets of gateway {place.gateway_id}.",
-            place=place,
-            list_since=0.0,
-            quiet=True,
-        )
+        return await_first_list(place, reason=Reason.QUEUED)
     kind, message = view.error.kind, view.error.message or view.error.code
     if kind is ErrorKind.NOT_FOUND:
         where = f" in account {state.settings.account}, Region {state.settings.region}" * bool(
@@ -114,3 +121,34 @@ def unlisted(state: State, place: Place) -> act.Await | act.Blocked | None:
         message=f"The targets of gateway {place.gateway_id} cannot be listed: {message}",
         place=place,
     )
+
+
+AT_ONCE: Final = 10
+EVERY: Final = 600.0
+"""Seconds that one read costs, of which `AT_ONCE` reads' worth may be spent ahead."""
+
+
+def next_read(state: State) -> float:
+    """Return the loop time from which the target may be read again for what changed outside."""
+    return state.memory.reads.debt - (AT_ONCE - 1) * EVERY
+
+
+def charged(reads: Reads, now: float) -> Reads:
+    """Return the reads with one more; their debt never grows beyond what some hours pay off."""
+    debt = min(max(reads.debt, now) + EVERY, now + 2 * AT_ONCE * EVERY)
+    return msgspec.structs.replace(reads, debt=debt)
+
+
+def read_in_vain(reads: Reads, *, again: bool) -> Reads:
+    """Count a read that found no difference; not `again` where the one before had another reason."""
+    return msgspec.structs.replace(reads, idle=reads.idle + 1 if again else 0)
+
+
+def idle(state: State, row: Row) -> bool:
+    """Whether `updatedAt` alone has moved, as it did so often for nothing that it is no sign of a change."""
+    verified = state.memory.held.verified
+    if state.memory.reads.idle < AT_ONCE or verified is None:
+        return False
+    if verified.fingerprint is None or row.fingerprint is None:
+        return False
+    return verified.fingerprint.touched_like(row.fingerprint)

@@ -11,9 +11,15 @@ from mcp_gateway_operator.targets.known import LIST_LAG, NOWHERE, TWO_READS, Err
 from mcp_gateway_operator.targets.rules import ownership
 from mcp_gateway_operator.targets.rules.compare import compare
 from mcp_gateway_operator.targets.rules.consent import pending, unchanged
-from mcp_gateway_operator.targets.rules.duplicates import await_first_lists, remove_twin, stray_note, twin_of
-from mcp_gateway_operator.targets.rules.not_yet import attempt, earliest, unlisted
-from mcp_gateway_operator.targets.rules.read_budget import idle, next_read
+from mcp_gateway_operator.targets.rules.not_yet import (
+    attempt,
+    await_first_list,
+    earliest,
+    idle,
+    next_read,
+    unlisted,
+)
+from mcp_gateway_operator.targets.rules.ownership import remove_twin, status_names_strays, stray_note, twin_of
 from mcp_gateway_operator.targets.rules.repair import failed
 from mcp_gateway_operator.targets.rules.rivalry import NAME_AGAIN
 from mcp_gateway_operator.targets.rules.tool_sync import next_sync, sync_tools
@@ -137,8 +143,9 @@ def _settled(state: State, row: Row) -> act.Step | act.Wait:
     indexes = state.tools_due is not None or names.SYNC_ANNOTATION in state.obj.metadata.annotations
     if indexes and (sync := sync_tools(state, row)) is not None:
         return sync
-    if state.unseen != NOWHERE and (wait := await_first_lists(state)) is not None:
-        return wait
+    if state.unseen != NOWHERE and status_names_strays(state.obj):
+        # Before status ceases to speak of targets that it told of.
+        return await_first_list(state.unseen, reason=Reason.DUPLICATE_MARKER)
     if state.rename_blocked:
         return act.Blocked(
             reason=Reason.NAME_CONFLICT,

@@ -12,8 +12,7 @@ from mcp_gateway_operator.targets.known import Failure, Row, State
 from mcp_gateway_operator.targets.rules import failures
 from mcp_gateway_operator.targets.rules.compare import changed_hands, differences, update
 from mcp_gateway_operator.targets.rules.consent import asks_person, renew
-from mcp_gateway_operator.targets.rules.not_yet import attempt, earliest, read
-from mcp_gateway_operator.targets.rules.read_budget import next_read
+from mcp_gateway_operator.targets.rules.not_yet import attempt, earliest, next_read, read
 from mcp_gateway_operator.targets.rules.tool_sync import indexed
 from mcp_gateway_operator.targets.shape import FAILED, Target
 
