@@ -17,6 +17,10 @@ Fence = Callable[[], bool]
 """True while this process may write. Asked in the adapter immediately before a mutating request is sent."""
 
 
+OnCall = Callable[[str, str, float], None]
+"""Is told of each call: the client method's name, AWS's error code or OK, and the seconds it took."""
+
+
 class ListPage(msgspec.Struct, frozen=True):
     """One page of ListGatewayTargets; `next_token` is None on the last page."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from mcp_gateway_operator import __version__
-from mcp_gateway_operator.agentcore.aws import OnCall
+from mcp_gateway_operator.agentcore.port import OnCall
 from mcp_gateway_operator.controller.operator import Operator
 from mcp_gateway_operator.runtime.cluster import Cluster
 from mcp_gateway_operator.runtime.http import BindAddress, Server

@@ -10,7 +10,7 @@ import structlog
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from mcp_gateway_operator.api.types import MCPServer
-from mcp_gateway_operator.controller.perform import OPS, cause_of
+from mcp_gateway_operator.controller.perform import OPS
 from mcp_gateway_operator.controller.ports import Ports
 from mcp_gateway_operator.controller.tell import deadline, waits_of
 from mcp_gateway_operator.targets import actions as act
@@ -91,7 +91,7 @@ def _reason(state: State, step: act.Step | act.Wait) -> str:
         case act.Nothing() | act.Settled() | act.Protect() | act.Fetch() | act.Move() | act.AtPlace():
             return ""
         case _:
-            return cause_of(state, step) or ""
+            return act.write_cause(state, step) or ""
 
 
 def _why_not_sooner(state: State, wait: act.Wait) -> list[str]:

@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
-from mcp_gateway_operator.targets.known import NOWHERE, Place
+from mcp_gateway_operator.targets.known import NOWHERE, Place, State
 from mcp_gateway_operator.targets.shape import FieldDiff, Target
 
 
@@ -223,3 +223,55 @@ Call = Read | Create | Update | Synchronize | Delete | CheckGateway
 """What is asked of AWS."""
 Step = AtTarget | AtPlace | Protect | Fetch | Move | Forget | Release
 """What is performed, and followed by another decision."""
+
+
+class WriteCause(StrEnum):
+    """Causes of writes to AWS."""
+
+    CREATE = "create"
+    """An object's first target."""
+    EDIT = "edit"
+    DRIFT = "drift"
+    """Somebody changed or deleted the target outside."""
+    REPAIR = "repair"
+    """AWS reports the target as failed."""
+    MOVE = "move"
+    RESYNC = "resync"
+    """Tools are to be indexed, on request or by schedule."""
+    ADOPTION = "adoption"
+    DELETE = "delete"
+    DUPLICATE = "duplicate"
+    """A second target with the marker of an object that keeps another one."""
+
+
+_OF_PLAN: Final = {
+    Cause.EDIT: WriteCause.EDIT,
+    Cause.DRIFT: WriteCause.DRIFT,
+    Cause.FAILURE: WriteCause.REPAIR,
+    Cause.REQUEST: WriteCause.RESYNC,
+    Cause.SCHEDULE: WriteCause.RESYNC,
+    Cause.ADOPTION: WriteCause.ADOPTION,
+}
+
+
+def write_cause(state: State, step: AtTarget) -> WriteCause | None:
+    """Return why a step writes to AWS, None when it does not.
+
+    Args:
+        state: what the step was decided on, of the place that it is for.
+        step: what is carried out.
+    """
+    match step:
+        case Create():
+            if state.aside:
+                return WriteCause.MOVE
+            return WriteCause.CREATE if state.record is None else WriteCause.DRIFT
+        case Update(cause=cause) | Synchronize(cause=cause):
+            return _OF_PLAN[cause]
+        case Delete(duplicate=True):
+            return WriteCause.DUPLICATE
+        case Delete():
+            left_over = state.aside and not state.obj.metadata.deletion_timestamp
+            return WriteCause.MOVE if left_over else WriteCause.DELETE
+        case _:
+            return None

@@ -13,8 +13,9 @@ from prometheus_client import CollectorRegistry, Metric
 
 from mcp_gateway_operator.api.names import Reason
 from mcp_gateway_operator.api.types import MCPServer
-from mcp_gateway_operator.controller.metrics import ACTS, DECLARED, OperatorMetrics
-from mcp_gateway_operator.controller.metrics.reasons import UNSEEN
+from mcp_gateway_operator.controller.metrics import OperatorMetrics
+from mcp_gateway_operator.controller.metrics.declared import DECLARED
+from mcp_gateway_operator.controller.metrics.reasons import ACTS, UNSEEN
 from mcp_gateway_operator.runtime.controller_metrics import DECLARED as OF_CONTROLLERS
 from mcp_gateway_operator.runtime.declared_metrics import Declared
 from tests.support.world import World

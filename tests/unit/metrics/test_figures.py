@@ -20,9 +20,9 @@ from mcp_gateway_operator.agentcore.observe import GatewayTable
 from mcp_gateway_operator.agentcore.quota import Lane, Op, Quotas
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.cli.leases import Writer
-from mcp_gateway_operator.controller.metrics import MAX_GATEWAYS, OperatorMetrics
+from mcp_gateway_operator.controller.metrics import OperatorMetrics
 from mcp_gateway_operator.controller.metrics.collectors import bounded, standing
-from mcp_gateway_operator.controller.metrics.declared import REQUESTS
+from mcp_gateway_operator.controller.metrics.declared import MAX_GATEWAYS, REQUESTS
 from mcp_gateway_operator.controller.operator import Operator
 from mcp_gateway_operator.controller.served_schema import HOLDING_BACK
 from mcp_gateway_operator.runtime.guard import Guard

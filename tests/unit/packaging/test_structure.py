@@ -132,3 +132,12 @@ def test_nothing_that_is_remembered_or_decided_can_be_changed() -> None:
             assigned = node.targets if isinstance(node, ast.Assign) else []
             written = [ast.unparse(each) for each in assigned if isinstance(each, ast.Attribute)]
             assert all(each.startswith(("self.", "status.")) for each in written), f"{path.name}: {written}"
+
+
+def test_the_map_names_files_that_there_are() -> None:
+    """Paths in the pages that lead through the code; a bare name is one of the folder spoken of."""
+    folders = (ROOT, SOURCES, ROOT / "src", *(ROOT / "packages").glob("*/src/*"))
+    pages = (ROOT / "docs" / "architecture.md", ROOT / "CONTRIBUTING.md")
+    named = {name for page in pages for name in re.findall(r"`([\w./-]+/[\w-]+\.py)`", page.read_text())}
+    assert named
+    assert [each for each in named if not any((folder / each).exists() for folder in folders)] == []

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from mcp_gateway_operator.agentcore.aws.adapter import Boto3AgentCore, OnCall
+from mcp_gateway_operator.agentcore.aws.adapter import Boto3AgentCore
 from mcp_gateway_operator.agentcore.aws.sdk import choose_proxies, new_session
 
 __all__ = [
     "Boto3AgentCore",
-    "OnCall",
     "choose_proxies",
     "new_session",
 ]

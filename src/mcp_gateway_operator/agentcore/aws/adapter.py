@@ -19,14 +19,11 @@ from mcp_gateway_operator.agentcore.aws.call_log import request_id_of, tell
 from mcp_gateway_operator.agentcore.aws.classify_error import from_botocore
 from mcp_gateway_operator.agentcore.aws.clock_skew import ClockSkew
 from mcp_gateway_operator.agentcore.aws.threads import ThreadPool
-from mcp_gateway_operator.agentcore.port import CallerIdentity, Fence, ListPage
+from mcp_gateway_operator.agentcore.port import CallerIdentity, Fence, ListPage, OnCall
 from mcp_gateway_operator.targets.known import CALL_SECONDS, AgentCoreError, ErrorKind
 from mcp_gateway_operator.targets.shape import Target, TargetStatus
 
 T = TypeVar("T")
-
-OnCall = Callable[[str, str, float], None]
-"""Is told of each call: the client method's name, AWS's error code or OK, and the seconds it took."""
 
 PAGE_SIZE: Final = 1000
 """The service's limit for maxResults."""

@@ -15,12 +15,12 @@ from mcp_gateway_operator.api import names
 from mcp_gateway_operator.controller.metrics import declared
 from mcp_gateway_operator.controller.metrics.collectors import Gateways, Leading, Objects, Waiting
 from mcp_gateway_operator.controller.operator import Operator
-from mcp_gateway_operator.controller.perform import WriteCause
 from mcp_gateway_operator.runtime.certificates import Certificate
 from mcp_gateway_operator.runtime.claims import STATES
 from mcp_gateway_operator.runtime.controller_metrics import ControllerMetrics
 from mcp_gateway_operator.runtime.guard import Guard
 from mcp_gateway_operator.runtime.lease import Lease
+from mcp_gateway_operator.targets.actions import WriteCause
 
 _WRITES: Final = {
     Op.CREATE: (WriteCause.CREATE, WriteCause.DRIFT, WriteCause.MOVE),

@@ -5,8 +5,6 @@ from __future__ import annotations
 from mcp_gateway_operator.controller.perform.kubernetes_writes import ObjectWriter, quarrelling
 from mcp_gateway_operator.controller.perform.performer import NoTicketError, Pass, Performer
 from mcp_gateway_operator.controller.perform.remember import OPS, concluded
-from mcp_gateway_operator.controller.perform.write_cause import WriteCause
-from mcp_gateway_operator.controller.perform.write_cause import write_cause as cause_of
 
 __all__ = [
     "OPS",
@@ -14,8 +12,6 @@ __all__ = [
     "ObjectWriter",
     "Pass",
     "Performer",
-    "WriteCause",
-    "cause_of",
     "concluded",
     "quarrelling",
 ]

@@ -19,7 +19,6 @@ from mcp_gateway_operator.controller.perform import remember
 from mcp_gateway_operator.controller.perform.failed_calls import trouble_of
 from mcp_gateway_operator.controller.perform.kubernetes_writes import ObjectWriter
 from mcp_gateway_operator.controller.perform.moves import Mover
-from mcp_gateway_operator.controller.perform.write_cause import write_cause
 from mcp_gateway_operator.controller.ports import Ports
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.known import (
@@ -101,7 +100,7 @@ class Performer:
 
     async def _at_target(self, view: Pass, entry: Entry, state: State, step: act.AtTarget) -> TargetMemory:
         """Carry out what is done for the target of one place, and return what is remembered of it then."""
-        cause = write_cause(state, step)
+        cause = act.write_cause(state, step)
         bound: dict[str, object] = {} if cause is None else {"cause": cause.value}
         if isinstance(step, act.Update):
             bound["fields"] = [each.field for each in step.diffs]

@@ -1,4 +1,4 @@
-"""When not to act yet: a gateway not listed, a call that failed, a target not found or read too often .
+"""When not to act yet: a gateway not listed, a call that failed, a target not found, or one read too often.
 
 A List tells that a target changed, and only a Get what. Somebody who changes it every minute, or a target
 that flaps, would cost sixty Gets an hour; so an object has ten at once and then one in ten minutes. Repairs
