@@ -136,11 +136,11 @@ def _fields(value: dict[str, Any], node: Node, path: str, *, closed: bool) -> It
                 yield Problem(path=f"{path}.{name}", message=unknown(str(name), list(node.properties)))
 
 
-def unknown(name: str, known: list[str]) -> str:
-    """Return the sentence about a field that does not exist, with the nearest one that does."""
+def unknown(name: str, known: list[str], what: str = "field") -> str:
+    """Return the sentence about a field (or `what`) that does not exist, with the nearest one that does."""
     by_lower = {each.lower(): each for each in known}
     near = difflib.get_close_matches(name[:_TYPED].lower(), by_lower, n=1)
-    return f"unknown field: did you mean {by_lower[near[0]]}?" if near else "unknown field: remove it"
+    return f"unknown {what}: did you mean {by_lower[near[0]]}?" if near else f"unknown {what}: remove it"
 
 
 def shown(value: object) -> str:

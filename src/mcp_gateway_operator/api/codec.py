@@ -16,20 +16,13 @@ import msgspec
 from msgspec.structs import force_setattr
 
 from mcp_gateway_operator.api import names
-from mcp_gateway_operator.api.places import is_gateway_id
+from mcp_gateway_operator.api.annotations import ours
 from mcp_gateway_operator.api.schema import Camel
 from mcp_gateway_operator.api.types import Condition, MCPServer, MCPServerSpec, MCPServerStatus, ObjectMeta
 
 
 class DecodeError(ValueError):
     """The bytes are no MCPServer; the message names the field."""
-
-
-class _Annotations(msgspec.Struct, frozen=True, gc=False):
-    gateway: str | None = msgspec.field(name=names.GATEWAY_ANNOTATION, default=None)
-    paused: str | None = msgspec.field(name=names.PAUSED_ANNOTATION, default=None)
-    sync: str | None = msgspec.field(name=names.SYNC_ANNOTATION, default=None)
-    reconcile: str | None = msgspec.field(name=names.RECONCILE_ANNOTATION, default=None)
 
 
 class _Meta(Camel, frozen=True, kw_only=True):
@@ -41,7 +34,7 @@ class _Meta(Camel, frozen=True, kw_only=True):
     creation_timestamp: str = ""
     deletion_timestamp: str | None = None
     finalizers: tuple[str, ...] = ()
-    annotations: _Annotations = _Annotations()
+    annotations: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class _Object(Camel, frozen=True, kw_only=True):
@@ -51,12 +44,6 @@ class _Object(Camel, frozen=True, kw_only=True):
 
 
 _DECODER: Final = msgspec.json.Decoder(_Object)
-_ANNOTATIONS: Final = (
-    ("gateway", names.GATEWAY_ANNOTATION),
-    ("paused", names.PAUSED_ANNOTATION),
-    ("sync", names.SYNC_ANNOTATION),
-    ("reconcile", names.RECONCILE_ANNOTATION),
-)
 _NOTHING: Final[dict[str, str]] = {}
 
 _REPEATED_IN_SPEC: Final = (
@@ -90,8 +77,7 @@ _REPEATED_IN_CONDITION: Final = ("type", "status", "reason", "message", "last_tr
 def decode(raw: bytes | memoryview | msgspec.Raw) -> MCPServer:
     """Return the object in `raw`, JSON as the API server sends it.
 
-    Unknown fields are ignored and null means absent. `metadata.annotations` holds our four annotations
-    only, the gateway's where it can be one.
+    Unknown fields are ignored and null means absent. `metadata.annotations` holds our annotations only.
 
     Raises:
         DecodeError: not JSON, without a name, or a field of a wrong type.
@@ -152,7 +138,7 @@ def _metadata(found: _Meta) -> ObjectMeta:
         creation_timestamp=sys.intern(found.creation_timestamp),
         deletion_timestamp=found.deletion_timestamp,
         finalizers=_shared(found.finalizers),
-        annotations=_shared_annotations(found.annotations),
+        annotations=_shared_annotations(tuple(ours(found.annotations).items())) or _NOTHING,
     )
 
 
@@ -164,12 +150,8 @@ def _share(structure: Camel, attributes: Iterable[str]) -> None:
 
 
 @lru_cache(maxsize=4096)
-def _shared_annotations(found: _Annotations) -> dict[str, str]:
-    given = {name: getattr(found, attribute) for attribute, name in _ANNOTATIONS}
-    if not is_gateway_id(given[names.GATEWAY_ANNOTATION] or ""):
-        # Anybody may write it, and it leads to AWS: what cannot be a gateway is no place to look.
-        del given[names.GATEWAY_ANNOTATION]
-    return {name: value for name, value in given.items() if value is not None} or _NOTHING
+def _shared_annotations(found: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    return dict(found)
 
 
 @lru_cache(maxsize=4096)

@@ -7,6 +7,7 @@ from typing import Annotated
 import msgspec
 
 from mcp_gateway_operator.api import names, rules
+from mcp_gateway_operator.api.annotations import pauses
 from mcp_gateway_operator.api.authorization import ApiKeySpec, AuthType, IamSpec
 from mcp_gateway_operator.api.schema import Camel, Field
 from mcp_gateway_operator.api.spec import MCPServerSpec
@@ -244,5 +245,5 @@ class MCPServer(Camel, frozen=True, kw_only=True):
 
     @property
     def paused(self) -> bool:
-        """Whether nothing is to be written to AWS for now; no other value of the annotation pauses."""
-        return self.metadata.annotations.get(names.PAUSED_ANNOTATION) == "true"
+        """Whether nothing is to be written to AWS for now."""
+        return pauses(self.metadata.annotations)

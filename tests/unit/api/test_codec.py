@@ -118,7 +118,12 @@ def test_keeps_our_annotations_only() -> None:
         names.GATEWAY_ANNOTATION: "tools-abcdefghij",
     }
     plain = _object()
-    plain["metadata"]["annotations"] = {**ours, "kubectl.kubernetes.io/last-applied-configuration": "{}"}
+    ours[f"{names.GROUP}/pause"] = ""
+    plain["metadata"]["annotations"] = {
+        **ours,
+        f"{names.GROUP}/pause": "true",
+        "kubectl.kubernetes.io/last-applied-configuration": "{}",
+    }
 
     assert _decode(plain).metadata.annotations == ours
     assert _decode(_object()).metadata.annotations == {}

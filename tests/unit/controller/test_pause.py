@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 
+import msgspec
 import pytest
 
 from agentcore_simulator.settings import Durations
 from agentcore_simulator.settings import Settings as SimulatorSettings
 from mcp_gateway_operator.api import names
+from mcp_gateway_operator.runtime.cluster import EVENTS
 from tests.support.audit import Audit
 from tests.support.kstatus import kstatus
 from tests.support.world import World, condition
@@ -25,6 +27,19 @@ def aws_writes(world: World) -> Counter[str]:
 async def pause(world: World, value: str | None = "true") -> None:
     """Set the annotation, or take it off."""
     await world.edit(metadata={"annotations": {names.PAUSED_ANNOTATION: value}})
+
+
+async def annotate(world: World, **values: str | None) -> None:
+    """Set annotations with our prefix, or take them off."""
+    annotations = {f"{names.GROUP}/{name}": value for name, value in values.items()}
+    await world.edit(metadata={"annotations": annotations})
+
+
+def told(world: World) -> list[tuple[str, int]]:
+    """Return message and count of the Events about annotations."""
+    found = [msgspec.json.decode(body) for _, body in world.api.store.select(EVENTS, None)]
+    assert all(each["type"] == "Warning" for each in found if each["reason"] == "AnnotationNotUnderstood")
+    return [(each["message"], each["count"]) for each in found if each["reason"] == "AnnotationNotUnderstood"]
 
 
 async def test_a_new_object_that_is_paused_gets_nothing_but_a_status() -> None:
@@ -148,8 +163,8 @@ async def test_a_deletion_waits_and_retain_is_read_when_the_pause_ends() -> None
         assert aws_writes(world)["DeleteGatewayTarget"] == 0
 
 
-@pytest.mark.parametrize("value", ["false", "", "True", "yes", "1"])
-async def test_only_true_pauses(value: str) -> None:
+@pytest.mark.parametrize("value", ["false", "0", "F"])
+async def test_a_false_does_not_pause(value: str) -> None:
     world = World()
     async with world.operator():
         await world.create()
@@ -158,6 +173,56 @@ async def test_only_true_pauses(value: str) -> None:
         await world.edit(spec={"description": "changed"})
         await world.until_ready()
         assert aws_writes(world)["UpdateGatewayTarget"] == 1
+        assert told(world) == []
+
+
+@pytest.mark.parametrize("value", ["", "True", "yes", "1", "no", "False "])
+async def test_whatever_is_no_false_pauses_and_an_odd_word_is_told_once(value: str) -> None:
+    world = World()
+    async with world.operator():
+        await world.create()
+        await world.until_ready()
+        await pause(world, value)
+        await world.until_reason("Paused")
+        await world.edit(spec={"description": "changed"})
+        await world.pass_time(3600)
+        assert aws_writes(world) == {"CreateGatewayTarget": 1}
+    async with world.operator():
+        await world.pass_time(600)
+    odd = value not in {"True", "1"}
+    assert len(told(world)) == odd
+    note = f"metadata.annotations[{names.PAUSED_ANNOTATION}]: {value!r} is neither true nor false, and pauses"
+    assert (note in condition(await world.get()).message) is odd
+    async with world.operator():
+        await pause(world, None)
+        obj = await world.until_ready()
+        assert "annotation" not in condition(obj).message
+
+
+async def test_an_annotation_that_is_not_ours_though_its_prefix_is_is_told_once_for_each_content() -> None:
+    world = World()
+    world.aws.add_scenario(outcome="failed", reasons=["no answer " * 50] * 10)
+    async with world.operator():
+        await world.create()
+        await annotate(world, pause="true")
+        await world.until_reason("TargetFailed")
+        await world.pass_time(7200)
+        assert [count for _, count in told(world)] == [1]
+        assert "did you mean paused?" in condition(await world.get()).message
+        await annotate(world, pause="other")
+        await world.edit(spec={"description": "changed"})
+        await world.pass_time(600)
+        assert len(told(world)) == 1
+        await annotate(world, pasued="true")
+        await world.pass_time(600)
+        await annotate(world, pause=None, pasued=None)
+        await world.pass_time(600)
+        assert len(told(world)) == 2
+        assert "annotation" not in condition(await world.get()).message
+        world.aws.set_scenarios([])
+        world.forget_calls()
+        await world.pass_time(7200)
+        await world.until_ready()
 
 
 async def test_a_pause_costs_one_status_write_its_end_another_and_aws_nothing_but_lists() -> None:

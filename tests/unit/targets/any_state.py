@@ -267,6 +267,7 @@ OBJECT_MEMORIES = _varied(
     unconfirmed=st.booleans(),
     born_here=st.booleans(),
     synced_request=st.sampled_from(["", "again"]),
+    wish=st.sampled_from([None, "", "again"]),
     telling=TELLINGS,
 )
 SETTINGS = st.builds(

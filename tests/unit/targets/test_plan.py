@@ -63,9 +63,9 @@ FIRST: list[Case] = [
         act.Blocked(reason="Paused", message=names.PAUSED_ANNOTATION),
     ),
     (
-        "paused is said with the word true only",
+        "a false does not pause",
         recorded,
-        {"meta": {"annotations": {names.PAUSED_ANNOTATION: "no"}}},
+        {"meta": {"annotations": {names.PAUSED_ANNOTATION: "false"}}},
         act.Settled(until=NOW + 3600.0),
     ),
     (

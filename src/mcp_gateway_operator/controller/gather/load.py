@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from mcp_gateway_operator.agentcore.observe import GatewayTable
-from mcp_gateway_operator.api import names
+from mcp_gateway_operator.api.annotations import gateway_of
 from mcp_gateway_operator.api.types import AuthType, MCPServer
 from mcp_gateway_operator.api.validation import Location, validate
 from mcp_gateway_operator.controller.gather.held_values import without_held
@@ -350,7 +350,7 @@ def _region(state: State) -> str:
 
 def _further(obj: MCPServer, settings: Settings) -> tuple[Place, ...]:
     """Return where a target of the object may be that its status does not name."""
-    noted = obj.metadata.annotations.get(names.GATEWAY_ANNOTATION, "")
+    noted = gateway_of(obj.metadata.annotations)
     return tuple(Place(each) for each in (noted, settings.default_gateway) if each)
 
 

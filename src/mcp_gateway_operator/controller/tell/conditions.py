@@ -7,6 +7,7 @@ from typing import assert_never
 
 import msgspec
 
+from mcp_gateway_operator.api.annotations import notes
 from mcp_gateway_operator.api.names import ConditionType, Reason
 from mcp_gateway_operator.api.types import Condition, MCPServer
 from mcp_gateway_operator.shown import shown
@@ -122,7 +123,7 @@ def conditions_of(obj: MCPServer, verdict: Verdict, wall: datetime) -> tuple[Con
     message = verdict.message
     synced = verdict.synced
     rows = (
-        (ConditionType.READY, verdict.ready, verdict.reason, message),
+        (ConditionType.READY, verdict.ready, verdict.reason, _noted(obj, message)),
         (
             ConditionType.SYNCED,
             synced,
@@ -145,6 +146,12 @@ def conditions_of(obj: MCPServer, verdict: Verdict, wall: datetime) -> tuple[Con
     old = {condition.type: condition for condition in obj.status.conditions}
     made = {row[0]: _condition(obj, *row, wall) for row in rows}
     return tuple({**old, **made}.values())
+
+
+def _noted(obj: MCPServer, message: str) -> str:
+    """Return a message with what there is to say of the object's annotations, however long it is itself."""
+    note = "" if obj.metadata.deletion_timestamp else " ".join(notes(obj.metadata.annotations))
+    return f"{shown(message, MAX_MESSAGE - len(note) - 1)} {note}" if note else message
 
 
 def _condition(

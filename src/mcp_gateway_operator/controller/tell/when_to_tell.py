@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from mcp_gateway_operator.api.annotations import notes
 from mcp_gateway_operator.api.names import ConditionType, Reason
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.runtime.events import EventType
@@ -97,7 +98,8 @@ def news_of(state: State, wait: act.Wait, after: MCPServer) -> Iterator[News]:
     """Yield what is worth an Event in a status that was written: a turn for the worse, or back to Ready.
 
     A repair passes through other reasons and comes back to the one that was told of, again and again. Each
-    other target with the object's marker is told of once: status speaks of it from then on.
+    other target with the object's marker, and each annotation that is not understood, is told of once: status
+    speaks of it from then on.
     """
     kind = ConditionType.READY
     old, new = (obj.status.condition(kind) for obj in (state.obj, after))
@@ -109,7 +111,10 @@ def news_of(state: State, wait: act.Wait, after: MCPServer) -> Iterator[News]:
                 yield News("Normal", new.reason, new.message)
         elif worth and new.reason != state.own.telling.worse:
             yield News("Normal" if new.reason == Reason.PAUSED else "Warning", new.reason, new.message)
-    if isinstance(wait, act.Settled | act.Blocked):
-        before = old.message if old is not None else ""
-        if any(row.summary.target_id not in before for row in stray_rows(state)):
-            yield News("Warning", Reason.DUPLICATE_MARKER, stray_note(state), turn=False)
+    before = old.message if old is not None else ""
+    for note in notes(after.metadata.annotations):
+        if new is not None and note in new.message and note not in before:
+            yield News("Warning", "AnnotationNotUnderstood", note, turn=False)
+    ended = isinstance(wait, act.Settled | act.Blocked)
+    if ended and any(row.summary.target_id not in before for row in stray_rows(state)):
+        yield News("Warning", Reason.DUPLICATE_MARKER, stray_note(state), turn=False)

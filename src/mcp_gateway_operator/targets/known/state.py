@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from mcp_gateway_operator.api import names
+from mcp_gateway_operator.api.annotations import gateway_of
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.targets.known.memory import ObjectMemory, TargetMemory
 from mcp_gateway_operator.targets.known.records import NOWHERE, Place, Record
@@ -151,7 +152,7 @@ class State:
     @property
     def noted(self) -> Place:
         """Where a Create may have gone, as the annotation says."""
-        return Place(self.obj.metadata.annotations.get(names.GATEWAY_ANNOTATION, ""))
+        return Place(gateway_of(self.obj.metadata.annotations))
 
     @property
     def protected(self) -> bool:

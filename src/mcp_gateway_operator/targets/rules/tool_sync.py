@@ -7,13 +7,12 @@ It refuses to index targets with a static schema; those with DYNAMIC listing are
 from __future__ import annotations
 
 from mcp_gateway_operator.api import names
+from mcp_gateway_operator.api.annotations import LONGEST, request_of
 from mcp_gateway_operator.shown import shown
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.known import Row, State
 from mcp_gateway_operator.targets.rules.not_yet import attempt, earliest
 
-MAX_REQUEST = 256
-"""Characters of the annotation that count."""
 DENIED_AGAIN = 3600.0
 """Seconds after which a denied request is looked at again: somebody may have allowed it."""
 _DENIED = (
@@ -83,6 +82,6 @@ def new_request(state: State) -> str:
     if served is not None and "lastSyncRequest" not in served:
         return ""
     # Status repeats it, where nothing of others stands unescaped; older versions stored it as it was.
-    value = shown(state.obj.metadata.annotations.get(names.SYNC_ANNOTATION, ""), MAX_REQUEST)
-    before = shown(state.obj.status.last_sync_request, MAX_REQUEST)
+    value = request_of(state.obj.metadata.annotations, names.SYNC_ANNOTATION)
+    before = shown(state.obj.status.last_sync_request, LONGEST)
     return "" if value in {before, state.own.synced_request} else value
