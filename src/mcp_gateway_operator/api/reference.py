@@ -30,10 +30,12 @@ and deleted (Kubernetes 1.30 and later).
 """
 
 _ANNOTATIONS: Final = {
-    names.PAUSED_ANNOTATION: '`"true"`: the operator writes nothing to AWS for this object, nor deletes.',
+    names.PAUSED_ANNOTATION: '`"true"`: the operator writes nothing to AWS for this object, nor deletes. '
+    "`false`, `0` and `f` do not pause; every other value does, and is told of.",
     names.SYNC_ANNOTATION: "Each new value makes AWS index the tools of the server once, or "
     "renews an expired consent.",
-    names.RECONCILE_ANNOTATION: "Each new value makes the operator look at the object at once.",
+    names.RECONCILE_ANNOTATION: "Each new value makes the operator look at the object at once, also one "
+    "that was written while no operator ran; `status.lastReconcileRequest` holds it then.",
     names.GATEWAY_ANNOTATION: "Written by the operator: the gateway in which it may have made a target.",
 }
 

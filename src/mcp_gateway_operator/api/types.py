@@ -146,6 +146,13 @@ class MCPServerStatus(Camel, frozen=True, kw_only=True):
             doc="Value of the annotation mcpgateway.bedrock.aws/sync-requested-at that was last acted upon."
         ),
     ] = ""
+    last_reconcile_request: Annotated[
+        str,
+        Field(
+            doc="Value of the annotation mcpgateway.bedrock.aws/reconcile-requested-at that was last acted "
+            "upon."
+        ),
+    ] = ""
     failure: Annotated[FailureState | None, Field(doc="The failure that the operator is working on.")] = None
     not_converging: Annotated[
         str,

@@ -8,7 +8,6 @@ from dataclasses import replace
 import msgspec
 
 from mcp_gateway_operator.agentcore.observe import Change
-from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.names import ConditionType, Reason
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.controller.decision_log import DecisionLog
@@ -109,9 +108,6 @@ class Reconciler:
         assert obj is not None
         if new is not None and old is None and self._ports.informer.synced.is_set():
             self._memories.begin(new, born_here=not new.metadata.finalizers)
-        entry = self._memories.get(obj.key)
-        if entry is not None and old is not None and new is not None and _asks(old, new):
-            entry.asked = True
         if old is None or new is None or _differs(old, new):
             queue.add(self.index.shared_key(obj.key), urgent=True)
         elif old.status != new.status and obj.key not in self._objects.reporting:
@@ -246,7 +242,7 @@ class Reconciler:
             view.obj, entry.memory, settings, bearings, fresh=view.fresh, target=view.target
         )
         state = recalled(state, entry, self._ports)
-        entry.memory, entry.asked, entry.freed = state.own, False, False
+        entry.memory, entry.freed = state.own, False
         return state
 
     def _follow(self, entry: Entry, state: State, wait: act.Wait) -> None:
@@ -305,12 +301,6 @@ def _differs(old: MCPServer, new: MCPServer) -> bool:
         or before.finalizers != after.finalizers
         or before.annotations != after.annotations
     )
-
-
-def _asks(old: MCPServer, new: MCPServer) -> bool:
-    """Whether an event is a user's wish that the object be looked at now."""
-    wish = new.metadata.annotations.get(names.RECONCILE_ANNOTATION)
-    return wish is not None and wish != old.metadata.annotations.get(names.RECONCILE_ANNOTATION)
 
 
 def _queued(state: State, step: act.Step) -> act.Await:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.crd_manifest import custom_resource_definition
 from mcp_gateway_operator.api.names import Reason
 from mcp_gateway_operator.controller.ports import MCPSERVERS
@@ -68,6 +69,27 @@ async def test_a_restart_writes_nothing_and_deletion_finds_the_target() -> None:
         await world.delete()
         await world.until(lambda: not world.exists(), within=30)
         assert world.targets() == []
+
+
+async def test_a_wish_to_reconcile_that_nothing_can_remember_is_heard_while_the_operator_runs() -> None:
+    world = old_world()
+    async with world.operator():
+        await world.create()
+        await world.until_ready()
+        await world.pass_time(120)
+        world.forget_calls()
+        await world.edit(metadata={"annotations": {names.RECONCILE_ANNOTATION: "now"}})
+        await world.pass_time(120)
+        assert world.calls()["GetGatewayTarget"] == 1
+        assert world.writes() == []
+    world.forget_calls()
+    async with world.operator():
+        await world.pass_time(1)
+        first = world.calls()["GetGatewayTarget"]
+        await world.edit(metadata={"annotations": {names.RECONCILE_ANNOTATION: "again"}})
+        await world.pass_time(120)
+        assert world.calls()["GetGatewayTarget"] <= first + 1
+        assert world.writes() == []
 
 
 Logs = list[MutableMapping[str, Any]]

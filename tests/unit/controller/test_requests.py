@@ -33,7 +33,7 @@ async def ask(world: World, annotation: str, value: str | None) -> None:
 # -- reconcile-requested-at ---------------------------------------------------------------------------
 
 
-async def test_a_wish_to_reconcile_costs_one_get_for_each_value_and_no_write() -> None:
+async def test_a_wish_to_reconcile_costs_one_get_and_one_status_write_for_each_value() -> None:
     world = World()
     async with world.operator():
         await world.create()
@@ -45,14 +45,65 @@ async def test_a_wish_to_reconcile_costs_one_get_for_each_value_and_no_write() -
         await ask(world, names.RECONCILE_ANNOTATION, "1")
         await world.pass_time(600)
         assert world.calls()[GET] == 1
+        assert (await world.get()).status.last_reconcile_request == "1"
         await ask(world, names.RECONCILE_ANNOTATION, "2")
         assert world.calls()[GET] == 2
         await ask(world, names.RECONCILE_ANNOTATION, None)
+        await ask(world, names.RECONCILE_ANNOTATION, "")
         assert world.calls()[GET] == 2
-        assert world.writes() == []
+        assert world.writes() == ["patch status"] * 3, "two wishes, and the word that one is empty"
     async with world.operator():
         await world.pass_time(600)
         assert world.calls()[GET] == 2
+
+
+async def test_a_wish_that_comes_with_a_new_object_costs_nothing() -> None:
+    world = World()
+    await world.create()
+    await world.edit(metadata={"annotations": {names.RECONCILE_ANNOTATION: "first"}})
+    async with world.operator():
+        obj = await world.until_ready()
+        await world.pass_time(120)
+        assert obj.status.last_reconcile_request == "first"
+        assert world.calls()[GET] == 0
+
+
+@pytest.mark.parametrize("before", [None, "earlier"])
+async def test_a_wish_that_was_written_while_no_operator_ran_is_heard_at_the_start(
+    before: str | None,
+) -> None:
+    world = World()
+    async with world.operator():
+        await world.create()
+        await world.until_ready()
+        if before:
+            await ask(world, names.RECONCILE_ANNOTATION, before)
+        await world.pass_time(120)
+    await world.edit(metadata={"annotations": {names.RECONCILE_ANNOTATION: "meanwhile"}})
+    world.forget_calls()
+    for _ in range(3):
+        async with world.operator():
+            await world.pass_time(300)
+        assert world.calls()[GET] == 1
+        assert world.writes() == ["patch status"]
+    assert (await world.get()).status.last_reconcile_request == "meanwhile"
+
+
+async def test_a_wish_while_aws_does_not_answer_or_while_paused_is_kept_over_restarts() -> None:
+    world = World()
+    async with world.operator():
+        await world.create()
+        await world.until_ready()
+        await ask(world, names.PAUSED_ANNOTATION, "true")
+        await ask(world, names.RECONCILE_ANNOTATION, "now")
+        assert (await world.get()).status.last_reconcile_request == ""
+    world.forget_calls()
+    async with world.operator():
+        await world.pass_time(60)
+        await ask(world, names.PAUSED_ANNOTATION, None)
+        await world.pass_time(120)
+        assert world.calls()[GET] == 1
+        assert (await world.get()).status.last_reconcile_request == "now"
 
 
 async def test_a_wish_to_reconcile_finds_what_no_list_shows() -> None:

@@ -28,14 +28,12 @@ class Entry:
 
     Attributes:
         memory: what is remembered, replaced as a whole where a decision begins and where it has ended.
-        asked: a user asks that it be looked at now; the next decision takes that in.
-        freed: a full gateway has room for it; taken in likewise.
+        freed: a full gateway has room for it; the next decision takes that in.
         watched: the gateways that are tracked for it.
         busy_on: the gateway whose fast Lists it asked for, or NOWHERE.
     """
 
     memory: ObjectMemory
-    asked: bool = False
     freed: bool = False
     watched: frozenset[str] = frozenset()
     busy_on: Place = NOWHERE

@@ -11,9 +11,12 @@ from dataclasses import replace
 
 import msgspec
 
+from mcp_gateway_operator.api import names
+from mcp_gateway_operator.api.annotations import LONGEST, request_of
 from mcp_gateway_operator.api.durations import parse_duration
 from mcp_gateway_operator.controller.gather.memories import Entry
 from mcp_gateway_operator.controller.ports import Ports
+from mcp_gateway_operator.shown import shown
 from mcp_gateway_operator.targets.known import (
     NOWHERE,
     ErrorKind,
@@ -40,7 +43,9 @@ _NAME_MAY_BE_WHY = frozenset({ErrorKind.VALIDATION, ErrorKind.CONFLICT})
 
 def recalled(state: State, entry: Entry, ports: Ports) -> State:
     """Return a state, those of the object's other places too, with everything remembered as of now."""
-    state = _hear(state, entry, ports.clock()) if entry.asked or entry.freed else state
+    wish = request_of(state.obj.metadata.annotations, names.RECONCILE_ANNOTATION)
+    asked = wish not in ("", _heard(state, wish))
+    state = _hear(state, ports.clock(), asked=asked) if asked or entry.freed else state
     destination = state.destination
     if destination is not None:
         page = _place(destination, ports)
@@ -71,6 +76,7 @@ def recalled(state: State, entry: Entry, ports: Ports) -> State:
         places={state.place: page, **{each.place: each.memory for each in others}},
         moves=moves,
         synced_request=synced,
+        wish=wish,
     )
     return replace(
         state,
@@ -82,10 +88,25 @@ def recalled(state: State, entry: Entry, ports: Ports) -> State:
     )
 
 
-def _hear(state: State, entry: Entry, now: float) -> State:
+def _heard(state: State, wish: str) -> str:
+    """Return the wish for a look that was heard before: by this process, or by one before it.
+
+    What the first look at an object would find is compared in any case. And under an older CRD nothing could
+    remember that a wish was heard, and each restart would hear it again.
+    """
+    if state.own.wish is not None:
+        return state.own.wish
+    served = state.settings.status_fields
+    new = not state.obj.status.conditions
+    if new or (served is not None and "lastReconcileRequest" not in served):
+        return wish
+    return shown(state.obj.status.last_reconcile_request, LONGEST)
+
+
+def _hear(state: State, now: float, *, asked: bool) -> State:
     """Let the decision wait for nothing and compare everything, where a user asks for it."""
     page = state.memory.but(trouble=None)
-    if not entry.asked:
+    if not asked:
         return replace(state, memory=page)
     due = None if page.failure.due is None else now
     page = page.but(

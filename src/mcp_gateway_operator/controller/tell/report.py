@@ -31,6 +31,8 @@ from mcp_gateway_operator.targets.shape import FAILED, PENDING_AUTH, instant
 
 MAX_REASONS, MAX_REASON = 10, 512
 """Of AWS's reasons this many are shown, each with this many characters."""
+_HOLDS_UP = frozenset({Reason.PAUSED, Reason.AWS_UNAVAILABLE, Reason.THROTTLED})
+"""What keeps the operator from looking at a target."""
 
 
 def status_of(state: State, wait: act.Wait, *, wall: datetime) -> MCPServerStatus | None:
@@ -45,6 +47,7 @@ def status_of(state: State, wait: act.Wait, *, wall: datetime) -> MCPServerStatu
         conditions=with_authorized(state, conditions_of(state.obj, verdict, wall), wall),
         **_record_fields(state),
         **_target_fields(state, wait, wall),
+        last_reconcile_request=_served_wish(state, wait),
     )
     served = state.settings.status_fields
     if served is not None:
@@ -170,6 +173,14 @@ def _target_fields(state: State, wait: act.Wait, wall: datetime) -> dict[str, ob
     if isinstance(wait, act.Blocked) and wait.signature:
         fields["not_converging"] = wait.signature
     return fields
+
+
+def _served_wish(state: State, wait: act.Wait) -> str:
+    """Return the last wish for a look that was served; until nothing holds that up, a restart asks again."""
+    before = state.obj.status.last_reconcile_request
+    if isinstance(wait, act.Await) or (isinstance(wait, act.Blocked) and wait.reason in _HOLDS_UP):
+        return before
+    return state.own.wish or before
 
 
 def _failure(state: State, wall: datetime) -> FailureState | None:

@@ -278,6 +278,7 @@ class ObjectMemory(Page, frozen=True, kw_only=True):
         unconfirmed: a write of the record got no answer, so it is repeated before anything else.
         born_here: this process saw the object appear, without our finalizer.
         synced_request: the annotation's value that tools were last indexed for.
+        wish: what the annotation that asks for a look said at the last decision, None before the first.
     """
 
     uid: str
@@ -287,6 +288,7 @@ class ObjectMemory(Page, frozen=True, kw_only=True):
     unconfirmed: bool = False
     born_here: bool = False
     synced_request: str = ""
+    wish: str | None = None
     telling: Telling = Telling()
 
     def but(self, **changes: Any) -> ObjectMemory:
