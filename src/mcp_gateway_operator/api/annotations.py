@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from mcp_gateway_operator.api import names
-from mcp_gateway_operator.api.checker import shown as quoted
-from mcp_gateway_operator.api.checker import unknown
 from mcp_gateway_operator.api.places import is_gateway_id
 from mcp_gateway_operator.api.problem import Problem
+from mcp_gateway_operator.api.schema import shown as quoted
+from mcp_gateway_operator.api.schema import unknown
 from mcp_gateway_operator.shown import shown
 
 PREFIX: Final = f"{names.GROUP}/"

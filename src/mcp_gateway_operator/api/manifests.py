@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.advice import advice, target_name
-from mcp_gateway_operator.api.checker import shown, unknown
 from mcp_gateway_operator.api.problem import Problem
 from mcp_gateway_operator.api.reading import ManifestError, documents
+from mcp_gateway_operator.api.schema import shown, unknown
 from mcp_gateway_operator.api.validation import Context, validate_plain
 
 __all__ = ["Foreign", "Manifest", "ManifestError", "Problem", "manifests", "servers"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from mcp_gateway_operator.api.checker import shown
+from mcp_gateway_operator.api.schema import shown
 
 REGION: Final = "[a-z]{2,4}(-[a-z]+){1,3}-[0-9]{1,2}"
 """The code of a Region in any partition: us-east-1, us-gov-west-1, us-isob-east-1, eusc-de-east-1."""

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from mcp_gateway_operator.api.checker import shown
+from mcp_gateway_operator.api.schema import shown
 
 MOST_TOOLS: Final = 1000
 LONGEST_NAME: Final = 256

@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from mcp_gateway_operator.api.checker import check
-from mcp_gateway_operator.api.schema import describe
+from mcp_gateway_operator.api.schema import check, describe
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator_demo.localcluster import LocalCluster
 from tests.integration.api.objects import API_VERSION, create

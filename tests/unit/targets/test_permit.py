@@ -12,10 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_gateway_operator.api.checker import check
 from mcp_gateway_operator.api.mcpgateway import Allow, LabelExpression, LabelSelector, MCPGateway
 from mcp_gateway_operator.api.mcpgateway_rules import GatewayArn
-from mcp_gateway_operator.api.schema import Node, describe
+from mcp_gateway_operator.api.schema import Node, check, describe
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.targets.permit import (
     SPEC_FIELDS,
