@@ -86,7 +86,7 @@ def _json_documents(text: str) -> Iterator[Any]:
 
 def _sure(text: str) -> int | float:
     if (number := _number(text)) is None:
-        raise ValueError(f"{text[:64]} is no number in JSON")
+        raise ValueError(f"{text[:64]} is not a JSON number")
     return number
 
 
@@ -128,7 +128,7 @@ def _scalar(text: str) -> Any:
     if (boolean := _BOOLEANS.get(text)) is not None:
         return boolean
     if text in _NO_NUMBERS:
-        raise ValueError(f"{text} is no number in JSON: write it in quotes")
+        raise ValueError(f"{text} is not a JSON number: write it in quotes")
     number = _number(text) if text[0] in "+-.0123456789" else None
     return text if number is None else number
 

@@ -46,7 +46,7 @@ def refused(text: str, target: str) -> Iterator[str]:
     """
     tools = tools_of(text)
     if tools is None:
-        yield f"this is no list of tools in JSON{_why(text)}: {_FORM}"
+        yield f"this is not a list of tools in JSON{_why(text)}: {_FORM}"
         return
     if len(tools) > MOST_TOOLS:
         yield f"these are {len(tools)} tools, and AWS takes {MOST_TOOLS}: spread them over several servers"

@@ -55,7 +55,7 @@ def decode(raw: bytes | msgspec.Raw) -> Record:
     try:
         return _decode(raw)
     except msgspec.MsgspecError as error:
-        raise ApiError(0, "BrokenAnswer", f"the answer is no Lease: {error}") from None
+        raise ApiError(0, "BrokenAnswer", f"the answer is not a Lease: {error}") from None
 
 
 class Sight:

@@ -53,9 +53,7 @@ class Proxy:
         except ValueError:
             parts, port = urlsplit(""), None
         if parts.scheme in ("socks5", "socks5h", "socks4"):
-            raise ValueError(
-                f"proxies of kind {parts.scheme} are not spoken here: name an http or https proxy"
-            )
+            raise ValueError(f"proxies of kind {parts.scheme} are not supported: name an http or https proxy")
         if parts.scheme not in PORTS or not parts.hostname:
             raise ValueError("it is not the address of a proxy, such as http://proxy.example.com:3128")
         return cls(

@@ -160,7 +160,7 @@ def test_a_page_of_a_proxy_is_not_quoted() -> None:
     first = answer("503", 503, "<html>Request ID: a== at 12:01</html>")
     second = answer("503", 503, "<html>Request ID: b== at 12:02</html>")
     messages = {from_botocore(error, mutating=False).message for error in (first, second)}
-    assert messages == {"HTTP 503 with a page of markup instead of an answer of AWS's"}
+    assert messages == {"HTTP 503 with a page of markup instead of AWS's answer"}
 
 
 def test_megabytes_of_blanks_are_cut_in_no_time() -> None:

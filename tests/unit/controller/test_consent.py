@@ -131,7 +131,7 @@ async def test_an_address_that_changes_with_every_read_is_kept_until_it_runs_out
         assert world.writes() == ["patch status"]
         await world.pass_time(3600)
         ended = await world.get()
-        assert "run out" in condition(ended).message
+        assert "expired" in condition(ended).message
         assert ended.status.authorization_url == later.status.authorization_url
         assert world.calls()["GetGatewayTarget"] == 1
 
@@ -227,7 +227,7 @@ async def test_the_expiry_of_a_renewed_consent_counts_from_the_request() -> None
         assert expires > datetime.fromisoformat(target["updatedAt"]) + timedelta(seconds=5000)
         await world.pass_time(540)
         assert condition(await world.get()).reason == "PendingAuthorization"
-        assert "run out" not in condition(await world.get()).message
+        assert "expired" not in condition(await world.get()).message
 
 
 async def test_asking_for_an_address_that_is_there_does_not_undo_the_consent() -> None:

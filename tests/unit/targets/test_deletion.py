@@ -267,7 +267,7 @@ CONFIRMED: list[Case] = [
         {**GONE, "settings": JUST_STARTED},
         act.Await(
             reason="Deleting",
-            message="comes to light",
+            message="never recorded",
             place=HERE,
             list_since=NOW + 55.0,
             until=NOW + 55.0,
@@ -279,7 +279,7 @@ CONFIRMED: list[Case] = [
         {**GONE, "memory": {"delete_asked": NOW - 20.0, "unsure_since": NOW - 30.0}},
         act.Await(
             reason="Deleting",
-            message="comes to light",
+            message="never recorded",
             place=HERE,
             list_since=NOW + 45.0,
             until=NOW + 45.0,
@@ -397,7 +397,7 @@ UNRECORDED: list[Case] = [
         {"memory": {"only_writer": True, "unsure_since": NOW - 5.0}},
         act.Await(
             reason="Deleting",
-            message="comes to light",
+            message="never recorded",
             place=HERE,
             list_since=NOW + 70.0,
             until=NOW + 70.0,
@@ -421,7 +421,7 @@ UNRECORDED: list[Case] = [
         {"settings": JUST_STARTED},
         act.Await(
             reason="Deleting",
-            message="comes to light",
+            message="never recorded",
             place=HERE,
             list_since=NOW + 55.0,
             until=NOW + 55.0,
@@ -431,7 +431,7 @@ UNRECORDED: list[Case] = [
         "the List that would tell is late",
         deleted_unrecorded,
         {"settings": settings(started_at=NOW - 79.0)},
-        act.Await(reason="Deleting", message="comes to light", place=HERE, list_since=NOW - 4.0),
+        act.Await(reason="Deleting", message="never recorded", place=HERE, list_since=NOW - 4.0),
     ),
     (
         "nothing came to light",

@@ -199,7 +199,7 @@ def _answered(error: boto.ClientError, *, maybe_applied: bool) -> AgentCoreError
     message = str(details.get("Message") or response.get("message") or "")
     if message.lstrip().startswith("<"):
         # A page of a proxy's, often with the time and an id in it.
-        message = f"HTTP {status} with a page of markup instead of an answer of AWS's"
+        message = f"HTTP {status} with a page of markup instead of AWS's answer"
     message = _with_details(message, response)
     kind = _kind(code, status, message, str(response.get("reason") or ""))
     return AgentCoreError(

@@ -81,8 +81,8 @@ class ClockSkew:
         return AgentCoreError(
             ErrorKind.TRANSIENT,
             code,
-            "the node's clock differs from AWS's, whose time requests are dated by from now on; "
-            "synchronize the clock",
+            "the node's clock differs from AWS's; from now on requests carry AWS's time: synchronize the "
+            "node's clock",
         )
 
     def _before_sign(self, request: Any, **_: object) -> None:

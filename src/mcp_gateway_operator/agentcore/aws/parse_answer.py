@@ -207,5 +207,5 @@ def _moment(text: str) -> str:
     except ValueError:
         moment = None
     if moment is None or moment.year not in YEARS:
-        raise AnswerError("a timestamp that is no moment in time")
+        raise AnswerError("a timestamp that is not a date")
     return text if moment.tzinfo is not None else f"{moment.isoformat()}+00:00"

@@ -126,7 +126,7 @@ class Observer:
         return watch.table
 
     def untrack(self, gateway_id: str) -> None:
-        """Stop to observe a gateway. Whoever waits for a List of it is woken."""
+        """Stop observing a gateway. Whoever waits for a List of it is woken."""
         watch = self._watches.pop(gateway_id, None)
         if watch is None:
             return

@@ -44,7 +44,7 @@ def speaks_of_concurrency(error: AgentCoreError) -> bool:
 
 @dataclass(slots=True)
 class _Gateway:
-    """`moving` has the targets on the move and when they stop to count, the earliest first."""
+    """`moving` has the targets on the move and when they stop counting, the earliest first."""
 
     in_flight: int = 0
     moving: dict[str, float] = field(default_factory=dict)

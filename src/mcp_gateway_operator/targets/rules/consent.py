@@ -127,7 +127,7 @@ def pending(state: State, row: Row) -> act.Step | act.Wait | None:
     if not refused(state, row):
         return None
     return read_details(state, row) or wait(
-        state, row, "The change is sent when the consent was given or has run out."
+        state, row, "The change is sent once consent is given or expires."
     )
 
 
@@ -143,7 +143,7 @@ def unchanged(state: State, row: Row) -> act.Step | act.Wait:
     return wait(
         state,
         row,
-        f"The address in status.authorizationUrl has run out. {_advice(state)}",
+        f"The address in status.authorizationUrl has expired. {_advice(state)}",
         synced=True,
         stalled=True,
     )

@@ -165,7 +165,7 @@ def _delete_row(state: State, row: Row, *, seen: float) -> Clearing:
     ):
         return _deleting(row, f"AWS does not delete a target in {status}; waiting until that ends.")
     if trouble is not None and trouble.at >= seen and consent.refused(state, row):
-        return consent.wait(state, row, "The target is deleted when it was given or has run out.")
+        return consent.wait(state, row, "The target is deleted once consent is given or expires.")
     return attempt(state, act.Delete(place=row.place, target_id=row.summary.target_id))
 
 
@@ -248,7 +248,7 @@ def _delete_unrecorded(state: State) -> Clearing:
     message = "No target carries this object's marker." if living else "No gateway holds a target of it."
     if state.disbelieved is not None:
         target_id, why = state.disbelieved
-        message = f"Target {target_id} is left alone, for it is not believed to be this object's: {why}."
+        message = f"Target {target_id} is left alone, because nothing proves that it is this object's: {why}."
     return act.Release(event="Released", message=message)
 
 
@@ -278,7 +278,7 @@ def _await_strays(state: State, places: tuple[Place, ...], *, since_start: bool)
         if listed_at is None or listed_at < bound:
             return act.Await(
                 reason=Reason.DELETING,
-                message="Making sure that no target of this object comes to light that was never recorded.",
+                message="Making sure that this object has no target that was never recorded.",
                 place=place,
                 list_since=bound,
                 until=bound if state.now < bound else None,

@@ -142,7 +142,7 @@ def _remove(state: State, left: State) -> Clearing:
     if isinstance(action, act.Blocked) and action.stalled and retains(state):
         # As with a deletion that cannot be done, Retain is the way out.
         return act.Release(
-            event="Retained", message=f"Left as it is, for deletionPolicy is Retain. {action.message}"
+            event="Retained", message=f"Left as it is because deletionPolicy is Retain. {action.message}"
         )
     return action
 

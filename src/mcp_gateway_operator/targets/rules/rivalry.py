@@ -84,8 +84,8 @@ def yield_name(state: State) -> act.Blocked | None:
         message=(
             f"The name {state.want.get('targetName', '')!r} on gateway {state.place.gateway_id} goes to "
             f"MCPServer {state.rival}, which has held it or is the older one. Choose another "
-            "spec.targetName; or it is created here as soon as that object is gone, renamed, moved or cannot "
-            "have it."
+            "spec.targetName, or wait: the target is created as soon as that object is gone, is renamed or "
+            "moved, or cannot have the name."
         ),
         stalled=True,
         until=state.now + NAME_AGAIN,
@@ -104,7 +104,7 @@ def deciding_row(rows: Iterable[Row]) -> Row:
 def holder_words(state: State, row: Row) -> str:
     """Return whose target holds the wanted name, as far as that can be known here."""
     if state.disbelieved is not None and state.disbelieved[0] == row.summary.target_id:
-        return f"which is recorded here, but is not believed to be this object's: {state.disbelieved[1]}"
+        return f"which is recorded here, but not proven to be this object's: {state.disbelieved[1]}"
     if state.holder:
         return f"that of MCPServer {state.holder}"
     mark = row.summary.marker

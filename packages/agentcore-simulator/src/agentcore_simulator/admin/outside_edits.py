@@ -203,7 +203,9 @@ def set_status(plane: ControlPlane, target_id: str, body: dict[str, Any], now: f
     """Force a status and its reasons."""
     wanted = msgspec.convert(body, _NewStatus)
     if wanted.status not in TARGET_STATUSES:
-        raise ValueError(f"{wanted.status!r} is no target status: use {', '.join(sorted(TARGET_STATUSES))}.")
+        raise ValueError(
+            f"{wanted.status!r} is not a target status: use {', '.join(sorted(TARGET_STATUSES))}."
+        )
     target = _target(plane, target_id)
     force_status(plane, target, wanted.status, tuple(wanted.reasons), now)
     return show_target(plane, target_id)

@@ -130,7 +130,7 @@ def load_snapshot(plane: ControlPlane, document: bytes) -> None:
     try:
         state = msgspec.json.decode(document, type=_State)
     except msgspec.MsgspecError as error:
-        raise ValueError(f"This is no state of a simulator: {error}") from error
+        raise ValueError(f"This is not a state of a simulator: {error}") from error
     plane.reset()
     plane.serial = state.serial
     plane.rng.setstate(state.rng)

@@ -138,7 +138,7 @@ def test_state_outlives_the_process(tmp_path: Path) -> None:
 def test_a_damaged_state_file_is_refused_and_kept(tmp_path: Path) -> None:
     state = tmp_path / "state.json"
     state.write_text("{broken")
-    assert "no state of a simulator" in refused("--port", "0", "--state", str(state))
+    assert "not a state of a simulator" in refused("--port", "0", "--state", str(state))
     assert state.read_text() == "{broken"
 
 

@@ -130,7 +130,7 @@ def test_reads_do_not_change_the_state(sim: Simulation) -> None:
 @pytest.mark.parametrize("document", [b"", b"{}", b"[]", b'{"version": 2}', b"\xff"])
 def test_a_file_that_is_no_state_is_refused_and_changes_nothing(sim: Simulation, document: bytes) -> None:
     sim.ready()
-    with pytest.raises(ValueError, match="no state of a simulator"):
+    with pytest.raises(ValueError, match="not a state of a simulator"):
         files.load_snapshot(sim.engine.plane, document)
     assert len(sim.rows()) == 1
 
