@@ -53,7 +53,7 @@ test: $(DEV) ## Run every check: lint, types, layers, generated files, all tests
 	@$(MAKE) --no-print-directory vet
 	@$(call stage,Generated files are up to date)
 	@$(MAKE) --no-print-directory check-generated
-	@$(call stage,Programs for the integration tests: API server and helm)
+	@$(call stage,Programs for the integration tests: API server, helm and promtool)
 	@$(MAKE) --no-print-directory programs
 	@$(call stage,Unit and integration tests)
 	$(PYTEST) $(UNIT) $(INTEGRATION)
@@ -112,7 +112,7 @@ check-generated: $(DEV) ## Fail when a generated file is not what its source say
 	$(BIN)/python hack/chart.py --check
 
 .PHONY: programs
-programs: $(DEV) ## Fetch or build what the integration tests run: etcd, kube-apiserver, kubectl, helm
+programs: $(DEV) ## Fetch or build what the integration tests run: etcd, kube-apiserver, kubectl, helm, promtool
 	$(BIN)/python hack/programs.py
 
 .PHONY: bench

@@ -3,8 +3,8 @@
     python hack/chart.py           writes it
     python hack/chart.py --check   exits 1 with the difference when a file is not what its source says
 
-The chart's CRDs come from `config/crd`, the table of values in its README from `values.yaml` and the comments
-there, the versions of chart and image from the package.
+The chart's CRDs come from `config/crd`, its alerts from `config/prometheus`, the values in its README
+from `values.yaml` and the comments there, the versions of chart and image from the package.
 """
 
 from __future__ import annotations
@@ -19,12 +19,19 @@ from pathlib import Path
 import yaml
 
 import mcp_gateway_operator
+from mcp_gateway_operator.controller.metrics import DECLARED
+from mcp_gateway_operator.runtime.controller_metrics import DECLARED as OF_CONTROLLERS
 
 ROOT = Path(__file__).resolve().parents[1]
 CHART = ROOT / "helm" / "mcp-gateway-operator"
 BEGIN = "<!-- values: written by hack/chart.py -->"
 END = "<!-- end of values -->"
 
+NAMESPACE = "@namespace@"
+"""Stands in the alerts for the release's namespace."""
+
+_NAMES = "|".join(metric.name for metric in (*DECLARED, *OF_CONTROLLERS))
+_METRIC = re.compile(rf"\b({_NAMES})\b(?:\{{([^}}]*)\}})?")
 _CRD = "mcpgateway.bedrock.aws_mcpservers.yaml"
 
 
@@ -38,6 +45,7 @@ def expected() -> dict[Path, str]:
     manager = ROOT / "config" / "manager" / "kustomization.yaml"
     return {
         CHART / "files" / "defaults.yaml": _defaults(),
+        CHART / "files" / "alerts.yaml": _alerts(),
         CHART / "files" / "crd.yaml": (ROOT / "config/crd/bases" / _CRD).read_text(),
         CHART / "files" / "crd-legacy.yaml": (ROOT / "config/crd/legacy" / _CRD).read_text(),
         CHART / "Chart.yaml": _substitute(chart, r"^appVersion: .*$", f'appVersion: "{version}"'),
@@ -50,6 +58,21 @@ def _defaults() -> str:
     """Return the values for the templates, which cannot read `values.yaml` themselves."""
     values = yaml.safe_load((CHART / "values.yaml").read_text())
     return f"# Written by hack/chart.py from values.yaml.\n{yaml.safe_dump(values, sort_keys=False)}"
+
+
+def _alerts() -> str:
+    """Return the groups of alerts, with each metric looked for in the release's namespace alone."""
+    groups = yaml.safe_load((ROOT / "config/prometheus/rules.yaml").read_text())["spec"]["groups"]
+    for rule in (rule for group in groups for rule in group["rules"]):
+        rule["expr"] = _METRIC.sub(_in_namespace, rule["expr"])
+    text = yaml.safe_dump({"groups": groups}, sort_keys=False, width=10_000)
+    return f"# Written by hack/chart.py from config/prometheus/rules.yaml.\n{text}"
+
+
+def _in_namespace(found: re.Match[str]) -> str:
+    """Return a metric with one more matcher; the template knows the namespace."""
+    matchers = [f'namespace="{NAMESPACE}"', *([found[2]] if found[2] else [])]
+    return f"{found[1]}{{{','.join(matchers)}}}"
 
 
 def documented_values(text: str) -> Iterator[tuple[str, str, object]]:

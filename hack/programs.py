@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 import helm_programs
+import promtool_program
 
 from mcp_gateway_operator_demo.localcluster.binaries import ensure_binaries
 from mcp_gateway_operator_demo.localcluster.errors import BinariesUnavailableError
@@ -23,7 +24,7 @@ def main() -> int:
         return 1
     for path in (cluster.etcd, cluster.kube_apiserver, cluster.kubectl):
         print(path)
-    return helm_programs.main()
+    return helm_programs.main() or promtool_program.main()
 
 
 if __name__ == "__main__":

@@ -23,20 +23,23 @@ CHART = ROOT / "helm" / "mcp-gateway-operator"
 HERE = Path(__file__).parent
 CRD_NAME = "mcpservers.mcpgateway.bedrock.aws"
 
-_MONITOR_CRD = """
+_MONITOR_CRDS = "---".join(
+    f"""
 apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
-metadata: {name: servicemonitors.monitoring.coreos.com}
+metadata: {{name: {kind.lower()}s.monitoring.coreos.com}}
 spec:
   group: monitoring.coreos.com
-  names: {kind: ServiceMonitor, plural: servicemonitors}
+  names: {{kind: {kind}, plural: {kind.lower()}s}}
   scope: Namespaced
   versions:
     - name: v1
       served: true
       storage: true
-      schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
+      schema: {{openAPIV3Schema: {{type: object, x-kubernetes-preserve-unknown-fields: true}}}}
 """
+    for kind in ("ServiceMonitor", "PrometheusRule")
+)
 
 _names = itertools.count(1)
 
@@ -93,7 +96,7 @@ def helm_programs() -> dict[int, Path]:
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
     """A cluster of its own, without the MCPServer CRD."""
     with local_cluster(tmp_path_factory.mktemp("bare") / "state") as running:
-        running.apply(_MONITOR_CRD)
+        running.apply(_MONITOR_CRDS)
         for name in ("team-a", "team-b"):
             running.kubectl("create", "namespace", name)
         yield running

@@ -17,7 +17,7 @@ from mcp_gateway_operator.api.names import ConditionType, Reason
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.controller.metrics import declared
 from mcp_gateway_operator.controller.metrics.declared import MAX_GATEWAYS
-from mcp_gateway_operator.controller.metrics.reasons import ACTS, UNSEEN
+from mcp_gateway_operator.controller.metrics.reasons import ACTS, UNSEEN, Actor
 from mcp_gateway_operator.controller.operator import Operator
 from mcp_gateway_operator.runtime.declared_metrics import OTHER, Declared
 from mcp_gateway_operator.targets.shape import owner_code
@@ -50,16 +50,23 @@ class Objects(Collector):
 
     def __init__(self, operator: Operator) -> None:
         self._operator = operator
+        self._passing: dict[tuple[str, str], tuple[str, str]] | None = None
+        """Of objects whose reason passes by itself: that reason, and since when they have it."""
 
     def collect(self) -> Iterable[Metric]:
         """Walk through all objects once."""
         counts, oldest = Counts[Standing](), dict[str, str]()
+        before, self._passing = self._passing, {}
+        now = self._operator.wall().isoformat()
         for obj in self._operator.informer.values():
             found = standing(obj)
             counts[found] += 1
             if found.ready == "True":
                 continue
             since = _not_ready_since(obj)
+            if since and ACTS.get(found.reason) is Actor.NOBODY:
+                since = _passing_since(obj.key, found.reason, since, before, now)
+                self._passing[obj.key] = found.reason, since
             if since and since < oldest.get(found.reason, "~"):
                 oldest[found.reason] = since
         counts[Standing("True", "False", Reason.READY)] += 0
@@ -96,6 +103,28 @@ def _not_ready_since(obj: MCPServer) -> str:
     if ready is None:
         return obj.metadata.creation_timestamp
     return "" if ready.status == "True" else ready.last_transition_time
+
+
+def _passing_since(
+    key: tuple[str, str],
+    reason: str,
+    since: str,
+    before: dict[tuple[str, str], tuple[str, str]] | None,
+    now: str,
+) -> str:
+    """Return since when an object has a reason: a repair passes through Updating, however old the failure.
+
+    Args:
+        key: of the object.
+        reason: of its Ready.
+        since: when it was last Ready.
+        before: what the scrape before found; None for the first, which has to believe `since`.
+        now: the present moment.
+    """
+    if before is None:
+        return since
+    known = before.get(key)
+    return known[1] if known is not None and known[0] == reason else now
 
 
 class Gateways(Collector):

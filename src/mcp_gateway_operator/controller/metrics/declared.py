@@ -37,7 +37,8 @@ OLDEST = Declared(
     name="mcps_oldest_not_ready_seconds",
     kind="gauge",
     help="For how long the object that has been not Ready for longest has been so, by the reason of its "
-    "Ready now. Of an `Unseen` object, since its creation; one that was Ready and is edited has no age.",
+    "Ready now. Of a reason that passes by itself (`Queued`, `Creating`, `Updating` ...), for how long it "
+    "has had that one. One that was Ready and is edited has no age while it is `Unseen`.",
     labels={"reason": "as in `mcps_objects`"},
     bound=40,
 )

@@ -19,18 +19,25 @@ from mcp_gateway_operator_demo.localcluster.gotool import GoTool
 _REPORT_EVERY = 5.0  # seconds
 # -trimpath: the same bytes wherever it is built. grpcnotrace: as in Kubernetes' own release builds, it lets
 # the linker drop unreachable code.
-_FLAGS = ("-trimpath", "-buildvcs=false", "-tags", "grpcnotrace")
+_FLAGS = ("-trimpath", "-buildvcs=false")
+_TAG = "grpcnotrace"
 _CACHED = "not installed but available in build cache"
 _LIST_STALE = f'{{{{if and .Stale (ne .StaleReason "{_CACHED}")}}}}{{{{.ImportPath}}}}{{{{end}}}}'
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A program that can be built: the file's name, its Go package and what is stamped into it."""
+    """A program that can be built: the file's name, its Go package, what is stamped in, more build tags."""
 
     name: str
     package: str
     stamps: Mapping[str, str]
+    tags: tuple[str, ...] = ()
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """The flags that decide which packages are compiled, and how."""
+        return (*_FLAGS, "-tags", ",".join((_TAG, *self.tags)))
 
 
 def programs(module: GoModule) -> tuple[Program, ...]:
@@ -123,11 +130,11 @@ def build(
     """
     tracker = BuildProgress(program.name, progress, clock)
     started = clock()
-    stale = _run(go, ["list", "-deps", *_FLAGS, "-f", _LIST_STALE, program.package], module, tracker)
+    stale = _run(go, ["list", "-deps", *program.flags, "-f", _LIST_STALE, program.package], module, tracker)
     tracker.expect(sum(1 for line in stale.splitlines() if line))
     linker = " ".join(["-s", "-w", *(f"-X {name}={value}" for name, value in program.stamps.items())])
     staging = target / f".{program.name}.build"
-    argv = ["build", "-v", *_FLAGS, "-ldflags", linker, "-o", str(staging), program.package]
+    argv = ["build", "-v", *program.flags, "-ldflags", linker, "-o", str(staging), program.package]
     _run(go, argv, module, tracker)
     staging.rename(target / program.name)
     progress(f"{program.name}: built in {elapsed(clock() - started)}")
