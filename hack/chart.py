@@ -19,7 +19,7 @@ from pathlib import Path
 import yaml
 
 import mcp_gateway_operator
-from mcp_gateway_operator.controller.metrics import DECLARED
+from mcp_gateway_operator.controller.metrics.declared import DECLARED
 from mcp_gateway_operator.runtime.controller_metrics import DECLARED as OF_CONTROLLERS
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
-from mcp_gateway_operator.controller.metrics import ACTS, DECLARED, Actor
+from mcp_gateway_operator.controller.metrics.declared import DECLARED
+from mcp_gateway_operator.controller.metrics.reasons import ACTS, Actor
 from mcp_gateway_operator.runtime.controller_metrics import DECLARED as OF_CONTROLLERS
 from tests.support.promtool import ROOT, RULES, Story, groups_of, run_promtool, run_stories
 
