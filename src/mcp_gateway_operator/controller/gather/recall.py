@@ -79,12 +79,7 @@ def recalled(state: State, entry: Entry, ports: Ports) -> State:
         wish=wish,
     )
     return replace(
-        state,
-        memory=page,
-        own=own,
-        destination=destination,
-        leftovers=leftovers,
-        tools_due=tools_due,
+        state, memory=page, own=own, destination=destination, leftovers=leftovers, tools_due=tools_due
     )
 
 
