@@ -139,6 +139,8 @@ _SECRETS: Final = frozenset(
     )
 )
 """Words in the name of a query parameter whose value is most likely a secret."""
+_ENDS: Final = ("apikey", "accesskey", "secretkey", "authkey", "token", "secret", "password", "signature")
+"""The same, where the words of a name run together."""
 _WORD: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
 
 
@@ -210,4 +212,9 @@ def secret_parameters(endpoint: str) -> list[str]:
     except ValueError:
         return []
     names = [unquote(part.partition("=")[0]) for part in query.split("&") if "=" in part]
-    return [name for name in names if _SECRETS & {word.lower() for word in _WORD.findall(name)}]
+    return [name for name in names if _names_a_secret(name)]
+
+
+def _names_a_secret(name: str) -> bool:
+    words = {word.lower() for word in _WORD.findall(name)}
+    return bool(_SECRETS & words) or any(word.endswith(_ENDS) for word in words)

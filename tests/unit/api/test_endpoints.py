@@ -82,6 +82,7 @@ def test_finds_an_arn_that_is_not_encoded(path: str, found: tuple[str, str]) -> 
         ("subscriptionKey=1&accessToken=2", ["subscriptionKey", "accessToken"]),
         ("X-Functions-Key=1", ["X-Functions-Key"]),
         ("code=1", ["code"]),
+        ("accesstoken=1&x-apikey=2&clientsecret=3", ["accesstoken", "x-apikey", "clientsecret"]),
         ("api%5Fkey=1", ["api_key"]),
         ("qualifier=DEFAULT&monkey=1&keyboard=2&tokens", []),
         ("", []),
