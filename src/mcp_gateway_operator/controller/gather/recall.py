@@ -43,9 +43,7 @@ _NAME_MAY_BE_WHY = frozenset({ErrorKind.VALIDATION, ErrorKind.CONFLICT})
 
 def recalled(state: State, entry: Entry, ports: Ports) -> State:
     """Return a state, those of the object's other places too, with everything remembered as of now."""
-    wish = request_of(state.obj.metadata.annotations, names.RECONCILE_ANNOTATION)
-    asked = wish not in ("", _heard(state, wish))
-    state = _hear(state, ports.clock(), asked=asked) if asked or entry.freed else state
+    state = _hear(state, entry, ports.clock())
     destination = state.destination
     if destination is not None:
         page = _place(destination, ports)
@@ -76,7 +74,6 @@ def recalled(state: State, entry: Entry, ports: Ports) -> State:
         places={state.place: page, **{each.place: each.memory for each in others}},
         moves=moves,
         synced_request=synced,
-        wish=wish,
     )
     return replace(
         state, memory=page, own=own, destination=destination, leftovers=leftovers, tools_due=tools_due
@@ -98,8 +95,14 @@ def _heard(state: State, wish: str) -> str:
     return shown(state.obj.status.last_reconcile_request, LONGEST)
 
 
-def _hear(state: State, now: float, *, asked: bool) -> State:
+def _hear(state: State, entry: Entry, now: float) -> State:
     """Let the decision wait for nothing and compare everything, where a user asks for it."""
+    wish = request_of(state.obj.metadata.annotations, names.RECONCILE_ANNOTATION)
+    asked = wish not in ("", _heard(state, wish))
+    if wish != state.own.wish:
+        state = replace(state, own=state.own.but(wish=wish))
+    if not asked and not entry.freed:
+        return state
     page = state.memory.but(trouble=None)
     if not asked:
         return replace(state, memory=page)
