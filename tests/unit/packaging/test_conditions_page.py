@@ -64,7 +64,7 @@ def test_every_event_with_a_reason_of_its_own_is_described() -> None:
 
 
 def _events(tree: ast.Module) -> set[str]:
-    """Return the literal reasons of Events: of `x.event(obj, type, REASON, ...)`, `News(type, REASON, ...)`."""
+    """Return the literal reasons of Events: `x.event(obj, type, REASON, ...)`, `News(type, REASON, ...)`."""
     found: set[str] = set()
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call):
