@@ -19,6 +19,7 @@ from mcp_gateway_operator.cli.say import say
 GROUPS: Final = {
     "Look": {
         "status": "Say which MCPServers are Ready, and why the others are not.",
+        "plan": "Say what the operator would do, field by field.",
     },
     "Act": {
         "retry": "Have the operator look again now.",
@@ -43,6 +44,7 @@ GROUPS: Final = {
 COMMANDS: Final = {name: text for group in GROUPS.values() for name, text in group.items()}
 _FLEET: Final = {
     "status": "status_command",
+    "plan": "plan_command",
     **dict.fromkeys(("retry", "pause", "resume", "sync"), "marks"),
     "wait": "wait",
 }

@@ -139,8 +139,8 @@ async def run_operator(options: ProcessOptions, report: logs.Report) -> int:
     Raises:
         StartupError: no cluster, no Region, or the API server does not answer.
     """
-    region = _region(options)
-    network = _network()
+    region = region_of(options.aws_region)
+    network = network_of_environment()
     metrics = ProcessMetrics(options)
     cluster, lease_connection, config = _connect(options, metrics)
     async with contextlib.AsyncExitStack() as stack:
@@ -255,9 +255,14 @@ def _operator_config(options: ProcessOptions) -> OperatorConfig:
     )
 
 
-def _region(options: ProcessOptions) -> str:
+def region_of(given: str) -> str:
+    """Return the Region that a flag, the environment or the AWS configuration names.
+
+    Raises:
+        StartupError: none does, or it cannot be one.
+    """
     try:
-        region = options.aws_region or new_session(None).get_config_variable("region")
+        region = given or new_session(None).get_config_variable("region")
     except BotoCoreError as error:
         raise StartupError(f"The AWS configuration cannot be used: {error}.") from error
     region = str(region or "").strip()
@@ -272,8 +277,12 @@ def _region(options: ProcessOptions) -> str:
     return region
 
 
-def _network() -> Network:
-    """Return what the environment says of proxies and authorities, botocore's proxies chosen by it."""
+def network_of_environment() -> Network:
+    """Return what the environment says of proxies and authorities, botocore's proxies chosen by it.
+
+    Raises:
+        StartupError: it cannot be used.
+    """
     bundle = ""
     # A profile that is not there is told by the first call, which may come after it is.
     with contextlib.suppress(BotoCoreError):

@@ -20,7 +20,8 @@ from mcp_gateway_operator.runtime.cluster import Cluster, Resource
 from mcp_gateway_operator.runtime.events import EventRecorder
 from mcp_gateway_operator.runtime.informer import Informer
 from mcp_gateway_operator.runtime.queue import WorkQueue
-from mcp_gateway_operator.targets.known import Place
+from mcp_gateway_operator.targets import actions as act
+from mcp_gateway_operator.targets.known import Place, State
 
 MCPSERVERS = Resource(names.GROUP, names.VERSION, names.PLURAL)
 DENIED_SECONDS = 3600.0
@@ -80,15 +81,17 @@ def _nothing(*_: object) -> None:
 
 @dataclass(slots=True)
 class Hooks:
-    """Who is told what happens, as it happens; nobody while metrics are off.
+    """Who is told what happens, as it happens; nobody unless somebody asks.
 
     Attributes:
         on_write: of each write to AWS that was tried, whatever came of it: the operation and its cause.
         on_turn: of each turn of Ready that status tells: its status before and after.
+        on_decision: of each decision, a step before it is carried out: what it rests on, and what it is.
     """
 
     on_write: Callable[[str, str], None] = _nothing
     on_turn: Callable[[str, str], None] = _nothing
+    on_decision: Callable[[State, act.Step | act.Wait], None] = _nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

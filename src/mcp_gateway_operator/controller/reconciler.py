@@ -216,6 +216,7 @@ class Reconciler:
             state = self._gather(view, entry, settings)
             decision = plan(state)
             self._log.decided(state, decision)
+            self._ports.hooks.on_decision(state, decision)
             if isinstance(decision, act.Wait):
                 return state, decision
             try:

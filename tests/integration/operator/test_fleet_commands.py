@@ -8,7 +8,7 @@ import subprocess
 import sys
 from typing import Any
 
-from tests.integration.operator.site import Site, until
+from tests.integration.operator.site import GATEWAY, Site, until
 
 
 class Mcps:
@@ -49,7 +49,14 @@ def _status(site: Site, name: str) -> Any:
     return found["status"]
 
 
-def test_a_night_at_the_desk(running: Site) -> None:
+def _changed(site: Site, name: str) -> Any:
+    found = site.get(name)
+    assert found is not None
+    kept = {key: found[key] for key in ("apiVersion", "kind", "spec")}
+    return {**kept, "metadata": {"name": name}, "spec": {**found["spec"], "description": "new"}}
+
+
+def test_an_object_is_paused_resumed_and_synchronized(running: Site) -> None:
     mcps, here = Mcps(running), ("-n", running.namespace)
     running.create("orders")
     assert mcps("wait", "orders", *here) == f"{running.namespace}/orders is Ready.\n"
@@ -75,3 +82,17 @@ def test_a_night_at_the_desk(running: Site) -> None:
     running.delete("orders")
     mcps("wait", "orders", "--for", "deleted", *here)
     assert "No MCPServer found" in mcps("status", *here)
+
+
+def test_a_plan_on_real_parts_writes_nothing(running: Site) -> None:
+    mcps, here = Mcps(running), ("-n", running.namespace)
+    running.create("orders")
+    running.until_ready("orders")
+    with running.bill() as bill:
+        assert mcps("plan", *here, "--gateway-id", GATEWAY) == "Nothing to do; 1 unchanged.\n"
+        file = running.directory / "orders.yaml"
+        file.write_text(json.dumps(_changed(running, "orders")), encoding="utf-8")
+        said = mcps("plan", "-f", str(file), *here, "--gateway-id", GATEWAY, exits=2)
+    assert '    description: absent -> "new"' in said.splitlines()
+    assert bill.aws_writes == {}
+    assert bill.writes == 0

@@ -43,7 +43,8 @@ class Asking(click.Command):
 
 def asking(name: str, *, examples: str) -> Callable[[F], Asking]:
     """Return the decorator of a command; each line of `examples` is one, without the program's name."""
-    lines = [f"  mcp-gateway-operator {line.strip()}" for line in examples.strip().splitlines()]
+    given = [line.strip() for line in examples.strip().splitlines()]
+    lines = [f"  {line}" if " | " in line else f"  mcp-gateway-operator {line}" for line in given]
     epilog = "\n".join(("\b", "Examples:" if len(lines) > 1 else "Example:", *lines))
 
     def decorate(function: F) -> Asking:

@@ -59,8 +59,9 @@ def with_cluster(scope: Scope, work: Callable[[Cluster], Awaitable[T]]) -> T:
     Raises:
         ClickException: there is none, or it refuses; the message says what to do.
     """
+    found: list[T] = []
 
-    async def whole() -> T:
+    async def whole() -> None:
         try:
             cluster = connect(
                 kubeconfig=scope.kubeconfig or None,
@@ -70,13 +71,15 @@ def with_cluster(scope: Scope, work: Callable[[Cluster], Awaitable[T]]) -> T:
         except kubeconfigs.ClusterConfigError as error:
             raise click.ClickException(str(error)) from error
         try:
-            return await work(cluster)
+            # Not as the task's result: asyncio writes that out, however long it is, at its end.
+            found.append(await work(cluster))
         except ApiError as error:
             refuse(error)
         finally:
             await cluster.close()
 
-    return asyncio.run(whole())
+    asyncio.run(whole())
+    return found[0]
 
 
 def refuse(error: ApiError) -> NoReturn:
@@ -110,10 +113,10 @@ def refuse(error: ApiError) -> NoReturn:
     raise click.ClickException(said) from error
 
 
-async def servers(
+async def raw_servers(
     cluster: Cluster, namespace: str | None, *, name: str = "", labels: str = ""
-) -> AsyncIterator[MCPServer]:
-    """Yield the MCPServers of a namespace, or of all; what cannot be read is passed over and said.
+) -> AsyncIterator[msgspec.Raw]:
+    """Yield the MCPServers of a namespace, or of all, as the API server sends them.
 
     Raises:
         ApiError: the API server refuses.
@@ -130,10 +133,22 @@ async def servers(
             limit = max(1, limit // 4)
             continue
         for raw in page.items:
-            try:
-                yield decode(raw)
-            except DecodeError as error:
-                click.echo(f"An MCPServer cannot be read and is left out: {shown(str(error))}", err=True)
+            yield raw
         token = page.continue_token
         if not token:
             return
+
+
+async def servers(
+    cluster: Cluster, namespace: str | None, *, name: str = "", labels: str = ""
+) -> AsyncIterator[MCPServer]:
+    """Yield the MCPServers of a namespace, or of all; what cannot be read is passed over and said.
+
+    Raises:
+        ApiError: the API server refuses.
+    """
+    async for raw in raw_servers(cluster, namespace, name=name, labels=labels):
+        try:
+            yield decode(raw)
+        except DecodeError as error:
+            click.echo(f"An MCPServer cannot be read and is left out: {shown(str(error))}", err=True)

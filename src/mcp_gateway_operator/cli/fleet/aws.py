@@ -1,0 +1,67 @@
+"""The way to AWS: the caller's own credentials, reading alone, at half the rate that AWS allows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+import click
+
+from mcp_gateway_operator.agentcore.aws import Boto3AgentCore
+from mcp_gateway_operator.cli.fleet.paper_aws import AT_A_TIME, Paced, ReadOnly
+from mcp_gateway_operator.cli.fleet.tables import on_terminal
+from mcp_gateway_operator.cli.process import USER_AGENT, StartupError, network_of_environment, region_of
+
+TELL_AFTER: Final = 2.0
+"""Seconds of reading after which a person at a terminal is told how far it is."""
+
+
+@asynccontextmanager
+async def reading(region: str) -> AsyncIterator[ReadOnly]:
+    """Give what reads from AWS in a Region, "" for the one that the environment names.
+
+    Raises:
+        ClickException: no Region is known, or the network cannot be used as it is configured.
+    """
+    try:
+        where, network = region_of(region), network_of_environment()
+    except StartupError as error:
+        raise click.ClickException(str(error)) from error
+    with network.authorities() as authorities:
+        port = Boto3AgentCore(
+            region=where,
+            user_agent=USER_AGENT,
+            read_threads=AT_A_TIME,
+            write_threads=1,
+            authorities=authorities,
+            proxy_for=lambda url: str(network.proxy_for(url) or ""),
+        )
+        progress = _Progress()
+        try:
+            yield Paced(port, on_call=progress.step)
+        finally:
+            progress.end()
+            await port.close()
+
+
+class _Progress:
+    """Tells a person how many calls were made, when they take long; a program is told nothing."""
+
+    def __init__(self) -> None:
+        self._began = self._told = time.monotonic()
+        self._calls = 0
+
+    def step(self) -> None:
+        """Count one call."""
+        self._calls += 1
+        now = time.monotonic()
+        if on_terminal() and now - self._began > TELL_AFTER and now - self._told > 1.0:
+            self._told = now
+            click.echo(f"\rReading from AWS: {self._calls} calls ...", nl=False, err=True)
+
+    def end(self) -> None:
+        """Clear the line."""
+        if self._told > self._began:
+            click.echo("\r" + " " * 50 + "\r", nl=False, err=True)

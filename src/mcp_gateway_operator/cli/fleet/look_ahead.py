@@ -1,0 +1,246 @@
+"""From options to what an operator would do: its settings, the cluster's objects, manifests over them."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, cast
+
+import click
+import msgspec
+
+from mcp_gateway_operator.api import names
+from mcp_gateway_operator.api.codec import decode
+from mcp_gateway_operator.api.manifests import Foreign, Manifest, ManifestError, servers
+from mcp_gateway_operator.api.types import MCPServer
+from mcp_gateway_operator.cli.fleet.aws import reading
+from mcp_gateway_operator.cli.fleet.command import F
+from mcp_gateway_operator.cli.fleet.foresee import Future, Key, foresee
+from mcp_gateway_operator.cli.fleet.paper_cluster import Json, planned
+from mcp_gateway_operator.cli.fleet.reach import Scope, raw_servers, refuse, with_cluster
+from mcp_gateway_operator.cli.options import GatewayId, OwnerIds
+from mcp_gateway_operator.controller.operator import OWNER_NAMESPACE, OperatorConfig
+from mcp_gateway_operator.controller.served_schema import PATH
+from mcp_gateway_operator.runtime.cluster import NAMESPACES, ApiError, Cluster
+from mcp_gateway_operator.shown import shown
+from mcp_gateway_operator.targets.known import stored_moves, stored_record
+
+SUFFIXES: Final = frozenset({".yaml", ".yml", ".json"})
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings of the operator that is tried out, as its own flags name them."""
+
+    gateway_id: str
+    aws_region: str
+    owner_id: tuple[str, ...]
+    allow_adoption: bool
+    default_deletion_policy: str
+
+    @property
+    def config(self) -> OperatorConfig:
+        """The operator's configuration."""
+        return OperatorConfig(
+            gateway_id=self.gateway_id,
+            owner_ids=self.owner_id,
+            allow_adoption=self.allow_adoption,
+            default_deletion_policy=self.default_deletion_policy,
+        )
+
+
+def operator_options(function: F) -> F:
+    """Add the flags of `run` that decide what is done, given on as `settings`."""
+
+    @functools.wraps(function)
+    def wrapped(**given: Any) -> Any:
+        taken = {name: given.pop(name) for name in Settings.__struct_fields__}
+        return function(settings=Settings(**taken), **given)
+
+    result: Any = wrapped
+    for option in reversed(_OPERATOR):
+        result = option(result)
+    return cast(F, result)
+
+
+_OPERATOR: Final = (
+    click.option(
+        "--gateway-id",
+        envvar=["MCPS_GATEWAY_ID", "GATEWAY_ID"],
+        type=GatewayId(),
+        default="",
+        help="As the operator's: for objects that name no gateway.",
+    ),
+    click.option("--aws-region", envvar=["MCPS_AWS_REGION", "AWS_REGION"], default="", help="AWS Region."),
+    click.option(
+        "--owner-id",
+        envvar="MCPS_OWNER_ID",
+        type=OwnerIds(),
+        default="",
+        help="As the operator's; else the uid of the namespace kube-system.",
+    ),
+    click.option("--allow-adoption", envvar="MCPS_ALLOW_ADOPTION", is_flag=True, help="As the operator's."),
+    click.option(
+        "--default-deletion-policy",
+        envvar="MCPS_DEFAULT_DELETION_POLICY",
+        type=click.Choice(["Delete", "Retain"]),
+        default="Delete",
+        help="As the operator's.",
+    ),
+)
+
+
+class Scene(msgspec.Struct, kw_only=True):
+    """What an operator would find.
+
+    Attributes:
+        objects: as the API server sends them, by key.
+        chosen: the keys that the caller asks about.
+        complete: these are all objects of the cluster.
+    """
+
+    objects: dict[Key, Json]
+    chosen: set[Key]
+    owner: str
+    schema: bytes
+    complete: bool
+
+
+def read_scene(scope: Scope, *, wanted: tuple[str, ...] = ()) -> Scene:
+    """Read what there is in the cluster.
+
+    Args:
+        scope: which objects are asked about; the others are read, too, for they may want the same names.
+        wanted: names, where not all in the scope are asked about.
+
+    Raises:
+        ClickException: the cluster refuses, or an object is not there.
+    """
+    where = scope.where()
+
+    async def work(cluster: Cluster) -> Scene:
+        complete = True
+        try:
+            everything = [_loaded(raw) async for raw in raw_servers(cluster, None)]
+        except ApiError as error:
+            if not error.forbidden or where is None:
+                raise
+            complete = False
+            everything = [_loaded(raw) async for raw in raw_servers(cluster, where)]
+        objects = {_key(each): each for each in everything}
+        chosen = {key for key in objects if where in (None, key[0]) and (not wanted or key[1] in wanted)}
+        if scope.selector:
+            found = raw_servers(cluster, where, labels=scope.selector)
+            chosen &= {_key(_loaded(raw)) async for raw in found}
+        for name in wanted:
+            if not any(key[1] == name for key in chosen):
+                raise click.ClickException(f"There is no MCPServer {name!r} in {where or 'any namespace'}.")
+        owner = await _owner(cluster)
+        schema = await _maybe(cluster.get_path(PATH))
+        return Scene(objects=objects, chosen=chosen, owner=owner, schema=schema, complete=complete)
+
+    return with_cluster(scope, work)
+
+
+def with_manifests(scene: Scene, found: Iterable[Manifest], *, namespace: str, prune: bool) -> None:
+    """Put manifests over a scene, which is about them then.
+
+    Args:
+        scene: what is there.
+        found: what is applied.
+        namespace: of those that name none.
+        prune: what is chosen in the scene and in no manifest is deleted.
+    """
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    applied: set[Key] = set()
+    for each in found:
+        key = (each.namespace or namespace, each.name)
+        scene.objects[key] = planned(each.content, scene.objects.get(key), namespace=namespace, now=now)
+        applied.add(key)
+    missing = {key for key in scene.chosen if prune} - applied
+    for key in missing:
+        scene.objects[key]["metadata"].setdefault("deletionTimestamp", now)
+    scene.chosen = applied | missing
+
+
+def manifests_in(files: Iterable[str]) -> Iterator[tuple[str, Manifest]]:
+    """Yield the MCPServers in files, directories (whatever is below them) and "-", each with its place.
+
+    Raises:
+        ClickException: a file cannot be read, or is not YAML.
+    """
+    for path in _expand(files):
+        name = "standard input" if path == "-" else path
+        try:
+            text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
+            for found in servers(text):
+                if not isinstance(found, Foreign):
+                    yield f"{name}, {found.place}", found
+        except (OSError, UnicodeDecodeError, ManifestError) as error:
+            raise click.ClickException(f"{name} cannot be read: {shown(str(error))}") from error
+
+
+def future_of(scene: Scene, settings: Settings) -> Future:
+    """Return what an operator would do for the objects that a scene is about.
+
+    Raises:
+        ClickException: nothing tells whose targets are whose, or AWS cannot be asked at all.
+    """
+    if not scene.owner and not settings.owner_id:
+        raise click.ClickException(
+            "Nothing tells which targets are this cluster's: give --owner-id, the same as the operator's, or "
+            "the uid of the namespace kube-system, which you may not read here."
+        )
+    parsed = {key: decode(msgspec.json.encode(obj)) for key, obj in scene.objects.items()}
+    near = set().union(*(_gateways(parsed[key], settings) for key in scene.chosen))
+    about = {key for key, obj in parsed.items() if key in scene.chosen or _gateways(obj, settings) & near}
+    return foresee(
+        scene.objects.values(),
+        config=settings.config,
+        aws=reading(settings.aws_region),
+        about=about.__contains__,
+        owner=scene.owner,
+        schema=scene.schema,
+    )
+
+
+def _gateways(obj: MCPServer, settings: Settings) -> set[str]:
+    records = (stored_record(obj), *stored_moves(obj))
+    found = {record.place.gateway_id for record in records if record is not None}
+    noted = obj.metadata.annotations.get(names.GATEWAY_ANNOTATION, "")
+    return (found | {obj.spec.gateway or settings.gateway_id, noted}) - {""}
+
+
+async def _owner(cluster: Cluster) -> str:
+    raw = await _maybe(cluster.get(NAMESPACES, None, OWNER_NAMESPACE))
+    return str(msgspec.json.decode(raw)["metadata"]["uid"]) if raw else ""
+
+
+async def _maybe(answer: Any) -> bytes:
+    """Return an answer, nothing where it is refused."""
+    try:
+        return cast(bytes, await answer)
+    except ApiError as error:
+        if error.forbidden or error.not_found:
+            return b""
+        refuse(error)
+
+
+def _loaded(raw: msgspec.Raw) -> Json:
+    found: Json = msgspec.json.decode(raw)
+    return found
+
+
+def _key(obj: Json) -> Key:
+    return obj["metadata"]["namespace"], obj["metadata"]["name"]
+
+
+def _expand(files: Iterable[str]) -> Iterator[str]:
+    for file in files:
+        path = Path(file)
+        if file != "-" and path.is_dir():
+            yield from (str(each) for each in sorted(path.rglob("*")) if each.suffix in SUFFIXES)
+        else:
+            yield file

@@ -1,0 +1,302 @@
+"""Gateways on paper: read from AWS once, and written by nobody but the operator that is tried out."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Final, NoReturn, Protocol
+
+import msgspec
+
+from mcp_gateway_operator.agentcore.port import CallerIdentity, Fence, ListPage
+from mcp_gateway_operator.agentcore.quota import Quotas
+from mcp_gateway_operator.cli.fleet.fast_forward import outside
+from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind
+from mcp_gateway_operator.targets.shape import TRANSIENT, Target, TargetStatus, TargetSummary
+
+CALLS_A_SECOND: Final = 5.0
+"""Half of what AWS allows: the other half is the operator's."""
+AT_A_TIME: Final = 4
+LIMIT: Final = Quotas().gateway_targets or 0
+_CONFIG: Final = (
+    "targetConfiguration",
+    "credentialProviderConfigurations",
+    "metadataConfiguration",
+    "privateEndpoint",
+    "certificateConfigurations",
+)
+
+
+class ReadOnly(Protocol):
+    """The part of the AgentCore port that changes nothing: all that these commands have of AWS."""
+
+    async def list_targets(self, gateway_id: str, *, next_token: str | None = None) -> ListPage:
+        """Return one page (up to 1000) of the gateway's targets."""
+
+    async def get_target(self, gateway_id: str, target_id: str) -> Target:
+        """Return one target in full."""
+
+    async def get_gateway(self, gateway_id: str) -> str:
+        """Return the gateway's status word."""
+
+    async def caller_identity(self) -> CallerIdentity:
+        """Return whose credentials are used."""
+
+
+class Paced:
+    """Reads from AWS at half the rate that it allows, and counts the calls.
+
+    Args:
+        port: where to.
+        rate: calls a second.
+        on_call: told of each call, before it is made.
+    """
+
+    def __init__(
+        self, port: ReadOnly, *, rate: float = CALLS_A_SECOND, on_call: Callable[[], None] = lambda: None
+    ) -> None:
+        self._port = port
+        self._apart = 1.0 / rate
+        self._next = 0.0
+        self._gate = asyncio.Semaphore(AT_A_TIME)
+        self._on_call = on_call
+
+    async def list_targets(self, gateway_id: str, *, next_token: str | None = None) -> ListPage:
+        """Return one page of the gateway's targets."""
+        async with self._gate:
+            await self._turn()
+            with outside():
+                return await self._port.list_targets(gateway_id, next_token=next_token)
+
+    async def get_target(self, gateway_id: str, target_id: str) -> Target:
+        """Return one target in full."""
+        async with self._gate:
+            await self._turn()
+            with outside():
+                return await self._port.get_target(gateway_id, target_id)
+
+    async def get_gateway(self, gateway_id: str) -> str:
+        """Return the gateway's status word."""
+        async with self._gate:
+            await self._turn()
+            with outside():
+                return await self._port.get_gateway(gateway_id)
+
+    async def caller_identity(self) -> CallerIdentity:
+        """Return whose credentials are used."""
+        with outside():
+            return await self._port.caller_identity()
+
+    async def _turn(self) -> None:
+        self._on_call()
+        now = time.monotonic()
+        self._next = max(self._next, now) + self._apart
+        if (wait := self._next - self._apart - now) > 0:
+            with outside():
+                await asyncio.to_thread(time.sleep, wait)
+
+
+class _Gateway:
+    """One gateway: what AWS said, and what was written on paper since."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, TargetSummary] = {}
+        self.full: dict[str, Target | AgentCoreError] = {}
+        self.error: AgentCoreError | None = None
+        self.limit = 0
+        self.arn = ""
+        self.read = False
+        self.reading = asyncio.Lock()
+
+
+class PaperAgentCore:
+    """The AgentCore port over a copy; what AWS has begun is taken to have ended well.
+
+    Args:
+        real: where the copy is read from, as it is needed.
+        wall: UTC now.
+
+    Attributes:
+        on_refused: told when the copy refuses a write, right where that happens.
+    """
+
+    def __init__(self, real: ReadOnly, *, wall: Callable[[], datetime]) -> None:
+        self._real = real
+        self._wall = wall
+        self._gateways: dict[str, _Gateway] = {}
+        self._made = 0
+        self.on_refused: Callable[[], None] = lambda: None
+
+    async def list_targets(self, gateway_id: str, *, next_token: str | None = None) -> ListPage:  # noqa: ARG002  -- there is one page
+        """Return the gateway's targets."""
+        gateway = await self._gateway(gateway_id)
+        return ListPage(tuple(gateway.rows.values()), None)
+
+    async def get_target(self, gateway_id: str, target_id: str) -> Target:
+        """Return one target in full."""
+        gateway = self._known(gateway_id)
+        found = gateway.full.get(target_id)
+        if found is None:
+            try:
+                found = await self._real.get_target(gateway_id, target_id)
+                gateway.arn = found.gateway_arn
+                found = msgspec.structs.replace(found, summary=_ended(found.summary))
+            except AgentCoreError as error:
+                found = error
+            found = gateway.full.setdefault(target_id, found)
+        if isinstance(found, AgentCoreError):
+            raise found
+        return found
+
+    async def get_gateway(self, gateway_id: str) -> str:
+        """Return the gateway's status word."""
+        return await self._real.get_gateway(gateway_id)
+
+    async def caller_identity(self) -> CallerIdentity:
+        """Return whose credentials are used."""
+        return await self._real.caller_identity()
+
+    async def create_target(
+        self,
+        gateway_id: str,
+        request: Mapping[str, Any],
+        *,
+        client_token: str,  # noqa: ARG002  -- the port's signature
+        fence: Fence,  # noqa: ARG002  -- nothing leaves the process
+    ) -> Target:
+        """Put a target on paper."""
+        gateway = await self._writable(gateway_id)
+        self._check_name(gateway, request["name"], besides="")
+        if gateway.limit and len(gateway.rows) >= gateway.limit:
+            self._refuse(_error(ErrorKind.QUOTA, "ServiceQuotaExceededException", "Too many targets"))
+        self._made += 1
+        return self._put(gateway, f"PLANNED{self._made:03d}", request, self._now())
+
+    async def update_target(
+        self,
+        gateway_id: str,
+        target_id: str,
+        request: Mapping[str, Any],
+        *,
+        fence: Fence,  # noqa: ARG002  -- as above
+    ) -> Target:
+        """Replace a target on paper."""
+        gateway = await self._writable(gateway_id)
+        row = self._row(gateway, target_id)
+        self._check_name(gateway, request["name"], besides=target_id)
+        return self._put(gateway, target_id, request, row.created_at)
+
+    async def synchronize_target(
+        self,
+        gateway_id: str,
+        target_id: str,
+        *,
+        fence: Fence,  # noqa: ARG002  -- as above
+    ) -> Target:
+        """Let a target on paper be READY."""
+        gateway = await self._writable(gateway_id)
+        old = self._row(gateway, target_id)
+        target = await self.get_target(gateway_id, target_id)
+        row = msgspec.structs.replace(
+            old, status=TargetStatus.READY, last_synchronized_at=self._now(), updated_at=self._now()
+        )
+        gateway.rows[target_id] = row
+        target = msgspec.structs.replace(target, summary=row, status_reasons=())
+        gateway.full[target_id] = target
+        return target
+
+    async def delete_target(
+        self,
+        gateway_id: str,
+        target_id: str,
+        *,
+        fence: Fence,  # noqa: ARG002  -- as above
+    ) -> TargetStatus:
+        """Take a target off the paper."""
+        gateway = await self._writable(gateway_id)
+        self._row(gateway, target_id)
+        del gateway.rows[target_id]
+        gateway.full[target_id] = _error(ErrorKind.NOT_FOUND, "ResourceNotFoundException", "deleted")
+        return TargetStatus.DELETING
+
+    async def _gateway(self, gateway_id: str) -> _Gateway:
+        """Return a gateway, read from AWS the first time."""
+        gateway = self._known(gateway_id)
+        if not gateway.read:
+            async with gateway.reading:
+                if not gateway.read:
+                    await self._read(gateway_id, gateway)
+        if gateway.error is not None:
+            raise gateway.error
+        return gateway
+
+    def _known(self, gateway_id: str) -> _Gateway:
+        return self._gateways.setdefault(gateway_id, _Gateway())
+
+    async def _writable(self, gateway_id: str) -> _Gateway:
+        try:
+            return await self._gateway(gateway_id)
+        except AgentCoreError as error:
+            self._refuse(error)
+
+    async def _read(self, gateway_id: str, gateway: _Gateway) -> None:
+        token: str | None = None
+        try:
+            while True:
+                page = await self._real.list_targets(gateway_id, next_token=token)
+                for row in page.items:
+                    if row.status != TargetStatus.DELETING:
+                        gateway.rows[row.target_id] = _ended(row)
+                token = page.next_token
+                if not token:
+                    break
+        except AgentCoreError as error:
+            gateway.error = error
+        # Where more is there than the default allows, AWS has raised the quota.
+        gateway.limit = LIMIT if len(gateway.rows) <= LIMIT else 0
+        gateway.read = True
+
+    def _put(self, gateway: _Gateway, target_id: str, request: Mapping[str, Any], created: str) -> Target:
+        server = request["targetConfiguration"]["mcp"]["mcpServer"]
+        row = TargetSummary(
+            target_id=target_id,
+            name=request["name"],
+            status=TargetStatus.READY,
+            created_at=created,
+            updated_at=self._now(),
+            description=request.get("description"),
+            listing_mode=server.get("listingMode"),
+            resource_priority=server.get("resourcePriority"),
+        )
+        config = {name: request[name] for name in _CONFIG if name in request}
+        target = Target(summary=row, gateway_arn=gateway.arn, config=config)
+        gateway.rows[target_id], gateway.full[target_id] = row, target
+        return target
+
+    def _row(self, gateway: _Gateway, target_id: str) -> TargetSummary:
+        row = gateway.rows.get(target_id)
+        if row is None:
+            self._refuse(_error(ErrorKind.NOT_FOUND, "ResourceNotFoundException", f"no target {target_id}"))
+        return row
+
+    def _check_name(self, gateway: _Gateway, name: str, *, besides: str) -> None:
+        if any(row.name == name and row.target_id != besides for row in gateway.rows.values()):
+            self._refuse(_error(ErrorKind.CONFLICT, "ConflictException", f"A target named {name} exists"))
+
+    def _refuse(self, error: AgentCoreError) -> NoReturn:
+        self.on_refused()
+        raise error
+
+    def _now(self) -> str:
+        return self._wall().isoformat()
+
+
+def _ended(row: TargetSummary) -> TargetSummary:
+    """Return a row as it is when what AWS has begun has ended well."""
+    return msgspec.structs.replace(row, status=TargetStatus.READY) if row.status in TRANSIENT else row
+
+
+def _error(kind: ErrorKind, code: str, message: str) -> AgentCoreError:
+    return AgentCoreError(kind, code, message)

@@ -1,0 +1,206 @@
+"""`plan`: from the cluster and from manifests, against targets in a simulated AWS."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import yaml
+
+from agentcore_simulator import AdminClient, Engine
+from mcp_gateway_operator.api import names
+from mcp_gateway_operator.api.codec import decode
+from mcp_gateway_operator.cli.fleet import look_ahead
+from mcp_gateway_operator.cli.fleet.paper_aws import Paced, ReadOnly
+from mcp_gateway_operator.controller.ports import MCPSERVERS
+from mcp_gateway_operator.runtime.cluster import NAMESPACES, ApiError, PatchType
+from mcp_gateway_operator.targets.shape import marker_of, target_request
+from tests.support.memory_cluster import Fault
+from tests.support.world import GATEWAY, OTHER_GATEWAY, EngineAgentCore, manifest_spec
+from tests.unit.cli.fleet.conftest import Desk
+
+READS = {"ListGatewayTargets", "GetGatewayTarget", "GetGateway", "sts:GetCallerIdentity"}
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> AdminClient:
+    """An account with two gateways, which the commands read."""
+    engine = Engine(clock=time.time)
+
+    @asynccontextmanager
+    async def reading(_region: str) -> AsyncIterator[ReadOnly]:
+        yield Paced(EngineAgentCore(engine, latency=0.0, call_seconds=15.0), rate=1e6)
+
+    monkeypatch.setattr(look_ahead, "reading", reading)
+    monkeypatch.setenv("GATEWAY_ID", GATEWAY)
+    account = AdminClient.in_process(engine)
+    for gateway_id in (GATEWAY, OTHER_GATEWAY):
+        account.create_gateway(gateway_id)
+    return account
+
+
+def written(path: Path, *objects: dict[str, Any]) -> str:
+    """Write manifests; return the file's name."""
+    path.write_text(yaml.safe_dump_all(objects), encoding="utf-8")
+    return str(path)
+
+
+def manifest(name: str, **spec: Any) -> dict[str, Any]:
+    """Return a manifest in the context's namespace."""
+    kind = {"apiVersion": f"{names.GROUP}/{names.VERSION}", "kind": names.KIND}
+    return {**kind, "metadata": {"name": name}, "spec": {**manifest_spec(), **spec}}
+
+
+def settle(desk: Desk, aws: AdminClient, name: str, gateway_id: str = GATEWAY, **spec: Any) -> str:
+    """Let an object have its target, as after a pass of the operator; return the target's id."""
+    desk.put(name, metadata={"finalizers": [names.FINALIZER]}, **spec)
+    obj = decode(desk.api.store.get(MCPSERVERS, "team-a", name))
+    owner = msgspec.json.decode(desk.api.store.get(NAMESPACES, None, "kube-system"))["metadata"]["uid"]
+    request = target_request(obj.spec, name=name, mark=marker_of(owner, "team-a", name))
+    made = aws.create_target(gateway_id, **request)
+    status = {
+        "targetId": made["targetId"],
+        "recordedFor": obj.metadata.uid,
+        "gatewayId": gateway_id,
+        "gatewayArn": made["gatewayArn"],
+        "targetName": name,
+        "observedGeneration": 1,
+        "observed": {"updatedAt": made["updatedAt"]},
+        "conditions": [
+            {"type": kind, "status": "True", "reason": reason, "observedGeneration": 1}
+            for kind, reason in (("Ready", names.Reason.READY), ("Synced", names.Reason.SYNCED))
+        ],
+    }
+    desk.api.store.patch(
+        MCPSERVERS, "team-a", name, {"status": status}, kind=PatchType.MERGE, subresource="status"
+    )
+    target_id: str = made["targetId"]
+    return target_id
+
+
+def nothing_written(desk: Desk, aws: AdminClient) -> None:
+    """Assert that cluster and AWS are as they were."""
+    assert not desk.api.writes()
+    assert {entry["operation"] for entry in aws.requests(limit=10_000)} <= READS
+
+
+def test_what_is_in_step_needs_nothing_and_no_get(desk: Desk, aws: AdminClient) -> None:
+    settle(desk, aws, "orders")
+    aws.clear_requests()
+    assert desk("plan").output == "Nothing to do; 1 unchanged.\n"
+    assert "GetGatewayTarget" not in {entry["operation"] for entry in aws.requests()}
+    nothing_written(desk, aws)
+
+
+def test_each_kind_of_change_is_told_by_its_name(desk: Desk, aws: AdminClient, tmp_path: Path) -> None:
+    for name in ("kept", "edited", "renamed", "moved"):
+        settle(desk, aws, name)
+    aws.create_target(GATEWAY, name="taken", targetConfiguration=_server())
+    file = written(
+        tmp_path / "all.yaml",
+        manifest("kept"),
+        manifest("edited", endpoint="https://new.example.com/mcp?token=secret"),
+        manifest("renamed", targetName="another"),
+        manifest("moved", gatewayId=OTHER_GATEWAY),
+        manifest("taken"),
+        manifest("new"),
+    )
+    aws.clear_requests()
+    answer = desk.json("plan", "-f", file, exits=2)
+    assert answer["schema"] == "mcps.plan/v1"
+    assert {each["name"]: each["action"] for each in answer["objects"]} == {
+        "kept": "none",
+        "edited": "update",
+        "renamed": "rename",
+        "moved": "move",
+        "taken": "conflict",
+        "new": "create",
+    }
+    said = desk("plan", "-f", file, exits=2).output
+    assert (
+        '    endpoint: "https://weather.example.com/mcp" -> "https://new.example.com/mcp?…"'
+        in said.splitlines()
+    )
+    assert "secret" not in said
+    assert "secret" not in str(answer)
+    assert f"    Create on {OTHER_GATEWAY}, then Delete on {GATEWAY}" in said.splitlines()
+    assert said.splitlines()[-1] == "1 conflict, 1 create, 1 move, 1 rename, 1 update; 1 unchanged."
+    nothing_written(desk, aws)
+
+
+def test_prune_deletes_what_no_manifest_names_and_nothing_else_does(
+    desk: Desk, aws: AdminClient, tmp_path: Path
+) -> None:
+    for name in ("kept", "left"):
+        settle(desk, aws, name)
+    file = written(tmp_path / "one.yaml", manifest("kept"))
+    assert desk("plan", "-f", file).output == "Nothing to do; 1 unchanged.\n"
+    said = desk("plan", "-f", file, "--prune", exits=2).output
+    assert said.splitlines() == [f"- delete team-a/left on {GATEWAY}", "1 delete; 1 unchanged."]
+    nothing_written(desk, aws)
+
+
+def test_what_admission_refuses_is_told_and_the_rest_is_planned(
+    desk: Desk, aws: AdminClient, tmp_path: Path
+) -> None:
+    file = written(tmp_path / "bad.yaml", manifest("bad", endpoint="ftp://x"), manifest("good"))
+    answer = desk.json("plan", "-f", file, exits=1)
+    assert {each["name"]: each["action"] for each in answer["objects"]} == {
+        "bad": "refused",
+        "good": "create",
+    }
+    nothing_written(desk, aws)
+
+
+def test_a_gateway_that_is_not_to_be_read_is_said(desk: Desk, aws: AdminClient) -> None:
+    desk.put("orders")
+    aws.configure(denied_actions=["*"])
+    said = desk("plan", exits=2).output
+    assert said.startswith("! not permitted team-a/orders")
+    nothing_written(desk, aws)
+
+
+def test_without_the_owner_a_plan_would_lie_and_is_refused(desk: Desk, aws: AdminClient) -> None:
+    desk.put("orders")
+    no = ApiError(403, "Forbidden", "no")
+    desk.faults = lambda request: Fault(refuse=no) if request.resource == NAMESPACES else None
+    assert "give --owner-id" in desk("plan", exits=1).output
+    assert "create" in desk("plan", "--owner-id", "mine", exits=2).output
+    nothing_written(desk, aws)
+
+
+def test_manifests_are_found_in_directories_and_standard_input_and_none_is_an_error(
+    desk: Desk, aws: AdminClient, tmp_path: Path
+) -> None:
+    (tmp_path / "deep").mkdir()
+    written(tmp_path / "deep" / "one.yaml", manifest("one"))
+    assert "+ create team-a/one" in desk("plan", "-f", str(tmp_path), exits=2).output
+    assert (
+        "no MCPServer in these files"
+        in desk("plan", "-f", written(tmp_path / "x.json", {"kind": "List"}), exits=1).output
+    )
+    assert "with -f" in desk("plan", "--prune", exits=1).output
+    assert "cannot be read" in desk("plan", "-f", str(tmp_path / "absent"), exits=1).output
+    nothing_written(desk, aws)
+
+
+def test_a_thousand_manifests_take_seconds(desk: Desk, aws: AdminClient, tmp_path: Path) -> None:
+    gateways = [f"gateway-{number}-abcdefghij" for number in range(10)]
+    for gateway_id in gateways:
+        aws.create_gateway(gateway_id)
+    found = [manifest(f"server-{number}", gatewayId=gateways[number % 10]) for number in range(1000)]
+    file = tmp_path / "many.json"
+    file.write_text("\n".join(msgspec.json.encode(each).decode() for each in found), encoding="utf-8")
+    began = time.process_time()
+    said = desk("plan", "-f", str(file), exits=2).output
+    assert said.splitlines()[-1] == "1000 create; 0 unchanged."
+    assert time.process_time() - began < 10
+
+
+def _server() -> dict[str, Any]:
+    return {"mcp": {"mcpServer": {"endpoint": "https://other.example.com/mcp"}}}

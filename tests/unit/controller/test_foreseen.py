@@ -1,0 +1,77 @@
+"""What `plan` foresees is what `run` does: at the end of random stories, with what their faults have left."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable
+from contextlib import nullcontext
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+
+from mcp_gateway_operator.cli.fleet.foresee import Foreseen, Future, Recorder, foresee
+from mcp_gateway_operator.controller.operator import OperatorConfig
+from mcp_gateway_operator.controller.ports import MCPSERVERS
+from mcp_gateway_operator.targets.actions import Delete
+from tests.support.virtual_time import EPOCH
+from tests.support.world import GATEWAY, EngineAgentCore, World
+from tests.unit.controller.fuzz import DRIFT_INTERVAL, OWNER, Story
+
+STORIES = range(25)
+SETTLED = 200.0
+"""Seconds after which what AWS has begun is over, and Lists lag no more."""
+
+
+def foreseen(world: World, **config: Any) -> Future:
+    """Return what an operator that starts now would do."""
+    objects = [msgspec.json.decode(body) for _, body in world.api.store.select(MCPSERVERS, None)]
+    aws = nullcontext(EngineAgentCore(world.engine, latency=0.0, call_seconds=15.0))
+    settings = OperatorConfig(**{"gateway_id": GATEWAY, "owner_ids": (OWNER,), **config})
+    now = EPOCH + timedelta(seconds=asyncio.get_running_loop().time())
+    # A loop inside a loop, whose time stands still: nothing that is read waits for anything outside.
+    outer = asyncio.get_running_loop()
+    asyncio._set_running_loop(None)
+    try:
+        return foresee(objects, config=settings, aws=aws, owner="", now=now)
+    finally:
+        asyncio._set_running_loop(outer)
+
+
+def told(steps: Iterable[Foreseen]) -> dict[object, list[tuple[object, ...]]]:
+    """Return the steps of each object; one that is tried again counts once.
+
+    A Delete is asked for again wherever AWS takes its time.
+    """
+    found = defaultdict[object, list[tuple[object, ...]]](list)
+    for each in steps:
+        before = found[each.key]
+        if each.shape not in (before if isinstance(each.step, Delete) else before[-1:]):
+            before.append(each.shape)
+    return dict(found)
+
+
+class Foretold(Story):
+    """A story whose end is foreseen before a fresh operator makes it."""
+
+    async def _converge(self) -> None:
+        await self._stack.aclose()
+        await self.world.pass_time(SETTLED)
+        future = foreseen(self.world)
+        record = Recorder()
+        operator = await self._stack.enter_async_context(
+            self.world.operator(owner_ids=(OWNER,), drift_interval=DRIFT_INTERVAL, sweep_interval=1e9)
+        )
+        operator.hooks.on_decision = record
+        await super()._converge()
+        assert told(future.steps) == told(record.steps)
+
+
+async def test_plan_foresees_the_steps_of_run(seed: int) -> None:
+    story = Foretold(seed)
+    try:
+        await story.run()
+    except BaseException as error:
+        error.add_note("\n".join(story.log))
+        raise
