@@ -126,6 +126,10 @@ bench: $(DEV) programs ## Run all benchmarks (an hour) and write their figures i
 bench-smoke: $(DEV) programs ## Take 100 objects through all benchmarks and fail when calls or writes are too many
 	$(BIN)/python bench/run.py --smoke
 
+.PHONY: mutants
+mutants: $(DEV) ## Change the decision core in small ways; fail when its tests miss one in ten (ARGS="--sample=50 --quick")
+	nice $(BIN)/python hack/mutants.py $(ARGS)
+
 .PHONY: lock
 lock: ## Resolve the dependencies anew into requirements*.txt (UPGRADE=1 takes newer versions)
 	UPGRADE=$(UPGRADE) hack/lock.sh
