@@ -32,6 +32,10 @@ local suspended = { Paused = true, Observed = true, PendingAuthorization = true 
 if suspended[ready.reason] and ready.status ~= "True" then
   return health("Suspended", message)
 end
+-- AWS has not been heard of for long. Gateways serve on without its control plane, so nothing is degraded.
+if ready.status == "Unknown" then
+  return health("Progressing", message)
+end
 if conditions.Stalled ~= nil and conditions.Stalled.status == "True" then
   return health("Degraded", message)
 end

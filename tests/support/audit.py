@@ -91,8 +91,9 @@ class Audit:
             self._complain(obj, "kstatus says Current, and it is not Ready")
         if kstatus(obj) == "Current" and told["Ready"]["observedGeneration"] != generation:
             self._complain(obj, "kstatus says Current of an older generation")
-        if told["Ready"]["status"] == "True" and told["Synced"]["status"] != "True":
-            self._complain(obj, "Ready, and not Synced")
+        pair = (told["Ready"]["status"], told["Synced"]["status"])
+        if pair in {("True", "False"), ("Unknown", "True"), ("Unknown", "False")}:
+            self._complain(obj, "Ready and Synced do not go together")
         if told["Reconciling"]["status"] == told["Stalled"]["status"] == "True":
             self._complain(obj, "both Reconciling and Stalled")
         if kstatus(obj) == "Current" and kubectl_waits(obj):

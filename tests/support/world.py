@@ -31,8 +31,9 @@ from mcp_gateway_operator.api.codec import decode
 from mcp_gateway_operator.api.types import Condition, MCPServer
 from mcp_gateway_operator.controller.operator import Operator, OperatorConfig
 from mcp_gateway_operator.controller.ports import MCPSERVERS, Territory
+from mcp_gateway_operator.runtime.causes import Causes
 from mcp_gateway_operator.runtime.cluster import NAMESPACES, ApiError, PatchType
-from mcp_gateway_operator.runtime.events import EventRecorder
+from mcp_gateway_operator.runtime.events import EventRecorder, ObjectRef
 from mcp_gateway_operator.runtime.workers import Workers
 from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind
 from tests.support.memory_cluster import Faults, MemoryApiServer, MemoryCluster
@@ -44,6 +45,8 @@ T = TypeVar("T")
 GATEWAY = "demo-abcdefghij"
 OTHER_GATEWAY = "other-abcdefghij"
 PROVIDER = "arn:aws:bedrock-agentcore:us-east-1:123456789012:token-vault/default/oauth2credentialprovider/idp"
+LEASE = ObjectRef("coordination.k8s.io/v1", "Lease", "operators", names.LEASE_NAME, "")
+"""What Events of the operator itself are about."""
 WORKERS = 8
 
 _engine: list[Engine] = []
@@ -136,7 +139,8 @@ class World:
         loop = asyncio.get_running_loop()
         self.api = MemoryApiServer(wall=lambda: EPOCH + timedelta(seconds=loop.time()))
         self.api.serve(MCPSERVERS, names.KIND)
-        self.api.store.create(NAMESPACES, None, {"metadata": {"name": "team-a"}})
+        for namespace in ("team-a", LEASE.namespace):
+            self.api.store.create(NAMESPACES, None, {"metadata": {"name": namespace}})
         self.sinks = Sinks(self.api.store)
         self.user = self.api.connect("user")
         self.engine: Engine = (
@@ -196,6 +200,7 @@ class World:
             wall=wall,
             rng=rng,
             territory=territory or Everywhere(fence),
+            causes=Causes(lambda type_, reason, message: events.record(LEASE, type_, reason, message)),
         )
         tasks = [
             asyncio.create_task(operator.informer.run()),

@@ -251,6 +251,12 @@ class MCPServer(Camel, frozen=True, kw_only=True):
         return self.shows_ready and self.speaks_of_generation
 
     @property
+    def in_doubt(self) -> bool:
+        """Whether status says that it is not known any more whether this very generation is Ready."""
+        ready = self.status.condition(names.ConditionType.READY)
+        return ready is not None and ready.status == "Unknown" and self.speaks_of_generation
+
+    @property
     def paused(self) -> bool:
         """Whether nothing is to be written to AWS for now."""
         return pauses(self.metadata.annotations)

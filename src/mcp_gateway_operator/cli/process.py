@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import random
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Literal
@@ -33,10 +34,12 @@ from mcp_gateway_operator.cli.options import is_namespace, no_namespace
 from mcp_gateway_operator.controller.operator import Operator, OperatorConfig
 from mcp_gateway_operator.runtime import kubeconfig as kubeconfigs
 from mcp_gateway_operator.runtime import logs
+from mcp_gateway_operator.runtime.causes import Causes
 from mcp_gateway_operator.runtime.cluster import ApiError
-from mcp_gateway_operator.runtime.events import EventRecorder
+from mcp_gateway_operator.runtime.events import EventRecorder, ObjectRef
 from mcp_gateway_operator.runtime.health import Health
 from mcp_gateway_operator.runtime.http import BindAddress, HttpServer, Server, ServerError
+from mcp_gateway_operator.runtime.lease import Lease
 from mcp_gateway_operator.runtime.log_output import Rate
 from mcp_gateway_operator.runtime.manager import Manager, Parts
 from mcp_gateway_operator.runtime.transport import KubeCluster, connect
@@ -66,6 +69,7 @@ class ProcessOptions(msgspec.Struct, frozen=True, kw_only=True):
     aws_quotas: Quotas
     drift_interval: float
     sweep_interval: float
+    ready_unknown_after: float
     owner_id: tuple[str, ...]
     owner_marker: bool
     allow_adoption: bool
@@ -177,6 +181,7 @@ async def run_operator(options: ProcessOptions, report: logs.Report) -> int:
             wall=now,
             rng=rng,
             territory=writer,
+            causes=_causes(events, lease),
         )
         guard.on_change = operator.reconciler.on_territory
         try:
@@ -199,6 +204,12 @@ async def run_operator(options: ProcessOptions, report: logs.Report) -> int:
                 task.cancel()
 
 
+def _causes(events: EventRecorder, lease: Lease) -> Causes:
+    """Return what tells of outages, by Events on the Lease of the replicas, in the operator's namespace."""
+    ref = ObjectRef("coordination.k8s.io/v1", "Lease", *lease.place, "")
+    return Causes(partial(events.record, ref))
+
+
 def _parts(
     options: ProcessOptions,
     operator: Operator,
@@ -210,6 +221,7 @@ def _parts(
     health = Health()
     health.add_readiness("mcpservers", lambda: why_not_ready(operator.informer))
     health.add_readiness("crd", lambda: None, note=operator.schema.note)
+    health.add_readiness("aws", lambda: None, note=operator.causes.note)
     health.add_readiness("lease", lambda: why_no_lease(writer.lease))
     health.add_readiness("guard", writer.guard.why_nothing, note=writer.guard.notes)
     health.add_readiness("fence", lambda: why_shut(writer.shut_for, options.call_seconds))
@@ -249,6 +261,7 @@ def _operator_config(options: ProcessOptions) -> OperatorConfig:
         default_deletion_policy=options.default_deletion_policy,
         drift_interval=options.drift_interval,
         sweep_interval=options.sweep_interval,
+        ready_unknown_after=options.ready_unknown_after,
         call_seconds=options.call_seconds,
         quotas=options.aws_quotas,
         namespaces=options.watch_namespaces,

@@ -40,6 +40,12 @@ log = structlog.get_logger(__name__)
     "--aws-quotas", type=QuotaList(), default="default", help="default, unlimited or create=5,update=5,..."
 )
 @option("--drift-interval", type=Duration(), default="60s", help="Between two looks at an idle gateway.")
+@option(
+    "--ready-unknown-after",
+    type=Duration(),
+    default="10m",
+    help="Without a good list of a gateway, before Ready is Unknown; three drift intervals at least.",
+)
 @option("--sweep-interval", type=Duration(), default="6h", help="Between two full comparisons of a target.")
 @option(
     "--owner-id", type=OwnerIds(), default="", help="Names this installation in markers, old names behind."

@@ -11,7 +11,7 @@ from datetime import datetime
 import msgspec
 import structlog
 
-from mcp_gateway_operator.agentcore.observe import Observer
+from mcp_gateway_operator.agentcore.observe import Observer, Outages
 from mcp_gateway_operator.agentcore.port import AgentCore
 from mcp_gateway_operator.agentcore.quota import Quotas, QuotaScheduler
 from mcp_gateway_operator.api.codec import decode
@@ -19,6 +19,7 @@ from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.controller.ports import MCPSERVERS, Account, Hooks, Ports, Territory
 from mcp_gateway_operator.controller.reconciler import Reconciler
 from mcp_gateway_operator.controller.served_schema import ServedSchema
+from mcp_gateway_operator.runtime.causes import Causes
 from mcp_gateway_operator.runtime.cluster import NAMESPACES, ApiError, Cluster
 from mcp_gateway_operator.runtime.events import EventRecorder
 from mcp_gateway_operator.runtime.informer import Informer
@@ -51,6 +52,7 @@ class OperatorConfig:
     allow_adoption: bool = False
     default_deletion_policy: str = "Delete"
     drift_interval: float = 60.0
+    ready_unknown_after: float = 600.0
     sweep_interval: float = 6 * 3600.0
     call_seconds: float = CALL_SECONDS
     quotas: Quotas = field(default_factory=Quotas)
@@ -63,6 +65,7 @@ class Operator:
     Args:
         wall: UTC now, for stamps.
         territory: where this process works; nothing is written elsewhere.
+        causes: tells of what goes wrong for a while; in the log alone when None.
 
     Attributes:
         hooks: who is told of what happens.
@@ -79,11 +82,13 @@ class Operator:
         wall: Callable[[], datetime],
         rng: random.Random,
         territory: Territory,
+        causes: Causes | None = None,
     ) -> None:
         loop = asyncio.get_running_loop()
         self._config = config
         self._cluster = cluster
         self._agentcore = agentcore
+        self.causes = causes or Causes()
         self._clock = loop.time
         self.wall = wall
         self.hooks = Hooks()
@@ -96,6 +101,7 @@ class Operator:
             clock=loop.time,
             drift_interval=config.drift_interval,
             rng=rng,
+            outages=Outages(lost_after=config.ready_unknown_after, clock=loop.time, wall=wall),
         )
         self.informer: Informer[MCPServer] = Informer(
             cluster,
@@ -118,6 +124,7 @@ class Operator:
                 territory=territory,
                 account=Account(loop.time),
                 hooks=self.hooks,
+                causes=self.causes,
             ),
             Settings(
                 default_gateway=config.gateway_id,
@@ -192,20 +199,20 @@ class Operator:
     async def _learn_identity(self) -> None:
         told = ""
         while True:
-            try:
-                identity = await self._agentcore.caller_identity()
-            except AgentCoreError as error:
-                say = log.info if str(error) == told else log.warning
-                say("AWS does not say whose credentials these are", error=str(error))
-                told = str(error)
-                await asyncio.sleep(IDENTITY_RETRY)
-            else:
-                log.info("aws", account=identity.account, identity=identity.arn, region=identity.region)
-                settings = self.reconciler.settings
-                self.reconciler.settings = msgspec.structs.replace(
-                    settings, account=identity.account, region=identity.region
-                )
-                return
+            if self.scheduler.refused_credentials is None:
+                try:
+                    identity = await self._agentcore.caller_identity()
+                except AgentCoreError as error:
+                    say = log.info if str(error) == told else log.warning
+                    say("AWS does not say whose credentials these are", error=str(error))
+                    told = str(error)
+                else:
+                    break
+            await asyncio.sleep(IDENTITY_RETRY)
+        log.info("aws", account=identity.account, identity=identity.arn, region=identity.region)
+        self.reconciler.settings = msgspec.structs.replace(
+            self.reconciler.settings, account=identity.account, region=identity.region, identity=identity.arn
+        )
 
 
 class _Meta(msgspec.Struct):

@@ -16,6 +16,7 @@ from mcp_gateway_operator.agentcore.port import AgentCore, Fence
 from mcp_gateway_operator.agentcore.quota import QuotaScheduler
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.types import MCPServer
+from mcp_gateway_operator.runtime.causes import Causes
 from mcp_gateway_operator.runtime.cluster import Cluster, Resource
 from mcp_gateway_operator.runtime.events import EventRecorder
 from mcp_gateway_operator.runtime.informer import Informer
@@ -24,7 +25,7 @@ from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.known import Place, State
 
 MCPSERVERS = Resource(names.GROUP, names.VERSION, names.PLURAL)
-DENIED_SECONDS = 3600.0
+DENIED_SECONDS = 60.0
 """Seconds for which AWS's refusal of Synchronize on a gateway is remembered: policies are mended, too."""
 
 log = structlog.get_logger(__name__)
@@ -102,6 +103,7 @@ class Ports:
         clock: loop seconds, for durations.
         wall: UTC now, for stamps only.
         hooks: who is told of what happens.
+        causes: tells of what goes wrong for a while, once for all that it concerns.
     """
 
     cluster: Cluster
@@ -116,6 +118,7 @@ class Ports:
     rng: random.Random
     territory: Territory
     account: Account
+    causes: Causes
     hooks: Hooks = field(default_factory=Hooks)
 
     def fence(self, obj: MCPServer) -> Fence:

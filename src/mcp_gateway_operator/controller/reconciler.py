@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ from mcp_gateway_operator.api.names import ConditionType, Reason
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.controller.decision_log import DecisionLog
 from mcp_gateway_operator.controller.gather import (
+    DeniedRights,
     Entry,
     Key,
     Loader,
@@ -19,6 +21,7 @@ from mcp_gateway_operator.controller.gather import (
     ObjectIndex,
     recalled,
 )
+from mcp_gateway_operator.controller.outage_report import OutageReport
 from mcp_gateway_operator.controller.perform import (
     NoTicketError,
     ObjectWriter,
@@ -42,15 +45,21 @@ from mcp_gateway_operator.targets.known import (
     stored_record,
 )
 from mcp_gateway_operator.targets.plan import plan
-from mcp_gateway_operator.targets.rules import earliest
+from mcp_gateway_operator.targets.rules import earliest, reason_of, why_refused
 from mcp_gateway_operator.targets.shape import TRANSIENT
 
 MAX_STEPS = 12
 """Steps in one pass; a correct plan needs about six, so more is a loop and an error."""
 FENCED_AGAIN = 5.0
 """Seconds after which an object is looked at again for which the fence was shut."""
+WAKE_RATE = 100.0
+WAKE_BURST = 50.0
+"""Objects a second, and at once, that are woken where Lists of a gateway begin to fail, or do so no more."""
 MISSING_AGAIN = 10.0
 """Seconds after which an object is looked at again that the API server no longer has."""
+
+_REFUSED = frozenset({Reason.CREDENTIALS_REFUSED, Reason.SIGNATURE_REFUSED})
+"""What objects say while AWS refuses the credentials of every call."""
 
 
 class Reconciler:
@@ -67,6 +76,10 @@ class Reconciler:
         self._memories = Memories(ports.observer, self.index)
         self.payer = self._memories.payer
         ports.observer.users, ports.informer.on_event = self, self.on_object
+        self._outages = OutageReport(ports.observer, ports.causes)
+        self._woken = -math.inf
+        self._denied = DeniedRights()
+        ports.scheduler.on_credentials = self.on_credentials
 
     def identify(self, settings: Settings) -> None:
         """Take settings that are known only after the start, and find anew whose markers are whose."""
@@ -119,8 +132,13 @@ class Reconciler:
     def on_targets(self, gateway_id: str, changes: Sequence[Change]) -> None:
         """Take rows that changed at AWS: wake the objects they belong to.
 
-        No rows at all mean that Lists of the gateway began to fail, or succeed again: that concerns all.
+        No rows at all mean that Lists of the gateway began to fail, or succeed again, or that an outage of
+        it turns: that concerns all.
         """
+        if not changes:
+            self._outages.follow(gateway_id)
+            self._wake_users(gateway_id)
+            return
         queue = self._ports.queue
         for key in self._memories.full_gateways.freed(gateway_id, changes):
             if (waiting := self._memories.get(key)) is not None:
@@ -130,12 +148,40 @@ class Reconciler:
         done = self.index.concerned(over)
         waiting_for_names = self.index.rivals.concerned(gateway_id, changes)
         concerned = self.index.concerned(changes) | waiting_for_names
-        for key in concerned if changes else self._memories.users(gateway_id):
+        for key in concerned:
             entry = self._memories.get(key)
             queue.add(key, urgent=entry is not None and entry.busy_on != NOWHERE)
             if entry is not None and entry.busy_on.gateway_id == gateway_id and key in done:
                 # Its pass may be long in coming, and says so if it still waits for something.
                 self._memories.busy(key, entry, NOWHERE)
+
+    def on_credentials(self) -> None:
+        """Take that AWS began to refuse the credentials of every call, or accepts them again."""
+        error = self._ports.scheduler.refused_credentials
+        if error is not None:
+            self._ports.causes.begin(reason_of(error), "every call to AWS", why_refused(error))
+            self._ports.observer.refused(error)
+            return
+        self._ports.causes.end("every call to AWS")
+        self._ports.observer.retry(ErrorKind.CREDENTIALS)
+        for obj in self._ports.informer.values():
+            ready = obj.status.condition(ConditionType.READY)
+            if ready is not None and ready.reason in _REFUSED:
+                self._ports.queue.add(self.index.shared_key(obj.key), urgent=False)
+
+    def _wake_users(self, gateway_id: str) -> None:
+        """Let all objects of a gateway look again: those that wait at once, the others a few at a time.
+
+        Each of them may write its status, and an outage may concern all gateways at once.
+        """
+        queue, now = self._ports.queue, self._ports.clock()
+        for key in sorted(self._memories.users(gateway_id)):
+            obj, entry = self._ports.informer.get(key), self._memories.get(key)
+            if obj is not None and not (obj.was_ready or obj.in_doubt):
+                queue.add(key, urgent=entry is not None and entry.busy_on != NOWHERE)
+                continue
+            self._woken = max(self._woken, now - WAKE_BURST / WAKE_RATE) + 1 / WAKE_RATE
+            queue.add(key, urgent=False, after=max(0.0, self._woken - now))
 
     def on_territory(self, namespace: str) -> None:
         """Take up the objects of a namespace ("": of all) where this process works now, let go of the others.
@@ -177,6 +223,7 @@ class Reconciler:
             return None
         self._log.begin(obj)
         entry = self._memories.of(obj)
+        entry.freed = entry.freed or self._denied.has_turn(key, self._ports.clock())
         settings = self._settings_of(obj)
         if entry.memory.unconfirmed:
             obj = await self._objects.store(entry, obj, settings)
@@ -190,7 +237,12 @@ class Reconciler:
         moment = earliest(await self._tell(entry, state, wait), deadline(wait))
         return None if moment is None else max(0.0, moment - self._ports.clock())
 
+    def _follow_denied(self, key: Key, state: State | None) -> None:
+        for other, after in self._denied.follow(self.index.shared_key(key), state, self._ports.clock()):
+            self._ports.queue.add(other, urgent=False, after=after)
+
     def _forget(self, key: Key) -> None:
+        self._follow_denied(key, None)
         self._memories.drop(key)
         self._ports.scheduler.cancel(key)
         self._ports.queue.drop(key)
@@ -227,7 +279,7 @@ class Reconciler:
                 # Whoever writes now reports, too; should it be this process again, it goes on.
                 return state, act.Nothing(until=self._ports.clock() + FENCED_AGAIN)
             except NoTicketError:
-                wait = _queued(state, decision)
+                wait = _queued(state, decision, self._ports.scheduler.refused_credentials)
                 self._log.decided(state, wait, ticketless=decision)
                 return state, wait
             if isinstance(decision, act.Release):
@@ -250,6 +302,7 @@ class Reconciler:
         """Tell the observer what this object waits for; stop what it no longer does."""
         observer, queue, key = self._ports.observer, self._ports.queue, state.obj.key
         waits = waits_of(wait)
+        self._follow_denied(key, state)
         self._memories.busy(key, entry, next((each.place for each in waits if each.busy), NOWHERE))
         self._memories.full_gateways.follow(key, state.place, wait)
         for each in waits:
@@ -304,16 +357,25 @@ def _differs(old: MCPServer, new: MCPServer) -> bool:
     )
 
 
-def _queued(state: State, step: act.Step) -> act.Await:
+def _queued(state: State, step: act.Step, refused: AgentCoreError | None) -> act.Await | act.Blocked:
     """Return the wait for a quota ticket; a target that is merely to be looked at stays what it is.
 
-    So does one that another is to make room for, leaving its gateway.
+    So does one that another is to make room for, leaving its gateway. Where `refused` says that AWS takes no
+    call with these credentials, the ticket comes when it does again.
     """
     leaving = isinstance(step, act.AtPlace) and any(each.place == step.place for each in state.leftovers)
     inner = step.step if isinstance(step, act.AtPlace) else step
     looks = leaving or isinstance(inner, act.Read | act.CheckGateway | act.Synchronize)
+    obj = state.obj
+    if refused is not None:
+        reason, why = reason_of(refused), why_refused(refused)
+        if looks and (obj.was_ready or obj.in_doubt):
+            return act.Await(reason=reason, message=why, quiet=True)
+        return act.Blocked(reason=reason, message=why)
+    ready = obj.status.condition(ConditionType.READY)
+    over = ready is not None and ready.reason in _REFUSED
     return act.Await(
         reason=Reason.QUEUED,
         message="Waiting for a turn within AWS's request quotas.",
-        quiet=looks or not state.obj.was_ready,
+        quiet=(looks or not obj.was_ready) and not over,
     )

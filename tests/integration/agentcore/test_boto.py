@@ -304,7 +304,7 @@ async def test_missing_credentials_say_what_to_set_and_are_looked_for_again(
     aws.delenv("AWS_SECRET_ACCESS_KEY")
     with pytest.raises(AgentCoreError, match="Pod Identity") as failed:
         await port.create_target(GATEWAY, spec(), client_token=TOKEN, fence=yes)
-    assert failed.value.kind is ErrorKind.ACCESS_DENIED
+    assert failed.value.kind is ErrorKind.CREDENTIALS
     assert not failed.value.maybe_applied
     aws.setenv("AWS_ACCESS_KEY_ID", "test")
     aws.setenv("AWS_SECRET_ACCESS_KEY", "test")
@@ -357,7 +357,7 @@ async def test_a_refused_role_is_no_access_and_nothing_was_sent(
         aws.setenv("AWS_ENDPOINT_URL", server.url)
         with pytest.raises(AgentCoreError, match="AssumeRoleWithWebIdentity") as failed:
             await port.delete_target(GATEWAY, "abcdefghij", fence=yes)
-        assert failed.value.kind is ErrorKind.ACCESS_DENIED
+        assert failed.value.kind is ErrorKind.CREDENTIALS
         assert not failed.value.maybe_applied
         assert server.requests == []
 

@@ -131,7 +131,7 @@ async def test_a_rotated_token_is_used_when_credentials_are_renewed(
 
 
 @pytest.mark.parametrize("lost", [False, True])
-async def test_a_renewal_that_fails_for_a_while_is_transient(
+async def test_a_renewal_that_fails_for_a_while_stops_nothing_for_good(
     aws: pytest.MonkeyPatch, tmp_path: Path, way: Callable[..., None], port: Boto3AgentCore, *, lost: bool
 ) -> None:
     """Nothing was sent meanwhile, nothing is given up, and the first call afterwards goes through."""
@@ -143,7 +143,7 @@ async def test_a_renewal_that_fails_for_a_while_is_transient(
         for _ in range(2):
             with pytest.raises(AgentCoreError) as failed:
                 await port.delete_target(GATEWAY, "abcdefghij", fence=lambda: True)
-            assert failed.value.kind is ErrorKind.TRANSIENT
+            assert failed.value.kind is ErrorKind.CREDENTIALS
             assert not failed.value.maybe_applied
         assert inside.requests() == ["ListGatewayTargets"]
         inside.broken = False
@@ -160,19 +160,49 @@ async def test_credentials_that_ended_early_are_fetched_anew(
         inside.server.admin.add_fault(operation="ListGatewayTargets", code="ExpiredTokenException")
         with pytest.raises(AgentCoreError, match="expired") as failed:
             await port.list_targets(GATEWAY)
-        assert failed.value.kind is ErrorKind.TRANSIENT
+        assert failed.value.kind is ErrorKind.CREDENTIALS
         assert (await port.list_targets(GATEWAY)).items == ()
         assert inside.shown == ["token-1", "token-1"]
 
 
-async def test_fixed_credentials_that_ended_are_no_access(
+async def test_fixed_credentials_that_ended_are_told_from_a_missing_right(
     simulator: SimulatorServer, port: Boto3AgentCore
 ) -> None:
     """Nobody renews what stands in the environment."""
     simulator.admin.configure(expired_credentials=True)
     with pytest.raises(AgentCoreError, match="expired") as failed:
         await port.list_targets(GATEWAY)
-    assert failed.value.kind is ErrorKind.ACCESS_DENIED
+    assert failed.value.kind is ErrorKind.CREDENTIALS
+
+
+async def test_a_credentials_file_that_is_written_anew_is_read_again(
+    aws: pytest.MonkeyPatch, tmp_path: Path, port: Boto3AgentCore
+) -> None:
+    """As a sidecar does it: AWS refuses the old keys, and the next call has the new ones."""
+    file = tmp_path / "credentials"
+    key = "[default]\naws_access_key_id = {}\naws_secret_access_key = {}\n"
+    file.write_text(key.format("OLD", "old"), encoding="utf-8")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        aws.delenv(name, raising=False)
+    aws.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
+    with SimulatorServer(Settings(), gateways=[GATEWAY]) as server:
+        aws.setenv("AWS_ENDPOINT_URL", server.url)
+        keys: list[str] = []
+
+        def see(request: Request) -> Response | None:
+            keys.append(request.headers["authorization"].partition("Credential=")[2].partition("/")[0])
+            if keys[-1] != "OLD":
+                return None
+            body = b'{"message": "The security token included in the request is invalid"}'
+            return Response(403, {"x-amzn-errortype": "UnrecognizedClientException"}, body)
+
+        with watched(server, see):
+            with pytest.raises(AgentCoreError, match="invalid") as failed:
+                await port.list_targets(GATEWAY)
+            assert failed.value.kind is ErrorKind.CREDENTIALS
+            file.write_text(key.format("NEW", "new"), encoding="utf-8")
+            assert (await port.list_targets(GATEWAY)).items == ()
+        assert keys == ["OLD", "NEW"]
 
 
 class Watchman:
@@ -216,7 +246,7 @@ async def test_a_wrong_clock_costs_one_refused_call(
             assert watchman.refused == turn
 
 
-async def test_a_signature_refused_for_another_reason_is_no_access(
+async def test_a_signature_refused_for_another_reason_is_told_from_a_missing_right(
     simulator: SimulatorServer, port: Boto3AgentCore
 ) -> None:
     """The clocks agree: then it is the secret that is wrong, and no second try helps."""
@@ -224,4 +254,4 @@ async def test_a_signature_refused_for_another_reason_is_no_access(
     for _ in range(2):
         with pytest.raises(AgentCoreError) as failed:
             await port.list_targets(GATEWAY)
-        assert failed.value.kind is ErrorKind.ACCESS_DENIED
+        assert failed.value.kind is ErrorKind.CREDENTIALS

@@ -65,7 +65,7 @@ def test_no_credentials_are_told_where_to_put_some(make_site: MakeSite) -> None:
         }
     )
     site.create()
-    told = site.until_reason("AccessDenied")
+    told = site.until_reason("CredentialsRefused")
     assert "No AWS credentials were found" in told["message"]
     assert "eks.amazonaws.com/role-arn" in told["message"]
     _is_up(process)
@@ -80,7 +80,7 @@ def test_expired_credentials_are_told_and_survived(site: Site) -> None:
     site.simulator.admin.configure(expired_credentials=True)
     process = site.start()
     site.create()
-    told = site.until_reason("AccessDenied")
+    told = site.until_reason("CredentialsRefused")
     assert "expired" in told["message"]
     _is_up(process)
     site.simulator.admin.configure(expired_credentials=False)

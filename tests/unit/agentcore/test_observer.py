@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from mcp_gateway_operator.agentcore.observe import Change, Observer
+from mcp_gateway_operator.agentcore.observe import Change, Observer, Outages
 from mcp_gateway_operator.agentcore.port import ListPage
 from mcp_gateway_operator.agentcore.quota import Lane, Op, Quotas, QuotaScheduler
 from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind
 from mcp_gateway_operator.targets.shape import Target, TargetSummary
-from tests.support.virtual_time import run_virtual, settle
+from tests.support.virtual_time import EPOCH, run_virtual, settle
 from tests.unit.agentcore.samples import is_ready, summary, target
 
 
@@ -84,6 +84,7 @@ class Bench:
             clock=loop.time,
             drift_interval=drift_interval,
             rng=rng,
+            outages=Outages(lost_after=600.0, clock=loop.time, wall=lambda: EPOCH),
         )
         self.observer.users = self
 

@@ -220,6 +220,47 @@ async def _denied(world: World) -> None:
         await world.until_reason(Reason.ACCESS_DENIED)
 
 
+@story(Reason.CREDENTIALS_REFUSED)
+async def _credentials(world: World) -> None:
+    world.aws.configure(expired_credentials=True)
+    async with world.operator():
+        await world.create()
+        await world.until_reason(Reason.CREDENTIALS_REFUSED)
+
+
+def refused(reason: str, code: str, message: str, operation: str = "CreateGatewayTarget") -> None:
+    """Register the story of an operation that AWS refuses in these words."""
+
+    @story(reason)
+    async def _refused(world: World) -> None:
+        world.aws.add_fault(operation=operation, code=code, message=message, count=None)
+        async with world.operator():
+            await world.create()
+            await world.until_reason(reason)
+
+
+DENIED = "User: arn:aws:sts::123456789012:assumed-role/operator/s is not authorized to perform: "
+ACTION = "bedrock-agentcore:CreateGatewayTarget on resource: gateway/demo "
+refused(
+    Reason.DENIED_BY_POLICY,
+    "AccessDeniedException",
+    f"{DENIED}{ACTION}with an explicit deny in a service control policy",
+)
+refused(
+    Reason.GATEWAY_ROLE_DENIED,
+    "AccessDeniedException",
+    "Gateway service is not authorized to assume the execution role",
+)
+refused(Reason.REGION_DISABLED, "OptInRequired", "The AWS Access Key Id needs a subscription for the service")
+refused(Reason.REFERENCE_NOT_FOUND, "ResourceNotFoundException", "Credential provider idp not found")
+refused(
+    Reason.SIGNATURE_REFUSED,
+    "InvalidSignatureException",
+    "The request signature we calculated does not match",
+    operation="*",
+)
+
+
 @story(Reason.AWS_UNAVAILABLE)
 async def _unavailable(world: World) -> None:
     world.aws.add_fault(operation="ListGatewayTargets", code="InternalServerException", count=None)

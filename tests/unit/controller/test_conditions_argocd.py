@@ -36,6 +36,10 @@ EXPECTED = {
         Reason.GATEWAY_NOT_FOUND,
         Reason.WRONG_ACCOUNT_OR_REGION,
         Reason.ACCESS_DENIED,
+        Reason.DENIED_BY_POLICY,
+        Reason.GATEWAY_ROLE_DENIED,
+        Reason.REGION_DISABLED,
+        Reason.REFERENCE_NOT_FOUND,
     },
     "Progressing": {
         Reason.QUEUED,
@@ -46,6 +50,8 @@ EXPECTED = {
         Reason.MOVING,
         Reason.TARGET_FAILED,
         Reason.AWS_UNAVAILABLE,
+        Reason.CREDENTIALS_REFUSED,
+        Reason.SIGNATURE_REFUSED,
         Reason.THROTTLED,
     },
 }

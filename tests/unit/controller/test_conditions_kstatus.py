@@ -37,6 +37,10 @@ A_USER_MUST_ACT = {
     Reason.GATEWAY_NOT_FOUND,
     Reason.WRONG_ACCOUNT_OR_REGION,
     Reason.ACCESS_DENIED,
+    Reason.DENIED_BY_POLICY,
+    Reason.GATEWAY_ROLE_DENIED,
+    Reason.REGION_DISABLED,
+    Reason.REFERENCE_NOT_FOUND,
     Reason.AWS_UNAVAILABLE,  # a read that AWS refuses
     Reason.MOVING,  # an older CRD
 }

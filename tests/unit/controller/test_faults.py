@@ -167,7 +167,7 @@ async def test_denied_action_is_named_and_recovers_by_itself(action: str) -> Non
         world.forget_calls()
         await world.pass_time(3600)
         assert world.writes() == []
-        assert world.calls()[action] <= (121 if action == "ListGatewayTargets" else 12)
+        assert world.calls()[action] <= (121 if action == "ListGatewayTargets" else 66)
         world.aws.configure(denied_actions=[])
         if action == "DeleteGatewayTarget":
             await world.until(lambda: not world.exists(), within=3700)

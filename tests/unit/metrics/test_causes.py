@@ -93,7 +93,7 @@ async def test_turns_of_ready_are_counted_and_the_oldest_has_an_age() -> None:
     async with measured(world, drift_interval=10.0) as figure:
         await world.create()
         await world.until_ready()
-        world.aws.add_fault(operation="UpdateGatewayTarget", code="AccessDeniedException")
+        world.aws.add_fault(operation="UpdateGatewayTarget", code="AccessDeniedException", count=None)
         await world.edit(spec={"description": "another"})
         await world.until_reason("AccessDenied")
         await world.pass_time(100)
@@ -114,7 +114,7 @@ async def test_credentials_that_aws_refuses_are_told_until_it_takes_some(code: s
         await world.create()
         await world.until_ready()
         assert figure("mcps_aws_credentials_valid") == 1
-        world.aws.add_fault(operation="ListGatewayTargets", code=code)
+        world.aws.add_fault(operation="ListGatewayTargets", code=code, count=None)
         await world.pass_time(15)
         assert figure("mcps_aws_credentials_valid") == 0
         assert figure("mcps_gateway_healthy", gateway=GATEWAY) == 0

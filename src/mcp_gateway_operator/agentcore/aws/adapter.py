@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import Any, Final, TypeVar
 
 from botocore.client import BaseClient
-from botocore.credentials import Credentials, RefreshableCredentials
-from botocore.exceptions import ClientError, NoCredentialsError
+from botocore.credentials import Credentials
+from botocore.exceptions import ClientError
 
 from mcp_gateway_operator.agentcore.aws import parse_answer as answers
 from mcp_gateway_operator.agentcore.aws import sdk
@@ -27,8 +27,6 @@ T = TypeVar("T")
 
 PAGE_SIZE: Final = 1000
 """The service's limit for maxResults."""
-
-_EXPIRED: Final = frozenset({"ExpiredToken", "ExpiredTokenException"})
 
 
 @dataclass(slots=True, eq=False)
@@ -244,16 +242,12 @@ class Boto3AgentCore:
         understood = from_botocore(
             error, mutating=flight.fence is not None, sent=flight.sent, proxy_for=self._proxy_for
         )
-        if isinstance(error, NoCredentialsError):
-            # The client has none for good; a metadata service that comes up later deserves a new chain.
+        if isinstance(error, ClientError) and (wrong_clock := self._skew.learn(error)) is not None:
+            return wrong_clock
+        if understood.kind is ErrorKind.CREDENTIALS:
+            # A client keeps what it found for good. Files are written anew, tokens and keys replaced, and
+            # metadata services come up: the next call, which is in seconds, finds what there is then.
             self._forget(flight.client)
-        elif isinstance(error, ClientError) and understood.code in _EXPIRED and self._renewable():
-            # They ended before their time, or by a clock of ours that is slow; or the token file that they
-            # are fetched with did, and is about to be replaced.
-            self._forget(flight.client)
-            return AgentCoreError(ErrorKind.TRANSIENT, understood.code, understood.message)
-        elif isinstance(error, ClientError):
-            return self._skew.learn(error) or understood
         return understood
 
     def _clients(self) -> tuple[BaseClient, BaseClient]:
@@ -270,9 +264,6 @@ class Boto3AgentCore:
                     self._skew.attach(client)
                 self._credentials = aws.get_credentials()
             return self._client, self._sts
-
-    def _renewable(self) -> bool:
-        return isinstance(self._credentials, RefreshableCredentials)
 
     def _forget(self, client: BaseClient | None) -> None:
         """Walk the credential chain again at the next call, unless another thread has done so already."""

@@ -36,6 +36,14 @@ _BY_CODE: Final = {
             "AccessDeniedException",
             "AccessDenied",
             "UnauthorizedException",
+            "OptInRequired",
+            "NotAuthorized",
+            "RegionDisabledException",
+        ),
+        ErrorKind.ACCESS_DENIED,
+    ),
+    **dict.fromkeys(
+        (
             "UnrecognizedClientException",
             "InvalidClientTokenId",
             "InvalidIdentityToken",
@@ -48,11 +56,8 @@ _BY_CODE: Final = {
             "MissingAuthenticationTokenException",
             "RequestExpired",
             "RequestTimeTooSkewed",
-            "OptInRequired",
-            "NotAuthorized",
-            "RegionDisabledException",
         ),
-        ErrorKind.ACCESS_DENIED,
+        ErrorKind.CREDENTIALS,
     ),
     "ConflictException": ErrorKind.CONFLICT,
     "ServiceQuotaExceededException": ErrorKind.QUOTA,
@@ -105,15 +110,20 @@ _NO_REGION: Final = "No AWS Region is set: give --aws-region, or set AWS_REGION"
 _CONFIGURATION: Final = (
     boto.ConfigNotFound,
     boto.ConfigParseError,
+    boto.CredentialRetrievalError,
     boto.InvalidConfigError,
     boto.InvalidEndpointConfigurationError,
     boto.InvalidRegionError,
     boto.InvalidSTSRegionalEndpointsConfigError,
+    boto.LoginError,
+    boto.MetadataRetrievalError,
+    boto.NoAuthTokenError,
     boto.PartialCredentialsError,
     boto.ProfileNotFound,
     boto.SSOError,
     boto.TokenRetrievalError,
     boto.UnknownCredentialError,
+    boto.UnknownTokenProviderError,
 )
 _NOT_CONNECTED: Final = (boto.EndpointConnectionError, boto.ConnectTimeoutError, boto.ProxyConnectionError)
 
@@ -138,18 +148,24 @@ def from_botocore(
     if isinstance(error, AgentCoreError):
         return error
     if isinstance(error, boto.ClientError):
-        return _answered(error, maybe_applied=maybe_applied)
+        answered = _answered(error, maybe_applied=maybe_applied)
+        if sent:
+            return answered
+        # The answer of whoever was to give credentials for the request.
+        return AgentCoreError(
+            ErrorKind.CREDENTIALS,
+            answered.code,
+            f"No credentials from {error.operation_name}: {answered.message}",
+        )
     if isinstance(error, boto.NoCredentialsError):
-        return AgentCoreError(ErrorKind.ACCESS_DENIED, code, _NO_CREDENTIALS)
+        return AgentCoreError(ErrorKind.CREDENTIALS, code, _NO_CREDENTIALS)
     if isinstance(error, boto.NoRegionError):
         return AgentCoreError(ErrorKind.ACCESS_DENIED, code, _NO_REGION)
     if isinstance(error, boto.ParamValidationError):
         return AgentCoreError(ErrorKind.VALIDATION, code, clean(str(error)))
-    if isinstance(error, _CONFIGURATION):
-        return AgentCoreError(ErrorKind.ACCESS_DENIED, code, clean(str(error)))
-    if isinstance(error, boto.CredentialRetrievalError | boto.MetadataRetrievalError):
-        # The agent or metadata service did not answer: it may, later.
-        return AgentCoreError(ErrorKind.TRANSIENT, code, clean(str(error)))
+    if isinstance(error, _CONFIGURATION) or (isinstance(error, OSError) and not sent):
+        # A file of credentials or a token that is not there, or cannot be read.
+        return AgentCoreError(ErrorKind.CREDENTIALS, code, clean(str(error)))
     if isinstance(error, boto.ConnectionError | boto.HTTPClientError):
         return AgentCoreError(
             ErrorKind.TRANSIENT,

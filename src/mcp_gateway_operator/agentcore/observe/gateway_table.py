@@ -15,7 +15,7 @@ import msgspec
 from msgspec.structs import force_setattr
 
 from mcp_gateway_operator.agentcore.observe.evidence import Evidence
-from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind, GatewayView, Place, Row
+from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind, GatewayView, Outage, Place, Row
 from mcp_gateway_operator.targets.shape import TRANSIENT, Target, TargetStatus, TargetSummary
 
 _VANISHED: Final = 1_000
@@ -134,8 +134,16 @@ class GatewayTable:
                 missing_since = None
         elif missing_since is None:
             missing_since = began
-        self.view = msgspec.structs.replace(self.view, error=error, missing_since=missing_since)
+        # That there is no such gateway is an answer.
+        outage = None if error.kind is ErrorKind.NOT_FOUND else self.view.outage
+        self.view = msgspec.structs.replace(
+            self.view, error=error, missing_since=missing_since, outage=outage
+        )
         return last is None or last.words != error.words
+
+    def apply_outage(self, outage: Outage) -> None:
+        """Note what is told of Lists that have failed for long."""
+        self.view = msgspec.structs.replace(self.view, outage=outage)
 
     def apply_write(self, target: Target, *, began: float, ended: float) -> list[Change]:
         """Take in the answer of our Create, Update or Synchronize."""

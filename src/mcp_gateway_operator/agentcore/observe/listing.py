@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
-from mcp_gateway_operator.agentcore.observe.gateway_table import GatewayTable
+from mcp_gateway_operator.agentcore.observe.gateway_table import Change, GatewayTable
 from mcp_gateway_operator.agentcore.port import AgentCore, ListPage
 from mcp_gateway_operator.agentcore.quota import Lane, Op, QuotaScheduler, Ticket
 from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind
@@ -109,6 +109,8 @@ SILENT_SHARE: Final = 0.1
 """Share of the List quota for gateways that were asked and never answered."""
 SILENT_LONGEST: Final = 600.0
 """Seconds between two Lists of a gateway that never answered, at most."""
+DENIED_AGAIN: Final = 50.0
+"""Seconds between two Lists of a gateway that AWS denies, and a fifth more by chance."""
 RECORDED_LONGEST: Final = 60.0
 """The same where an object says that its target is there."""
 IDLE_SHARE: Final = 0.5
@@ -139,6 +141,12 @@ def failure_backoff(error: AgentCoreError, failures: int, drift: float, longest:
         drift: seconds between two Lists of an idle gateway.
         longest: the most seconds to wait, Retry-After aside.
     """
+    if error.kind is ErrorKind.CREDENTIALS:
+        # The scheduler paces the calls of all, and wants a List at hand that tells when that is over.
+        return APART
+    if error.kind is ErrorKind.ACCESS_DENIED:
+        # A right that was given is noticed within a minute, also where drift is looked for less often.
+        drift = longest = min(longest, DENIED_AGAIN)
     slow = error.kind in _SLOW_TO_CHANGE or error.code == "TooManyPages"
     first = drift if slow else 2.0 * APART
     return max(error.retry_after or 0.0, min(longest, first * 2.0 ** min(failures - 1, 16)))
@@ -160,6 +168,23 @@ def dealt(number: int, now: float, interval: float) -> float:
     return share if share >= JITTER else share + 1.0
 
 
+class Users(Protocol):
+    """For whom gateways are observed."""
+
+    def payer(self, gateway_id: str) -> str:
+        """Return the namespace in whose turn a List of a gateway is."""
+
+    def recorded(self, gateway_id: str) -> bool:
+        """Return whether some object says that its target is on a gateway."""
+
+    def on_targets(self, gateway_id: str, changes: Sequence[Change]) -> None:
+        """Take what changed on a gateway.
+
+        Nothing has when a List began to fail, fails otherwise than before (`table.view.error` says how), or
+        succeeds again, nor when an outage turns (`table.view.outage`).
+        """
+
+
 @dataclass(slots=True, eq=False)
 class Watch:
     """The state of watching one gateway; moments are seconds of the event loop's clock.
@@ -178,9 +203,13 @@ class Watch:
         scheduled: the moment of the gateway's valid entry in the observer's heap.
         asked_lane: the line in which it waits for a ticket; it asks again at `asked_until`.
         lists: the List in flight.
+        tracked: since when it is watched.
+        turns_at: when its outage is told, or is lost; infinity while nothing is due.
+        lost_at: when its outage is lost.
     """
 
     table: GatewayTable
+    tracked: float
     busy: dict[Hashable, float] = field(default_factory=dict)
     after: dict[Hashable, tuple[float, Callable[[], None]]] = field(default_factory=dict)
     started: float = -math.inf
@@ -196,6 +225,8 @@ class Watch:
     asked_lane: Lane | None = None
     asked_until: float = -math.inf
     lists: asyncio.Task[None] | None = None
+    turns_at: float = math.inf
+    lost_at: float = math.inf
 
     @property
     def lane(self) -> Lane:

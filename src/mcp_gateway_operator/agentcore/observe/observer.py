@@ -10,7 +10,7 @@ from contextlib import suppress
 from functools import partial
 from itertools import count
 from random import Random
-from typing import Final, Protocol
+from typing import Final
 
 from mcp_gateway_operator.agentcore.observe.gateway_table import Change, GatewayTable, ReverseIndex
 from mcp_gateway_operator.agentcore.observe.listing import (
@@ -20,12 +20,14 @@ from mcp_gateway_operator.agentcore.observe.listing import (
     RECORDED_LONGEST,
     SILENT_LONGEST,
     SILENT_SHARE,
+    Users,
     Watch,
     busy_interval,
     dealt,
     failure_backoff,
     list_all,
 )
+from mcp_gateway_operator.agentcore.observe.outage_clock import Outages
 from mcp_gateway_operator.agentcore.port import AgentCore
 from mcp_gateway_operator.agentcore.quota import RESERVED_SECONDS, Op, QuotaScheduler, Ticket
 from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind
@@ -46,23 +48,6 @@ _QUIET_THROTTLES: Final = 3
 """Throttled Lists in a row that are the scheduler's business and not yet news of the gateway."""
 
 
-class Users(Protocol):
-    """For whom gateways are observed."""
-
-    def payer(self, gateway_id: str) -> str:
-        """Return the namespace in whose turn a List of a gateway is."""
-
-    def recorded(self, gateway_id: str) -> bool:
-        """Return whether some object says that its target is on a gateway."""
-
-    def on_targets(self, gateway_id: str, changes: Sequence[Change]) -> None:
-        """Take what changed on a gateway.
-
-        Nothing has when a List began to fail, fails otherwise than before (`table.view.error` says how), or
-        succeeds again.
-        """
-
-
 class Observer:
     """Keeps a `GatewayTable` for each tracked gateway and tells what changed in it.
 
@@ -76,6 +61,7 @@ class Observer:
         clock: the event loop's `time`.
         drift_interval: seconds between two Lists of an idle gateway.
         rng: spreads the Lists.
+        outages: tells when Lists have failed for long.
 
     Attributes:
         users: whom it is for; set before the first gateway is tracked.
@@ -91,6 +77,7 @@ class Observer:
         clock: Callable[[], float],
         drift_interval: float,
         rng: Random,
+        outages: Outages,
     ) -> None:
         self._port = port
         self._scheduler = scheduler
@@ -98,6 +85,7 @@ class Observer:
         self._drift_interval = drift_interval
         self._rng = rng
         self.users: Users
+        self._outages = outages
         self._watches: dict[str, Watch] = {}
         self.marked_on = ReverseIndex()
         self.unseen: dict[str, None] = {}
@@ -120,7 +108,8 @@ class Observer:
         """Begin to observe a gateway, if it is not observed yet, and return its table."""
         watch = self._watches.get(gateway_id)
         if watch is None:
-            watch = self._watches[gateway_id] = Watch(GatewayTable(gateway_id, marked_on=self.marked_on))
+            table = GatewayTable(gateway_id, marked_on=self.marked_on)
+            watch = self._watches[gateway_id] = Watch(table, self._clock())
             self.unseen[gateway_id] = None
             self._schedule(watch)
         return watch.table
@@ -139,6 +128,8 @@ class Observer:
         if watch.lists is not None:
             watch.lists.cancel()
         self._wake_waiting(watch, began=math.inf)
+        if watch.table.view.outage is not None:
+            self.users.on_targets(gateway_id, ())
 
     def table(self, gateway_id: str) -> GatewayTable | None:
         """Return the table of a tracked gateway."""
@@ -190,6 +181,18 @@ class Observer:
         age = self._clock() - max(watch.busy.values())
         return min(drift, busy_interval(age, self._busy_gateways, quota))
 
+    def refused(self, error: AgentCoreError) -> None:
+        """Note that every List would fail so: none is sent that would tell."""
+        for watch in list(self._watches.values()):
+            self._unlisted(watch, error, self._clock())
+
+    def retry(self, kind: ErrorKind) -> None:
+        """List every gateway now whose latest List failed in a way that is over."""
+        for watch in self._watches.values():
+            if watch.table.view.error is not None and watch.table.view.error.kind is kind:
+                watch.failures, watch.backoff = 1, 0.0
+                self._schedule(watch)
+
     async def read(self, gateway_id: str, target_id: str) -> Target:
         """Get one target and take the answer into the table. The caller holds the ticket.
 
@@ -214,10 +217,14 @@ class Observer:
         async with asyncio.TaskGroup() as tasks:
             while True:
                 self._start_due(tasks)
+                for gateway_id in self._outages.turned(self._watches, self.users.recorded):
+                    self.users.on_targets(gateway_id, ())
                 self._wake.clear()
                 due = [self._silent_due] if self._silent else []
                 if self._heap and self._running < PARALLEL_LISTS:
                     due.append(self._heap[0][0])
+                if (turn := self._outages.next_at) is not None:
+                    due.append(turn)
                 delay = max(0.0, min(due) - self._clock()) if due else None
                 with suppress(TimeoutError):
                     async with asyncio.timeout(delay):
@@ -333,7 +340,7 @@ class Observer:
             recovered = table.view.error is not None
             self._answering += not watch.answered
             watch.answered, watch.refused = True, False
-            watch.failures, watch.backoff = 0, 0.0
+            watch.failures, watch.backoff, watch.turns_at = 0, 0.0, math.inf
             self.unseen.pop(table.gateway_id, None)
             changes = table.apply_list(listing.items, began=began, pages=listing.pages)
             if recovered:
@@ -354,7 +361,13 @@ class Observer:
         )
         if error.kind is ErrorKind.THROTTLED and watch.failures < _QUIET_THROTTLES:
             return
-        if watch.table.apply_failed_list(error, began=began):
+        self._unlisted(watch, error, began)
+
+    def _unlisted(self, watch: Watch, error: AgentCoreError, began: float) -> None:
+        news = watch.table.apply_failed_list(error, began=began)
+        self._outages.failed(watch, self._drift())
+        self._wake.set()
+        if news:
             self.users.on_targets(watch.table.gateway_id, ())
 
     def _ended(self, watch: Watch, ticket: Ticket, _task: object) -> None:

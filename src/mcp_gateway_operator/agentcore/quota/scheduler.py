@@ -13,6 +13,7 @@ from functools import partial
 from random import Random
 from typing import Final
 
+from mcp_gateway_operator.agentcore.quota.credentials_gate import CredentialsGate
 from mcp_gateway_operator.agentcore.quota.limits import Bucket, Slots, speaks_of_concurrency
 from mcp_gateway_operator.agentcore.quota.quotas import GATEWAY_WRITES, Lane, Op, Quotas
 from mcp_gateway_operator.agentcore.quota.waiting_line import Line, Ticket, Waiter
@@ -46,6 +47,9 @@ class QuotaScheduler:
         clock: seconds of a monotonic clock (the event loop's).
         call_at: runs a callback at a moment of that clock, never from within the call (the loop's `call_at`).
         rng: spreads the pause after a refusal.
+
+    Attributes:
+        on_credentials: told when AWS began to refuse the credentials of every call, and when that is over.
     """
 
     def __init__(
@@ -75,6 +79,13 @@ class QuotaScheduler:
         writes = deque(sorted(GATEWAY_WRITES))
         self._turns = {op: writes if op in GATEWAY_WRITES else deque([op]) for op in Op}
         self._closed = False
+        self.on_credentials: Callable[[], None] = lambda: None
+        self._gate = CredentialsGate(self._credentials_turned)
+
+    @property
+    def refused_credentials(self) -> AgentCoreError | None:
+        """How AWS refuses the credentials of every call, None while it accepts them."""
+        return self._gate.error
 
     def take(
         self,
@@ -91,14 +102,15 @@ class QuotaScheduler:
         A waiter has one place: asking again for the same call keeps it, asking for another call, gateway or
         lane moves it to the end of the other line. When its turn has come, `on_grant` is called once and a
         ticket is kept for `RESERVED_SECONDS`: the waiter's next `take` of the same call returns it.
-        After `close` nobody gets anything.
+        After `close` nobody gets anything; while AWS refuses the credentials only one does at a time.
         """
         if self._closed:
             return None
         reservation = self._reserved.pop(waiter, None)
         if reservation is not None:
             ticket = reservation.ticket
-            if ticket.op is op and ticket.gateway_id == gateway_id:
+            barred = self._gate.shut and ticket is not self._gate.probe
+            if ticket.op is op and ticket.gateway_id == gateway_id and not barred:
                 return ticket
             ticket.unused()
         place = self._places.get(waiter)
@@ -142,8 +154,8 @@ class QuotaScheduler:
 
     def queue_age(self, lane: Lane) -> float:
         """Return for how many seconds the longest waiter of a lane has waited; 0 when nobody waits."""
-        oldest = [since for op in Op if (since := self._lines[op, lane].oldest()) is not None]
-        return self._clock() - min(oldest) if oldest else 0.0
+        longest = [waiter for op in Op if (waiter := self._lines[op, lane].longest()) is not None]
+        return self._clock() - min(each.since for each in longest) if longest else 0.0
 
     def depths(self) -> dict[tuple[Op, Lane], int]:
         """Return how many wait, by operation and lane."""
@@ -185,7 +197,31 @@ class QuotaScheduler:
             if ticket.sent and ticket.moved is not None:
                 self.moving(gateway_id, ticket.moved)
             self._slots.give_back(gateway_id)
-        self._serve(op)
+        was_shut = self._gate.shut
+        self._gate.ended(ticket, error, self._clock())
+        if self._gate.shut:
+            self._call_at(self._gate.probe_at, self._probe_due)
+        for each in Op if was_shut and not self._gate.shut else (op,):
+            self._serve(each)
+
+    def _probe_due(self) -> None:
+        self._probe()
+
+    def _credentials_turned(self) -> None:
+        self.on_credentials()
+
+    def _probe(self, newcomer: Waiter | None = None) -> Ticket | None:
+        """Let the longest waiter of all make its call, where one is due to ask whether AWS accepts it."""
+        gate, now = self._gate, self._clock()
+        waiters = [waiter for line in self._lines.values() if (waiter := line.longest()) is not None]
+        if self._closed or not waiters or not gate.shut or gate.probe is not None or now < gate.probe_at:
+            return None
+        place = min(waiters, key=lambda waiter: waiter.since)
+        gate.probe = ticket = self._grant(place)
+        if place is newcomer:
+            return ticket
+        self._reserve(place, ticket, now)
+        return None
 
     def _leave(self, place: Waiter) -> None:
         del self._places[place.key]
@@ -195,6 +231,8 @@ class QuotaScheduler:
         """Grant what can be granted of the operations that share slots with `op`; return the newcomer's."""
         if self._closed:
             return None
+        if self._gate.shut:
+            return self._probe(newcomer)
         now = self._clock()
         mine: Ticket | None = None
         turns = self._turns[op]

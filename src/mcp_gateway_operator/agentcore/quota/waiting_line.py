@@ -87,12 +87,10 @@ class Line:
         if waiter.namespace in self._turns:
             self._turns.move_to_end(waiter.namespace)
 
-    def oldest(self) -> float | None:
-        """Return since when the longest waiter waits."""
-        heads = (
-            next(iter(places.values())).since for turn in self._turns.values() for places in turn.values()
-        )
-        return min(heads, default=None)
+    def longest(self) -> Waiter | None:
+        """Return who waits longest."""
+        heads = (next(iter(places.values())) for turn in self._turns.values() for places in turn.values())
+        return min(heads, key=lambda waiter: waiter.since, default=None)
 
 
 @dataclass(slots=True, eq=False)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from mcp_gateway_operator.controller.gather.denied_rights import DeniedRights
 from mcp_gateway_operator.controller.gather.load import Loader
 from mcp_gateway_operator.controller.gather.memories import Entry, Memories
 from mcp_gateway_operator.controller.gather.object_index import Key, ObjectIndex
 from mcp_gateway_operator.controller.gather.recall import recalled
 
 __all__ = [
+    "DeniedRights",
     "Entry",
     "Key",
     "Loader",

@@ -7,7 +7,9 @@ taken in. A state comes in with the memory as it was and goes out with the memor
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import msgspec
 
@@ -30,6 +32,7 @@ from mcp_gateway_operator.targets.known import (
     stored_record,
 )
 from mcp_gateway_operator.targets.rules import (
+    as_shown,
     configured_alike,
     ending_begun,
     follow_consent,
@@ -101,11 +104,10 @@ def _hear(state: State, entry: Entry, now: float) -> State:
     asked = wish not in ("", _heard(state, wish))
     if wish != state.own.wish:
         state = replace(state, own=state.own.but(wish=wish))
-    if not asked and not entry.freed:
-        return state
-    page = state.memory.but(trouble=None)
     if not asked:
-        return replace(state, memory=page)
+        return _all_places(state, partial(_due, now=now)) if entry.freed else state
+    state = _all_places(state, lambda page: page.but(trouble=None))
+    page = state.memory
     due = None if page.failure.due is None else now
     page = page.but(
         drift=msgspec.structs.replace(page.drift, not_before=0.0),
@@ -113,11 +115,24 @@ def _hear(state: State, entry: Entry, now: float) -> State:
         held=msgspec.structs.replace(page.held, next_sweep=now),
         failure=msgspec.structs.replace(page.failure, due=due),
     )
-    others = [replace(each, memory=each.memory.but(trouble=None)) for each in state.leftovers]
+    return replace(state, memory=page)
+
+
+def _due(page: TargetMemory, *, now: float) -> TargetMemory:
+    """Let a call that failed be made now; another failure goes on with the backoff where it was."""
+    trouble = page.trouble
+    return page if trouble is None else page.but(trouble=msgspec.structs.replace(trouble, until=now))
+
+
+def _all_places(state: State, change: Callable[[TargetMemory], TargetMemory]) -> State:
+    """Return a state in which what is remembered of each of the object's places is changed."""
     destination = state.destination
-    if destination is not None:
-        destination = replace(destination, memory=destination.memory.but(trouble=None))
-    return replace(state, memory=page, destination=destination, leftovers=tuple(others))
+    return replace(
+        state,
+        memory=change(state.memory),
+        destination=None if destination is None else replace(destination, memory=change(destination.memory)),
+        leftovers=tuple(replace(each, memory=change(each.memory)) for each in state.leftovers),
+    )
 
 
 def _place(state: State, ports: Ports) -> TargetMemory:
@@ -125,6 +140,8 @@ def _place(state: State, ports: Ports) -> TargetMemory:
     page, meta = state.memory, state.obj.metadata
     if not state.problems and state.place != NOWHERE:
         page = _follow_name(page, meta.generation, taken=bool(state.named))
+    if page.trouble is not None:
+        page = page.but(trouble=as_shown(state, page.trouble))
     ending, failure, row = page.ending, page.failure, state.recorded
     if meta.deletion_timestamp:
         ending = ending_begun(ending, state.now)
@@ -217,7 +234,9 @@ def status_proves(state: State, row: Row) -> bool:
     observed = state.obj.status.observed
     if observed is None or not observed.updated_at or row.summary.status != TargetStatus.READY:
         return False
-    return state.obj.was_ready and _same_instant(observed.updated_at, row.summary.updated_at)
+    return (state.obj.was_ready or state.obj.in_doubt) and _same_instant(
+        observed.updated_at, row.summary.updated_at
+    )
 
 
 def _same_instant(one: str, other: str) -> bool:

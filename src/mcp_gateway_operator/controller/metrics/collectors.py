@@ -19,7 +19,9 @@ from mcp_gateway_operator.controller.metrics import declared
 from mcp_gateway_operator.controller.metrics.declared import MAX_GATEWAYS
 from mcp_gateway_operator.controller.metrics.reasons import ACTS, UNSEEN, Actor
 from mcp_gateway_operator.controller.operator import Operator
+from mcp_gateway_operator.runtime.causes import Causes
 from mcp_gateway_operator.runtime.declared_metrics import OTHER, Declared
+from mcp_gateway_operator.targets.rules import OUTAGES
 from mcp_gateway_operator.targets.shape import owner_code
 
 _KNOWN: Final = frozenset({*ACTS, Reason.READY})
@@ -223,3 +225,17 @@ class Leading(Collector):
         if self._leads():
             for collector in self._collectors:
                 yield from collector.collect()
+
+
+class Outages(Collector):
+    """What has gone wrong for a while, by its reason."""
+
+    def __init__(self, causes: Causes) -> None:
+        self._causes = causes
+
+    def collect(self) -> Iterable[Metric]:
+        """Show every reason, with 0 where nothing is wrong for it."""
+        family = declared.OUTAGES.gauges()
+        for reason, count in sorted({**dict.fromkeys(OUTAGES, 0), **self._causes.counts()}.items()):
+            family.add_metric([reason], count)
+        yield family

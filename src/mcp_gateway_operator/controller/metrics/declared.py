@@ -110,6 +110,14 @@ ORPHANED = Declared(
     labels=_GATEWAY,
     per_gateway=True,
 )
+OUTAGES = Declared(
+    name="mcps_outage_gateways",
+    kind="gauge",
+    help="Gateways that AWS has not shown for three drift intervals although objects have targets there, by "
+    "the reason that their conditions give, and `every call` where AWS refuses the credentials.",
+    labels={"reason": "a reason of `Synced`"},
+    bound=9,
+)
 UNREPORTED = Declared(
     name="mcps_gateways_unreported",
     kind="gauge",
@@ -240,7 +248,7 @@ GATEWAY_METRICS: Final = (
 )
 AWS_METRICS: Final = (
     *(REQUESTS, REQUEST_SECONDS, WRITES, QUEUE_DEPTH, QUEUE_AGE, RATE_LIMIT),
-    *(CREDENTIALS_VALID, CREDENTIALS_EXPIRY),
+    *(OUTAGES, CREDENTIALS_VALID, CREDENTIALS_EXPIRY),
 )
 PROCESS_METRICS: Final = (FENCE_SHUT, GUARD, UNSERVED, BUILD)
 CERTIFICATE_METRICS: Final = (CERTIFICATE_READ, CERTIFICATE_ERRORS)

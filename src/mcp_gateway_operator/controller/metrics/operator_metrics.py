@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 from mcp_gateway_operator.agentcore.quota import Op
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.controller.metrics import declared
-from mcp_gateway_operator.controller.metrics.collectors import Gateways, Leading, Objects, Waiting
+from mcp_gateway_operator.controller.metrics.collectors import Gateways, Leading, Objects, Outages, Waiting
 from mcp_gateway_operator.controller.operator import Operator
 from mcp_gateway_operator.runtime.certificates import Certificate
 from mcp_gateway_operator.runtime.claims import STATES
@@ -145,6 +145,7 @@ class OperatorMetrics:
                 lambda: writer.lease.held,
                 Objects(operator),
                 Gateways(operator, all_namespaces=all_namespaces),
+                Outages(operator.causes),
                 Waiting(operator.scheduler),
                 self._credentials,
             )

@@ -36,6 +36,7 @@ ACTS: Final = {
             Reason.GATEWAY_NOT_FOUND,
             Reason.PENDING_AUTHORIZATION,
             Reason.DRIFTED,
+            Reason.REFERENCE_NOT_FOUND,
         ),
         Actor.TENANT,
     ),
@@ -43,6 +44,11 @@ ACTS: Final = {
     **dict.fromkeys(
         (
             Reason.ACCESS_DENIED,
+            Reason.DENIED_BY_POLICY,
+            Reason.GATEWAY_ROLE_DENIED,
+            Reason.REGION_DISABLED,
+            Reason.CREDENTIALS_REFUSED,
+            Reason.SIGNATURE_REFUSED,
             Reason.GATEWAY_FULL,
             Reason.WRONG_ACCOUNT_OR_REGION,
             Reason.FOREIGN_MARKER,

@@ -13,6 +13,7 @@ from structlog.contextvars import bound_contextvars
 
 from mcp_gateway_operator.agentcore.quota import Lane, Op, Ticket
 from mcp_gateway_operator.api import names
+from mcp_gateway_operator.api.names import Reason
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.controller.gather import Entry, ObjectIndex
 from mcp_gateway_operator.controller.perform import remember
@@ -109,6 +110,9 @@ class Performer:
             with bound_contextvars(**bound):
                 page = await self._carry_out(view, entry, state, step)
         except AgentCoreError as error:
+            if error.kind is ErrorKind.CREDENTIALS:
+                # Not the object's trouble: it stands in the line for the call until AWS takes calls again.
+                return await self._at_target(view, entry, state, step)
             if error.kind is ErrorKind.FENCED or not isinstance(step, act.Call):
                 raise
             page = self._failed(state, step, error)
@@ -320,7 +324,8 @@ class Performer:
         full = limit is not None and table is not None and len(table) >= limit
         error = remember.understood(state, step, error)
         trouble = trouble_of(error, op, state, full=full, spread=ports.rng.random)
-        if error.kind is ErrorKind.NOT_FOUND and isinstance(step, act.Update | act.Synchronize):
+        missing = error.kind is ErrorKind.NOT_FOUND and trouble.reason != Reason.REFERENCE_NOT_FOUND
+        if missing and isinstance(step, act.Update | act.Synchronize):
             gone = ports.observer.track(step.place.gateway_id)
             gone.apply_absent(step.target_id, began=ports.clock())
             return page

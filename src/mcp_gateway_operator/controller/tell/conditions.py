@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import assert_never
-
-import msgspec
 
 from mcp_gateway_operator.api.annotations import notes
 from mcp_gateway_operator.api.names import ConditionType, Reason
 from mcp_gateway_operator.api.types import Condition, MCPServer
+from mcp_gateway_operator.controller.tell.doubt import unheard
+from mcp_gateway_operator.controller.tell.verdict import Verdict
 from mcp_gateway_operator.shown import shown
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.known import State
-from mcp_gateway_operator.targets.rules import stray_note, uses_grant
+from mcp_gateway_operator.targets.rules import OUTAGES, stamp, stray_note, uses_grant
 from mcp_gateway_operator.targets.shape import FAILED, PENDING_AUTH
 
 MAX_MESSAGE = 4096
@@ -21,35 +21,17 @@ MAX_MESSAGE = 4096
 
 _BY_CHOICE = frozenset({Reason.PAUSED, Reason.OBSERVED})
 """What waits for a user by the user's own choice: nothing is in progress, and nothing is wrong."""
-_UNKNOWN = frozenset(
-    {
-        Reason.PAUSED,
-        Reason.QUEUED,
-        Reason.AWS_UNAVAILABLE,
-        Reason.THROTTLED,
-        Reason.ACCESS_DENIED,
-    }
-)
+_UNKNOWN = (OUTAGES | {Reason.PAUSED, Reason.QUEUED}) - {Reason.VALIDATION_ERROR}
 """What keeps the operator from telling whether AWS still holds what it held."""
-
-
-class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """What the conditions say; `synced` is None when AWS held this generation and may not any more.
-
-    `progress` is the reason of Reconciling and Stalled where it is not that of Ready.
-    """
-
-    ready: bool = False
-    synced: bool | None = False
-    reconciling: bool = False
-    stalled: bool = False
-    reason: str
-    progress: str = ""
-    message: str
 
 
 def verdict_of(state: State, wait: act.Wait) -> Verdict | None:
     """Return what the conditions say after a pass that ended so, None where there is nothing to say."""
+    verdict = _verdict(state, wait)
+    return None if verdict is None else unheard(state, wait, verdict)
+
+
+def _verdict(state: State, wait: act.Wait) -> Verdict | None:
     match wait:
         case act.Nothing():
             return None
@@ -122,13 +104,14 @@ def conditions_of(obj: MCPServer, verdict: Verdict, wall: datetime) -> tuple[Con
     """Return the conditions; lastTransitionTime moves only when a status does, others' are kept."""
     message = verdict.message
     synced = verdict.synced
+    why, doubt = verdict.unheard or (verdict.reason, _SYNCED.get(synced, message))
     rows = (
         (ConditionType.READY, verdict.ready, verdict.reason, _noted(obj, message)),
         (
             ConditionType.SYNCED,
             synced,
-            Reason.SYNCED if synced else verdict.reason,
-            _SYNCED.get(synced, message),
+            Reason.SYNCED if synced else why,
+            doubt,
         ),
         (
             ConditionType.RECONCILING,
@@ -199,8 +182,3 @@ def _authorized(state: State) -> tuple[bool, str, str] | None:
     if row.ready and not state.edited:
         return True, Reason.AUTHORIZED, "AWS could index the tools: consent was given, or none was needed."
     return None
-
-
-def stamp(moment: datetime) -> str:
-    """Return a Kubernetes timestamp: RFC 3339, whole seconds, UTC."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

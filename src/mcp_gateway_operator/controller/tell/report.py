@@ -16,17 +16,16 @@ from mcp_gateway_operator.api.types import (
     ObservedState,
 )
 from mcp_gateway_operator.controller.tell.conditions import (
-    Verdict,
     conditions_of,
-    stamp,
     verdict_of,
     with_authorized,
 )
 from mcp_gateway_operator.controller.tell.served_fields import keep_served
+from mcp_gateway_operator.controller.tell.verdict import Verdict
 from mcp_gateway_operator.shown import shown, visible_all
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.known import Record, State
-from mcp_gateway_operator.targets.rules import asks_person, classify, objection
+from mcp_gateway_operator.targets.rules import asks_person, classify, last_good_of, objection, stamp
 from mcp_gateway_operator.targets.shape import FAILED, PENDING_AUTH, instant
 
 MAX_REASONS, MAX_REASON = 10, 512
@@ -58,11 +57,8 @@ def status_of(state: State, wait: act.Wait, *, wall: datetime) -> MCPServerStatu
     new = fit_to_show(new)
     if _without_stamps(new) == _without_stamps(old):
         return None
-    row = state.recorded
     stamped = msgspec.structs.replace(
-        new,
-        last_synchronized=stamp(wall),
-        observed=_observed(state) if row else old.observed,
+        new, last_synchronized=_confirmed(state, wall), observed=_observed(state, wait, verdict)
     )
     return fit_to_show(stamped if served is None else keep_served(stamped, served))
 
@@ -72,13 +68,32 @@ def fit_to_show(status: MCPServerStatus) -> MCPServerStatus:
     return msgspec.convert(visible_all(msgspec.to_builtins(status)), MCPServerStatus)
 
 
-def _observed(state: State) -> ObservedState:
-    assert state.recorded is not None
-    filled = state.memory.held.defaults
-    return ObservedState(
-        updated_at=state.recorded.summary.updated_at,
-        defaults={name: msgspec.json.encode(filled[name]).decode() for name in sorted(filled)},
-    )
+def _confirmed(state: State, wall: datetime) -> str:
+    """Return when the target's state was last confirmed: in an outage, by the last List before it."""
+    if state.outage is None:
+        return stamp(wall)
+    return max(last_good_of(state, state.outage), state.obj.status.last_synchronized)
+
+
+def _observed(state: State, wait: act.Wait, verdict: Verdict) -> ObservedState | None:
+    """Return what was last compared; with an `updated_at` that, beside Ready, proves what AWS holds.
+
+    Where it is not known whether the object is Ready, it does so only if the object was.
+    """
+    old, row, obj = state.obj.status.observed, state.recorded, state.obj
+    if row is None:
+        observed = old
+    else:
+        filled = state.memory.held.defaults
+        observed = ObservedState(
+            updated_at=row.summary.updated_at,
+            defaults={name: msgspec.json.encode(filled[name]).decode() for name in sorted(filled)},
+        )
+    if verdict.ready is not None or isinstance(wait, act.Settled) or observed is None:
+        return observed
+    if obj.was_ready or obj.in_doubt:
+        return old
+    return msgspec.structs.replace(observed, updated_at="")
 
 
 def with_record(
@@ -148,9 +163,12 @@ def _target_fields(state: State, wait: act.Wait, wall: datetime) -> dict[str, ob
     memory = state.memory
     old = state.obj.status
     record = state.record
-    if record is not None and row is None and state.view(record.place).listed_at is None:
+    view = state.view(record.place) if record is not None else None
+    if state.outage is not None:
+        return {"target_status": ""}
+    if view is not None and row is None and view.listed_at is None:
         # Nothing was read yet: what a predecessor of this process knew stands.
-        return {}
+        return {} if view.error is None else {"target_status": ""}
     # What AWS did not keep is remembered for this generation, whatever else goes on, until it does keep it.
     unkept = "" if isinstance(wait, act.Settled) or not state.obj.speaks_of_generation else old.not_converging
     fields: dict[str, object] = {"failure": _failure(state, wall), "not_converging": unkept}
@@ -158,7 +176,8 @@ def _target_fields(state: State, wait: act.Wait, wall: datetime) -> dict[str, ob
     if row is None:
         return fields if record is None else fields | {"target_status": ""}
     summary = row.summary
-    fields["target_status"] = summary.status.value
+    # A gateway that is not found shows no row any more.
+    fields["target_status"] = "" if view and view.missing_since is not None else summary.status.value
     fields["last_sync_request"] = state.own.synced_request or old.last_sync_request
     if summary.last_synchronized_at and summary.last_synchronized_at != old.tools_synchronized_at:
         fields["tools_synchronized_at"] = stamp(instant(summary.last_synchronized_at))

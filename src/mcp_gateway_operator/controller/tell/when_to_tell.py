@@ -58,7 +58,8 @@ def voice(state: State, wait: act.Wait) -> Voice:
     what status says of an earlier target is not true of this one; but it waits a moment for READY, so that
     both make one write. An object that is being deleted is not Ready any more, however soon it is gone.
     """
-    if not isinstance(wait, act.Await):
+    if not isinstance(wait, act.Await) or state.outage is not None:
+        # An outage is told in words that stay the same while it lasts.
         return Voice(aloud=True)
     now, memory, obj = state.now, state.memory, state.obj
     quiet, again, since = wait.quiet, None, None
@@ -103,7 +104,10 @@ def news_of(state: State, wait: act.Wait, after: MCPServer) -> Iterator[News]:
     """
     kind = ConditionType.READY
     old, new = (obj.status.condition(kind) for obj in (state.obj, after))
-    if new is not None and (old is None or (old.status, old.reason) != (new.status, new.reason)):
+    # An outage is told once for all that it concerns (`controller.outage_report`), and so is its end.
+    doubted = any(each is not None and each.status == "Unknown" for each in (old, new))
+    turned = old is None or new is None or (old.status, old.reason) != (new.status, new.reason)
+    if new is not None and turned and not doubted and state.outage is None:
         stalled = after.status.condition(ConditionType.STALLED)
         worth = (stalled is not None and stalled.status == "True") or new.reason in _NOTEWORTHY
         if new.status == "True":

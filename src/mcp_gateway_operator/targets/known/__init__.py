@@ -17,6 +17,7 @@ from mcp_gateway_operator.targets.known.memory import (
     Indexing,
     ObjectMemory,
     Reads,
+    Shown,
     TargetMemory,
     Telling,
     Trouble,
@@ -32,7 +33,7 @@ from mcp_gateway_operator.targets.known.records import (
     stored_moves,
     stored_record,
 )
-from mcp_gateway_operator.targets.known.rows import LIST_LAG, TWO_READS, GatewayView, Row
+from mcp_gateway_operator.targets.known.rows import LIST_LAG, TWO_READS, GatewayView, Outage, Row
 from mcp_gateway_operator.targets.known.state import CALL_SECONDS, Settings, State
 
 __all__ = [
@@ -55,11 +56,13 @@ __all__ = [
     "HeldValues",
     "Indexing",
     "ObjectMemory",
+    "Outage",
     "Place",
     "Reads",
     "Record",
     "Row",
     "Settings",
+    "Shown",
     "State",
     "TargetMemory",
     "Telling",

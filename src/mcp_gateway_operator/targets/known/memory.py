@@ -49,10 +49,20 @@ class Written(NamedTuple):
     answered_at: float
 
 
+class Shown(NamedTuple):
+    """What Lists show of a target: its own row, and the ids of those that may be or become the object's."""
+
+    row: Fingerprint | None
+    ids: frozenset[str]
+
+
 class Trouble(Page, frozen=True, kw_only=True):
     """The last AWS call for this object failed; nothing is sent before `until`, unless the spec changes.
 
-    `awaits_consent`: the target's state, when AWS refused a write because a person has yet to consent.
+    Attributes:
+        awaits_consent: the target's state, when AWS refused a write because a person has yet to consent.
+        op: the operation that failed.
+        shown: what Lists showed of the object's target then (`rules.disproved`).
     """
 
     kind: ErrorKind
@@ -63,6 +73,8 @@ class Trouble(Page, frozen=True, kw_only=True):
     until: float
     at: float
     awaits_consent: TargetStatus | None = None
+    op: str = ""
+    shown: Shown | None = None
 
 
 class Details(Page, frozen=True, kw_only=True):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import msgspec
 
 from mcp_gateway_operator.targets.known.errors import AgentCoreError
@@ -39,6 +41,22 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     absent_at: float | None = None
 
 
+class Outage(msgspec.Struct, frozen=True, kw_only=True):
+    """Lists of a gateway that have failed for so long that objects say so.
+
+    While it lasts it changes once at most, when it is `lost`: statuses follow it, word for word.
+
+    Attributes:
+        error: why the latest List failed when this was last told.
+        last_good: the time of day of the last List that succeeded, None when none of this process did.
+        lost: it has lasted so long that what was known is not known any more.
+    """
+
+    error: AgentCoreError
+    last_good: datetime | None
+    lost: bool
+
+
 class GatewayView(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of one gateway.
 
@@ -46,9 +64,11 @@ class GatewayView(msgspec.Struct, frozen=True, kw_only=True):
         listed_at: start of the newest complete successful List, None before the first.
         error: why the latest List failed, None when it did not.
         missing_since: since when Lists answer that the gateway does not exist.
+        outage: what is told of Lists that have failed for long.
     """
 
     place: Place
     listed_at: float | None = None
     error: AgentCoreError | None = None
     missing_since: float | None = None
+    outage: Outage | None = None

@@ -11,7 +11,7 @@ from mcp_gateway_operator.api.annotations import gateway_of
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.targets.known.memory import ObjectMemory, TargetMemory
 from mcp_gateway_operator.targets.known.records import NOWHERE, Place, Record
-from mcp_gateway_operator.targets.known.rows import GatewayView, Row
+from mcp_gateway_operator.targets.known.rows import GatewayView, Outage, Row
 from mcp_gateway_operator.targets.shape import Flat, Target, marker_of, owner_code
 
 CALL_SECONDS = 15.0
@@ -28,6 +28,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         call_seconds: after which a Create that was sent can no longer arrive.
         account: AWS account of the credentials, "" when not known.
         region: AWS Region that calls go to.
+        identity: ARN of the credentials, "" when not known.
         allow_adoption: objects may take over targets that others made.
         status_fields: the status fields that the installed CRD keeps, None for all.
         all_namespaces: every MCPServer there is is watched, so that a marker can be known to name none.
@@ -42,6 +43,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     call_seconds: float = CALL_SECONDS
     account: str = ""
     region: str = ""
+    identity: str = ""
     allow_adoption: bool = False
     status_fields: frozenset[str] | None = None
     all_namespaces: bool = False
@@ -148,6 +150,11 @@ class State:
     def view(self, place: Place) -> GatewayView:
         """Return what is known of a gateway: nothing, when it has not been looked at yet."""
         return self.gateways.get(place) or GatewayView(place=place)
+
+    @property
+    def outage(self) -> Outage | None:
+        """What is told of the gateway of the object's target, whose Lists have failed for long."""
+        return self.view(self.place).outage
 
     @property
     def noted(self) -> Place:

@@ -15,8 +15,25 @@ from mcp_gateway_operator.targets.rules.deletion import ending_begun, plan_delet
 from mcp_gateway_operator.targets.rules.failures import backoff, classify
 from mcp_gateway_operator.targets.rules.gateway_gone import GATEWAY_GONE_AFTER
 from mcp_gateway_operator.targets.rules.move import clear_up, forgotten_leftovers, plan_move
-from mcp_gateway_operator.targets.rules.not_yet import charged, earliest, read, read_in_vain, unlisted
+from mcp_gateway_operator.targets.rules.not_yet import (
+    as_shown,
+    charged,
+    earliest,
+    read,
+    read_in_vain,
+    unlisted,
+    what_is_shown,
+)
 from mcp_gateway_operator.targets.rules.observe_only import observe
+from mcp_gateway_operator.targets.rules.outage_words import (
+    OUTAGES,
+    last_good_of,
+    reason_of,
+    stamp,
+    why_refused,
+    why_unheard,
+    why_unlisted,
+)
 from mcp_gateway_operator.targets.rules.ownership import (
     legacy_doubt,
     objection,
@@ -25,16 +42,23 @@ from mcp_gateway_operator.targets.rules.ownership import (
     stray_rows,
 )
 from mcp_gateway_operator.targets.rules.recorded import plan_recorded
+from mcp_gateway_operator.targets.rules.refusal_causes import CAUSES, Actor, Cause, cause_of
 from mcp_gateway_operator.targets.rules.repair import follow_failure, repaired
 from mcp_gateway_operator.targets.rules.rivalry import Claim, claim_of, deciding_row, holder_words, rank_of
 from mcp_gateway_operator.targets.rules.tool_sync import new_request
 
 __all__ = [
+    "CAUSES",
     "GATEWAY_GONE_AFTER",
+    "OUTAGES",
+    "Actor",
+    "Cause",
     "Claim",
+    "as_shown",
     "asks_person",
     "at_war",
     "backoff",
+    "cause_of",
     "charged",
     "claim_of",
     "classify",
@@ -50,6 +74,7 @@ __all__ = [
     "held_as_read",
     "held_as_written",
     "holder_words",
+    "last_good_of",
     "legacy_doubt",
     "new_request",
     "objection",
@@ -61,11 +86,17 @@ __all__ = [
     "rank_of",
     "read",
     "read_in_vain",
+    "reason_of",
     "repaired",
+    "stamp",
     "status_names_strays",
     "stray_note",
     "stray_rows",
     "unanswered",
     "unlisted",
     "uses_grant",
+    "what_is_shown",
+    "why_refused",
+    "why_unheard",
+    "why_unlisted",
 ]

@@ -48,7 +48,8 @@ def compare(state: State, row: Row) -> act.Step | act.Wait | None:
         and not memory.drift.check
     )
     swept = memory.held.next_sweep is None or state.now < memory.held.next_sweep
-    if unchanged and swept:
+    # What the gateway's Lists cannot tell of, a Get is not likely to: the sweep waits for their return.
+    if unchanged and (swept or state.view(row.place).error is not None):
         return None
     if target is None:
         return _read_in_full(state, row, changed=not unchanged)

@@ -13,11 +13,12 @@ import msgspec
 
 from mcp_gateway_operator.api.names import Reason
 from mcp_gateway_operator.targets import actions as act
-from mcp_gateway_operator.targets.known import LIST_LAG, ErrorKind, Place, Reads, Row, State
+from mcp_gateway_operator.targets.known import LIST_LAG, ErrorKind, Place, Reads, Row, Shown, State, Trouble
+from mcp_gateway_operator.targets.rules.outage_words import reason_of, why_unlisted
 
 C = TypeVar("C", bound=act.Call)
 
-STALLING = frozenset({ErrorKind.VALIDATION, ErrorKind.ACCESS_DENIED, ErrorKind.FULL})
+STALLING = frozenset({ErrorKind.VALIDATION, ErrorKind.ACCESS_DENIED, ErrorKind.FULL, ErrorKind.NOT_FOUND})
 """Kinds of trouble that only a user can end."""
 CALM = 3
 """Failed tries of a mere read before a Ready object's status says so."""
@@ -92,7 +93,7 @@ def unlisted(state: State, place: Place) -> act.Await | act.Blocked | None:
         if view.listed_at is not None:
             return None
         return await_first_list(place, reason=Reason.QUEUED)
-    kind, message = view.error.kind, view.error.message or view.error.code
+    kind, why = view.error.kind, why_unlisted(place, view.error)
     if kind is ErrorKind.NOT_FOUND:
         where = f" in account {state.settings.account}, Region {state.settings.region}" * bool(
             state.settings.account
@@ -105,22 +106,14 @@ def unlisted(state: State, place: Place) -> act.Await | act.Blocked | None:
             stalled=True,
             place=place,
         )
-    if kind in STALLING:
-        return act.Blocked(
-            reason=Reason.ACCESS_DENIED if kind is ErrorKind.ACCESS_DENIED else Reason.VALIDATION_ERROR,
-            message=f"The targets of gateway {place.gateway_id} cannot be listed: {message}",
-            stalled=True,
-            place=place,
-        )
-    known = view.listed_at is not None or state.obj.was_ready
-    if known and not state.obj.metadata.deletion_timestamp:
-        # The last known state stands: an outage of the control plane says nothing of a live target.
-        return act.Await(reason=Reason.AWS_UNAVAILABLE, message=message, place=place, quiet=True)
-    return act.Blocked(
-        reason=Reason.AWS_UNAVAILABLE,
-        message=f"The targets of gateway {place.gateway_id} cannot be listed: {message}",
-        place=place,
-    )
+    reason, obj = reason_of(view.error), state.obj
+    last_word = obj.was_ready or obj.in_doubt
+    told = STALLING | {ErrorKind.CREDENTIALS}
+    known = last_word or (view.listed_at is not None and kind not in told)
+    if known and not obj.metadata.deletion_timestamp:
+        # The last known state stands: that AWS cannot be asked says nothing of a live target.
+        return act.Await(reason=reason, message=why, place=place, quiet=True)
+    return act.Blocked(reason=reason, message=why, stalled=kind in STALLING, place=place)
 
 
 AT_ONCE: Final = 10
@@ -152,3 +145,29 @@ def idle(state: State, row: Row) -> bool:
     if verified.fingerprint is None or row.fingerprint is None:
         return False
     return verified.fingerprint.touched_like(row.fingerprint)
+
+
+def what_is_shown(state: State) -> Shown:
+    """Return what Lists show now of an object's target, to be compared with later."""
+    row = state.recorded
+    ids = frozenset(each.summary.target_id for each in (*state.marked, *state.named))
+    return Shown(row.fingerprint if row is not None else None, ids)
+
+
+def as_shown(state: State, trouble: Trouble) -> Trouble:
+    """Return a trouble that no longer holds back what it did where Lists show something else since.
+
+    What became of the target meanwhile may be what the call was for, so the decision is made anew: at once
+    where a target of the object's has come to light or gone, and a minute after the failure where its row
+    has changed, for somebody may change it all the time.
+    """
+    then, now = trouble.shown, what_is_shown(state)
+    if then is None or then == now:
+        return trouble
+    if then.ids != now.ids or (then.row is None) != (now.row is None):
+        until = state.now
+    elif then.row is not None and now.row is not None and not now.row.configured_like(then.row):
+        until = max(state.now, trouble.at + LIST_LAG)
+    else:
+        return trouble
+    return msgspec.structs.replace(trouble, until=min(until, trouble.until))

@@ -12,6 +12,7 @@ from mcp_gateway_operator.targets.rules import ownership
 from mcp_gateway_operator.targets.rules.compare import compare
 from mcp_gateway_operator.targets.rules.consent import pending, unchanged
 from mcp_gateway_operator.targets.rules.not_yet import (
+    STALLING,
     attempt,
     await_first_list,
     earliest,
@@ -19,6 +20,7 @@ from mcp_gateway_operator.targets.rules.not_yet import (
     next_read,
     unlisted,
 )
+from mcp_gateway_operator.targets.rules.outage_words import reason_of, why_unlisted
 from mcp_gateway_operator.targets.rules.ownership import remove_twin, status_names_strays, stray_note, twin_of
 from mcp_gateway_operator.targets.rules.repair import failed
 from mcp_gateway_operator.targets.rules.rivalry import NAME_AGAIN
@@ -44,14 +46,14 @@ def plan_recorded(state: State, *, lost: Callable[[State], act.Step | act.Wait])
     status = row.summary.status
     if status not in TRANSIENT and not row.settled:
         # As it was before our last write: whose it was then does not matter, for that write was allowed.
-        return _in_progress(row)
+        return _in_progress(state, row)
     if (why := ownership.objection(state, row)) is not None:
         if state.marked:
             # A record that was put there by hand: the marker tells which target is this object's.
             return lost(state)
         return act.Blocked(reason=Reason.FOREIGN_MARKER, message=why, stalled=True)
     if status in TRANSIENT:
-        return _in_progress(row)
+        return _in_progress(state, row)
     for rule in _RULES_PENDING if status in PENDING_AUTH else _RULES_FAILED if status in FAILED else _RULES:
         if (action := rule(state, row)) is not None:
             return action
@@ -106,8 +108,13 @@ def plan_absent(
     )
 
 
-def _in_progress(row: Row) -> act.Await:
-    status = row.summary.status
+def _in_progress(state: State, row: Row) -> act.Await:
+    status, error = row.summary.status, state.view(row.place).error
+    if error is not None and error.kind in STALLING:
+        # Nobody will hear how it ends before somebody has acted.
+        why = f"AWS reported the target as {status}, and what became of that is not heard"
+        message = f"{why}: {why_unlisted(row.place, error)}"
+        return act.Await(reason=reason_of(error), message=message, place=row.place, busy=True)
     doubt = "" if status in TRANSIENT else " Waiting for a read that confirms it after our last write."
     return act.Await(
         reason=_IN_PROGRESS.get(status, Reason.UPDATING),
@@ -128,8 +135,11 @@ def _settled(state: State, row: Row) -> act.Step | act.Wait:
             busy=True,
         )
     if not row.ready:
-        return _in_progress(row)
+        return _in_progress(state, row)
     due = state.memory.held.next_sweep
+    if due is not None and state.now >= due:
+        # It waits for Lists that succeed.
+        due = None
     if idle(state, row):
         due = earliest(due, next_read(state))
     marked = (*state.marked, *state.astray)

@@ -61,7 +61,7 @@ async def test_gateways_that_never_answered_share_a_tenth_and_stretch_nobodys_in
         (ErrorKind.NOT_FOUND, False, 600.0),
         (ErrorKind.NOT_FOUND, True, 60.0),
         # The right to list it may be given at any time.
-        (ErrorKind.ACCESS_DENIED, False, 60.0),
+        (ErrorKind.ACCESS_DENIED, False, 50.0),
     ],
 )
 async def test_one_that_never_answered_is_asked_ever_more_seldom(
