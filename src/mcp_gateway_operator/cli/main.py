@@ -19,7 +19,10 @@ from mcp_gateway_operator.cli.say import say
 GROUPS: Final = {
     "Look": {
         "status": "Say which MCPServers are Ready, and why the others are not.",
+        "why": "Tell the story of one MCPServer, and who has to act.",
         "plan": "Say what the operator would do, field by field.",
+        "owner": "Say which MCPServer a target in AWS belongs to.",
+        "orphans": "List the targets in AWS whose MCPServer is gone.",
     },
     "Act": {
         "retry": "Have the operator look again now.",
@@ -45,6 +48,7 @@ COMMANDS: Final = {name: text for group in GROUPS.values() for name, text in gro
 _FLEET: Final = {
     "status": "status_command",
     "plan": "plan_command",
+    **{name: name for name in ("why", "owner", "orphans")},
     **dict.fromkeys(("retry", "pause", "resume", "sync"), "marks"),
     "wait": "wait",
 }
@@ -67,7 +71,7 @@ class _Lazy(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  -- click's
         if cmd_name not in COMMANDS:
             return None
-        if cmd_name == "run":
+        if cmd_name == "run" or cmd_name in _FLEET:
             _import_structlog_alone()
         command = getattr(_module(cmd_name), cmd_name if _FLEET.get(cmd_name) == "marks" else "command")
         assert isinstance(command, click.Command)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final, TypeVar, cast
 
 import click
+import structlog
 
 from mcp_gateway_operator.cli.fleet.reach import Scope
 from mcp_gateway_operator.cli.options import Namespace
@@ -17,6 +20,17 @@ FAILED: Final = 1
 """Exit status when a question could not be answered, a wrong flag included."""
 NOT_SO: Final = 2
 """Exit status when it was, and the answer is no: not all Ready, or changes to be made."""
+
+
+@contextmanager
+def silence() -> Iterator[None]:
+    """Let what these commands have of the operator log nothing: whoever asks is told in another way."""
+    before = structlog.get_config()["wrapper_class"]
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    try:
+        yield
+    finally:
+        structlog.configure(wrapper_class=before)
 
 
 class _MisuseError(click.UsageError):
@@ -36,7 +50,8 @@ class Asking(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
         try:
-            return super().invoke(ctx)
+            with silence():
+                return super().invoke(ctx)
         except click.UsageError as error:
             raise _MisuseError(error.format_message(), error.ctx) from error
 

@@ -7,20 +7,19 @@ what AWS has begun ends well.
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager
+from collections.abc import Callable, Iterable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import msgspec
-import structlog
 
 from mcp_gateway_operator.agentcore.quota import Quotas
 from mcp_gateway_operator.api.codec import decode
 from mcp_gateway_operator.api.types import MCPServer
+from mcp_gateway_operator.cli.fleet.command import silence
 from mcp_gateway_operator.cli.fleet.fast_forward import run_fast
 from mcp_gateway_operator.cli.fleet.paper_aws import PaperAgentCore, ReadOnly
 from mcp_gateway_operator.cli.fleet.paper_cluster import PLANNED, PaperCluster
@@ -72,7 +71,7 @@ class Future(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         steps: in their order.
-        first: by object, what the first decision rested on, and what it was.
+        first: by object, what the first decision rested on for which its gateway was listed, and what it was.
         last: by object, what the last wait rested on, and what it was.
         objects: as their status would be; those that are gone are missing.
     """
@@ -99,7 +98,9 @@ class Recorder:
         key = state.obj.key
         if isinstance(decision, act.Wait):
             self.last[key] = (state, decision)
-            self.first.setdefault(key, (state, decision))
+            view = state.view(state.place)
+            if view.listed_at is not None or view.error is not None:
+                self.first.setdefault(key, (state, decision))
             return
         inner = decision.step if isinstance(decision, act.AtPlace) else decision
         if isinstance(inner, Telling) and not (isinstance(inner, act.TakeUp) and not inner.adopted):
@@ -164,20 +165,9 @@ def foresee(
         async with aws as port:
             found.append(await _run(cluster, settings, port, about, now))
 
-    with _silence():
+    with silence():
         run_fast(whole())
     return found[0]
-
-
-@contextmanager
-def _silence() -> Iterator[None]:
-    """Let the operator on paper log nothing: whoever asks is told in another way."""
-    before = structlog.get_config()["wrapper_class"]
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    try:
-        yield
-    finally:
-        structlog.configure(wrapper_class=before)
 
 
 async def _run(

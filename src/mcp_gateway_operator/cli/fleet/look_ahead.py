@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 
 import click
 import msgspec
@@ -19,6 +20,7 @@ from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.cli.fleet.aws import reading
 from mcp_gateway_operator.cli.fleet.command import F
 from mcp_gateway_operator.cli.fleet.foresee import Future, Key, foresee
+from mcp_gateway_operator.cli.fleet.paper_aws import ReadOnly
 from mcp_gateway_operator.cli.fleet.paper_cluster import Json, planned
 from mcp_gateway_operator.cli.fleet.reach import Scope, raw_servers, refuse, with_cluster
 from mcp_gateway_operator.cli.options import GatewayId, OwnerIds
@@ -27,6 +29,8 @@ from mcp_gateway_operator.controller.served_schema import PATH
 from mcp_gateway_operator.runtime.cluster import NAMESPACES, ApiError, Cluster
 from mcp_gateway_operator.shown import shown
 from mcp_gateway_operator.targets.known import stored_moves, stored_record
+
+T = TypeVar("T")
 
 SUFFIXES: Final = frozenset({".yaml", ".yml", ".json"})
 
@@ -194,8 +198,8 @@ def future_of(scene: Scene, settings: Settings) -> Future:
             "the uid of the namespace kube-system, which you may not read here."
         )
     parsed = {key: decode(msgspec.json.encode(obj)) for key, obj in scene.objects.items()}
-    near = set().union(*(_gateways(parsed[key], settings) for key in scene.chosen))
-    about = {key for key, obj in parsed.items() if key in scene.chosen or _gateways(obj, settings) & near}
+    near = set().union(*(gateways_of(parsed[key], settings) for key in scene.chosen))
+    about = {key for key, obj in parsed.items() if key in scene.chosen or gateways_of(obj, settings) & near}
     return foresee(
         scene.objects.values(),
         config=settings.config,
@@ -206,7 +210,24 @@ def future_of(scene: Scene, settings: Settings) -> Future:
     )
 
 
-def _gateways(obj: MCPServer, settings: Settings) -> set[str]:
+def ask_aws(settings: Settings, work: Callable[[ReadOnly], Awaitable[T]]) -> T:
+    """Return what `work` makes of a connection to AWS that can only read.
+
+    Raises:
+        ClickException: no Region is known, or the network cannot be used as it is configured.
+    """
+    found: list[T] = []
+
+    async def whole() -> None:
+        async with reading(settings.aws_region) as port:
+            found.append(await work(port))
+
+    asyncio.run(whole())
+    return found[0]
+
+
+def gateways_of(obj: MCPServer, settings: Settings) -> set[str]:
+    """Return the gateways where an object has a target, or may have one, or is to have one."""
     records = (stored_record(obj), *stored_moves(obj))
     found = {record.place.gateway_id for record in records if record is not None}
     noted = obj.metadata.annotations.get(names.GATEWAY_ANNOTATION, "")

@@ -241,14 +241,15 @@ def _lines(rows: list[Planned]) -> Iterator[str]:
         title = f"{row.namespace}/{row.name}" if row.namespace else row.name
         where = f" on {row.gateway}" if row.gateway else ""
         yield f"{SIGNS.get(row.action, '!')} {row.action} {title}{where}"
-        yield from _details(row)
+        yield from details(row)
     counts = Counter(row.action for row in rows)
     unchanged = counts.pop("none", 0)
     parts = [f"{count} {action}" for action, count in sorted(counts.items())]
     yield f"{', '.join(parts) or 'Nothing to do'}; {unchanged} unchanged."
 
 
-def _details(row: Planned) -> Iterable[str]:
+def details(row: Planned) -> Iterable[str]:
+    """Yield what there is to say of one row below its line."""
     for step in row.steps:
         for field in step.get("fields", ()):
             old, new = (_value(field[side]) for side in ("from", "to"))

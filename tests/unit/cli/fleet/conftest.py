@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -11,16 +14,16 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
+from agentcore_simulator import AdminClient, Engine
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.cli import main
-from mcp_gateway_operator.cli.fleet import reach
+from mcp_gateway_operator.cli.fleet import look_ahead, reach
+from mcp_gateway_operator.cli.fleet.paper_aws import Paced, ReadOnly
 from mcp_gateway_operator.controller.ports import MCPSERVERS
 from mcp_gateway_operator.runtime import kubeconfig
 from mcp_gateway_operator.runtime.cluster import NAMESPACES, PatchType
 from tests.support.memory_cluster import Faults, MemoryApiServer
-from tests.support.world import manifest_spec
-
-GATEWAY = "demo-abcdefghij"
+from tests.support.world import GATEWAY, OTHER_GATEWAY, EngineAgentCore, manifest_spec
 
 
 @dataclass
@@ -97,3 +100,20 @@ def desk(monkeypatch: pytest.MonkeyPatch) -> Desk:
     monkeypatch.setattr(reach, "connect", lambda **_: api.connect("desk", faults=made.faults))
     monkeypatch.setattr(kubeconfig, "find", lambda **_: SimpleNamespace(namespace="team-a"))
     return made
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> AdminClient:
+    """An account with two gateways, which the commands read."""
+    engine = Engine(clock=time.time)
+
+    @asynccontextmanager
+    async def reading(_region: str) -> AsyncIterator[ReadOnly]:
+        yield Paced(EngineAgentCore(engine, latency=0.0, call_seconds=15.0), rate=1e6)
+
+    monkeypatch.setattr(look_ahead, "reading", reading)
+    monkeypatch.setenv("GATEWAY_ID", GATEWAY)
+    account = AdminClient.in_process(engine)
+    for gateway_id in (GATEWAY, OTHER_GATEWAY):
+        account.create_gateway(gateway_id)
+    return account

@@ -3,90 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import msgspec
-import pytest
-import yaml
 
-from agentcore_simulator import AdminClient, Engine
-from mcp_gateway_operator.api import names
-from mcp_gateway_operator.api.codec import decode
-from mcp_gateway_operator.cli.fleet import look_ahead
-from mcp_gateway_operator.cli.fleet.paper_aws import Paced, ReadOnly
-from mcp_gateway_operator.controller.ports import MCPSERVERS
-from mcp_gateway_operator.runtime.cluster import NAMESPACES, ApiError, PatchType
-from mcp_gateway_operator.targets.shape import marker_of, target_request
+from agentcore_simulator import AdminClient
+from mcp_gateway_operator.runtime.cluster import NAMESPACES, ApiError
 from tests.support.memory_cluster import Fault
-from tests.support.world import GATEWAY, OTHER_GATEWAY, EngineAgentCore, manifest_spec
+from tests.support.world import GATEWAY, OTHER_GATEWAY
+from tests.unit.cli.fleet.account import manifest, nothing_written, server, settle, written
 from tests.unit.cli.fleet.conftest import Desk
-
-READS = {"ListGatewayTargets", "GetGatewayTarget", "GetGateway", "sts:GetCallerIdentity"}
-
-
-@pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> AdminClient:
-    """An account with two gateways, which the commands read."""
-    engine = Engine(clock=time.time)
-
-    @asynccontextmanager
-    async def reading(_region: str) -> AsyncIterator[ReadOnly]:
-        yield Paced(EngineAgentCore(engine, latency=0.0, call_seconds=15.0), rate=1e6)
-
-    monkeypatch.setattr(look_ahead, "reading", reading)
-    monkeypatch.setenv("GATEWAY_ID", GATEWAY)
-    account = AdminClient.in_process(engine)
-    for gateway_id in (GATEWAY, OTHER_GATEWAY):
-        account.create_gateway(gateway_id)
-    return account
-
-
-def written(path: Path, *objects: dict[str, Any]) -> str:
-    """Write manifests; return the file's name."""
-    path.write_text(yaml.safe_dump_all(objects), encoding="utf-8")
-    return str(path)
-
-
-def manifest(name: str, **spec: Any) -> dict[str, Any]:
-    """Return a manifest in the context's namespace."""
-    kind = {"apiVersion": f"{names.GROUP}/{names.VERSION}", "kind": names.KIND}
-    return {**kind, "metadata": {"name": name}, "spec": {**manifest_spec(), **spec}}
-
-
-def settle(desk: Desk, aws: AdminClient, name: str, gateway_id: str = GATEWAY, **spec: Any) -> str:
-    """Let an object have its target, as after a pass of the operator; return the target's id."""
-    desk.put(name, metadata={"finalizers": [names.FINALIZER]}, **spec)
-    obj = decode(desk.api.store.get(MCPSERVERS, "team-a", name))
-    owner = msgspec.json.decode(desk.api.store.get(NAMESPACES, None, "kube-system"))["metadata"]["uid"]
-    request = target_request(obj.spec, name=name, mark=marker_of(owner, "team-a", name))
-    made = aws.create_target(gateway_id, **request)
-    status = {
-        "targetId": made["targetId"],
-        "recordedFor": obj.metadata.uid,
-        "gatewayId": gateway_id,
-        "gatewayArn": made["gatewayArn"],
-        "targetName": name,
-        "observedGeneration": 1,
-        "observed": {"updatedAt": made["updatedAt"]},
-        "conditions": [
-            {"type": kind, "status": "True", "reason": reason, "observedGeneration": 1}
-            for kind, reason in (("Ready", names.Reason.READY), ("Synced", names.Reason.SYNCED))
-        ],
-    }
-    desk.api.store.patch(
-        MCPSERVERS, "team-a", name, {"status": status}, kind=PatchType.MERGE, subresource="status"
-    )
-    target_id: str = made["targetId"]
-    return target_id
-
-
-def nothing_written(desk: Desk, aws: AdminClient) -> None:
-    """Assert that cluster and AWS are as they were."""
-    assert not desk.api.writes()
-    assert {entry["operation"] for entry in aws.requests(limit=10_000)} <= READS
 
 
 def test_what_is_in_step_needs_nothing_and_no_get(desk: Desk, aws: AdminClient) -> None:
@@ -100,7 +26,7 @@ def test_what_is_in_step_needs_nothing_and_no_get(desk: Desk, aws: AdminClient) 
 def test_each_kind_of_change_is_told_by_its_name(desk: Desk, aws: AdminClient, tmp_path: Path) -> None:
     for name in ("kept", "edited", "renamed", "moved"):
         settle(desk, aws, name)
-    aws.create_target(GATEWAY, name="taken", targetConfiguration=_server())
+    aws.create_target(GATEWAY, name="taken", targetConfiguration=server())
     file = written(
         tmp_path / "all.yaml",
         manifest("kept"),
@@ -200,7 +126,3 @@ def test_a_thousand_manifests_take_seconds(desk: Desk, aws: AdminClient, tmp_pat
     said = desk("plan", "-f", str(file), exits=2).output
     assert said.splitlines()[-1] == "1000 create; 0 unchanged."
     assert time.process_time() - began < 10
-
-
-def _server() -> dict[str, Any]:
-    return {"mcp": {"mcpServer": {"endpoint": "https://other.example.com/mcp"}}}

@@ -1,0 +1,80 @@
+"""`orphans`: targets that this installation made and that nothing here has to do with any more."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import click
+import msgspec
+
+from mcp_gateway_operator.cli.fleet.command import FAILED, NOT_SO, asking, cluster_options, output_option
+from mcp_gateway_operator.cli.fleet.look_ahead import Settings, operator_options, read_scene
+from mcp_gateway_operator.cli.fleet.reach import Scope
+from mcp_gateway_operator.cli.fleet.survey import Owned, Registry
+from mcp_gateway_operator.cli.say import say
+from mcp_gateway_operator.shown import shown
+
+SCHEMA: Final = "mcps.orphans/v1"
+
+
+@asking(
+    "orphans",
+    examples="""
+    orphans
+    orphans --gateway old-abcdefghij
+    """,
+)
+@cluster_options
+@click.option("--gateway", "gateways", multiple=True, help="Look there, too; repeatable.")
+@operator_options
+@output_option()
+def command(*, scope: Scope, settings: Settings, gateways: tuple[str, ...], output: str) -> None:
+    """List the targets of this installation in AWS whose MCPServer is gone, and how to remove them.
+
+    It looks on every gateway that some MCPServer uses. A target counts only with proof: all namespaces were
+    read, its gateway was listed now, its marker is this installation's, and no MCPServer has that marker or
+    records the target. Nothing is removed: that is left to you.
+
+    Exit status: 0 when there is none, 2 when there are some, 1 when that cannot be found out.
+    """
+    scene = read_scene(msgspec.structs.replace(scope, all_namespaces=True))
+    registry = Registry(scene, settings)
+    if not registry.codes:
+        raise click.ClickException("Nothing tells which targets are this cluster's: give --owner-id.")
+    survey = registry.survey(settings, {*registry.gateways, *gateways})
+    orphans = [each for each in survey.found if each.orphan]
+    if output == "json":
+        rows = [_row(each) for each in orphans]
+        answer = {"schema": SCHEMA, "orphans": rows, "unread": survey.unread}
+        click.echo(msgspec.json.format(msgspec.json.encode(answer), indent=2).decode())
+    else:
+        for each in orphans:
+            say(f"{each.row.target_id} ({each.row.name}) on {each.gateway_id} {each.words} [{each.marker}]")
+            say(f"  {_removal(each)}")
+        say(
+            f"{len(orphans)} of {len(survey.found)} targets belong to nobody. All namespaces were read "
+            f"({len(scene.objects)} MCPServers), {len(registry.gateways | {*gateways})} gateways listed now."
+        )
+    for gateway_id, why in survey.unread.items():
+        say(f"{gateway_id} could not be listed: {why}", err=True)
+    if survey.unread:
+        raise SystemExit(FAILED)
+    if orphans:
+        raise SystemExit(NOT_SO)
+
+
+def _row(each: Owned) -> dict[str, object]:
+    return {
+        "gateway": each.gateway_id,
+        "targetId": each.row.target_id,
+        "name": shown(each.row.name),
+        "marker": each.marker,
+        "remove": _removal(each),
+    }
+
+
+def _removal(each: Owned) -> str:
+    return (
+        "aws bedrock-agentcore-control delete-gateway-target "
+        f"--gateway-identifier {each.gateway_id} --target-id {each.row.target_id}"
+    )

@@ -1,0 +1,204 @@
+"""`why`: one MCPServer as a story, from what it says to who has to act."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Final
+
+import click
+import msgspec
+
+from mcp_gateway_operator.api import names
+from mcp_gateway_operator.api.codec import decode
+from mcp_gateway_operator.api.names import Reason
+from mcp_gateway_operator.api.types import MCPServer
+from mcp_gateway_operator.cli.fleet.command import NOT_SO, asking, scope_options
+from mcp_gateway_operator.cli.fleet.foresee import Future, Key
+from mcp_gateway_operator.cli.fleet.look_ahead import (
+    Settings,
+    ask_aws,
+    future_of,
+    operator_options,
+    read_scene,
+)
+from mcp_gateway_operator.cli.fleet.paper_aws import ReadOnly
+from mcp_gateway_operator.cli.fleet.plan_command import details, planned
+from mcp_gateway_operator.cli.fleet.reach import Scope
+from mcp_gateway_operator.cli.fleet.view import NOT_SEEN, ago, ahead, line_of
+from mcp_gateway_operator.cli.say import say
+from mcp_gateway_operator.shown import shown
+from mcp_gateway_operator.targets.known import AgentCoreError, State
+from mcp_gateway_operator.targets.shape import (
+    Target,
+    account_and_region,
+    describe_diffs,
+    field_diffs,
+    flatten_target,
+)
+
+_WAIT: Final = "nobody: it goes on by itself"
+ACTS: Final = {
+    NOT_SEEN: ("whoever runs the operator", "kubectl get deploy -A -l app.kubernetes.io/name=agent-op"),
+    Reason.READY: ("nobody: all is as it should be", ""),
+    Reason.VALIDATION_ERROR: ("the object's author", "correct the fields that the message names"),
+    Reason.CONFIGURATION_ERROR: ("the object's author", "set spec.gatewayId"),
+    Reason.TARGET_FAILED: ("who runs the MCP server", "mcps retry {name} -n {namespace}, once it answers"),
+    Reason.PENDING_AUTHORIZATION: ("a person who may consent", "open status.authorizationUrl"),
+    Reason.NAME_CONFLICT: ("the object's author", "choose another spec.targetName"),
+    Reason.DUPLICATE_MARKER: ("the gateway's owner", "mcps orphans"),
+    Reason.FOREIGN_MARKER: ("the gateway's owner", "mcps owner {target}"),
+    Reason.GATEWAY_FULL: (
+        "the gateway's owner",
+        "mcps orphans; or have AWS raise the quota",
+    ),
+    Reason.GATEWAY_NOT_FOUND: ("the object's author", "name a gateway that exists in spec.gatewayId"),
+    Reason.WRONG_ACCOUNT_OR_REGION: ("whoever runs the operator", "set --aws-region and its credentials"),
+    Reason.ACCESS_DENIED: ("whoever runs the operator", "allow what the message names (docs/SETUP.md)"),
+    Reason.NOT_CONVERGING: ("the object's author", "write in the spec what AWS keeps"),
+    Reason.PAUSED: ("whoever paused it", "mcps resume {name} -n {namespace}"),
+    Reason.OBSERVED: ("nobody: managementPolicy is Observe", "mcps plan {name} -n {namespace}"),
+    Reason.CREATION_ERROR: ("whoever the message names", "mcps retry {name} -n {namespace}"),
+    Reason.UPDATE_ERROR: ("whoever the message names", "mcps retry {name} -n {namespace}"),
+    Reason.DELETION_ERROR: ("whoever the message names", "mcps retry {name} -n {namespace}"),
+}
+"""By reason, who has to act and what he does; of every other reason nobody."""
+
+
+@asking(
+    "why",
+    examples="""
+    why orders
+    why orders -n team-a --gateway-id demo-abcdefghij
+    """,
+)
+@scope_options
+@click.argument("name")
+@operator_options
+def command(*, scope: Scope, settings: Settings, name: str) -> None:
+    """Tell the story of one MCPServer: what it says, what AWS has, what comes next, and who has to act.
+
+    What comes next is decided by the operator's own rules on a copy, as by `plan`. Where AWS cannot be asked,
+    the rest is told all the same.
+
+    Exit status: 0 when it is Ready, 2 when it is not, 1 when that cannot be found out.
+    """
+    if scope.all_namespaces:
+        raise click.UsageError("Several namespaces may have that name: give one with -n.")
+    scene = read_scene(scope, wanted=(name,))
+    (key,) = scene.chosen
+    obj = decode(msgspec.json.encode(scene.objects[key]))
+    for line in _says(obj):
+        say(line)
+    try:
+        future = future_of(scene, settings)
+    except click.ClickException as error:
+        say("What AWS has is not known: " + error.format_message())
+    else:
+        for line in (*_has(key, future, settings), *_comes(key, future)):
+            say(line)
+    for line in _acts(obj):
+        say(line)
+    if not obj.was_ready:
+        raise SystemExit(NOT_SO)
+
+
+def _says(obj: MCPServer) -> Iterator[str]:
+    now, line = datetime.now(UTC), line_of(obj)
+    yield f"{line.title}: {line.reason}, since {ago(line.since, now)}"
+    yield f"  {line.message}"
+    for each in obj.status.conditions:
+        if each.type != "Ready":
+            yield f"  {each.type}={each.status} {each.reason}, since {ago(each.last_transition_time, now)}"
+    if not obj.speaks_of_generation:
+        yield f"  Its status is not of generation {obj.metadata.generation}, the newest."
+    for reason in obj.status.status_reasons:
+        yield f"  AWS said: {shown(reason)}"
+    if (failure := obj.status.failure) is not None:
+        when = ahead(failure.next_attempt, now)
+        yield f"  Repairs tried: {failure.attempts} ({shown(failure.class_)}); next try {when}."
+        yield "  Not sooner, for each failure doubles the pause: AWS connects to the server at every try."
+
+
+def _has(key: Key, future: Future, settings: Settings) -> Iterator[str]:
+    """Yield what AWS has of the object."""
+    yield ""
+    found = future.first.get(key) or future.last.get(key)
+    if found is None:
+        yield "In AWS: nothing is known, for no decision about it was made."
+        return
+    state = found[0]
+    view = state.view(state.place)
+    if not state.place.gateway_id:
+        yield "In AWS: it has no gateway."
+        return
+    yield f"In AWS, gateway {state.place.gateway_id}:"
+    if view.error is not None:
+        yield f"  AWS does not list its targets for you: {shown(str(view.error))}"
+        return
+    if state.recorded is None:
+        yield "  The target that its status records is not there." if state.record else "  It has no target."
+        for row in state.named:
+            holder = row.summary
+            yield f"  Its name is taken by target {holder.target_id}, {_whose(state, holder.marker)}."
+        return
+    row = state.recorded
+    summary, now = row.summary, datetime.now(UTC)
+    whose = _whose(state, summary.marker)
+    yield f"  Target {summary.target_id} ({shown(summary.name)}) is {summary.status}, {whose}."
+    yield f"  AWS changed it {ago(summary.updated_at, now)} ago."
+    try:
+        target = ask_aws(settings, lambda port: _get(port, state))
+    except AgentCoreError as error:
+        yield f"  AWS does not show it to you in full: {shown(str(error))}"
+        return
+    for reason in target.status_reasons:
+        yield f"  AWS says: {shown(reason)}"
+    region = account_and_region(target.gateway_arn)[1]
+    diffs = field_diffs(state.want, flatten_target(target, region=region)) if state.want else ()
+    if diffs:
+        yield f"  AWS -> spec: {shown(describe_diffs(diffs))}"
+    elif state.want:
+        yield f"  Field by field it is what the spec says ({len(state.want)} fields)."
+
+
+async def _get(port: ReadOnly, state: State) -> Target:
+    assert state.recorded is not None
+    return await port.get_target(state.place.gateway_id, state.recorded.summary.target_id)
+
+
+def _whose(state: State, mark: str | None) -> str:
+    if mark is None:
+        return "without a marker"
+    if mark in state.settings.markers_of(state.obj):
+        return f"with this object's marker {mark}"
+    return f"with the marker of another, {mark}"
+
+
+def _comes(key: Key, future: Future) -> Iterator[str]:
+    """Yield what the operator would do now."""
+    yield ""
+    row = planned(key, [step for step in future.steps if step.key == key], future)
+    if row.steps:
+        yield f"The operator would {row.action} it: {', '.join(step['step'] for step in row.steps)}."
+        yield from details(row)
+        return
+    last = future.last.get(key)
+    kind = type(last[1]).__name__ if last is not None else "nothing"
+    yield f"The operator would change nothing in AWS; its decision is {kind}."
+    if row.reason:
+        yield f"    {row.reason}: {row.message}"
+
+
+def _acts(obj: MCPServer) -> Iterator[str]:
+    line = line_of(obj)
+    who, what = ACTS.get(line.reason, (_WAIT, ""))
+    where = {"name": line.name, "namespace": line.namespace, "target": line.target_id or "TARGET"}
+    yield ""
+    yield f"Who has to act: {who}."
+    if what:
+        yield f"  {what.format(**where)}"
+    yield "What the operator did, and AWS's answers with their request ids, is in its log:"
+    yield f'  kubectl logs -n NAMESPACE deploy/NAME | grep \'"name":"{line.name}"\''
+    if names.PAUSED_ANNOTATION in obj.metadata.annotations and line.reason != Reason.PAUSED:
+        yield f"  It carries the annotation {names.PAUSED_ANNOTATION}."

@@ -1,0 +1,116 @@
+"""`why`, `owner` and `orphans`: one object's story, and whose targets are."""
+
+from __future__ import annotations
+
+import pytest
+
+from agentcore_simulator import AdminClient
+from mcp_gateway_operator.cli.fleet.paper_aws import Paced
+from mcp_gateway_operator.controller.ports import MCPSERVERS
+from mcp_gateway_operator.runtime.cluster import PatchType
+from tests.support.world import GATEWAY, OTHER_GATEWAY
+from tests.unit.cli.fleet.account import nothing_written, server, settle
+from tests.unit.cli.fleet.conftest import Desk
+
+
+def test_a_ready_object_is_what_its_spec_says_and_nobody_has_to_act(desk: Desk, aws: AdminClient) -> None:
+    target_id = settle(desk, aws, "orders")
+    aws.clear_requests()
+    said = desk("why", "orders").output
+    assert said.startswith("team-a/orders: GatewayTargetReady")
+    assert f"  Target {target_id} (orders) is READY, with this object's marker" in said
+    assert "  Field by field it is what the spec says" in said
+    assert "The operator would change nothing in AWS" in said
+    assert "Who has to act: nobody: all is as it should be." in said
+    nothing_written(desk, aws)
+
+
+def test_drift_is_told_field_by_field_and_what_the_operator_would_do(desk: Desk, aws: AdminClient) -> None:
+    target_id = settle(desk, aws, "orders")
+    aws.edit_target(target_id, targetConfiguration=server())
+    aws.clear_requests()
+    said = desk("why", "orders").output
+    assert '  AWS -> spec: endpoint: "https://other.example.com/mcp" -> "https://weather' in said
+    assert "The operator would update it: Update." in said
+    nothing_written(desk, aws)
+
+
+def test_a_name_that_is_taken_says_by_what_and_who_has_to_act(desk: Desk, aws: AdminClient) -> None:
+    made = aws.create_target(GATEWAY, name="orders", targetConfiguration=server())
+    desk.put("orders", namespace="team-b")
+    desk.put("orders")
+    desk.api.store.patch(
+        MCPSERVERS,
+        "team-a",
+        "orders",
+        {
+            "status": {
+                "conditions": [
+                    {"type": "Ready", "status": "False", "reason": "NameConflict", "observedGeneration": 1}
+                ]
+            }
+        },
+        kind=PatchType.MERGE,
+        subresource="status",
+    )
+    aws.clear_requests()
+    said = desk("why", "orders", exits=2).output
+    assert f"  Its name is taken by target {made['targetId']}, without a marker." in said
+    assert "Who has to act: the object's author.\n  choose another spec.targetName" in said
+    nothing_written(desk, aws)
+
+
+def test_without_aws_the_rest_is_told(desk: Desk, aws: AdminClient) -> None:
+    settle(desk, aws, "orders")
+    aws.configure(denied_actions=["*"])
+    said = desk("why", "orders").output
+    assert "  AWS does not list its targets for you: AccessDenied" in said
+    assert "Who has to act" in said
+
+
+def test_an_owner_is_found_by_target_and_by_marker(desk: Desk, aws: AdminClient) -> None:
+    target_id = settle(desk, aws, "orders")
+    human = aws.create_target(GATEWAY, name="by-hand", targetConfiguration=server())["targetId"]
+    other = aws.create_target(
+        GATEWAY, name="theirs", description="[mcps aaaaaa/bbbbbbbbbbbb]", targetConfiguration=server()
+    )["targetId"]
+    aws.clear_requests()
+    said = desk("owner", target_id).output
+    assert said == f"{target_id} (orders) on {GATEWAY} is READY and belongs to MCPServer team-a/orders.\n"
+    marker = aws.targets(GATEWAY)[0]["description"].rpartition("[mcps ")[2].rstrip("]")
+    assert "is the marker of MCPServer team-a/orders" in desk("owner", marker).output
+    assert "carries no marker" in desk("owner", human, exits=2).output
+    assert "another installation, aaaaaa" in desk("owner", other, exits=2).output
+    assert "another installation, aaaaaa" in desk("owner", "aaaaaa/bbbbbbbbbbbb", exits=2).output
+    assert "No gateway that was listed has a target 'ABSENT'" in desk("owner", "ABSENT", exits=1).output
+    nothing_written(desk, aws)
+
+
+def test_an_orphan_needs_proof_and_comes_with_the_line_that_removes_it(desk: Desk, aws: AdminClient) -> None:
+    settle(desk, aws, "kept")
+    orphan = settle(desk, aws, "gone")
+    far = settle(desk, aws, "far", OTHER_GATEWAY)
+    for name in ("gone", "far"):
+        desk.api.store.patch(
+            MCPSERVERS, "team-a", name, {"metadata": {"finalizers": None}}, kind=PatchType.MERGE
+        )
+        desk.api.store.delete(MCPSERVERS, "team-a", name)
+    aws.create_target(GATEWAY, name="by-hand", targetConfiguration=server())
+    aws.create_target(
+        GATEWAY, name="theirs", description="[mcps aaaaaa/bbbbbbbbbbbb]", targetConfiguration=server()
+    )
+    aws.clear_requests()
+    (found,) = desk.json("orphans", exits=2)["orphans"]
+    assert found["targetId"] == orphan
+    said = desk("orphans", "--gateway", OTHER_GATEWAY, exits=2).output
+    assert f"delete-gateway-target --gateway-identifier {OTHER_GATEWAY} --target-id {far}" in said
+    assert "2 of 5 targets belong to nobody." in said
+    nothing_written(desk, aws)
+
+    aws.configure(denied_actions=["ListGatewayTargets"])
+    assert f"{GATEWAY} could not be listed: AccessDenied" in desk("orphans", exits=1).output
+
+
+@pytest.mark.parametrize("verb", ["create", "update", "delete", "synchronize"])
+def test_what_reads_from_aws_has_no_way_to_write(verb: str) -> None:
+    assert not [name for name in dir(Paced) if name.startswith(verb)]
