@@ -304,7 +304,9 @@ class Reconciler:
         waits = waits_of(wait)
         self._follow_denied(key, state)
         self._memories.busy(key, entry, next((each.place for each in waits if each.busy), NOWHERE))
-        self._memories.full_gateways.follow(key, state.place, wait)
+        # Only where it is to be made can there be no room for it.
+        full = state if state.destination is None else state.destination
+        self._memories.full_gateways.follow(key, full.place, wait)
         for each in waits:
             if each.list_since is not None and each.place != NOWHERE:
                 gateway_id, since = each.place.gateway_id, each.list_since

@@ -8,7 +8,7 @@ from agentcore_simulator.settings import Consistency, Durations
 from agentcore_simulator.settings import Settings as SimulatorSettings
 from mcp_gateway_operator.agentcore.quota import Quotas
 from tests.support.memory_cluster import Fault, Request
-from tests.support.world import GATEWAY, World, condition
+from tests.support.world import GATEWAY, OTHER_GATEWAY, World, condition
 
 HOUR = 3600.0
 
@@ -35,6 +35,33 @@ async def test_place_that_gets_free_on_a_full_gateway_is_taken_by_who_waits_long
         await world.pass_time(10)
         assert len(world.targets()) == 2
         assert world.calls()["CreateGatewayTarget"] <= 3
+
+
+async def test_room_that_gets_free_is_used_at_once_by_a_move_too() -> None:
+    """Ours at once, what others free at the next List; the other gateway has nothing to do with it."""
+    settings = SimulatorSettings()
+    settings.quotas.targets_per_gateway = 1
+    world = World(simulator=settings)
+    async with world.operator(drift_interval=30.0):
+        await world.create("first", gatewayId=OTHER_GATEWAY)
+        await world.until_ready("first")
+        await world.create("mover")
+        await world.until_ready("mover")
+        await world.edit("mover", spec={"gatewayId": OTHER_GATEWAY})
+        await world.until_reason("GatewayFull", "mover", within=20)
+        await world.pass_time(40)
+        await world.delete("first")
+        await world.until_ready("mover", within=10)
+        assert len(world.targets(OTHER_GATEWAY)) == 1
+        await world.create("next", gatewayId=OTHER_GATEWAY)
+        await world.until_reason("GatewayFull", "next", within=20)
+        await world.edit("next", spec={"targetName": "next-again"})
+        await world.until_reason("GatewayFull", "next", within=20)
+        await world.pass_time(40)
+        world.aws.delete_target((await world.get("mover")).status.target_id)
+        # The owner of the place is back before anybody who waits, or they take turns; nobody is doubled.
+        await world.pass_time(60)
+        assert len(world.targets(OTHER_GATEWAY)) == 1
 
 
 async def test_object_that_no_longer_waits_for_room_keeps_nobody_from_it() -> None:
