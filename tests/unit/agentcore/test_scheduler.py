@@ -194,6 +194,21 @@ def test_interactive_goes_first_and_the_background_gets_a_tenth() -> None:
     assert lanes["back"] / lanes.total() == pytest.approx(0.1, abs=0.01)
 
 
+def test_grants_while_no_background_waited_do_not_count_towards_its_share() -> None:
+    """Its tenth is one of the grants that it waited for: it does not come first because it came late."""
+    desk = Desk(ONE)
+    for number in range(20):
+        desk.call(("before", number), Op.GET)
+    desk.timers.run_until(25)
+    first = len(desk.calls)
+    desk.call("now", Op.GET)
+    desk.call("back", Op.GET, lane=Lane.BACKGROUND)
+    for number in range(20):
+        desk.call(("inter", number), Op.GET)
+    desk.timers.run_until(60)
+    assert desk.callers()[first:].index("back") >= 9
+
+
 def test_the_background_gets_its_share_of_a_gateways_slots() -> None:
     """The background gets its share of a gateways slots."""
     desk = Desk(Quotas(create=None, update=None, gateway_writes=2), call_seconds=1)

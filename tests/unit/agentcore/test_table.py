@@ -259,6 +259,14 @@ def test_absences_are_an_unbroken_run(table: GatewayTable) -> None:
     assert table.absences("t1") == (10, 10)
 
 
+def test_a_read_that_began_with_a_404_does_not_end_its_run(table: GatewayTable) -> None:
+    """Of two that began in the same moment, the one that shows the target may be the staler one."""
+    table.apply_list([summary()], began=1)
+    table.apply_absent("t1", began=5)
+    table.apply_list([summary()], began=5)
+    assert table.absences("t1") == (5, 5)
+
+
 def test_a_404_from_before_our_create_counts_for_nothing(table: GatewayTable) -> None:
     """A 404 from before our create counts for nothing."""
     table.apply_write(target(status="CREATING"), began=9, ended=10)

@@ -192,3 +192,9 @@ def test_nothing_is_adopted_by_an_object_that_may_not_act(when: str) -> None:
         case _:
             changes["meta"] = {"finalizers": ()}
     assert not isinstance(plan(unrecorded(**changes)), act.TakeUp | act.Update)
+
+
+def test_no_way_is_named_to_take_over_what_another_object_records() -> None:
+    action = plan(unrecorded(**{**ALLOWED, "named": (UNMARKED,), "name_recorded": True}))
+    assert isinstance(action, act.Blocked)
+    assert action.message.endswith("it is created here as soon as the name is free.")
