@@ -73,5 +73,6 @@ class Causes:
         if not cause.about:
             del self._causes[reason]
             sentence = f"It is over: {cause.sentence}"
-            log.info(sentence, reason=reason)
+            # As visible as its begin: who logs warnings alone must not wait for it for ever.
+            log.warning(sentence, reason=reason)
             self._tell("Normal", f"{reason}Over", sentence)

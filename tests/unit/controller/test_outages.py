@@ -105,7 +105,8 @@ async def test_one_cause_is_one_error_line_and_one_event_at_its_begin_and_end() 
             await world.pass_time(120)
         assert operator.causes.note() is None
         assert len(errors(logs)) == 1  # type: ignore[arg-type]
-        assert sum("over" in str(each["event"]) for each in logs) == 1
+        over = [line["log_level"] for line in logs if "over" in str(line["event"])]
+        assert over == ["warning"]
         assert sorted(events_of(world, "Lease")) == [
             ("Normal", "AccessDeniedOver", 1),
             ("Warning", "AccessDenied", 1),
