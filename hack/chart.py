@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
+from dashboard import dashboard
 
 import mcp_gateway_operator
 from mcp_gateway_operator.controller.metrics.declared import DECLARED
@@ -46,6 +47,8 @@ def expected() -> dict[Path, str]:
     return {
         CHART / "files" / "defaults.yaml": _defaults(),
         CHART / "files" / "alerts.yaml": _alerts(),
+        CHART / "files" / "dashboard.json": dashboard(),
+        ROOT / "config" / "prometheus" / "dashboard.json": dashboard(),
         CHART / "files" / "crd.yaml": (ROOT / "config/crd/bases" / _CRD).read_text(),
         CHART / "files" / "crd-legacy.yaml": (ROOT / "config/crd/legacy" / _CRD).read_text(),
         CHART / "Chart.yaml": _substitute(chart, r"^appVersion: .*$", f'appVersion: "{version}"'),

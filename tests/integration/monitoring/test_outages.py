@@ -10,13 +10,12 @@ import pytest
 import yaml
 
 from mcp_gateway_operator.agentcore.quota import Quotas
-from mcp_gateway_operator.runtime.lease import Lease
 from tests.support.promtool import RULES, Story, run_stories
 from tests.support.virtual_time import run_virtual
 from tests.support.world import GATEWAY, World, clients
 from tests.unit.metrics.test_figures import Measured, a_lease, measured
 
-FLEET = 40
+FEW, MANY = 5, 40
 Outage = Callable[[World, Measured, Story], Awaitable[None]]
 
 
@@ -27,13 +26,13 @@ async def minutes(count: int, figure: Measured, story: Story) -> None:
         story.scrape(figure.metrics.controller.collect(), namespace="ops", pod="one")
 
 
-async def told(name: str, outage: Outage, *, lease: Lease | None = None, **config: Any) -> Story:
+async def told(outage: Outage, *, size: int = FEW, **config: Any) -> Story:
     """Return what was scraped of a fleet that was Ready before this happened to it."""
-    story, world = Story(name), World()
-    async with measured(world, lease=lease, **config) as figure:
-        for number in range(FLEET):
+    story, world = Story(getattr(outage, "__name__", "")), World()
+    async with measured(world, **config) as figure:
+        for number in range(size):
             await world.create(f"server-{number:03d}")
-        await world.until_ready(f"server-{FLEET - 1:03d}", within=600)
+        await world.until_ready(f"server-{size - 1:03d}", within=600)
         await minutes(10, figure, story)
         await outage(world, figure, story)
     return story
@@ -62,7 +61,7 @@ async def gateway_deleted(world: World, figure: Measured, story: Story) -> None:
 async def throttled(world: World, figure: Measured, story: Story) -> None:
     for operation in ("CreateGatewayTarget", "UpdateGatewayTarget"):
         world.aws.add_fault(count=None, operation=operation, code="ThrottlingException")
-    for number in range(10):
+    for number in range(6):
         await world.create(f"late-{number:03d}")
     await minutes(40, figure, story)
 
@@ -86,14 +85,14 @@ async def tenants(world: World, figure: Measured, story: Story) -> None:
 
 async def many_fail(world: World, figure: Measured, story: Story) -> None:
     world.aws.add_scenario(outcome="failed", reasons=["The server does not answer."])
-    for each in world.targets()[: FLEET * 3 // 10]:
+    for each in world.targets()[: MANY * 3 // 10]:
         world.aws.set_status(each["targetId"], "FAILED", ["The server does not answer."])
     await minutes(50, figure, story)
 
 
 async def fought_over(world: World, figure: Measured, story: Story) -> None:
     (target,) = (each for each in world.targets() if each["name"] == "server-001")
-    for number in range(120):
+    for number in range(70):
         world.aws.edit_target(target["targetId"], description=f"other words {number}")
         await minutes(1, figure, story)
 
@@ -107,7 +106,7 @@ async def fought_over(world: World, figure: Measured, story: Story) -> None:
         (gateway_deleted, ("MCPGatewayNotListed",), {}),
         (throttled, ("MCPOperatorBeyondQuota",), {"quotas": Quotas()}),
         (tenants, (), {}),
-        (many_fail, ("MCPServersFailTogether",), {}),
+        (many_fail, ("MCPServersFailTogether",), {"size": MANY}),
         (fought_over, ("MCPTargetsFoughtOver",), {}),
     ],
     ids=lambda each: getattr(each, "__name__", ""),
@@ -116,7 +115,7 @@ def test_the_right_alert_fires_and_no_other(
     tmp_path: Path, outage: Outage, alerts: tuple[str, ...], config: dict[str, Any]
 ) -> None:
     clients()
-    story = run_virtual(told(outage.__name__, outage, **config))
+    story = run_virtual(told(outage, **config))
     story.fires(*alerts)
     run_stories(tmp_path, yaml.safe_load(RULES.read_text()), [story])
 
