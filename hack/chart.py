@@ -17,13 +17,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
-from dashboard import dashboard
 
 import mcp_gateway_operator
 from mcp_gateway_operator.controller.metrics.declared import DECLARED
 from mcp_gateway_operator.runtime.controller_metrics import DECLARED as OF_CONTROLLERS
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "hack"))
+
+from dashboard import dashboard  # noqa: E402  -- beside this script, also where that is loaded by its path
+
 CHART = ROOT / "helm" / "mcp-gateway-operator"
 BEGIN = "<!-- values: written by hack/chart.py -->"
 END = "<!-- end of values -->"
