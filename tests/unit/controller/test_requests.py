@@ -89,7 +89,7 @@ async def test_a_wish_that_was_written_while_no_operator_ran_is_heard_at_the_sta
     assert (await world.get()).status.last_reconcile_request == "meanwhile"
 
 
-async def test_a_wish_while_aws_does_not_answer_or_while_paused_is_kept_over_restarts() -> None:
+async def test_a_wish_while_paused_is_kept_over_restarts() -> None:
     world = World()
     async with world.operator():
         await world.create()
@@ -146,6 +146,25 @@ async def test_a_wish_to_reconcile_repairs_a_failed_target_at_once() -> None:
         await ask(world, names.RECONCILE_ANNOTATION, "now")
         assert world.calls()[SYNC] == 1
         assert condition(await world.get()).status == "True"
+
+
+@pytest.mark.parametrize("code", ["InternalServerException", "ThrottlingException", "ExpiredTokenException"])
+async def test_a_wish_while_aws_does_not_answer_is_kept_over_restarts(code: str) -> None:
+    world = World()
+    async with world.operator():
+        await world.create()
+        await world.until_ready()
+        for operation in (GET, "ListGatewayTargets"):
+            world.aws.add_fault(operation=operation, code=code, count=None)
+        await ask(world, names.RECONCILE_ANNOTATION, "now")
+        await world.pass_time(60)
+        assert (await world.get()).status.last_reconcile_request == ""
+    world.aws.clear_faults()
+    world.forget_calls()
+    async with world.operator():
+        await world.pass_time(120)
+    assert world.calls()[GET] == 1
+    assert (await world.get()).status.last_reconcile_request == "now"
 
 
 # -- sync-requested-at --------------------------------------------------------------------------------

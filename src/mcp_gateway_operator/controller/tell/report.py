@@ -25,12 +25,12 @@ from mcp_gateway_operator.controller.tell.verdict import Verdict
 from mcp_gateway_operator.shown import shown, visible_all
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.known import Record, State
-from mcp_gateway_operator.targets.rules import asks_person, classify, last_good_of, objection, stamp
+from mcp_gateway_operator.targets.rules import OUTAGES, asks_person, classify, last_good_of, objection, stamp
 from mcp_gateway_operator.targets.shape import FAILED, PENDING_AUTH, instant
 
 MAX_REASONS, MAX_REASON = 10, 512
 """Of AWS's reasons this many are shown, each with this many characters."""
-_HOLDS_UP = frozenset({Reason.PAUSED, Reason.AWS_UNAVAILABLE, Reason.THROTTLED})
+_HOLDS_UP = (OUTAGES | {Reason.PAUSED}) - {Reason.VALIDATION_ERROR}
 """What keeps the operator from looking at a target."""
 
 
@@ -197,7 +197,10 @@ def _target_fields(state: State, wait: act.Wait, wall: datetime) -> dict[str, ob
 def _served_wish(state: State, wait: act.Wait) -> str:
     """Return the last wish for a look that was served; until nothing holds that up, a restart asks again."""
     before = state.obj.status.last_reconcile_request
-    if isinstance(wait, act.Await) or (isinstance(wait, act.Blocked) and wait.reason in _HOLDS_UP):
+    held_up = isinstance(wait, act.Blocked) and wait.reason in _HOLDS_UP
+    sweep = state.memory.held.next_sweep
+    unread = isinstance(wait, act.Settled) and sweep is not None and sweep <= state.now
+    if isinstance(wait, act.Await) or held_up or unread:
         return before
     return state.own.wish or before
 
