@@ -32,6 +32,7 @@ GROUPS: Final = {
         "wait": "Wait until MCPServers are Ready, or deleted.",
     },
     "Write manifests": {
+        "import": "Write manifests for targets that are in AWS already.",
         "validate": "Check manifests offline with the rules of admission.",
     },
     "Operate": {
@@ -49,6 +50,7 @@ _FLEET: Final = {
     "status": "status_command",
     "plan": "plan_command",
     **{name: name for name in ("why", "owner", "orphans")},
+    "import": "importing",
     **dict.fromkeys(("retry", "pause", "resume", "sync"), "marks"),
     "wait": "wait",
 }
