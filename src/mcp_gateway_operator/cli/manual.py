@@ -14,7 +14,8 @@ _HEAD: Final = """\
 
 # Commands
 
-`mcp-gateway-operator`, and `mcps` for short.
+`mcp-gateway-operator`, and `mcps` for short. What an on-call person asks, with real answers, is in \
+[on-call.md](on-call.md).
 
 Commands about many MCPServers read with your own kubeconfig and never write to AWS; all that they write are \
 annotations on MCPServers. They run on your machine or in CI, not in the operator's pod, whose memory limit \

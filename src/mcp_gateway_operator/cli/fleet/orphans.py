@@ -53,7 +53,7 @@ def command(*, scope: Scope, settings: Settings, gateways: tuple[str, ...], outp
             say(f"  {_removal(each)}")
         say(
             f"{len(orphans)} of {len(survey.found)} targets belong to nobody. All namespaces were read "
-            f"({len(scene.objects)} MCPServers), {len(registry.gateways | {*gateways})} gateways listed now."
+            f"({len(scene.objects)} MCPServers); gateways listed now: {len(registry.gateways | {*gateways})}."
         )
     for gateway_id, why in survey.unread.items():
         say(f"{gateway_id} could not be listed: {why}", err=True)

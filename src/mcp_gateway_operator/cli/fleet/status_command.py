@@ -16,7 +16,7 @@ import msgspec
 from mcp_gateway_operator.cli.fleet.command import NOT_SO, asking, output_option, scope_options
 from mcp_gateway_operator.cli.fleet.reach import Scope, servers, with_cluster
 from mcp_gateway_operator.cli.fleet.tables import fit, on_terminal, width
-from mcp_gateway_operator.cli.fleet.view import Line, ago, ahead, line_of
+from mcp_gateway_operator.cli.fleet.view import DEFAULT_GATEWAY, Line, ago, ahead, line_of
 from mcp_gateway_operator.runtime.cluster import Cluster
 
 SCHEMA: Final = "mcps.status/v1"
@@ -161,7 +161,8 @@ def _by_place(
         targets[place(line)] += line.recorded
     table = [(title, "READY", "NOT READY", "TARGETS")]
     for each in sorted(targets, key=lambda each: (-late[each], -targets[each], each)):
-        used = f"{targets[each]}/{LIMIT}" if whole else str(targets[each])
+        limited = whole and each != DEFAULT_GATEWAY
+        used = f"{targets[each]}/{LIMIT}" if limited else str(targets[each])
         table.append((each, str(ready[each]), str(late[each]), used))
     return list(table)
 

@@ -83,7 +83,7 @@ def ahead(moment: str, now: datetime) -> str:
     seconds = _seconds(moment, now)
     if seconds is None:
         return "-"
-    return f"in {span(seconds)}" if seconds > 0 else "now"
+    return f"in {span(seconds)}" if seconds >= 1 else "now"
 
 
 def span(seconds: float) -> str:

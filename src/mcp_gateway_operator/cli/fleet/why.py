@@ -95,7 +95,7 @@ def command(*, scope: Scope, settings: Settings, name: str) -> None:
     except click.ClickException as error:
         say("What AWS has is not known: " + error.format_message())
     else:
-        for line in (*_has(key, future, settings), *_comes(key, future)):
+        for line in (*_has(key, future, settings), *_comes(obj, future)):
             say(line)
     for line in _acts(obj):
         say(line)
@@ -175,8 +175,9 @@ def _whose(state: State, mark: str | None) -> str:
     return f"with the marker of another, {mark}"
 
 
-def _comes(key: Key, future: Future) -> Iterator[str]:
+def _comes(obj: MCPServer, future: Future) -> Iterator[str]:
     """Yield what the operator would do now."""
+    key = obj.key
     yield ""
     row = planned(key, [step for step in future.steps if step.key == key], future)
     if row.steps:
@@ -186,7 +187,7 @@ def _comes(key: Key, future: Future) -> Iterator[str]:
     last = future.last.get(key)
     kind = type(last[1]).__name__ if last is not None else "nothing"
     yield f"The operator would change nothing in AWS; its decision is {kind}."
-    if row.reason:
+    if row.reason and row.message != line_of(obj).message:
         yield f"    {row.reason}: {row.message}"
 
 
