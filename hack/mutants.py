@@ -72,7 +72,7 @@ _CONTROLLER: Final = {
     "rules/outage_words": ("test_outages",),
     "rules/ownership": ("test_ownership", "test_ownership_records"),
     "rules/recorded": ("test_drift", "test_faults", "test_waiting"),
-    "rules/refusal_causes": ("test_outages", "test_conditions"),
+    "rules/refusal_causes": ("test_refused_credentials", "test_outages"),
     "rules/repair": ("test_failures",),
     "rules/rivalry": ("test_rivalry",),
     "rules/tool_sync": ("test_tools",),
