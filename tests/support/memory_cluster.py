@@ -288,11 +288,13 @@ class MemoryCluster:
         namespace: str | None = None,
         resource_version: str,
         timeout: float,  # noqa: ASYNC109  -- the server's limit, part of the port
+        on_open: Callable[[], None] = lambda: None,
     ) -> AsyncGenerator[WatchEvent, None]:
         """Stream changes and bookmarks until the timeout."""
         stream = Stream(resource, namespace, int(resource_version))
         await self._perform("watch", resource, namespace, act=lambda: self.server.store.kind(resource))
         self.server.streams[stream] = None
+        on_open()
         try:
             async for event in self._follow(stream, timeout):
                 yield event

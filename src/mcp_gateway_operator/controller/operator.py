@@ -107,6 +107,7 @@ class Operator:
             cluster,
             MCPSERVERS,
             decode=decode,
+            on_recovery=self.queue.retry_all,
             namespaces=config.namespaces,
         )
         self.reconciler = Reconciler(

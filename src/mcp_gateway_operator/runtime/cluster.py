@@ -7,7 +7,7 @@ it reads.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPStatus
@@ -184,9 +184,18 @@ class Cluster(Protocol):
         """
 
     def watch(
-        self, resource: Resource, *, namespace: str | None = None, resource_version: str, timeout: float
+        self,
+        resource: Resource,
+        *,
+        namespace: str | None = None,
+        resource_version: str,
+        timeout: float,
+        on_open: Callable[[], None] = lambda: None,
     ) -> AsyncGenerator[WatchEvent, None]:
-        """Stream what happens after `resource_version`, with bookmarks, for `timeout` seconds at most."""
+        """Stream what happens after `resource_version`, with bookmarks, for `timeout` seconds at most.
+
+        `on_open` is called when the server has taken the request: the first event may be long in coming.
+        """
 
     async def get(self, resource: Resource, namespace: str | None, name: str) -> bytes:
         """Read one object at an unset resourceVersion, which is a quorum read."""

@@ -45,8 +45,8 @@ class InformerTimes:
     """The API server sends a bookmark about once a minute: two missing ones mean a dead stream."""
     page: float = 60.0
     """For one page of a list."""
-    backoff: tuple[float, float] = (0.5, 10.0)
-    """First and longest pause after an error."""
+    backoff: tuple[float, float] = (0.5, 4.0)
+    """First and longest pause after an error: a change is to be seen soon after a server is back."""
     outage: float = 30.0
     """After errors for so long start over with a list: the server may come back with another history."""
     regression: float = 60.0
@@ -108,6 +108,7 @@ class Informer(Generic[T]):
         on_event: called with (old, new) for every change, (None, new) for a new object and (old, None) for
             one that
             is gone. Must not block. The same name with a new uid arrives as (old, new).
+        on_recovery: called when lists and watches work again after an error: what failed may be tried again.
         namespaces: which to watch, each with a list and watch of its own; empty means all.
         times: time limits; the defaults suit a production cluster.
         jitter: returns a number in [0, 1), injected so that tests are repeatable.
@@ -120,6 +121,7 @@ class Informer(Generic[T]):
         *,
         decode: Callable[[bytes | msgspec.Raw], T],
         on_event: OnEvent[T] | None = None,
+        on_recovery: Callable[[], None] = lambda: None,
         namespaces: Sequence[str] = (),
         times: InformerTimes | None = None,
         jitter: Jitter | None = None,
@@ -129,6 +131,7 @@ class Informer(Generic[T]):
         self._decode = decode
         self.on_event = on_event
         """Set it before `run` where it is not known from the start."""
+        self._on_recovery = on_recovery
         self._times = times or InformerTimes()
         self._jitter = jitter or default_jitter()
         self._cache: ObjectCache[T] = ObjectCache(self._on_event)
@@ -270,7 +273,11 @@ class Informer(Generic[T]):
         started = self._now()
         timeout = max(1.0, min(self._between(self._times.watch), scope.relist_at - started))
         stream = self._cluster.watch(
-            self._resource, namespace=scope.namespace, resource_version=scope.version, timeout=timeout
+            self._resource,
+            namespace=scope.namespace,
+            resource_version=scope.version,
+            timeout=timeout,
+            on_open=self._on_recovery if scope.failing_since is not None else lambda: None,
         )
         events = 0
         try:

@@ -198,6 +198,11 @@ class WorkQueue(Generic[K]):
         self.add(key, urgent=False, after=delay)
         return delay
 
+    def retry_all(self) -> None:
+        """Make every key due whose last work failed: what was in its way may be gone."""
+        for key in tuple(self._failures):
+            self.add(key, urgent=False)
+
     def forget(self, key: K) -> None:
         """Reset the backoff of `key`: its work succeeded."""
         self._failures.pop(key, None)

@@ -158,6 +158,7 @@ class KubeCluster:
         namespace: str | None = None,
         resource_version: str,
         timeout: float,  # noqa: ASYNC109  -- the server's limit, sent with the request
+        on_open: Callable[[], None] = lambda: None,
     ) -> AsyncGenerator[WatchEvent, None]:
         """Stream events with bookmarks."""
         params = {
@@ -169,6 +170,7 @@ class KubeCluster:
         async with self._ask("GET", resource.path(namespace), params) as channel:
             if channel.status != HTTPStatus.OK:
                 raise await self._failure(channel)
+            on_open()
             async for line in _lines(channel):
                 try:
                     yield _decode_event(line)

@@ -7,6 +7,7 @@ import pytest
 from agentcore_simulator.settings import Consistency, Durations
 from agentcore_simulator.settings import Settings as SimulatorSettings
 from mcp_gateway_operator.agentcore.quota import Quotas
+from mcp_gateway_operator.runtime.cluster import ApiError
 from tests.support.memory_cluster import Fault, Request
 from tests.support.world import GATEWAY, OTHER_GATEWAY, World, condition
 
@@ -226,3 +227,51 @@ async def test_lagging_lists_after_an_update_are_waited_out(lag: float) -> None:
         await world.until_ready(within=20)
         assert world.calls()["UpdateGatewayTarget"] == 1
         assert world.calls()["GetGatewayTarget"] <= 1
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("away", [3.0, 20.0, 120.0])
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_changes_reach_aws_soon_after_an_api_server_is_back(when: str, away: float, seed: int) -> None:
+    """One that was seen just before, whose first write fails, and one that is made on its return."""
+    world = World(seed=seed)
+    gone = False
+
+    def faults(_request: Request) -> Fault | None:
+        return Fault(refuse=ApiError(0, "ConnectError", "nobody listens")) if gone else None
+
+    async with world.operator(faults=faults):
+        await world.create()
+        await world.until_ready()
+        await world.pass_time(100 + seed)
+        if when == "before":
+            await world.create("second")
+        gone = True
+        world.api.break_watches()
+        await world.pass_time(away)
+        gone = False
+        if when == "after":
+            await world.create("second")
+        await world.until(lambda: len(world.targets()) > 1, within=10)
+
+
+async def test_api_server_that_is_away_is_not_overrun_by_what_failed() -> None:
+    """What failed is tried again in its own time while nothing works, and once when something does."""
+    world = World()
+    gone = False
+
+    def faults(_request: Request) -> Fault | None:
+        return Fault(refuse=ApiError(0, "ConnectError", "nobody listens")) if gone else None
+
+    async with world.operator(faults=faults):
+        await world.pass_time(5)
+        for number in range(20):
+            await world.create(f"server-{number}")
+        gone = True
+        world.api.break_watches()
+        await world.pass_time(5)
+        world.passes.clear()
+        await world.pass_time(300)
+        assert sum(world.passes.values()) <= 20 * 10
+        gone = False
+        await world.until(lambda: len(world.targets()) == 20, within=10)
