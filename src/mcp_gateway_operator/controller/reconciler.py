@@ -67,7 +67,7 @@ class Reconciler:
 
     def __init__(self, ports: Ports, settings: Settings) -> None:
         self.settings = settings
-        self.index = ObjectIndex(settings, ports.informer.get)
+        self.index = ObjectIndex(settings, ports.informer.get, ports.clock)
         self._ports = ports
         self._loader = Loader(ports, index=self.index, knows_all=self._knows_all)
         self._objects = ObjectWriter(ports, self.index)
@@ -126,8 +126,8 @@ class Reconciler:
         elif old.status != new.status and obj.key not in self._objects.reporting:
             queue.add(self.index.shared_key(obj.key), urgent=False)
         waiting = self.index.rivals.follow(old, new, default_gateway=self.settings.default_gateway)
-        for key in waiting | self.index.freed(old, new):
-            queue.add(key, urgent=False)
+        for key, after in (waiting | dict.fromkeys(self.index.freed(old, new), 0.0)).items():
+            queue.add(key, urgent=False, after=after)
 
     def on_targets(self, gateway_id: str, changes: Sequence[Change]) -> None:
         """Take rows that changed at AWS: wake the objects they belong to.
@@ -146,11 +146,11 @@ class Reconciler:
             queue.add(key)
         over = [each for each in changes if each.after is None or each.after.status not in TRANSIENT]
         done = self.index.concerned(over)
-        waiting_for_names = self.index.rivals.concerned(gateway_id, changes)
-        concerned = self.index.concerned(changes) | waiting_for_names
-        for key in concerned:
+        concerned = self.index.rivals.concerned(gateway_id, changes)
+        own = self.index.concerned(changes)
+        for key, after in (concerned | dict.fromkeys(own, 0.0)).items():
             entry = self._memories.get(key)
-            queue.add(key, urgent=entry is not None and entry.busy_on != NOWHERE)
+            queue.add(key, urgent=entry is not None and entry.busy_on != NOWHERE, after=after)
             if entry is not None and entry.busy_on.gateway_id == gateway_id and key in done:
                 # Its pass may be long in coming, and says so if it still waits for something.
                 self._memories.busy(key, entry, NOWHERE)

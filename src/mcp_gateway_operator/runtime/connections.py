@@ -24,8 +24,8 @@ CONNECT_SECONDS: Final = 5.0
 _OPTIONS: Final = (
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
     (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
-    # The kernel notices within half a minute that the other side of an idle watch is gone, and at once when it
-    # is back and knows nothing of it; what it does not confirm at all ends a connection after ten seconds.
+    # The kernel notices within half a minute that the other side of an idle watch is gone, and soon after it
+    # is back and knows nothing of it; what is not confirmed for ten seconds ends a connection.
     *(
         (socket.IPPROTO_TCP, getattr(socket, name), value)
         for name, value in (

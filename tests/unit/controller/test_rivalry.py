@@ -432,3 +432,63 @@ async def test_who_waits_for_a_name_says_in_time_who_has_it_now() -> None:
         await world.until_ready("second")
         await world.pass_time(700)
         assert "team-a/second" in condition(await world.get("third")).message
+
+
+async def _reads(world: World, words: str, name: str) -> bool:
+    return words in condition(await world.get(name)).message
+
+
+@pytest.mark.parametrize("rule", NAME_RULES)
+async def test_who_only_looks_on_says_in_time_who_has_the_name_now(rule: str) -> None:
+    """Its holder goes, another takes it, all go; the one that is observed gets no event of its own."""
+    world = world_of(rule)
+    async with world.operator(owner_ids=(OWNER,), drift_interval=DRIFT):
+        await world.create("first", targetName="forecasts")
+        await world.until_ready("first")
+        await world.create("observed", targetName="forecasts", managementPolicy="Observe")
+        await world.until(lambda: _reads(world, "team-a/first", "observed"))
+        await world.create("second", targetName="forecasts")
+        await world.pass_time(5)
+        await world.delete("first")
+        await world.until(
+            lambda: _reads(world, "team-a/second", "observed"), within=DRIFT + object_index.APART
+        )
+        await world.delete("second")
+        await world.until(
+            lambda: _reads(world, "would create", "observed"), within=DRIFT + object_index.APART
+        )
+        await quiet(world)
+
+
+async def test_who_only_looks_on_is_told_of_rivals_that_have_no_target_yet() -> None:
+    """No row changes at AWS: an older one is made free to act, and is paused again."""
+    world = world_of()
+    await world.create("older", targetName="forecasts", endpoint="http://plain.example.com")
+    await world.pass_time(2)
+    await world.create("observed", targetName="forecasts", managementPolicy="Observe")
+    async with world.operator(owner_ids=(OWNER,), drift_interval=DRIFT):
+        await world.until(lambda: _reads(world, "would create", "observed"))
+        world.aws.add_fault(operation="CreateGatewayTarget", code="ThrottlingException", count=100)
+        await world.edit("older", spec={"endpoint": "https://older.example.com/mcp"})
+        await world.until(lambda: _reads(world, "team-a/older", "observed"), within=object_index.APART + 5)
+        await world.edit("older", metadata=PAUSE)
+        await world.until(lambda: _reads(world, "would create", "observed"), within=object_index.APART + 5)
+
+
+async def test_many_who_look_on_are_woken_seldom_however_often_the_name_changes_hands() -> None:
+    world = world_of()
+    for number in range(40):
+        await world.create(f"observed-{number}", targetName="forecasts", managementPolicy="Observe")
+    await world.create("holder", targetName="forecasts")
+    async with world.operator(owner_ids=(OWNER,), drift_interval=DRIFT):
+        await world.until_ready("holder")
+        await world.pass_time(2 * object_index.APART)
+        world.passes.clear()
+        for _ in range(60):
+            await world.edit("holder", metadata=PAUSE)
+            await world.pass_time(0.5)
+            await world.edit("holder", metadata={"annotations": {names.PAUSED_ANNOTATION: None}})
+            await world.pass_time(0.5)
+        seconds = 60
+        onlookers = sum(count for key, count in world.passes.items() if key[1] != "holder")
+        assert onlookers <= 40 * (seconds / object_index.APART + 2)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left, insort
 from collections.abc import Callable, Collection, Iterable, KeysView
 from itertools import islice
+from typing import Final
 
 from mcp_gateway_operator.agentcore.observe import Change
 from mcp_gateway_operator.api.aws_values import default_target_name
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.targets.known import Place, Row, Settings, State, stored_moves, stored_record
-from mcp_gateway_operator.targets.rules import Claim, claim_of, deciding_row, rank_of
+from mcp_gateway_operator.targets.rules import Claim, claim_of, deciding_row, looks_on, place_of, rank_of
 from mcp_gateway_operator.targets.shape import TargetSummary
 
 Key = tuple[str, str]
@@ -27,8 +29,10 @@ def wanted_name(obj: MCPServer) -> str:
 class ObjectIndex:
     """Answers "whose is this?" without a pass over all objects; fed by the informer's events."""
 
-    def __init__(self, settings: Settings, objects: Callable[[Key], MCPServer | None]) -> None:
-        self.rivals = Rivals(self, objects)
+    def __init__(
+        self, settings: Settings, objects: Callable[[Key], MCPServer | None], clock: Callable[[], float]
+    ) -> None:
+        self.rivals = Rivals(self, objects, clock)
         """Those that want one name, in their order."""
         self._settings = settings
         self._by_target: Keys = {}
@@ -170,6 +174,11 @@ def _recorded(obj: MCPServer | None) -> list[tuple[Key, str]]:
     return [(obj.key, each.target_id) for each in (record, *stored_moves(obj)) if each.target_id]
 
 
+APART: Final = 30.0
+"""Seconds between two times that those are woken who only look on: they may be many, and nothing waits for
+them."""
+
+_Name = tuple[str, Place]
 _Line = tuple[str, Place, bool]
 """A name, a place, and whether those who stand there rename a target that they have."""
 
@@ -178,14 +187,22 @@ class Rivals:
     """Keeps all who claim one name on one gateway in line, and wakes only who comes first.
 
     Lines are kept for names that several objects want; almost no name is one. However many they are, an event
-    or a row that changes costs one place in line, and a pass looks at the head of it.
+    or a row that changes costs one place in line, and a pass looks at the head of it. Objects that are only
+    observed stand beside the line: they say who comes first, and are woken together when that may change.
     """
 
-    def __init__(self, index: ObjectIndex, objects: Callable[[Key], MCPServer | None]) -> None:
+    def __init__(
+        self, index: ObjectIndex, objects: Callable[[Key], MCPServer | None], clock: Callable[[], float]
+    ) -> None:
         self._index = index
         self._objects = objects
+        self._clock = clock
         self._lines: dict[_Line, list[tuple[Claim, Key]]] = {}
         self._standing: dict[Key, tuple[_Line, Claim]] = {}
+        self._onlookers: dict[_Name, dict[Key, None]] = {}
+        self._looking: dict[Key, _Name] = {}
+        self._told_at: dict[_Name, float] = {}
+        """When the onlookers of a name are woken, or were."""
 
     def of(self, state: State, name: str, holders: Collection[Row]) -> tuple[str, str]:
         """Return who else has, and who makes, the target of the name that an object wants: as in `State`.
@@ -206,47 +223,81 @@ class Rivals:
                 first = other[1]
         return "/".join(holder or ()), "/".join(first or ())
 
-    def follow(self, old: MCPServer | None, new: MCPServer | None, *, default_gateway: str) -> set[Key]:
-        """Take an event that the index has taken; return who has become the first of a line by it."""
+    def follow(
+        self, old: MCPServer | None, new: MCPServer | None, *, default_gateway: str
+    ) -> dict[Key, float]:
+        """Take an event that the index has taken; return whom it concerns, and in how many seconds.
+
+        At once who has become the first of a line by it, and in time who looks on there.
+        """
         obj = new or old
         assert obj is not None
+        before, was_first = self._standing.get(obj.key), self._is_first(obj.key)
         woken = self._leave(obj.key)
-        if new is None:
-            return woken
-        name = wanted_name(new)
-        others = self._index.wanting(name)
-        if len(others) <= 1:
-            return woken
-        for key in (new.key, *islice(others, 2)):  # the second one makes it a line
-            rival = self._objects(key) if key != new.key else new
-            if rival is not None and key not in self._standing:
-                self._join(key, name, claim_of(rival, name, default_gateway))
-        return {key for key in woken if self._is_first(key)}
+        if new is not None:
+            name = wanted_name(new)
+            others = self._index.wanting(name)
+            for key in (new.key, *islice(others, 2)) if len(others) > 1 else ():  # the second makes it a line
+                rival = self._objects(key) if key != new.key else new
+                if rival is not None and key not in self._standing and key not in self._looking:
+                    self._join(rival, name, default_gateway)
+            woken = {key for key in woken if self._is_first(key)}
+        after = self._standing.get(obj.key)
+        told: dict[Key, float] = {}
+        if before != after:
+            for standing, first in ((before, was_first), (after, self._is_first(obj.key))):
+                if standing is not None and first:
+                    told |= self._tell(standing[0][:2])
+        return told | dict.fromkeys(woken, 0.0)
 
-    def concerned(self, gateway_id: str, changes: Collection[Change]) -> set[Key]:
-        """Return who may act now that targets of a name they want have changed: the first of each line."""
+    def concerned(self, gateway_id: str, changes: Collection[Change]) -> dict[Key, float]:
+        """Return whom it concerns that targets of a name they want have changed, and in how many seconds.
+
+        At once who may act now, the first of each line, and in time who looks on.
+        """
         place = Place(gateway_id)
-        woken: set[Key] = set()
+        woken: dict[Key, float] = {}
         for name in {each.name for change in changes for each in change[1:] if each is not None}:
+            woken |= self._tell((name, place))
             wanting = self._index.wanting(name)
             if len(wanting) == 1:
-                woken.update(wanting)
+                woken |= dict.fromkeys(wanting, 0.0)
             for renames in (False, True):
-                woken.update(key for _, key in self._lines.get((name, place, renames), ())[:1])
+                woken |= {key: 0.0 for _, key in self._lines.get((name, place, renames), ())[:1]}
         return woken
 
-    def _is_first(self, key: Key) -> bool:
-        return self._lines[self._standing[key][0]][0][1] == key
+    def _tell(self, name: _Name) -> dict[Key, float]:
+        """Return who looks on at a name, unless they are woken already and read then what is true then."""
+        now = self._clock()
+        told_at = self._told_at.get(name, -math.inf)
+        onlookers = self._onlookers.get(name)
+        if not onlookers or told_at > now:
+            return {}
+        self._told_at[name] = max(now, told_at + APART)
+        return dict.fromkeys(onlookers, self._told_at[name] - now)
 
-    def _join(self, key: Key, name: str, claim: Claim | None) -> None:
-        if claim is None:
-            return
-        line = (name, claim.place, claim.renames)
-        insort(self._lines.setdefault(line, []), (claim, key), key=_order)
-        self._standing[key] = line, claim
+    def _is_first(self, key: Key) -> bool:
+        standing = self._standing.get(key)
+        return standing is not None and self._lines[standing[0]][0][1] == key
+
+    def _join(self, obj: MCPServer, name: str, default_gateway: str) -> None:
+        key = obj.key
+        if looks_on(obj):
+            looking = self._looking[key] = name, place_of(obj, default_gateway)
+            self._onlookers.setdefault(looking, {})[key] = None
+        elif (claim := claim_of(obj, name, default_gateway)) is not None:
+            line = (name, claim.place, claim.renames)
+            insort(self._lines.setdefault(line, []), (claim, key), key=_order)
+            self._standing[key] = line, claim
 
     def _leave(self, key: Key) -> set[Key]:
         """Take an object out of line; return the next one where it was the first."""
+        looked = self._looking.pop(key, None)
+        if looked is not None:
+            del self._onlookers[looked][key]
+            if not self._onlookers[looked]:
+                del self._onlookers[looked]
+                self._told_at.pop(looked, None)
         line, claim = self._standing.pop(key, (None, None))
         if line is None or claim is None:
             return set()

@@ -306,8 +306,8 @@ class Performer:
         table = self._ports.observer.track(place.gateway_id)
         for change in table.apply_write(target, began=began, ended=self._ports.clock()):
             if change.before is not None and change.before.name != target.summary.name:
-                for key in self._index.rivals.concerned(place.gateway_id, [change]):
-                    self._ports.queue.add(key, urgent=False)
+                for key, after in self._index.rivals.concerned(place.gateway_id, [change]).items():
+                    self._ports.queue.add(key, urgent=False, after=after)
 
     def _explained(self, page: TargetMemory, place: Place, target: Target) -> TargetMemory:
         """Note what only a full answer tells."""

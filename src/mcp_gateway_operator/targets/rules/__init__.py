@@ -44,7 +44,15 @@ from mcp_gateway_operator.targets.rules.ownership import (
 from mcp_gateway_operator.targets.rules.recorded import plan_recorded
 from mcp_gateway_operator.targets.rules.refusal_causes import CAUSES, Actor, Cause, cause_of
 from mcp_gateway_operator.targets.rules.repair import follow_failure, repaired
-from mcp_gateway_operator.targets.rules.rivalry import Claim, claim_of, deciding_row, holder_words, rank_of
+from mcp_gateway_operator.targets.rules.rivalry import (
+    Claim,
+    claim_of,
+    deciding_row,
+    holder_words,
+    looks_on,
+    place_of,
+    rank_of,
+)
 from mcp_gateway_operator.targets.rules.tool_sync import new_request
 
 __all__ = [
@@ -76,9 +84,11 @@ __all__ = [
     "holder_words",
     "last_good_of",
     "legacy_doubt",
+    "looks_on",
     "new_request",
     "objection",
     "observe",
+    "place_of",
     "plan_creation",
     "plan_deletion",
     "plan_move",

@@ -39,15 +39,28 @@ def claim_of(obj: MCPServer, name: str, default_gateway: str) -> Claim | None:
     Whoever cannot act, or may not, must not keep others waiting: an object that is being deleted, paused or
     observed, or whose spec is wrong or refused by AWS.
     """
-    record = stored_record(obj)
-    place = Place(obj.spec.gateway or default_gateway)
-    if record is not None and not obj.spec.gateway:
-        place = record.place
+    record, place = stored_record(obj), place_of(obj, default_gateway)
     held = record is not None and record.place == place
     renames = held and record is not None and (record.target_name or name) != name
     if place == NOWHERE or _inactive(obj) or _refused(obj, held=held and not renames) or validate(obj.spec):
         return None
     return Claim(place=place, rank=rank_of(obj, held=held and not renames), renames=renames)
+
+
+def place_of(obj: MCPServer, default_gateway: str) -> Place:
+    """Return where an object is to have its target."""
+    record = stored_record(obj)
+    return (
+        record.place
+        if record is not None and not obj.spec.gateway
+        else Place(obj.spec.gateway or default_gateway)
+    )
+
+
+def looks_on(obj: MCPServer) -> bool:
+    """Whether an object claims no name and says all the same what would become of it if it did."""
+    observed = obj.spec.management_policy == "Observe"
+    return observed and not (obj.metadata.deletion_timestamp or obj.paused)
 
 
 def rank_of(obj: MCPServer, *, held: bool) -> Rank:
@@ -59,8 +72,7 @@ def rank_of(obj: MCPServer, *, held: bool) -> Rank:
 
 
 def _inactive(obj: MCPServer) -> bool:
-    observed = obj.spec.management_policy == "Observe"
-    return bool(obj.metadata.deletion_timestamp) or obj.paused or observed
+    return bool(obj.metadata.deletion_timestamp) or obj.paused or looks_on(obj)
 
 
 def _refused(obj: MCPServer, *, held: bool) -> bool:
