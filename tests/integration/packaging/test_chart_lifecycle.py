@@ -249,6 +249,12 @@ DENIED = (
     ("get", "secrets"),
     ("create", "mcpservers.mcpgateway.bedrock.aws"),
     ("delete", "mcpservers.mcpgateway.bedrock.aws"),
+    # Rights that it has no use for: each of its writes is a patch, but for those of Leases.
+    ("update", "mcpservers.mcpgateway.bedrock.aws", "--all-namespaces"),
+    ("update", "mcpservers.mcpgateway.bedrock.aws", "--subresource=status", "--all-namespaces"),
+    ("get", "mcpservers.mcpgateway.bedrock.aws", "--subresource=status", "--all-namespaces"),
+    ("update", "mcpservers.mcpgateway.bedrock.aws", "--subresource=finalizers", "--all-namespaces"),
+    ("patch", "leases.coordination.k8s.io/b89ac0a6.bedrock.aws"),
     ("get", "namespaces/default"),
     ("list", "namespaces"),
     ("update", "leases.coordination.k8s.io/of-someone-else"),

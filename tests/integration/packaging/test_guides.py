@@ -132,7 +132,11 @@ def test_migration_and_back(shell: Shell, bare: LocalCluster, live_helm: Helm) -
     place = ("--namespace", f"{name}-system", "--create-namespace")
     live_helm("install", name, str(HERE / "chart-0.1"), *place)
 
-    assert _run_all(shell, _commands(DOCS / "migration.md")) >= 3
+    try:
+        assert _run_all(shell, _commands(DOCS / "migration.md")) >= 3
+    finally:
+        wide = ("clusterrole,clusterrolebinding", f"{name}-go", "--ignore-not-found")
+        bare.kubectl("delete", *wide)
 
     image = "jsonpath={.spec.template.spec.containers[*].image}"
     shown = bare.kubectl("--namespace", f"{name}-system", "get", "deployment", name, "-o", image)
