@@ -363,7 +363,8 @@ class MemoryCluster:
         if rest:
             token = f"{revision}.{len(self.server.log)}"
             self._continue[token] = (revision, token, rest)
-        return Page([msgspec.Raw(body) for body in page], str(revision), token)
+        size = sum(map(len, page))
+        return Page([msgspec.Raw(body) for body in page], str(revision), token, size)
 
     async def _perform(
         self,

@@ -144,7 +144,7 @@ def _removes_part(step: Mapping[str, object]) -> bool:
 
 @dataclass(slots=True)
 class Page:
-    """One page of a list. `continue_token` is empty on the last page.
+    """One page of a list. `continue_token` is empty on the last page; `size` is in bytes.
 
     The items are views into the answer's buffer: decode them and let the page go.
     """
@@ -152,6 +152,7 @@ class Page:
     items: list[msgspec.Raw]
     resource_version: str
     continue_token: str
+    size: int
 
 
 @dataclass(slots=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import random
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
@@ -121,7 +122,7 @@ class EventRecorder:
         self._changed = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
-        self._sent: OrderedDict[tuple[str, ...], _Sent] = OrderedDict()
+        self._sent: OrderedDict[bytes, _Sent] = OrderedDict()
         self._allowance: OrderedDict[str, tuple[float, float]] = OrderedDict()
         self._told_of_refusal: float | None = None
         self.dropped = 0
@@ -259,7 +260,9 @@ class EventRecorder:
     async def _write(self, event: _Event) -> None:
         namespace = event.ref.namespace or "default"
         stamp = event.at.strftime("%Y-%m-%dT%H:%M:%SZ")
-        identity = (event.ref.uid, event.ref.name, event.type, event.reason, event.message)
+        parts = (event.ref.uid, event.ref.name, event.type, event.reason, event.message)
+        # A digest, for thousands are remembered.
+        identity = hashlib.sha256("\0".join(parts).encode()).digest()
         sent = self._sent.get(identity)
         if sent is not None:
             again = {"count": sent.count + 1, "lastTimestamp": stamp}

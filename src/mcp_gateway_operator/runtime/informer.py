@@ -1,9 +1,8 @@
 """A local copy of one kind of object, kept fresh by list and watch, that tells what changed.
 
-What it survives, because client libraries and API servers do not always do it for you: a stream that is
-silent but dead (bookmarks are asked for, and their absence ends the watch), a compacted version (list again
-and report what vanished), broken lines, objects that this program cannot decode, and a server whose etcd was
-restored to an older state (a full list at intervals replaces the copy whatever the versions say).
+It survives a stream that is silent but dead (bookmarks are asked for, and their absence ends the watch), a
+compacted version (list again and report what vanished), broken lines, objects that this program cannot
+decode, and an etcd that was restored to an older state (a full list at intervals replaces the copy).
 """
 
 from __future__ import annotations
@@ -20,11 +19,10 @@ import structlog
 from mcp_gateway_operator.runtime.backoff import Jitter, default_jitter, exponential
 from mcp_gateway_operator.runtime.cache import Key, KubeObject, ObjectCache, OnEvent, Remembered
 from mcp_gateway_operator.runtime.cluster import ApiError, Cluster, Resource, WatchEvent
+from mcp_gateway_operator.runtime.pages import pages
 
 T = TypeVar("T", bound=KubeObject)
 
-PAGE = 500
-"""Objects in one page of a list, as client-go asks for."""
 LONGEST_RETRY_AFTER = 60.0
 """Seconds that a server may ask us to stay away: longer would leave the cache stale for no good."""
 TRIES_WITH_PAGES = 3
@@ -45,8 +43,10 @@ class InformerTimes:
     """The API server sends a bookmark about once a minute: two missing ones mean a dead stream."""
     page: float = 60.0
     """For one page of a list."""
-    backoff: tuple[float, float] = (0.5, 4.0)
-    """First and longest pause after an error: a change is to be seen soon after a server is back."""
+    backoff: tuple[float, float] = (0.5, 10.0)
+    """First and longest pause after an error."""
+    short: tuple[float, float] = (4.0, 60.0)
+    """The longest pause in the first so many seconds of errors."""
     outage: float = 30.0
     """After errors for so long start over with a list: the server may come back with another history."""
     regression: float = 60.0
@@ -106,8 +106,7 @@ class Informer(Generic[T]):
         resource: what they are.
         decode: makes an object of its JSON; keep only what is needed, it stays in memory.
         on_event: called with (old, new) for every change, (None, new) for a new object and (old, None) for
-            one that
-            is gone. Must not block. The same name with a new uid arrives as (old, new).
+            one that is gone. Must not block. The same name with a new uid arrives as (old, new).
         on_recovery: called when lists and watches work again after an error: what failed may be tried again.
         namespaces: which to watch, each with a list and watch of its own; empty means all.
         times: time limits; the defaults suit a production cluster.
@@ -219,28 +218,20 @@ class Informer(Generic[T]):
         since = self._cache.writes
         seen: set[Key] = set()
         # A continue token that keeps expiring means that the server compacts faster than we read pages.
-        limit = PAGE if scope.expired_lists < TRIES_WITH_PAGES else 0
-        token = version = ""
-        while True:
-            try:
-                async with asyncio.timeout(self._times.page):
-                    page = await self._cluster.list(
-                        self._resource, namespace=scope.namespace, limit=limit, continue_token=token
-                    )
-            except ApiError as error:
-                scope.expired_lists += error.gone
-                if not error.too_long or limit == 1:
-                    raise
-                # Few are so large, so the pages grow again below.
-                limit = max(1, (limit or PAGE) // 4)
-                continue
-            self._contact()
-            for raw in page.items:
-                self._take_listed(raw, seen, since)
-            version, token = page.resource_version, page.continue_token
-            if not token:
-                break
-            limit = min(PAGE, 2 * limit)
+        whole = scope.expired_lists >= TRIES_WITH_PAGES
+        version = ""
+        read = pages(
+            self._cluster, self._resource, namespace=scope.namespace, seconds=self._times.page, whole=whole
+        )
+        try:
+            async for page in read:
+                self._contact()
+                for raw in page.items:
+                    self._take_listed(raw, seen, since)
+                version = page.resource_version
+        except ApiError as error:
+            scope.expired_lists += error.gone
+            raise
         self._cache.vanished(seen, namespace=scope.namespace, since=since)
         self._undecodable = {
             key: uid
@@ -277,7 +268,7 @@ class Informer(Generic[T]):
             namespace=scope.namespace,
             resource_version=scope.version,
             timeout=timeout,
-            on_open=self._on_recovery if scope.failing_since is not None else lambda: None,
+            on_open=lambda: self._opened(scope),
         )
         events = 0
         try:
@@ -350,17 +341,22 @@ class Informer(Generic[T]):
         scope.trouble = error
         if scope.failing_since is None:
             scope.failing_since = now
-            self._log.warning(
-                "list or watch failed; it is retried", namespace=scope.namespace, error=str(error)
-            )
+            words = "list or watch failed; it is retried"
+            self._log.warning(words, namespace=scope.namespace, error=str(error))
         if scope.outage_since is None:
             scope.outage_since = now
         base, cap = self._times.backoff
+        if now - scope.failing_since < self._times.short[1]:
+            cap = min(cap, self._times.short[0])
         delay = exponential(scope.failures, base=base, cap=cap, jitter=self._jitter)
         scope.failures += 1
         if error.gone or now - scope.outage_since >= self._times.outage:
             scope.version = ""
         await asyncio.sleep(max(delay, min(error.retry_after or 0.0, LONGEST_RETRY_AFTER)))
+
+    def _opened(self, scope: _Scope) -> None:
+        if scope.failing_since is not None:
+            self._on_recovery()
 
     def _recovered(self, scope: _Scope) -> None:
         self._log.info("list and watch work again", namespace=scope.namespace, attempts=scope.failures)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import ssl
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final
@@ -16,6 +16,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 import structlog
 
+from mcp_gateway_operator.runtime.answers import Answers
 from mcp_gateway_operator.runtime.channel import Channel, NoAnswerError
 from mcp_gateway_operator.runtime.cluster import (
     MAX_PAGE,
@@ -31,8 +32,6 @@ from mcp_gateway_operator.runtime.credentials import CredentialsError
 from mcp_gateway_operator.runtime.kubeconfig import ClusterConfigError, find
 from mcp_gateway_operator.runtime.login import Login, log_in
 
-MAX_LINE: Final = 4 * 1024 * 1024
-"""Bytes of one watch event. etcd takes 1.5 MiB for an object by default; a longer line is not an event."""
 MAX_ANSWER: Final = 64 * 1024 * 1024
 """Bytes of an answer; the API server's own metrics have some ten million."""
 MAX_ERROR: Final = 64 * 1024
@@ -117,6 +116,7 @@ class KubeCluster:
         self._login = load()
         self._connections = Connections(self._login.server)
         self._reloaded_at = float("-inf")
+        self._answers = Answers()
         # Compressing lists costs the API server and us more CPU than a cluster's network saves.
         self._headers = (
             ("Accept", "application/json"),
@@ -149,7 +149,8 @@ class KubeCluster:
             answer = _decode_list(body)
         except msgspec.DecodeError as error:
             raise ApiError(0, "BrokenAnswer", f"The list of {resource} is not readable: {error}") from None
-        return Page(answer.items or [], answer.metadata.resource_version, answer.metadata.continue_)
+        metadata = answer.metadata
+        return Page(answer.items or [], metadata.resource_version, metadata.continue_, len(body))
 
     async def watch(
         self,
@@ -171,13 +172,14 @@ class KubeCluster:
             if channel.status != HTTPStatus.OK:
                 raise await self._failure(channel)
             on_open()
-            async for line in _lines(channel):
-                try:
-                    yield _decode_event(line)
-                except msgspec.DecodeError as error:
-                    raise ApiError(
-                        0, "BrokenLine", f"A watch event of {resource} is not readable: {error}"
-                    ) from None
+            async with contextlib.aclosing(self._answers.lines(channel)) as lines:
+                async for line in lines:
+                    try:
+                        yield _decode_event(line)
+                    except msgspec.DecodeError as error:
+                        raise ApiError(
+                            0, "BrokenLine", f"A watch event of {resource} is not readable: {error}"
+                        ) from None
 
     async def get(self, resource: Resource, namespace: str | None, name: str) -> bytes:
         """Read one object at an unset resourceVersion."""
@@ -214,7 +216,7 @@ class KubeCluster:
 
     async def get_path(self, path: str) -> bytes:
         """Read any other path."""
-        return await self._request("GET", path)
+        return await self._request("GET", path, limit=MAX_ANSWER)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -230,6 +232,7 @@ class KubeCluster:
         content_type: str = "application/json",
         limit: int | None = None,
     ) -> bytes:
+        """Return an answer; of `limit` bytes at most, and else of as many as one object may have."""
         content = msgspec.json.encode(body) if body is not None else b""
         headers = (("Content-Type", content_type),) if body is not None else ()
         try:
@@ -239,11 +242,11 @@ class KubeCluster:
             ):
                 if not HTTPStatus.OK <= channel.status < HTTPStatus.MULTIPLE_CHOICES:
                     raise await self._failure(channel)
-                return await _whole(channel, limit or MAX_ANSWER)
+                return await self._answers.whole(channel, limit or MAX_PAGE)
         except TimeoutError as error:
             raise ApiError(0, "Timeout", f"no answer within {ANSWER_SECONDS:g} s") from error
 
-    @asynccontextmanager
+    @contextlib.asynccontextmanager
     async def _ask(
         self,
         method: str,
@@ -290,7 +293,7 @@ class KubeCluster:
 
     async def _failure(self, channel: Channel) -> ApiError:
         try:
-            content = await _whole(channel, MAX_ERROR)
+            content = await self._answers.whole(channel, MAX_ERROR)
         except NoAnswerError:
             # The status says enough.
             content = b""
@@ -312,34 +315,6 @@ class KubeCluster:
         # Requests in flight keep their connections until their answers are there.
         self._connections.retire()
         self._login, self._connections = login, Connections(login.server)
-
-
-async def _whole(channel: Channel, limit: int) -> bytes:
-    """Read the rest of an answer."""
-    parts: list[bytes] = []
-    size = 0
-    while part := await channel.part():
-        size += len(part)
-        if size > limit:
-            raise NoAnswerError("TooLong", f"the answer is longer than {limit} bytes")
-        parts.append(part)
-    return parts[0] if len(parts) == 1 else b"".join(parts)
-
-
-async def _lines(channel: Channel) -> AsyncIterator[bytes]:
-    rest = bytearray()
-    while part := await channel.part():
-        first, *others = part.split(b"\n")
-        rest += first
-        if len(rest) > MAX_LINE:
-            raise ApiError(0, "LineTooLong", f"A watch event is longer than {MAX_LINE} bytes.")
-        for each in others:
-            if rest:
-                yield bytes(rest)
-            rest = bytearray(each)
-    if rest:
-        # Half a line: the connection ended in the middle of an event.
-        raise ApiError(0, "BrokenLine", "The watch ended in the middle of an event.")
 
 
 def _error(channel: Channel, content: bytes) -> ApiError:

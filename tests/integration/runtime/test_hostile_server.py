@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mcp_gateway_operator.runtime import channel, transport
+from mcp_gateway_operator.runtime import answers, channel, transport
 from mcp_gateway_operator.runtime.cluster import ApiError, PatchType
 from mcp_gateway_operator.runtime.transport import KubeCluster
 from tests.support.raw_server import always, client_of, connected, http, serving
@@ -307,8 +307,8 @@ async def test_a_head_without_an_end_is_given_up_early(tmp_path: Path, head: byt
 async def test_more_than_may_be_is_given_up_while_it_is_read(
     tmp_path: Path, head: bytes, what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for bound in ("MAX_LINE", "MAX_PAGE", "MAX_ANSWER"):
-        monkeypatch.setattr(transport, bound, 1_000_000)
+    for module, bound in ((answers, "MAX_LINE"), (transport, "MAX_PAGE"), (transport, "MAX_ANSWER")):
+        monkeypatch.setattr(module, bound, 1_000_000)
     flood = Flood(head.replace(b"200 OK", b"500 Oops") if what == "error" else head, BLOCK)
 
     async def watch(cluster: KubeCluster) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mcp_gateway_operator.runtime import transport
+from mcp_gateway_operator.runtime import answers
 from mcp_gateway_operator.runtime.cluster import ApiError, WatchEvent
 from mcp_gateway_operator.runtime.kubeconfig import ClusterConfigError
 from mcp_gateway_operator.runtime.transport import KubeCluster, connect
@@ -125,7 +125,7 @@ async def test_events_are_read_across_packets(tmp_path: Path) -> None:
 async def test_a_broken_stream_is_an_error(
     stream: bytes, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transport, "MAX_LINE", 60_000)
+    monkeypatch.setattr(answers, "MAX_LINE", 60_000)
     async with connected(always(http("200 OK", stream)), tmp_path) as cluster:
         with pytest.raises(ApiError) as error:
             await read_watch(cluster)

@@ -12,6 +12,7 @@ from agentcore_simulator.settings import Durations, Switches
 from agentcore_simulator.settings import Settings as SimulatorSettings
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.controller.gather import object_index
+from mcp_gateway_operator.controller.gather.object_index import APART
 from mcp_gateway_operator.runtime.cluster import EVENTS, NAMESPACES
 from mcp_gateway_operator.targets.rules import claim_of
 from mcp_gateway_operator.targets.shape import marker_of
@@ -450,13 +451,9 @@ async def test_who_only_looks_on_says_in_time_who_has_the_name_now(rule: str) ->
         await world.create("second", targetName="forecasts")
         await world.pass_time(5)
         await world.delete("first")
-        await world.until(
-            lambda: _reads(world, "team-a/second", "observed"), within=DRIFT + object_index.APART
-        )
+        await world.until(lambda: _reads(world, "team-a/second", "observed"), within=DRIFT + APART)
         await world.delete("second")
-        await world.until(
-            lambda: _reads(world, "would create", "observed"), within=DRIFT + object_index.APART
-        )
+        await world.until(lambda: _reads(world, "would create", "observed"), within=DRIFT + APART)
         await quiet(world)
 
 
@@ -470,9 +467,9 @@ async def test_who_only_looks_on_is_told_of_rivals_that_have_no_target_yet() -> 
         await world.until(lambda: _reads(world, "would create", "observed"))
         world.aws.add_fault(operation="CreateGatewayTarget", code="ThrottlingException", count=100)
         await world.edit("older", spec={"endpoint": "https://older.example.com/mcp"})
-        await world.until(lambda: _reads(world, "team-a/older", "observed"), within=object_index.APART + 5)
+        await world.until(lambda: _reads(world, "team-a/older", "observed"), within=APART + 5)
         await world.edit("older", metadata=PAUSE)
-        await world.until(lambda: _reads(world, "would create", "observed"), within=object_index.APART + 5)
+        await world.until(lambda: _reads(world, "would create", "observed"), within=APART + 5)
 
 
 async def test_many_who_look_on_are_woken_seldom_however_often_the_name_changes_hands() -> None:
@@ -482,7 +479,7 @@ async def test_many_who_look_on_are_woken_seldom_however_often_the_name_changes_
     await world.create("holder", targetName="forecasts")
     async with world.operator(owner_ids=(OWNER,), drift_interval=DRIFT):
         await world.until_ready("holder")
-        await world.pass_time(2 * object_index.APART)
+        await world.pass_time(2 * APART)
         world.passes.clear()
         for _ in range(60):
             await world.edit("holder", metadata=PAUSE)
@@ -491,4 +488,4 @@ async def test_many_who_look_on_are_woken_seldom_however_often_the_name_changes_
             await world.pass_time(0.5)
         seconds = 60
         onlookers = sum(count for key, count in world.passes.items() if key[1] != "holder")
-        assert onlookers <= 40 * (seconds / object_index.APART + 2)
+        assert onlookers <= 40 * (seconds / APART + 2)

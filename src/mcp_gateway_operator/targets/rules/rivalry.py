@@ -12,7 +12,7 @@ import msgspec
 
 from mcp_gateway_operator.api.names import ConditionType, Reason
 from mcp_gateway_operator.api.types import MCPServer
-from mcp_gateway_operator.api.validation import validate
+from mcp_gateway_operator.api.validation import problems_of
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.known import NOWHERE, Place, Row, State, stored_record
 from mcp_gateway_operator.targets.shape import TargetStatus
@@ -42,7 +42,7 @@ def claim_of(obj: MCPServer, name: str, default_gateway: str) -> Claim | None:
     record, place = stored_record(obj), place_of(obj, default_gateway)
     held = record is not None and record.place == place
     renames = held and record is not None and (record.target_name or name) != name
-    if place == NOWHERE or _inactive(obj) or _refused(obj, held=held and not renames) or validate(obj.spec):
+    if place == NOWHERE or _inactive(obj) or _refused(obj, held=held and not renames) or problems_of(obj):
         return None
     return Claim(place=place, rank=rank_of(obj, held=held and not renames), renames=renames)
 
