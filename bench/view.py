@@ -11,6 +11,7 @@ import msgspec
 
 from mcp_gateway_operator.controller.ports import MCPSERVERS
 from mcp_gateway_operator.runtime.cluster import ApiError
+from mcp_gateway_operator.runtime.pages import pages
 from mcp_gateway_operator.runtime.transport import KubeCluster
 
 Key = tuple[str, str]
@@ -87,15 +88,15 @@ class View:
                 await self._follow_once()
 
     async def _follow_once(self) -> None:
-        listed = await self._cluster.list(MCPSERVERS, limit=0)
+        objects, version = [], ""
+        async for page in pages(self._cluster, MCPSERVERS, namespace=None, seconds=60.0):
+            objects += [_decode(item) for item in page.items]
+            version = page.resource_version
         before = self._ready
-        objects = [_decode(item) for item in listed.items]
         self._ready = {seen.key: seen.ready() for seen in objects}
         for key in before.keys() | self._ready.keys():
             self._tell(key)
-        events = self._cluster.watch(
-            MCPSERVERS, resource_version=listed.resource_version, timeout=WATCH_SECONDS
-        )
+        events = self._cluster.watch(MCPSERVERS, resource_version=version, timeout=WATCH_SECONDS)
         async with contextlib.aclosing(events):
             async for event in events:
                 if event.type == "ERROR":

@@ -185,6 +185,7 @@ __all__ = [
     "Condition",
     "FailureState",
     "IamSpec",
+    "LeftOut",
     "MCPServer",
     "MCPServerSpec",
     "MCPServerStatus",
@@ -211,6 +212,18 @@ class ObjectMeta(Camel, frozen=True, kw_only=True):
     annotations: dict[str, str] = msgspec.field(default_factory=dict)
 
 
+class LeftOut(Camel, frozen=True, kw_only=True):
+    """What stands for a spec that is too large to be kept in memory.
+
+    Attributes:
+        digest: of the spec.
+        problems: for what it is too large, as sentences: then it is never sent, and not read again.
+    """
+
+    digest: str
+    problems: tuple[str, ...] = ()
+
+
 class MCPServer(Camel, frozen=True, kw_only=True):
     """One MCPServer object."""
 
@@ -227,6 +240,10 @@ class MCPServer(Camel, frozen=True, kw_only=True):
         MCPServerStatus,
         Field(doc="What the operator found and did. Written by the operator only."),
     ] = MCPServerStatus()
+    left_out: Annotated[
+        LeftOut | None,
+        Field(doc="Not of the resource: stands for most of the spec where that is not in memory."),
+    ] = None
 
     @property
     def key(self) -> tuple[str, str]:

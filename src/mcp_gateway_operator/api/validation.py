@@ -20,7 +20,7 @@ from mcp_gateway_operator.api.problem import Problem
 from mcp_gateway_operator.api.schema import check, describe
 from mcp_gateway_operator.api.types import MCPServer, MCPServerSpec
 
-__all__ = ["Context", "Location", "Problem", "forbidden_headers", "validate", "validate_plain"]
+__all__ = ["Context", "Location", "Problem", "forbidden_headers", "problems_of", "validate", "validate_plain"]
 
 UNKNOWN: Final = Location()
 
@@ -56,6 +56,14 @@ def validate(
         target_name=target_name,
     )
     return validate_plain(plain, context=context)
+
+
+def problems_of(obj: MCPServer) -> tuple[str, ...]:
+    """Return what is wrong with an object's spec whatever is around it, as sentences.
+
+    Of one that is not in memory because it is large that is known alone for which it is too large.
+    """
+    return obj.left_out.problems if obj.left_out is not None else tuple(map(str, validate(obj.spec)))
 
 
 def validate_plain(

@@ -16,9 +16,12 @@ from mcp_gateway_operator.controller.gather import (
     DeniedRights,
     Entry,
     Key,
+    LargeSpecs,
     Loader,
     Memories,
     ObjectIndex,
+    lacks_spec,
+    needs_spec,
     recalled,
 )
 from mcp_gateway_operator.controller.outage_report import OutageReport
@@ -74,6 +77,7 @@ class Reconciler:
         self._performer = Performer(ports, self._objects, self.index)
         self._log = DecisionLog(ports)
         self._memories = Memories(ports.observer, self.index)
+        self._large = LargeSpecs(lambda key: ports.queue.add(key, urgent=False))
         self.payer = self._memories.payer
         ports.observer.users, ports.informer.on_event = self, self.on_object
         self._outages = OutageReport(ports.observer, ports.causes)
@@ -215,6 +219,8 @@ class Reconciler:
                 raise
             # Deleted a moment ago; should the informer's watch not say so, its next list does.
             return MISSING_AGAIN
+        finally:
+            self._large.give(key)
 
     async def _pass(self, key: Key) -> float | None:
         obj = self._ports.informer.get(key)
@@ -258,7 +264,7 @@ class Reconciler:
         """Gather, plan and perform until a decision is a wait; return it with its state.
 
         Returns None when the object is released, or was deleted and made again while this pass ran: then
-        the new one gets a pass of its own.
+        the new one gets a pass of its own. Or it waits for its turn to have a large spec in memory.
         """
         view = Pass(obj=obj)
         for _ in range(MAX_STEPS):
@@ -266,7 +272,11 @@ class Reconciler:
                 self._ports.queue.add(obj.key)
                 return None
             state = self._gather(view, entry, settings)
-            decision = plan(state)
+            decision = None if lacks_spec(state) else plan(state)
+            if decision is None or needs_spec(state, decision, read=view.has_read):
+                if not await self._performer.read_spec(view, self._large):
+                    return None
+                continue
             self._log.decided(state, decision)
             self._ports.hooks.on_decision(state, decision)
             if isinstance(decision, act.Wait):
@@ -288,12 +298,15 @@ class Reconciler:
 
     def _gather(self, view: Pass, entry: Entry, settings: Settings) -> State:
         """Return what a decision rests on, with everything remembered as of now."""
-        key = self.index.shared_key(view.obj.key)
-        bearings = self._loader.bearings(view.obj, entry.memory, settings)
+        obj, key = view.full, self.index.shared_key(view.obj.key)
+        bearings = self._loader.bearings(obj, entry.memory, settings)
         self._memories.watch(key, entry, bearings.watched)
+        memory, wants = entry.memory, entry.wants_of(view.obj)
         state = self._loader.load(
-            view.obj, entry.memory, settings, bearings, fresh=view.fresh, target=view.target
+            obj, memory, settings, bearings, fresh=view.fresh, target=view.target, wants=wants
         )
+        if lacks_spec(state):
+            return state
         state = recalled(state, entry, self._ports)
         entry.memory, entry.freed = state.own, False
         return state
@@ -352,7 +365,7 @@ def _differs(old: MCPServer, new: MCPServer) -> bool:
     return (
         before.uid != after.uid
         or before.generation != after.generation
-        or old.spec != new.spec
+        or (old.spec, old.left_out) != (new.spec, new.left_out)
         or before.deletion_timestamp != after.deletion_timestamp
         or before.finalizers != after.finalizers
         or before.annotations != after.annotations

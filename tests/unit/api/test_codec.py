@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from mcp_gateway_operator.api import names
@@ -172,6 +172,7 @@ def test_says_what_it_could_not_read(raw: bytes, says: str) -> None:
 @given(st.sampled_from(ODD))
 def test_what_is_encoded_is_decoded_again(case: Odd) -> None:
     before = _decode(_object(spec=case.spec))
+    assume(before.left_out is None)
 
     assert decode(msgspec.json.encode(before)) == before
 

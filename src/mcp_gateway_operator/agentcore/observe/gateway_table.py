@@ -128,6 +128,8 @@ class GatewayTable:
     def apply_failed_list(self, error: AgentCoreError, *, began: float) -> bool:
         """Note that a List failed and return whether that is news."""
         missing_since, last = self.view.missing_since, self.view.error
+        # It is kept, and would keep everything that the call had at hand.
+        error.__traceback__ = error.__context__ = error.__cause__ = None
         if error.kind is not ErrorKind.NOT_FOUND:
             # The run of 404s must be unbroken to be believed; a throttled call said nothing.
             if error.kind is not ErrorKind.THROTTLED:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -57,7 +57,7 @@ class PaperCluster:
             for (where, title), obj in self.objects.items()
             if resource == MCPSERVERS and namespace in (None, where) and name in ("", title)
         ]
-        return Page(found, str(self._version), "")
+        return Page(found, str(self._version), "", size=0)
 
     async def watch(
         self,
@@ -66,10 +66,12 @@ class PaperCluster:
         namespace: str | None = None,  # noqa: ARG002  -- who watches some ignores the others
         resource_version: str,  # noqa: ARG002  -- a watch begins right behind its list
         timeout: float,  # noqa: ASYNC109  -- the port's signature
+        on_open: Callable[[], None] = lambda: None,
     ) -> AsyncGenerator[WatchEvent, None]:
         """Stream what is written from now on."""
         queue: asyncio.Queue[WatchEvent] = asyncio.Queue()
         self._watches.append(queue)
+        on_open()
         end = asyncio.get_running_loop().time() + timeout
         try:
             while (left := end - asyncio.get_running_loop().time()) > 0:

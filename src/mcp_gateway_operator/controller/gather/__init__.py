@@ -7,13 +7,17 @@ from mcp_gateway_operator.controller.gather.load import Loader
 from mcp_gateway_operator.controller.gather.memories import Entry, Memories
 from mcp_gateway_operator.controller.gather.object_index import Key, ObjectIndex
 from mcp_gateway_operator.controller.gather.recall import recalled
+from mcp_gateway_operator.controller.gather.wants import LargeSpecs, lacks_spec, needs_spec
 
 __all__ = [
     "DeniedRights",
     "Entry",
     "Key",
+    "LargeSpecs",
     "Loader",
     "Memories",
     "ObjectIndex",
+    "lacks_spec",
+    "needs_spec",
     "recalled",
 ]

@@ -19,6 +19,7 @@ from mcp_gateway_operator.api.validation import Location, validate
 from mcp_gateway_operator.controller.gather.held_values import without_held
 from mcp_gateway_operator.controller.gather.object_index import ObjectIndex, wanted_name
 from mcp_gateway_operator.controller.gather.recall import status_proves
+from mcp_gateway_operator.controller.gather.wants import Terms, Wants
 from mcp_gateway_operator.controller.ports import Ports
 from mcp_gateway_operator.targets.known import (
     BLANK,
@@ -160,6 +161,7 @@ class Loader:
         *,
         fresh: bool,
         target: Target | None,
+        wants: Wants | None,
     ) -> State:
         """Return the state of one object now, with its memory as it was.
 
@@ -170,8 +172,11 @@ class Loader:
             bearings: where it has targets; those places are tracked.
             fresh: as in `State`.
             target: the target as this pass has read it.
+            wants: what is known of a spec that is too large to be kept; None for one that is kept.
         """
         gateway = self._location(bearings, settings)
+        if wants is not None:
+            wants.look_from(gateway)
         state = State(
             now=self._clock(),
             obj=obj,
@@ -185,21 +190,26 @@ class Loader:
             gateways=self._views(obj, bearings),
             heard=self._account.heard,
             target=target,
-            problems=tuple(map(str, validate(obj.spec, gateway=gateway, target_name=wanted_name(obj)))),
+            problems=_problems(obj, gateway),
             sync_denied=self._account.sync_denied(bearings.place),
             astray=bearings.astray,
             unseen=bearings.unseen,
             moves=bearings.moves,
             immovable=bearings.immovable,
         )
-        others = {place: self._other(state, entry, bearings) for place, entry in bearings.others.items()}
+        others = {
+            place: self._other(state, entry, bearings, wants) for place, entry in bearings.others.items()
+        }
         state = replace(state, **self._rows(state))
-        if bearings.destination == NOWHERE and state.problems and state.record is not None:
+        if state.problems and obj.left_out is None:
+            # What AWS holds may make up for it, and that changes.
+            wants = None
+        if bearings.destination == NOWHERE and state.problems and state.record and obj.left_out is None:
             proven = state.recorded is not None and status_proves(state, state.recorded)
             state = without_held(state, state.record, gateway, region=_region(state), proven=proven)
         destination = others.pop(bearings.destination, None)
         return replace(
-            state, **self._wanted(state), destination=destination, leftovers=tuple(others.values())
+            state, **self._wanted(state, wants), destination=destination, leftovers=tuple(others.values())
         )
 
     def _location(self, bearings: Bearings, settings: Settings) -> Location:
@@ -212,7 +222,7 @@ class Loader:
         arn = kept or next(reversed(heard.values()), "")
         return Location.of(arn) if arn else Location(region=settings.region)
 
-    def _other(self, state: State, entry: Record, bearings: Bearings) -> State:
+    def _other(self, state: State, entry: Record, bearings: Bearings, wants: Wants | None) -> State:
         """Return the same object at another gateway, with what is remembered of it there."""
         known = state.own.places.get(entry.place, BLANK)
         # What is kept under home is of the object's own target, also where that is on another gateway.
@@ -230,7 +240,7 @@ class Loader:
             aside=True,
         )
         aside = replace(aside, **self._rows(aside))
-        return replace(aside, **self._wanted(aside))
+        return replace(aside, **self._wanted(aside, wants))
 
     def _views(self, obj: MCPServer, bearings: Bearings) -> dict[Place, GatewayView]:
         """Return the gateways worth looking at, the object's own first."""
@@ -290,7 +300,7 @@ class Loader:
         every = (*further, *map(Place, unseen if starting else ()))
         return next((each for each in every if each.gateway_id in unseen), NOWHERE)
 
-    def _wanted(self, state: State) -> dict[str, Any]:
+    def _wanted(self, state: State, wants: Wants | None) -> dict[str, Any]:
         """Return the desired target; while another target holds the wanted name the old one is kept."""
         if state.problems or state.place == NOWHERE:
             return {}
@@ -309,9 +319,15 @@ class Loader:
         mark = next(iter(state.settings.markers_of(obj)), None)
         if mark is None and row is not None and not state.settings.marks:
             mark = row.summary.marker
+        terms = name, mark, _region(state)
+        if obj.left_out is not None:
+            return found | _known(wants, terms, ends=bool(obj.metadata.deletion_timestamp))
         body = target_request(obj.spec, name=name, mark=mark)
         want = flatten(body, region=_region(state))
-        return found | {"request": body, "want": want, "want_digest": digest_of(want)}
+        digest = digest_of(want)
+        if wants is not None:
+            wants.put(terms, want, digest)
+        return found | {"request": body, "want": want, "want_digest": digest}
 
     def _name_facts(self, state: State, name: str) -> dict[str, Any]:
         """Return who has the wanted name, and who else wants it."""
@@ -341,11 +357,26 @@ class Loader:
         return self._observer.table(place.gateway_id)
 
 
+def _problems(obj: MCPServer, gateway: Location) -> tuple[str, ...]:
+    if obj.left_out is not None:
+        return obj.left_out.problems
+    return tuple(map(str, validate(obj.spec, gateway=gateway, target_name=wanted_name(obj))))
+
+
 def _region(state: State) -> str:
     """Return what an IAM provider without a Region means, "" where there is none."""
     if state.obj.spec.auth_type != AuthType.GATEWAY_IAM_ROLE:
         return ""
     return account_and_region(state.record.gateway_arn if state.record else "")[1] or state.settings.region
+
+
+def _known(wants: Wants | None, terms: Terms, *, ends: bool) -> dict[str, Any]:
+    """Return what is known of the desired target while the spec is not in memory; its end needs the name."""
+    known = wants.get(terms) if wants is not None else None
+    if known is None and not ends:
+        return {"lacks_spec": True}
+    want, digest = known or ({"targetName": terms[0]}, "")
+    return {"request": {"name": terms[0]}, "want": want, "want_digest": digest}
 
 
 def _further(obj: MCPServer, settings: Settings) -> tuple[Place, ...]:

@@ -10,6 +10,7 @@ from mcp_gateway_operator.agentcore.observe import Observer
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.controller.gather.full_gateways import FullGateways
 from mcp_gateway_operator.controller.gather.object_index import Key, ObjectIndex
+from mcp_gateway_operator.controller.gather.wants import Wants
 from mcp_gateway_operator.targets.known import (
     BLANK,
     NOWHERE,
@@ -31,12 +32,23 @@ class Entry:
         freed: a full gateway has room for it; the next decision takes that in.
         watched: the gateways that are tracked for it.
         busy_on: the gateway whose fast Lists it asked for, or NOWHERE.
+        wants: what its spec asks for, where that is too large to be kept.
     """
 
     memory: ObjectMemory
     freed: bool = False
     watched: frozenset[str] = frozenset()
     busy_on: Place = NOWHERE
+    wants: Wants | None = None
+
+    def wants_of(self, obj: MCPServer) -> Wants | None:
+        """Return what is known of a spec that is too large to be kept, None for one that is."""
+        digest = obj.left_out.digest if obj.left_out is not None else ""
+        if not digest:
+            self.wants = None
+        elif self.wants is None or self.wants.digest != digest:
+            self.wants = Wants(digest)
+        return self.wants
 
 
 class Memories:

@@ -14,8 +14,10 @@ import msgspec
 import structlog
 
 from mcp_gateway_operator.api import names
+from mcp_gateway_operator.api.codec import decode
+from mcp_gateway_operator.api.large import MORE
 from mcp_gateway_operator.api.names import ConditionType
-from mcp_gateway_operator.api.types import MCPServer, MCPServerStatus
+from mcp_gateway_operator.api.types import MCPServer, MCPServerStatus, ObjectMeta
 from mcp_gateway_operator.controller.gather import Entry, Key, ObjectIndex
 from mcp_gateway_operator.controller.perform.remember import stored
 from mcp_gateway_operator.controller.ports import MCPSERVERS, Ports
@@ -52,7 +54,7 @@ class ObjectWriter:
 
     async def protect(self, obj: MCPServer, gateway_id: str) -> MCPServer:
         """Add the finalizer and the annotation in one write, guarded by resourceVersion."""
-        meta = obj.metadata
+        meta = await self._with_finalizers(obj)
         patch = {
             "metadata": {
                 "resourceVersion": meta.resource_version,
@@ -64,7 +66,7 @@ class ObjectWriter:
 
     async def release(self, obj: MCPServer) -> None:
         """Take our finalizer off, guarded by resourceVersion."""
-        meta = obj.metadata
+        meta = await self._with_finalizers(obj)
         patch = {
             "metadata": {
                 "resourceVersion": meta.resource_version,
@@ -81,6 +83,30 @@ class ObjectWriter:
         meta = obj.metadata
         raw = await self._ports.cluster.get(MCPSERVERS, meta.namespace, meta.name)
         return self._ports.informer.remember(raw)
+
+    async def _with_finalizers(self, obj: MCPServer) -> ObjectMeta:
+        """Return an object's metadata with all finalizers, also where others' are too many to be kept."""
+        meta = obj.metadata
+        if MORE not in meta.finalizers:
+            return meta
+        raw = await self._ports.cluster.get(MCPSERVERS, meta.namespace, meta.name)
+        found = msgspec.json.decode(raw, type=_Ended).metadata
+        if found.uid != meta.uid:
+            raise ApiError(HTTPStatus.NOT_FOUND, "NotFound", "it was deleted and made again")
+        return msgspec.structs.replace(
+            meta, resource_version=found.resource_version, finalizers=found.finalizers
+        )
+
+    async def read_spec(self, obj: MCPServer) -> tuple[MCPServer, tuple[MCPServer, str] | None]:
+        """Read an object whose spec is too large to be kept.
+
+        Returns it as it is kept, and the same with all of the spec, and its digest, where AWS may be sent it.
+        """
+        meta = obj.metadata
+        raw = await self._ports.cluster.get(MCPSERVERS, meta.namespace, meta.name)
+        kept = self._ports.informer.remember(raw)
+        whole = decode(raw, whole=True)
+        return kept, (whole, kept.left_out.digest) if kept.left_out is not None else None
 
     async def _patch(
         self, obj: MCPServer, patch: object, kind: PatchType, *, subresource: str = ""
@@ -222,3 +248,13 @@ def quarrelling(state: State, now: float) -> tuple[float | None, Telling]:
     quarrels = telling.quarrels + 1 if now < telling.quarrel_until + CALM else 0
     until = now + backoff(quarrels, base=HOLD_BASE, maximum=HOLD_MAX)
     return None, msgspec.structs.replace(telling, quarrels=quarrels, quarrel_until=until)
+
+
+class _Ends(msgspec.Struct, rename="camel"):
+    uid: str
+    resource_version: str
+    finalizers: tuple[str, ...] = ()
+
+
+class _Ended(msgspec.Struct):
+    metadata: _Ends

@@ -15,7 +15,7 @@ from mcp_gateway_operator.agentcore.quota import Lane, Op, Ticket
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.names import Reason
 from mcp_gateway_operator.api.types import MCPServer
-from mcp_gateway_operator.controller.gather import Entry, ObjectIndex
+from mcp_gateway_operator.controller.gather import Entry, LargeSpecs, ObjectIndex
 from mcp_gateway_operator.controller.perform import remember
 from mcp_gateway_operator.controller.perform.failed_calls import trouble_of
 from mcp_gateway_operator.controller.perform.kubernetes_writes import ObjectWriter
@@ -47,11 +47,26 @@ class Pass:
         obj: the object as last read or written.
         fresh: this pass wrote it or read it with a quorum read.
         target: the target as a Get of this pass answered it, until a write makes it old.
+        whole: the object as this pass read it with a spec that is too large to be kept, and its digest.
     """
 
     obj: MCPServer
     fresh: bool = False
     target: Target | None = None
+    whole: tuple[MCPServer, str] | None = None
+
+    @property
+    def has_read(self) -> bool:
+        """Whether this pass has read the spec as it is, which is too large to be kept."""
+        left_out = self.obj.left_out
+        return left_out is not None and self.whole is not None and self.whole[1] == left_out.digest
+
+    @property
+    def full(self) -> MCPServer:
+        """The object, with its whole spec where this pass has read that."""
+        if self.whole is None or not self.has_read:
+            return self.obj
+        return msgspec.structs.replace(self.obj, spec=self.whole[0].spec, left_out=self.whole[0].left_out)
 
 
 class Performer:
@@ -62,6 +77,13 @@ class Performer:
         self._objects = objects
         self._index = index
         self._mover = Mover(ports, objects)
+
+    async def read_spec(self, view: Pass, large: LargeSpecs) -> bool:
+        """Read a spec that is too large to be kept; return False where too many are in memory already."""
+        if has_turn := large.take(view.obj.key):
+            view.obj, view.whole = await self._objects.read_spec(view.obj)
+            view.fresh = True
+        return has_turn
 
     async def perform(self, view: Pass, entry: Entry, state: State, step: act.Step) -> None:
         """Carry a step out; what came of it is remembered when this returns.

@@ -43,6 +43,10 @@ from mcp_gateway_operator.targets.shape import PENDING_AUTH, TRANSIENT, Target
 
 REPORT_DELAY = 2.0
 """Seconds for which a record may wait for READY, so that both make one write: the marker covers a crash."""
+MAX_REASONS = 10
+"""Of AWS's reasons for a target's state so many are remembered,"""
+MAX_REASON = 1024
+"""each with so many characters: status shows less."""
 OPS = {
     act.Read: Op.GET,
     act.CheckGateway: Op.GET,
@@ -82,7 +86,7 @@ def explained(page: TargetMemory, row: Row | None, target: Target, now: float) -
     """Note what only a full answer tells; `row` is the target's by now."""
     details = Details(
         fingerprint=row.fingerprint if row is not None else None,
-        reasons=target.status_reasons,
+        reasons=tuple(reason[:MAX_REASON] for reason in target.status_reasons[:MAX_REASONS]),
         authorization_url=target.authorization_url,
         read_at=now,
     )

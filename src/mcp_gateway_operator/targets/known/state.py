@@ -91,6 +91,7 @@ class State:
         tools_due: when `spec.toolSync` asks for the next indexing of tools, None when it does not.
         name_recorded: another object records the target that holds the desired name.
         orphans: markers on `named` rows that are this installation's and name no object there is.
+        lacks_spec: only the spec can tell what is wanted, and it is too large to be in memory.
         held_unknown: only a Get of the recorded target can tell whether AWS holds what a rule refuses.
         holder: the MCPServer, as NAMESPACE/NAME, whose target holds the desired name, or "".
         rival: the MCPServer, as NAMESPACE/NAME, that wants the desired name too and comes first, or "".
@@ -136,6 +137,7 @@ class State:
     tools_due: float | None = None
     name_recorded: bool = False
     orphans: frozenset[str] = frozenset()
+    lacks_spec: bool = False
     held_unknown: bool = False
     holder: str = ""
     rival: str = ""

@@ -115,6 +115,8 @@ def etcd(program: Path, *, directory: Path, client_port: int, peer_port: int) ->
         # One member needs no time to hear from others; by default it waits up to a second to elect itself.
         "--heartbeat-interval=10",
         "--election-timeout=100",
+        # A benchmark writes more than the 2 GB that are the default.
+        "--quota-backend-bytes=8589934592",
         "--log-level=warn",
     ]
     return ServerProcess("etcd", argv, log=directory / "etcd.log", environ=_environ())
