@@ -28,6 +28,9 @@ if generation ~= nil and observed ~= nil and observed ~= generation then
   return health("Progressing", "Waiting for the MCP gateway operator to see the latest change")
 end
 
+if conditions.Paused ~= nil and conditions.Paused.status == "True" then
+  return health("Suspended", "Paused: " .. (conditions.Paused.message or ""))
+end
 local suspended = { Paused = true, Observed = true, PendingAuthorization = true }
 if suspended[ready.reason] and ready.status ~= "True" then
   return health("Suspended", message)

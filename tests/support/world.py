@@ -309,6 +309,15 @@ class World:
         await self.until(says, within=within)
         return await self.get(name)
 
+    async def until_paused(self, name: str = "weather", *, within: float = 60.0) -> MCPServer:
+        """Let time pass until an object says that it is paused, whatever else it says."""
+
+        async def paused() -> bool:
+            return condition(await self.get(name), "Paused").status == "True"
+
+        await self.until(paused, within=within)
+        return await self.get(name)
+
     @staticmethod
     async def pass_time(seconds: float) -> None:
         """Let virtual time pass."""

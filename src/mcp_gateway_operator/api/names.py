@@ -32,6 +32,7 @@ class ConditionType:
     RECONCILING: Final = "Reconciling"
     STALLED: Final = "Stalled"
     AUTHORIZED: Final = "Authorized"
+    PAUSED: Final = "Paused"
 
 
 class Reason:

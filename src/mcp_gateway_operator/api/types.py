@@ -20,7 +20,7 @@ class Condition(Camel, frozen=True, kw_only=True):
     type: Annotated[
         str,
         Field(
-            doc="Ready, Synced, Reconciling, Stalled or Authorized.",
+            doc="Ready, Synced, Reconciling, Stalled, Authorized or Paused.",
             required=True,
             max_length=316,
         ),

@@ -6,11 +6,12 @@ the order of the rules is the design.
 
 from __future__ import annotations
 
-from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.names import Reason
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.known import NOWHERE, State
 from mcp_gateway_operator.targets.rules import (
+    OBSERVED,
+    PAUSED,
     clear_up,
     observe,
     plan_creation,
@@ -26,12 +27,12 @@ def plan(state: State) -> act.Step | act.Wait:
     """Return what to do next for one MCPServer."""
     if state.obj.metadata.deletion_timestamp:
         return plan_deletion(state)
-    observes = state.obj.spec.management_policy == "Observe"
-    for rule in _RULES_OF_OBSERVED if observes else _RULES:
+    observes, paused = state.obj.spec.management_policy == "Observe", state.obj.paused
+    for rule in _RULES_OF_OBSERVED if observes else _RULES_OF_PAUSED if paused else _RULES:
         if (action := rule(state)) is not None:
             return action
-    if observes:
-        return observe(state, pursue=_pursue)
+    if observes or paused:
+        return observe(state, pursue=_pursue, manner=OBSERVED if observes else PAUSED)
     if state.record is not None and state.destination is not None:
         return plan_move(state, state.destination, create=plan_creation)
     return _pursue(state)
@@ -43,15 +44,6 @@ def _pursue(state: State) -> act.Step | act.Wait:
         return plan_creation(state)
     action = plan_recorded(state, lost=plan_creation)
     return clear_up(state, action) if state.leftovers or state.immovable != NOWHERE else action
-
-
-def _paused(state: State) -> act.Blocked | None:
-    if not state.obj.paused:
-        return None
-    return act.Blocked(
-        reason=Reason.PAUSED,
-        message=f"Paused: nothing is written to AWS until annotation {names.PAUSED_ANNOTATION} is removed.",
-    )
 
 
 def _reprotect(state: State) -> act.Protect | None:
@@ -91,6 +83,7 @@ def _protect(state: State) -> act.Protect | None:
     return act.Protect(place=state.place if state.noted == NOWHERE else state.noted)
 
 
-_RULES = (_reprotect, _paused, _held_values, _reject, _protect)
+_RULES = (_reprotect, _held_values, _reject, _protect)
 """What comes before the target of an object that is managed."""
+_RULES_OF_PAUSED = (_reprotect, _held_values, _reject)
 _RULES_OF_OBSERVED = (_held_values, _reject)

@@ -195,6 +195,10 @@ class Site:
         result: Json = until(look, f"{name} has a reason of {reasons}", seconds)
         return result
 
+    def until_paused(self, name: str = "weather", seconds: float = SECONDS) -> None:
+        """Wait until an MCPServer says that it is paused."""
+        until(lambda: condition(self.get(name), "Paused").get("status") == "True", f"{name} pauses", seconds)
+
     def until_gone(self, name: str = "weather", seconds: float = SECONDS) -> None:
         """Wait until an MCPServer does not exist any more."""
         until(lambda: self.get(name) is None, f"{name} is gone", seconds)

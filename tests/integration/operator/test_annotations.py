@@ -44,7 +44,7 @@ def test_a_misspelt_key_and_an_odd_pause_are_told_once(running: Site) -> None:
     running.create()
     running.until_ready()
     annotate(running, pause="true", paused="maybe")
-    running.until_reason("Paused")
+    running.until_paused()
     until(lambda: len(told(running)) == 2)
     obj = running.get()
     assert obj is not None

@@ -63,9 +63,9 @@ def test_an_object_is_paused_resumed_and_synchronized(running: Site) -> None:
     assert mcps.json("status")["ready"] == 1
 
     mcps("pause", "orders", *here)
-    running.until_reason("Paused", "orders")
-    (late,) = mcps.json("status", "--reason", "Paused", exits=2)["objects"]
-    assert late["name"] == "orders"
+    running.until_paused("orders")
+    (paused,) = mcps.json("status", "--reason", "Paused")["objects"]
+    assert (paused["name"], paused["ready"]) == ("orders", True)
 
     running.simulator.admin.edit_target(running.target_id("orders"), description="changed outside")
     with running.bill() as bill:

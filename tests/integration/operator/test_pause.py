@@ -39,7 +39,7 @@ def test_a_pause_holds_repairs_and_the_deletion_back(running: Site) -> None:
     running.until_ready("held")
     target_id = running.target_id("held")
     _annotate(running, "held", paused="true")
-    running.until_reason("Paused", "held")
+    running.until_paused("held")
     with running.bill() as bill:
         running.simulator.admin.edit_target(target_id, description="changed outside")
         running.delete("held")

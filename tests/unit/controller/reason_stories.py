@@ -282,6 +282,7 @@ async def _paused(world: World) -> None:
     async with world.operator():
         await ready(world)
         await world.edit(metadata={"annotations": {names.PAUSED_ANNOTATION: "true"}})
+        await world.edit(spec={"description": "changed"})
         await world.until_reason(Reason.PAUSED)
 
 

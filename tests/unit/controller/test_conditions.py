@@ -194,8 +194,8 @@ async def test_what_a_pause_hides_is_not_taken_for_an_edit_after_a_restart() -> 
         await world.create(driftPolicy="Report")
         obj = await world.until_ready()
         await world.edit(metadata={"annotations": {names.PAUSED_ANNOTATION: "true"}})
-        paused = await world.until_reason("Paused")
-        assert condition(paused, "Synced").status == "Unknown"
+        paused = await world.until_paused()
+        assert condition(paused, "Synced").status == "True"
     world.aws.edit_target(obj.status.target_id, description="changed by hand")
     async with world.operator():
         await world.edit(metadata={"annotations": {names.PAUSED_ANNOTATION: None}})
@@ -207,7 +207,10 @@ async def test_what_a_pause_hides_is_not_taken_for_an_edit_after_a_restart() -> 
     "patch",
     [
         {"spec": {"allowedRequestHeaders": ["Authorization"]}},
-        {"metadata": {"annotations": {names.PAUSED_ANNOTATION: "true"}}},
+        {
+            "metadata": {"annotations": {names.PAUSED_ANNOTATION: "true"}},
+            "spec": {"description": "changed"},
+        },
     ],
 )
 async def test_a_restart_writes_nothing_over_objects_that_rest_without_being_ready(

@@ -248,7 +248,7 @@ async def test_edit_under_pause_is_sent_when_the_pause_ends() -> None:
         await world.create(driftPolicy="Report")
         await world.until_ready()
         await world.edit(metadata={"annotations": {names.PAUSED_ANNOTATION: "true"}})
-        await world.until_reason("Paused")
+        await world.until_paused()
         await world.edit(spec={"description": "changed"})
         await world.pass_time(10)
         await world.edit(metadata={"annotations": {names.PAUSED_ANNOTATION: None}})

@@ -235,7 +235,7 @@ async def test_a_pause_stops_the_move_where_it_is(after: float) -> None:
         await world.pass_time(1)
         sent = asked(world, GATEWAY), asked(world, OTHER_GATEWAY)
         await world.pass_time(100)
-        assert condition(await world.get()).reason == "Paused"
+        assert condition(await world.get(), "Paused").status == "True"
         assert sent == (asked(world, GATEWAY), asked(world, OTHER_GATEWAY))
         await world.edit(metadata={"annotations": {names.PAUSED_ANNOTATION: None}})
         await at_rest(world, OTHER_GATEWAY)

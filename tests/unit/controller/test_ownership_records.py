@@ -151,7 +151,7 @@ async def test_forged_old_record_does_not_cast_doubt_on_a_proven_one() -> None:
         assert obj.status.recorded_for == obj.metadata.uid
         await old_object(world, target, "forged", targetName="other")
         await world.edit("forged", metadata={"annotations": {names.PAUSED_ANNOTATION: "true"}})
-        await world.until_reason("Paused", "forged")
+        await world.until_paused("forged")
         assert (await world.get("forged")).status.target_id == target["targetId"]
         await world.edit(spec={"description": "still mine"})
         await world.until_ready(within=20)

@@ -13,7 +13,7 @@ from mcp_gateway_operator.api import names
 from mcp_gateway_operator.runtime.cluster import EVENTS
 from tests.support.audit import Audit
 from tests.support.kstatus import kstatus
-from tests.support.world import World, condition
+from tests.support.world import World, condition, record_of
 
 SLOW = SimulatorSettings(durations=Durations(creating=20, updating=20, synchronizing=20, deleting=20))
 WRITES = ("CreateGatewayTarget", "UpdateGatewayTarget", "DeleteGatewayTarget", "SynchronizeGatewayTargets")
@@ -50,7 +50,7 @@ async def test_a_new_object_that_is_paused_gets_nothing_but_a_status() -> None:
         await world.create()
         await pause(world)
         world.aws.configure(denied_actions=[])
-        await world.until_reason("Paused")
+        await world.until_paused()
         world.forget_calls()
         await world.pass_time(7200)
         assert aws_writes(world) == {}
@@ -101,7 +101,7 @@ async def test_a_pause_between_the_create_and_its_record_loses_nothing() -> None
         await world.create()
         await world.until(lambda: world.calls()["CreateGatewayTarget"] == 1)
         await pause(world)
-        await world.until_reason("Paused")
+        await world.until_paused()
         assert (await world.get()).status.target_id == world.targets()[0]["targetId"]
     async with world.operator():
         await world.pass_time(120)
@@ -117,7 +117,7 @@ async def test_a_failed_target_is_not_repaired_while_paused() -> None:
         await world.create()
         await world.until_reason("TargetFailed")
         await pause(world)
-        await world.until_reason("Paused")
+        await world.until_paused()
         world.forget_calls()
         await world.pass_time(7200)
         assert aws_writes(world) == {}
@@ -131,7 +131,7 @@ async def test_drift_and_deletion_outside_wait_for_the_end_of_the_pause() -> Non
         await world.create()
         obj = await world.until_ready()
         await pause(world)
-        await world.until_reason("Paused")
+        await world.until_paused()
         world.forget_calls()
         world.aws.delete_target(obj.status.target_id)
         await world.pass_time(600)
@@ -149,7 +149,7 @@ async def test_a_deletion_waits_and_retain_is_read_when_the_pause_ends() -> None
         await world.create()
         await world.until_ready()
         await pause(world)
-        await world.until_reason("Paused")
+        await world.until_paused()
         await world.delete()
         await world.pass_time(600)
         assert world.exists()
@@ -183,7 +183,7 @@ async def test_whatever_is_no_false_pauses_and_an_odd_word_is_told_once(value: s
         await world.create()
         await world.until_ready()
         await pause(world, value)
-        await world.until_reason("Paused")
+        await world.until_paused()
         await world.edit(spec={"description": "changed"})
         await world.pass_time(3600)
         assert aws_writes(world) == {"CreateGatewayTarget": 1}
@@ -247,7 +247,7 @@ async def test_a_restart_in_a_pause_writes_nothing() -> None:
         await world.create()
         await world.until_ready()
         await pause(world)
-        await world.until_reason("Paused")
+        await world.until_paused()
     world.forget_calls()
     async with world.operator():
         await world.pass_time(3600)
@@ -256,3 +256,63 @@ async def test_a_restart_in_a_pause_writes_nothing() -> None:
         await pause(world, None)
         await world.until_ready()
         assert aws_writes(world) == {}
+
+
+async def test_a_pause_changes_no_other_condition() -> None:
+    """Ready follows AWS and the generation as ever; kstatus calls an unedited READY object Current."""
+    world = World()
+    audit = Audit(world.api.store)
+    async with world.operator(drift_interval=10.0):
+        await world.create()
+        ready = await world.until_ready()
+        await pause(world)
+        paused = await world.until_paused()
+        others = [each for each in paused.status.conditions if each.type != "Paused"]
+        assert others == list(ready.status.conditions)
+        assert kstatus(audit.states[-1]) == "Current"
+        await world.edit(metadata={"annotations": {names.SYNC_ANNOTATION: "later"}})
+        await world.pass_time(30)
+        assert condition(await world.get()).status == "True"
+        await world.edit(spec={"description": "changed"})
+        await world.pass_time(30)
+        edited = await world.get()
+        assert (condition(edited).status, condition(edited).reason) == ("False", "Paused")
+        assert "would update target" in condition(edited).message
+        assert condition(edited).observed_generation == 2
+        assert condition(edited, "Stalled").status == "False"
+        assert kstatus(audit.states[-1]) == "InProgress"
+        await world.edit(spec={"description": None})
+        await world.until_ready(within=10)
+        world.aws.set_status(ready.status.target_id, "FAILED")
+        await world.until_reason("TargetFailed", within=30)
+        world.aws.set_status(ready.status.target_id, "READY")
+        await world.until_ready(within=30)
+        assert aws_writes(world) == {"CreateGatewayTarget": 1}
+        await pause(world, None)
+        await world.until(lambda: aws_writes(world)["SynchronizeGatewayTargets"] == 1)
+        await world.pass_time(5)
+        await world.until_ready()
+        assert condition(await world.get(), "Paused").status == ""
+    assert not audit.complaints
+
+
+async def test_a_status_of_a_version_that_took_ready_away_in_a_pause_is_put_right_by_one_read() -> None:
+    world = World()
+    async with world.operator():
+        await world.create()
+        await world.until_ready()
+        await pause(world)
+        obj = await world.until_paused()
+    status = record_of(obj)
+    status["conditions"] = [
+        {**each, "status": "False", "reason": "Paused"} if each["type"] == "Ready" else each
+        for each in status["conditions"]
+        if each["type"] != "Paused"
+    ]
+    await world.set_status(status)
+    world.forget_calls()
+    async with world.operator():
+        await world.until_ready()
+        await world.pass_time(300)
+        assert world.calls()["GetGatewayTarget"] == 1
+        assert world.writes() == ["patch status"]

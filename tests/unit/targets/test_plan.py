@@ -59,8 +59,18 @@ FIRST: list[Case] = [
     (
         "paused",
         recorded,
-        {"meta": {"annotations": PAUSED}, "target": edited_outside()},
+        {
+            "meta": {"annotations": PAUSED},
+            "memory": {"verified": None, "applied": 0},
+            "target": edited_outside(),
+        },
         act.Blocked(reason="Paused", message=names.PAUSED_ANNOTATION),
+    ),
+    (
+        "paused, and as the spec says: settled as ever",
+        recorded,
+        {"meta": {"annotations": PAUSED}},
+        act.Settled(until=NOW + 3600.0),
     ),
     (
         "a false does not pause",

@@ -55,6 +55,9 @@ def line_of(obj: MCPServer) -> Line:
             since = meta.creation_timestamp
     else:
         reason, message, since = ready.reason, ready.message, ready.last_transition_time
+    paused = status.condition(ConditionType.PAUSED)
+    if paused is not None and paused.status == "True":
+        reason, message = paused.reason, paused.message
     if meta.deletion_timestamp:
         reason = reason if reason == Reason.DELETION_ERROR else Reason.DELETING
         since = meta.deletion_timestamp

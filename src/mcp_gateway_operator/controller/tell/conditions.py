@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import assert_never
 
+from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.annotations import notes
 from mcp_gateway_operator.api.names import ConditionType, Reason
 from mcp_gateway_operator.api.types import Condition, MCPServer
@@ -21,7 +22,7 @@ MAX_MESSAGE = 4096
 
 _BY_CHOICE = frozenset({Reason.PAUSED, Reason.OBSERVED})
 """What waits for a user by the user's own choice: nothing is in progress, and nothing is wrong."""
-_UNKNOWN = (OUTAGES | {Reason.PAUSED, Reason.QUEUED}) - {Reason.VALIDATION_ERROR}
+_UNKNOWN = (OUTAGES | {Reason.QUEUED}) - {Reason.VALIDATION_ERROR}
 """What keeps the operator from telling whether AWS still holds what it held."""
 
 
@@ -94,6 +95,10 @@ def _synced(state: State, reason: str) -> bool | None:
     return None if reason in _UNKNOWN and not state.edited else False
 
 
+PAUSED_MESSAGE = (
+    "Nothing is written to AWS, and nothing is deleted, until annotation "
+    f"{names.PAUSED_ANNOTATION} is removed."
+)
 _SYNCED = {
     True: "AWS holds this generation's configuration.",
     None: "AWS held this generation's configuration when it was last compared.",
@@ -105,7 +110,7 @@ def conditions_of(obj: MCPServer, verdict: Verdict, wall: datetime) -> tuple[Con
     message = verdict.message
     synced = verdict.synced
     why, doubt = verdict.unheard or (verdict.reason, _SYNCED.get(synced, message))
-    rows = (
+    rows: list[tuple[str, bool | None, str, str]] = [
         (ConditionType.READY, verdict.ready, verdict.reason, _noted(obj, message)),
         (
             ConditionType.SYNCED,
@@ -125,8 +130,10 @@ def conditions_of(obj: MCPServer, verdict: Verdict, wall: datetime) -> tuple[Con
             (verdict.progress or verdict.reason) if verdict.stalled else Reason.SETTLED,
             message if verdict.stalled else "Nothing waits for a user.",
         ),
-    )
-    old = {condition.type: condition for condition in obj.status.conditions}
+    ]
+    if obj.paused:
+        rows.append((ConditionType.PAUSED, True, Reason.PAUSED, PAUSED_MESSAGE))
+    old = {each.type: each for each in obj.status.conditions if each.type != ConditionType.PAUSED}
     made = {row[0]: _condition(obj, *row, wall) for row in rows}
     return tuple({**old, **made}.values())
 

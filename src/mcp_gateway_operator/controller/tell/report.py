@@ -200,7 +200,7 @@ def _served_wish(state: State, wait: act.Wait) -> str:
     held_up = isinstance(wait, act.Blocked) and wait.reason in _HOLDS_UP
     sweep = state.memory.held.next_sweep
     unread = isinstance(wait, act.Settled) and sweep is not None and sweep <= state.now
-    if isinstance(wait, act.Await) or held_up or unread:
+    if state.obj.paused or isinstance(wait, act.Await) or held_up or unread:
         return before
     return state.own.wish or before
 
@@ -208,7 +208,8 @@ def _served_wish(state: State, wait: act.Wait) -> str:
 def _failure(state: State, wall: datetime) -> FailureState | None:
     """Return the failure that is being repaired, and when the next repair is due."""
     memory, row, stored = state.memory, state.recorded, state.obj.status.failure
-    repaired = state.obj.spec.management_policy != "Observe" and not asks_person(state)
+    looks_on = state.obj.paused or state.obj.spec.management_policy == "Observe"
+    repaired = not looks_on and not asks_person(state)
     if row is None or row.summary.status not in FAILED or memory.failure.due is None or not repaired:
         return None
     # The stored moment stands while it is of the same repair: computed anew, it would cost a write.

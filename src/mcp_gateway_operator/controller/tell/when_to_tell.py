@@ -19,7 +19,6 @@ _NOTEWORTHY = frozenset(
     {
         Reason.TARGET_FAILED,
         Reason.DRIFTED,
-        Reason.PAUSED,
         Reason.PENDING_AUTHORIZATION,
         Reason.AWS_UNAVAILABLE,
     }
@@ -114,7 +113,10 @@ def news_of(state: State, wait: act.Wait, after: MCPServer) -> Iterator[News]:
             if old is None or old.status != "True":
                 yield News("Normal", new.reason, new.message)
         elif worth and new.reason != state.own.telling.worse:
-            yield News("Normal" if new.reason == Reason.PAUSED else "Warning", new.reason, new.message)
+            yield News("Warning", new.reason, new.message)
+    paused = after.status.condition(ConditionType.PAUSED)
+    if paused is not None and state.obj.status.condition(ConditionType.PAUSED) is None:
+        yield News("Normal", paused.reason, paused.message, turn=False)
     before = old.message if old is not None else ""
     for note in notes(after.metadata.annotations):
         if new is not None and note in new.message and note not in before:

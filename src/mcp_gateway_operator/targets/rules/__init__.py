@@ -24,7 +24,7 @@ from mcp_gateway_operator.targets.rules.not_yet import (
     unlisted,
     what_is_shown,
 )
-from mcp_gateway_operator.targets.rules.observe_only import observe
+from mcp_gateway_operator.targets.rules.observe_only import OBSERVED, PAUSED, observe
 from mcp_gateway_operator.targets.rules.outage_words import (
     OUTAGES,
     last_good_of,
@@ -58,7 +58,9 @@ from mcp_gateway_operator.targets.rules.tool_sync import new_request
 __all__ = [
     "CAUSES",
     "GATEWAY_GONE_AFTER",
+    "OBSERVED",
     "OUTAGES",
+    "PAUSED",
     "Actor",
     "Cause",
     "Claim",
