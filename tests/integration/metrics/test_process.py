@@ -138,7 +138,7 @@ def test_the_figures_are_those_of_the_work(place: Place, start: Start, namespace
         for family in _families(text)
         for sample in family.samples
     }
-    ready = ("reason", "GatewayTargetReady"), ("ready", "True"), ("stalled", "False")
+    ready = ("ready", "True"), ("reason", "GatewayTargetReady"), ("stalled", "False")
     assert figures["mcps_objects", *ready] == 1
     assert figures["mcps_aws_credentials_valid",] == 1
     assert figures["mcps_gateway_targets", ("gateway", GATEWAY)] == 1

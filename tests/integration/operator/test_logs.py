@@ -71,6 +71,11 @@ def test_the_log_is_one_object_a_line_that_begins_with_time_level_and_message(si
 
 def test_more_lines_than_the_rate_allows_are_counted(site: Site) -> None:
     process = site.start("--log-rate=1:2", "--zap-log-level=debug")
+    names = [f"server-{number}" for number in range(8)]
+    for name in names:
+        site.create(name)
+    for name in names:
+        site.until_ready(name)
     process.stop()
     (line,) = said(process, "were left out")
     assert line["level"] == "warning"
