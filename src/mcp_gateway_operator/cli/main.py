@@ -23,6 +23,7 @@ GROUPS: Final = {
         "plan": "Say what the operator would do, field by field.",
         "owner": "Say which MCPServer a target in AWS belongs to.",
         "orphans": "List the targets in AWS whose MCPServer is gone.",
+        "doctor": "Look at all that MCPServers need, with what to type.",
     },
     "Act": {
         "retry": "Have the operator look again now.",
@@ -49,7 +50,7 @@ COMMANDS: Final = {name: text for group in GROUPS.values() for name, text in gro
 _FLEET: Final = {
     "status": "status_command",
     "plan": "plan_command",
-    **{name: name for name in ("why", "owner", "orphans")},
+    **{name: name for name in ("why", "owner", "orphans", "doctor")},
     "import": "importing",
     **dict.fromkeys(("retry", "pause", "resume", "sync"), "marks"),
     "wait": "wait",

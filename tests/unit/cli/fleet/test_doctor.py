@@ -1,0 +1,102 @@
+"""`doctor`: what is missing, why it matters and what to type."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from agentcore_simulator import AdminClient
+from mcp_gateway_operator.api.crd_manifest import custom_resource_definition
+from mcp_gateway_operator.controller.served_schema import PATH
+from mcp_gateway_operator.runtime.cluster import ApiError
+from tests.support.memory_cluster import MemoryCluster
+from tests.support.world import GATEWAY
+from tests.unit.cli.fleet.account import nothing_written, server, settle
+from tests.unit.cli.fleet.conftest import Desk
+
+
+@pytest.fixture
+def rights(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What the caller may do: all verbs that are not named in "denied"; with "silent" nobody says."""
+    given: dict[str, Any] = {"denied": set(), "silent": False}
+
+    async def create(_self: MemoryCluster, _resource: object, _namespace: object, body: Any) -> bytes:
+        if given["silent"]:
+            raise ApiError(403, "Forbidden", "no reviews")
+        asked = body["spec"]["resourceAttributes"]
+        allowed = (asked["resource"], asked["verb"]) not in given["denied"]
+        return msgspec.json.encode({"status": {"allowed": allowed}})
+
+    monkeypatch.setattr(MemoryCluster, "create", create)
+    return given
+
+
+def test_all_is_well(desk: Desk, aws: AdminClient, rights: dict[str, Any]) -> None:
+    settle(desk, aws, "orders")
+    aws.clear_requests()
+    said = desk("doctor").output
+    assert "!!" not in said
+    assert "??  The schema of the CustomResourceDefinition is not known to you." in said
+    assert f"ok  Gateway {GATEWAY} has 1 targets; AWS's default quota is 100." in said
+    assert "ok  You may patch mcpservers, in all namespaces." in said
+    nothing_written(desk, aws)
+    assert rights
+
+
+@pytest.mark.parametrize(("old", "words"), [(True, "!!  The installed"), (False, "ok  The CustomRes")])
+def test_an_old_crd_is_told(
+    desk: Desk, aws: AdminClient, rights: dict[str, Any], *, old: bool, words: str
+) -> None:
+    whole: Any = custom_resource_definition()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    kind = msgspec.json.decode(msgspec.json.encode(whole))
+    if old:
+        del kind["properties"]["spec"]["properties"]["managementPolicy"]
+    document = {"components": {"schemas": {"aws.bedrock.MCPServer": kind}}}
+    desk.api.paths[PATH] = msgspec.json.encode(document)
+    assert words in desk("doctor", exits=2 if old else 0).output
+    nothing_written(desk, aws)
+    assert rights
+
+
+@pytest.mark.parametrize(
+    ("resource", "verb", "words"),
+    [
+        ("mcpservers", "list", "ask for the ClusterRole mcpserver-viewer-role"),
+        ("mcpservers", "patch", "ask for the ClusterRole mcpserver-editor-role"),
+        ("namespaces", "get", "give --owner-id"),
+    ],
+)
+def test_each_right_that_is_missing_is_told_with_what_to_ask_for(
+    desk: Desk, aws: AdminClient, rights: dict[str, Any], resource: str, verb: str, words: str
+) -> None:
+    rights["denied"] = {(resource, verb)}
+    said = desk("doctor", exits=2).output
+    assert f"!!  You may not {verb} {resource}" in said
+    assert words in said
+    nothing_written(desk, aws)
+
+
+def test_what_is_not_to_be_seen_is_said_to_be_not_known(
+    desk: Desk, aws: AdminClient, rights: dict[str, Any]
+) -> None:
+    rights["silent"] = True
+    said = desk("doctor").output
+    assert "??  Whether you may get mcpservers is not known: no reviews" in said
+    nothing_written(desk, aws)
+
+
+def test_gateways_that_are_full_or_closed_and_orphans_are_told(
+    desk: Desk, aws: AdminClient, rights: dict[str, Any]
+) -> None:
+    settle(desk, aws, "orders")
+    for number in range(90):
+        aws.create_target(GATEWAY, name=f"n-{number}", targetConfiguration=server())
+    findings = desk.json("doctor", exits=2)["findings"]
+    assert [each["what"] for each in findings if each["ok"] is False] == [
+        f"Gateway {GATEWAY} has 91 targets; AWS's default quota is 100."
+    ]
+    aws.configure(denied_actions=["ListGatewayTargets"])
+    assert f"!!  Gateway {GATEWAY} cannot be listed: AccessDenied" in desk("doctor", exits=2).output
+    assert rights
