@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_gateway_operator.targets.rules import backoff, classify
+from mcp_gateway_operator.targets.known import Drift
+from mcp_gateway_operator.targets.rules import at_war, backoff, classify
 from mcp_gateway_operator.targets.rules.failures import (
     DRIFT_BASE,
     DRIFT_MAX,
@@ -109,3 +110,12 @@ def test_a_target_that_stays_broken_costs_little(base: float, calls_a_repair: in
     for start in (600.0, *(moment for moment in moments if moment >= 600.0)):
         repairs = sum(start <= moment < start + 3600.0 for moment in moments)
         assert repairs * calls_a_repair <= 12
+
+
+@pytest.mark.parametrize(
+    ("attempts", "idle", "fought"), [(4, 0.0, False), (5, 3600.0, True), (5, 3601.0, False)]
+)
+def test_a_target_is_fought_over_from_the_fifth_repair_until_an_hour_of_peace(
+    attempts: int, idle: float, fought: bool
+) -> None:
+    assert at_war(Drift(attempts=attempts, not_before=1000.0), 1000.0 + idle) is fought
