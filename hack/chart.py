@@ -36,7 +36,10 @@ NAMESPACE = "@namespace@"
 
 _NAMES = "|".join(metric.name for metric in (*DECLARED, *OF_CONTROLLERS))
 _METRIC = re.compile(rf"\b({_NAMES})\b(?:\{{([^}}]*)\}})?")
-_CRD = "mcpgateway.bedrock.aws_mcpservers.yaml"
+_CRDS = {
+    "crd": "mcpgateway.bedrock.aws_mcpservers.yaml",
+    "crd-mcpgateways": "mcpgateway.bedrock.aws_mcpgateways.yaml",
+}
 
 
 def expected() -> dict[Path, str]:
@@ -52,8 +55,11 @@ def expected() -> dict[Path, str]:
         CHART / "files" / "alerts.yaml": _alerts(),
         CHART / "files" / "dashboard.json": dashboard(),
         ROOT / "config" / "prometheus" / "dashboard.json": dashboard(),
-        CHART / "files" / "crd.yaml": (ROOT / "config/crd/bases" / _CRD).read_text(),
-        CHART / "files" / "crd-legacy.yaml": (ROOT / "config/crd/legacy" / _CRD).read_text(),
+        **{
+            CHART / "files" / f"{name}{end}.yaml": (ROOT / "config/crd" / folder / source).read_text()
+            for name, source in _CRDS.items()
+            for folder, end in (("bases", ""), ("legacy", "-legacy"))
+        },
         CHART / "Chart.yaml": _substitute(chart, r"^appVersion: .*$", f'appVersion: "{version}"'),
         CHART / "README.md": f"{before}{BEGIN}\n\n{_table()}\n{END}{after}",
         manager: _substitute(manager.read_text(), r"^    newTag: .*$", f"    newTag: {version}"),

@@ -34,15 +34,17 @@ _TABLES = {
 }
 _LIBRARY = 15
 """Series that the Prometheus client for Python adds: of the process and of Python's garbage collector."""
-_BASE = f"{names.GROUP}_{names.PLURAL}.yaml"
 
 
 def generated() -> dict[Path, str]:
     """Return every generated file with its text."""
     return {
-        ROOT / "config/crd/bases" / _BASE: _HEADER + crd.to_yaml(crd.custom_resource_definition()),
-        ROOT / "config/crd/legacy" / _BASE: _HEADER
-        + crd.to_yaml(crd.custom_resource_definition(legacy=True)),
+        **{
+            ROOT / "config/crd" / folder / f"{names.GROUP}_{kind.plural}.yaml": _HEADER
+            + crd.to_yaml(crd.custom_resource_definition(kind, legacy=folder == "legacy"))
+            for kind in crd.KINDS
+            for folder in ("bases", "legacy")
+        },
         ROOT / "docs/reference.md": reference.markdown(),
         ROOT / "docs/metrics.md": _metrics_page(),
         ROOT / "docs/cli.md": manual.markdown(),

@@ -28,6 +28,14 @@ class ListPage(msgspec.Struct, frozen=True):
     next_token: str | None
 
 
+class Gateway(msgspec.Struct, frozen=True):
+    """A gateway: its status word, where agents reach it, and how it authenticates them."""
+
+    status: str
+    url: str = ""
+    authorizer_type: str = ""
+
+
 class CallerIdentity(msgspec.Struct, frozen=True):
     """Whose credentials these are (STS GetCallerIdentity) and the Region calls go to."""
 
@@ -61,8 +69,8 @@ class AgentCore(Protocol):
     async def delete_target(self, gateway_id: str, target_id: str, *, fence: Fence) -> TargetStatus:
         """Ask for deletion, which is asynchronous; return the status answered."""
 
-    async def get_gateway(self, gateway_id: str) -> str:
-        """Return the gateway's status word; proves that the gateway exists."""
+    async def get_gateway(self, gateway_id: str) -> Gateway:
+        """Return a gateway; proves that it exists."""
 
     async def caller_identity(self) -> CallerIdentity:
         """Return whose credentials are used."""

@@ -100,7 +100,14 @@ _REPEATED_TUPLES: Final = (
 _PLAIN: Final = ("private_endpoint", "certificate_configurations")
 """What is kept as JSON for AWS, where the decoder takes null for a value."""
 _REPEATED_IN_STATUS: Final = (
-    *("gateway_arn", "gateway_id", "target_status", "last_synchronized", "tools_synchronized_at"),
+    *(
+        "gateway_arn",
+        "gateway_id",
+        "gateway_url",
+        "target_status",
+        "last_synchronized",
+        "tools_synchronized_at",
+    ),
     # These stand elsewhere, too: in the metadata, in the tables of targets.
     *("target_id", "target_name", "recorded_for"),
 )
@@ -138,6 +145,8 @@ def decode(raw: bytes | memoryview | msgspec.Raw, *, whole: bool = False) -> MCP
             force_setattr(found.spec, name, without_nulls(value))
     if not found.spec.oauth_custom_parameters:
         force_setattr(found.spec, "oauth_custom_parameters", _NOTHING)
+    if found.spec.gateway_ref is not None:
+        _share(found.spec.gateway_ref, ("name",))
     _share_status(found.status)
     return MCPServer(
         metadata=_metadata(found.metadata), spec=found.spec, status=found.status, left_out=left_out
@@ -170,6 +179,8 @@ def _share_status(status: MCPServerStatus) -> None:
         _share(status.observed, ("updated_at",))
         if not status.observed.defaults:
             force_setattr(status.observed, "defaults", _NOTHING)
+    if status.placed_by is not None:
+        _share(status.placed_by, ("class_", "uid", "gateway_arn"))
     messages: dict[str, str] = {}
     for condition in status.conditions:
         _share(condition, _REPEATED_IN_CONDITION)

@@ -8,29 +8,17 @@ is for Kubernetes 1.19 to 1.29 and asks no more of the Go operator's fields than
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
 
 from mcp_gateway_operator.api import names, rules
+from mcp_gateway_operator.api.mcpgateway import MCPGateway
 from mcp_gateway_operator.api.schema import Field, Node, Rule, describe
 from mcp_gateway_operator.api.types import MCPServer
 
-NAME: Final = f"{names.PLURAL}.{names.GROUP}"
-
 _CONDITION = '.status.conditions[?(@.type=="{}")].{}'
-_COLUMNS: Final = (
-    ("Endpoint", "string", ".spec.endpoint", 0),
-    ("Status", "string", ".status.targetStatus", 0),
-    ("Ready", "string", _CONDITION.format("Ready", "status"), 0),
-    ("Age", "date", ".metadata.creationTimestamp", 0),
-    ("Reason", "string", _CONDITION.format("Ready", "reason"), 1),
-    ("Target ID", "string", ".status.targetId", 1),
-    ("Gateway", "string", ".status.gatewayId", 1),
-    ("Synced", "string", _CONDITION.format("Synced", "status"), 1),
-    ("Message", "string", _CONDITION.format("Ready", "message"), 1),
-)
-
 _UNSEEN: Final = {"observedGeneration": -1}
 """Status of an object that no operator has looked at yet.
 
@@ -38,36 +26,108 @@ kstatus takes an object without any status for current, and one whose generation
 progress; Flux's own resources have the same default.
 """
 
-_DESCRIPTION: Final = (
-    "MCPServer registers one MCP server as a target of an AWS Bedrock AgentCore gateway and keeps the target "
-    "in step with the spec until the object is deleted."
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomKind:
+    """What the CRD of a kind is made of.
+
+    Attributes:
+        columns: name, type, path and priority of each printer column.
+        rules: on the object as a whole.
+        nullable: null is kept wherever a field may be absent, for templates that write it; what it means
+            there is said by whoever reads the object.
+    """
+
+    kind: str
+    plural: str
+    singular: str
+    short_names: tuple[str, ...]
+    scope: str
+    structure: type[msgspec.Struct]
+    description: str
+    columns: tuple[tuple[str, str, str, int], ...]
+    rules: tuple[Rule, ...] = ()
+    nullable: bool = False
+
+    @property
+    def name(self) -> str:
+        """The CRD's name."""
+        return f"{self.plural}.{names.GROUP}"
+
+
+MCPSERVER: Final = CustomKind(
+    kind=names.KIND,
+    plural=names.PLURAL,
+    singular=names.SINGULAR,
+    short_names=names.SHORT_NAMES,
+    scope="Namespaced",
+    structure=MCPServer,
+    description="MCPServer registers one MCP server as a target of an AWS Bedrock AgentCore gateway and "
+    "keeps the target in step with the spec until the object is deleted.",
+    columns=(
+        ("Endpoint", "string", ".spec.endpoint", 0),
+        ("Status", "string", ".status.targetStatus", 0),
+        ("Ready", "string", _CONDITION.format("Ready", "status"), 0),
+        ("Age", "date", ".metadata.creationTimestamp", 0),
+        ("Reason", "string", _CONDITION.format("Ready", "reason"), 1),
+        ("Target ID", "string", ".status.targetId", 1),
+        ("Gateway", "string", ".status.gatewayId", 1),
+        ("Synced", "string", _CONDITION.format("Synced", "status"), 1),
+        ("Message", "string", _CONDITION.format("Ready", "message"), 1),
+    ),
+    rules=rules.OBJECT,
+    nullable=True,
 )
+MCPGATEWAY: Final = CustomKind(
+    kind=names.CLASS_KIND,
+    plural=names.CLASS_PLURAL,
+    singular=names.CLASS_SINGULAR,
+    short_names=names.CLASS_SHORT_NAMES,
+    scope="Cluster",
+    structure=MCPGateway,
+    description="MCPGateway names one AWS Bedrock AgentCore gateway and says which namespaces may have "
+    "targets there, and what for. It belongs to the platform team: whoever may write it decides for all.",
+    columns=(
+        ("Accepted", "string", _CONDITION.format("Accepted", "status"), 0),
+        ("Ready", "string", _CONDITION.format("Ready", "status"), 0),
+        ("Targets", "integer", ".status.targets.used", 0),
+        ("Age", "date", ".metadata.creationTimestamp", 0),
+        ("Account", "string", ".status.account", 1),
+        ("Region", "string", ".status.region", 1),
+        ("URL", "string", ".status.gatewayUrl", 1),
+        ("Message", "string", _CONDITION.format("Accepted", "message"), 1),
+    ),
+    # Else the API server would drop it: of a selector with an unset label everybody would be left.
+    nullable=True,
+)
+KINDS: Final = (MCPSERVER, MCPGATEWAY)
+NAME: Final = MCPSERVER.name
 
 
-def custom_resource_definition(*, legacy: bool = False) -> dict[str, Any]:
-    """Return the CRD as plain JSON: the strict variant, or the one for Kubernetes before 1.30."""
+def custom_resource_definition(kind: CustomKind = MCPSERVER, *, legacy: bool = False) -> dict[str, Any]:
+    """Return a kind's CRD as plain JSON: the strict variant, or the one for Kubernetes before 1.30."""
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": {"name": NAME},
+        "metadata": {"name": kind.name},
         "spec": {
             "group": names.GROUP,
             "names": {
-                "kind": names.KIND,
-                "listKind": f"{names.KIND}List",
-                "plural": names.PLURAL,
-                "singular": names.SINGULAR,
-                "shortNames": list(names.SHORT_NAMES),
+                "kind": kind.kind,
+                "listKind": f"{kind.kind}List",
+                "plural": kind.plural,
+                "singular": kind.singular,
+                "shortNames": list(kind.short_names),
             },
-            "scope": "Namespaced",
+            "scope": kind.scope,
             "versions": [
                 {
                     "name": names.VERSION,
                     "served": True,
                     "storage": True,
                     "subresources": {"status": {}},
-                    "additionalPrinterColumns": [_column(*each) for each in _COLUMNS],
-                    "schema": {"openAPIV3Schema": _root(legacy=legacy)},
+                    "additionalPrinterColumns": [_column(*each) for each in kind.columns],
+                    "schema": {"openAPIV3Schema": _root(kind, legacy=legacy)},
                 }
             ],
         },
@@ -81,24 +141,27 @@ def _column(name: str, kind: str, path: str, priority: int) -> dict[str, Any]:
     return column
 
 
-def _root(*, legacy: bool) -> dict[str, Any]:
-    tree = describe(MCPServer)
+def _root(kind: CustomKind, *, legacy: bool) -> dict[str, Any]:
+    tree = describe(kind.structure)
+    spec = schema(tree.properties["spec"], legacy=legacy)
     root: dict[str, Any] = {
         "type": "object",
-        "description": _DESCRIPTION,
+        "description": kind.description,
         "properties": {
             "apiVersion": {
                 "type": "string",
                 "description": f"Version of this schema: {names.GROUP}/{names.VERSION}.",
             },
-            "kind": {"type": "string", "description": f"Always {names.KIND}."},
+            "kind": {"type": "string", "description": f"Always {kind.kind}."},
             "metadata": {"type": "object"},
-            "spec": _nullable(schema(tree.properties["spec"], legacy=legacy), legacy=legacy),
+            "spec": _nullable(spec, legacy=legacy) if kind.nullable else spec,
             "status": schema(tree.properties["status"], legacy=legacy) | {"default": dict(_UNSEEN)},
         },
     }
-    if not legacy:
-        root["x-kubernetes-validations"] = [_validation(rule) for rule in rules.OBJECT]
+    if tree.properties["spec"].field.required:
+        root["required"] = ["spec"]
+    if kind.rules and not legacy:
+        root["x-kubernetes-validations"] = [_validation(rule) for rule in kind.rules]
     return root
 
 

@@ -11,6 +11,7 @@ import msgspec
 
 from mcp_gateway_operator.api import mcpgateway_rules as rules
 from mcp_gateway_operator.api.authorization import AuthType
+from mcp_gateway_operator.api.mcpgateway_rules import GatewayArn
 from mcp_gateway_operator.api.schema import Camel, Field
 from mcp_gateway_operator.api.types import Condition
 
@@ -127,8 +128,8 @@ class Allow(Camel, frozen=True, kw_only=True):
             "beginning of a path, up to a slash or the end. *. before a host is one or more labels, and not "
             "the host itself. * is every host that has a name; an IP address must be written out. So must "
             "%2F, %5C, .. and // in a path. Absent is none.",
-            max_items=32,
-            item=Field(doc="", min_length=1, max_length=1024, rules=rules.ENDPOINT_ENTRY),
+            max_items=16,
+            item=Field(doc="", min_length=1, max_length=512, rules=rules.ENDPOINT_ENTRY),
             example='["https://*.team-a.mcp.example.com"]',
         ),
     ] = ()
@@ -204,7 +205,7 @@ class MCPGatewaySpec(Camel, frozen=True, kw_only=True):
         Field(
             doc="Who may use the gateway, and for what: the entries are alternatives, the fields of one hold "
             "together. Absent is nobody.",
-            max_items=100,
+            max_items=64,
         ),
     ] = ()
     defaults: Annotated[
@@ -254,7 +255,7 @@ class ClassMeta(Camel, frozen=True, kw_only=True):
 
 
 class MCPGateway(Camel, frozen=True, kw_only=True):
-    """One MCPGateway object."""
+    """One MCPGateway object; `problems` is what of its spec is not understood."""
 
     metadata: ClassMeta
     spec: Annotated[
@@ -263,3 +264,23 @@ class MCPGateway(Camel, frozen=True, kw_only=True):
     status: Annotated[
         MCPGatewayStatus, Field(doc="What the operator found. Written by the operator only.")
     ] = MCPGatewayStatus()
+    problems: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Its name, which MCPServers give."""
+        return self.metadata.name
+
+    @property
+    def arn(self) -> GatewayArn | None:
+        """The gateway's ARN in its parts, None where it is none."""
+        return GatewayArn.parse(self.spec.gateway_arn)
+
+    @property
+    def age(self) -> tuple[str, str]:
+        """By which the oldest is found, and of equally old ones the first by name."""
+        return (self.metadata.creation_timestamp, self.metadata.name)
+
+    def condition(self, kind: str) -> Condition | None:
+        """Return the condition of this type, None while there is none."""
+        return next((each for each in self.status.conditions if each.type == kind), None)

@@ -20,7 +20,7 @@ NAMESPACE: Final = "${namespace}"
 _LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 HOST_NAME: Final = rf"{_LABEL}([.]{_LABEL})*"
 _PORT = "[1-9][0-9]{0,4}"
-_PATH = "(/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*)?"
+_PATH = "(/[A-Za-z0-9._~!$&()*+,;=:@%/-]*)?"
 _GATEWAY = "([0-9a-z]-?){1,100}-[0-9a-z]{10}"  # service model: GatewayIdentifier
 _PROVIDER_NAME = "[a-zA-Z0-9_-]{1,128}"  # service model: CredentialProviderName
 
@@ -45,8 +45,8 @@ ROLE_ARN: Final = (
 )
 EXTERNAL_ID: Final = (
     matches(
-        "[A-Za-z0-9+=,.@:/_-]{2,1224}",
-        "externalId holds 2 to 1224 letters, digits and any of + = , . @ : / _ -",
+        "[A-Za-z0-9+=,.@:/_-]{2,}",
+        "externalId holds two or more letters, digits and any of + = , . @ : / _ -",
     ),
 )
 ENDPOINT_ENTRY: Final = (
@@ -74,14 +74,6 @@ EXPRESSION: Final = (
         holds=lambda value: (value.get("operator") in _NAMES_VALUES) == bool(value.get("values")),
     ),
 )
-NAME: Final = (
-    matches(
-        "[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?",
-        "name must be the name of an MCPGateway: write lower-case letters, digits, '-' and '.', for example"
-        " tools-prod",
-    ),
-)
-
 _GATEWAY_ARN_PARTS = re.compile(
     rf"arn:(?P<partition>aws[a-z-]*):bedrock-agentcore:(?P<region>[a-z0-9-]+):(?P<account>[0-9]{{12}}):"
     rf"gateway/(?P<gateway_id>{_GATEWAY})"

@@ -12,7 +12,14 @@ SINGULAR: Final = "mcpserver"
 SHORT_NAMES: Final = ("mcps", "bmcps")
 """kmcp has `mcpservers` and `mcps` as well, in the group kagent.dev: the second name is ours alone."""
 
+CLASS_KIND: Final = "MCPGateway"
+CLASS_PLURAL: Final = "mcpgateways"
+CLASS_SINGULAR: Final = "mcpgateway"
+CLASS_SHORT_NAMES: Final = ("mcpgw",)
+
 FINALIZER: Final = "bedrock.aws/gateway-target-finalizer"
+CLASS_FINALIZER: Final = "bedrock.aws/gateway-in-use-finalizer"
+"""On an MCPGateway while some MCPServer has a target there."""
 LEASE_NAME: Final = "b89ac0a6.bedrock.aws"
 GUARD_NAME: Final = f"guard.{GROUP}"
 """The Lease that keeps installations apart; a single namespace's own is called `namespace-` and this."""
@@ -33,6 +40,11 @@ class ConditionType:
     STALLED: Final = "Stalled"
     AUTHORIZED: Final = "Authorized"
     PAUSED: Final = "Paused"
+    PERMITTED: Final = "Permitted"
+
+
+ACCEPTED: Final = "Accepted"
+"""Type of a condition of MCPGateways, which have Ready, Reconciling and Stalled as well."""
 
 
 class Reason:
@@ -64,6 +76,8 @@ class Reason:
     GATEWAY_NOT_FOUND: Final = "GatewayNotFound"
     REFERENCE_NOT_FOUND: Final = "ReferenceNotFound"
     WRONG_ACCOUNT_OR_REGION: Final = "WrongAccountOrRegion"
+    PERMITTED: Final = "Permitted"
+    NOT_PERMITTED: Final = "NotPermitted"
     ACCESS_DENIED: Final = "AccessDenied"
     DENIED_BY_POLICY: Final = "DeniedByPolicy"
     GATEWAY_ROLE_DENIED: Final = "GatewayRoleDenied"

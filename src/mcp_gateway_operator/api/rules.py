@@ -71,6 +71,14 @@ GATEWAY_ID = (
     ),
 )
 
+GATEWAY_REF_NAME = (
+    matches(
+        "[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?",
+        "name must be the name of an MCPGateway: write lower-case letters, digits, '-' and '.', for example"
+        " tools-prod",
+    ),
+)
+
 TARGET_NAME = (
     matches(
         "([0-9a-zA-Z]-?){1,100}",
@@ -243,6 +251,13 @@ SPEC = (
         field="oauthProviderArn",
         reason="FieldValueRequired",
         ratchet=True,
+    ),
+    Rule(
+        cel=f"!has(self.gatewayRef) || !{_has('gatewayId')}",
+        message="gatewayRef and gatewayId name the gateway twice: write one of them",
+        holds=lambda spec: spec.get("gatewayRef") is None or not spec.get("gatewayId"),
+        field="gatewayRef",
+        reason="FieldValueForbidden",
     ),
     *_auth_block("GatewayIamRole", "iam", "iam: {service: bedrock-agentcore}"),
     *_auth_block("ApiKey", "apiKey", "apiKey: {providerArn: ARN of an API key credential provider}"),

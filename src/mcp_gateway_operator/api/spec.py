@@ -18,6 +18,22 @@ from mcp_gateway_operator.api.tools import McpToolSchema, ToolSync
 _HEADER = Field(doc="", min_length=1, max_length=100, rules=rules.HEADER)
 
 
+class GatewayRef(Camel, frozen=True, kw_only=True):
+    """Names an MCPGateway."""
+
+    name: Annotated[
+        str,
+        Field(
+            doc="Name of the MCPGateway.",
+            required=True,
+            min_length=1,
+            max_length=253,
+            rules=rules.GATEWAY_REF_NAME,
+            example="tools-prod",
+        ),
+    ] = ""
+
+
 class MCPServerSpec(Camel, frozen=True, kw_only=True):
     """What the user wants; an empty string and an empty list mean absent everywhere."""
 
@@ -62,6 +78,15 @@ class MCPServerSpec(Camel, frozen=True, kw_only=True):
             old={},
         ),
     ] = ""
+    gateway_ref: Annotated[
+        GatewayRef | None,
+        Field(
+            doc="The MCPGateway, an object of the platform team's, that names the gateway and says who may "
+            "use it. In place of gatewayId. A change to one of another gateway moves the target, as with "
+            "gatewayId.",
+            example="{name: tools-prod}",
+        ),
+    ] = None
     target_name: Annotated[
         str,
         Field(
@@ -308,6 +333,11 @@ class MCPServerSpec(Camel, frozen=True, kw_only=True):
             example="Never",
         ),
     ] = ""
+
+    @property
+    def class_name(self) -> str:
+        """The MCPGateway that is asked for, "" where none is named."""
+        return self.gateway_ref.name if self.gateway_ref is not None else ""
 
     @property
     def gateway(self) -> str:

@@ -10,7 +10,7 @@ from mcp_gateway_operator.api import names, rules
 from mcp_gateway_operator.api.annotations import pauses
 from mcp_gateway_operator.api.authorization import ApiKeySpec, AuthType, IamSpec
 from mcp_gateway_operator.api.schema import Camel, Field
-from mcp_gateway_operator.api.spec import MCPServerSpec
+from mcp_gateway_operator.api.spec import GatewayRef, MCPServerSpec
 from mcp_gateway_operator.api.tools import McpToolSchema, S3ToolSchema, ToolSync
 
 
@@ -20,7 +20,7 @@ class Condition(Camel, frozen=True, kw_only=True):
     type: Annotated[
         str,
         Field(
-            doc="Ready, Synced, Reconciling, Stalled, Authorized or Paused.",
+            doc="Ready, Synced, Reconciling, Stalled, Authorized, Paused, Permitted or Accepted.",
             required=True,
             max_length=316,
         ),
@@ -85,6 +85,14 @@ class MoveEntry(Camel, frozen=True, kw_only=True):
     target_name: Annotated[str, Field(doc="Name of the target there; absent together with targetId.")] = ""
 
 
+class PlacedBy(Camel, frozen=True, kw_only=True):
+    """The MCPGateway by which a target is where it is."""
+
+    class_: Annotated[str, Field(doc="Name of the MCPGateway.")] = msgspec.field(name="class", default="")
+    uid: Annotated[str, Field(doc="UID of the MCPGateway.")] = ""
+    gateway_arn: Annotated[str, Field(doc="ARN of its gateway.")] = ""
+
+
 class MCPServerStatus(Camel, frozen=True, kw_only=True):
     """What the operator knows; the record of the target is targetId with recordedFor (the object's uid)."""
 
@@ -101,6 +109,16 @@ class MCPServerStatus(Camel, frozen=True, kw_only=True):
     ] = ""
     gateway_arn: Annotated[str, Field(doc="ARN of the gateway that holds the target.")] = ""
     gateway_id: Annotated[str, Field(doc="Id of the gateway that holds the target.")] = ""
+    gateway_url: Annotated[
+        str, Field(doc="Address at which agents reach the gateway, where an MCPGateway tells it.")
+    ] = ""
+    placed_by: Annotated[
+        PlacedBy | None,
+        Field(
+            doc="The MCPGateway by which the target is where it is, written before anything is made there. A "
+            "target moves only when the spec names another one than this."
+        ),
+    ] = None
     target_name: Annotated[str, Field(doc="Name of the target at AWS.")] = ""
     target_status: Annotated[
         str,
@@ -165,8 +183,9 @@ class MCPServerStatus(Camel, frozen=True, kw_only=True):
         tuple[Condition, ...],
         Field(
             doc="Ready (the summary), Synced (AWS holds the configuration of this generation), Reconciling "
-            "and Stalled (as kstatus reads them) and Authorized (consent only). Ready=True means that the "
-            "target of this generation is in the gateway, READY, with this configuration.",
+            "and Stalled (as kstatus reads them), Authorized (consent only) and Permitted (where an "
+            "MCPGateway governs the gateway). Ready=True means that the target of this generation is "
+            "in the gateway, READY, with this configuration.",
             list_key="type",
         ),
     ] = ()
@@ -184,6 +203,7 @@ __all__ = [
     "AuthType",
     "Condition",
     "FailureState",
+    "GatewayRef",
     "IamSpec",
     "LeftOut",
     "MCPServer",
@@ -193,6 +213,7 @@ __all__ = [
     "MoveEntry",
     "ObjectMeta",
     "ObservedState",
+    "PlacedBy",
     "S3ToolSchema",
     "ToolSync",
 ]

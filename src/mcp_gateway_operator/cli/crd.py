@@ -1,4 +1,4 @@
-"""`crd`: print the CustomResourceDefinition that this version needs."""
+"""`crd`: print the CustomResourceDefinitions that this version needs."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ Example:
     "--legacy", is_flag=True, help="For Kubernetes 1.19 to 1.29: the same types, without the new rules."
 )
 def command(*, legacy: bool) -> None:
-    """Print the CustomResourceDefinition as YAML.
+    """Print the CustomResourceDefinitions as YAML: of MCPServer and of MCPGateway.
 
     The default one refuses bad input with a message that says what to write. It needs Kubernetes 1.30, where
     objects that are older than a rule can still be changed and deleted.
     """
-    from mcp_gateway_operator.api.crd_manifest import custom_resource_definition, to_yaml  # noqa: PLC0415  -- `--help` stays fast
+    from mcp_gateway_operator.api.crd_manifest import KINDS, custom_resource_definition, to_yaml  # noqa: PLC0415  -- `--help` stays fast
 
-    click.echo(to_yaml(custom_resource_definition(legacy=legacy)), nl=False)
+    manifests = (to_yaml(custom_resource_definition(kind, legacy=legacy)) for kind in KINDS)
+    click.echo("---\n".join(manifests), nl=False)

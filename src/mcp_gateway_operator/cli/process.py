@@ -65,6 +65,8 @@ class ProcessOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Every flag of `run`, as it was given; durations in seconds."""
 
     gateway_id: str
+    default_gateway_ref: str
+    require_gateway_ref: bool
     aws_region: str
     aws_quotas: Quotas
     drift_interval: float
@@ -255,6 +257,8 @@ def _parts(
 def _operator_config(options: ProcessOptions) -> OperatorConfig:
     return OperatorConfig(
         gateway_id=options.gateway_id,
+        default_gateway_ref=options.default_gateway_ref,
+        require_gateway_ref=options.require_gateway_ref,
         owner_ids=options.owner_id,
         owner_marker=options.owner_marker,
         allow_adoption=options.allow_adoption,

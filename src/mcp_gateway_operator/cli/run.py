@@ -35,6 +35,12 @@ log = structlog.get_logger(__name__)
 @option(
     "--gateway-id", env="GATEWAY_ID", type=GatewayId(), default="", help="For objects that name no gateway."
 )
+@option(
+    "--default-gateway-ref",
+    default="",
+    help="MCPGateway for objects that name no gateway and have no target.",
+)
+@switch("--require-gateway-ref", default=False, help="Use no gateway that no MCPGateway covers.")
 @option("--aws-region", env="AWS_REGION", default="", help="AWS Region; else what the SDK finds.")
 @option(
     "--aws-quotas", type=QuotaList(), default="default", help="default, unlimited or create=5,update=5,..."

@@ -88,7 +88,15 @@ def _reason(state: State, step: act.Step | act.Wait) -> str:
             return str(step.reason)
         case act.Forget() | act.Release():
             return step.event
-        case act.Nothing() | act.Settled() | act.Protect() | act.Fetch() | act.Move() | act.AtPlace():
+        case (
+            act.Nothing()
+            | act.Settled()
+            | act.Protect()
+            | act.Note()
+            | act.Fetch()
+            | act.Move()
+            | act.AtPlace()
+        ):
             return ""
         case _:
             return act.write_cause(state, step) or ""

@@ -15,7 +15,9 @@ from mcp_gateway_operator.agentcore.observe import Observer, Outages
 from mcp_gateway_operator.agentcore.port import AgentCore
 from mcp_gateway_operator.agentcore.quota import Quotas, QuotaScheduler
 from mcp_gateway_operator.api.codec import decode
+from mcp_gateway_operator.api.mcpgateway import MCPGateway
 from mcp_gateway_operator.api.types import MCPServer
+from mcp_gateway_operator.controller.classes import ClassSettings, Keeper, Registry
 from mcp_gateway_operator.controller.ports import MCPSERVERS, Account, Hooks, Ports, Territory
 from mcp_gateway_operator.controller.reconciler import Reconciler
 from mcp_gateway_operator.controller.served_schema import ServedSchema
@@ -43,6 +45,7 @@ class OperatorConfig:
     """What the command line decides; intervals in seconds.
 
     Attributes:
+        follow_classes: MCPGateways are looked for; without, an object that names one is refused.
         call_seconds: the longest that a call to AWS takes; what `agentcore` was made with.
     """
 
@@ -57,6 +60,9 @@ class OperatorConfig:
     call_seconds: float = CALL_SECONDS
     quotas: Quotas = field(default_factory=Quotas)
     namespaces: tuple[str, ...] = ()
+    default_gateway_ref: str = ""
+    require_gateway_ref: bool = False
+    follow_classes: bool = True
 
 
 class Operator:
@@ -110,23 +116,25 @@ class Operator:
             on_recovery=self.queue.retry_all,
             namespaces=config.namespaces,
         )
+        self.registry = Registry(cluster, clock=loop.time)
+        ports = Ports(
+            cluster=cluster,
+            agentcore=agentcore,
+            observer=self.observer,
+            scheduler=self.scheduler,
+            informer=self.informer,
+            queue=self.queue,
+            events=events,
+            clock=loop.time,
+            wall=wall,
+            rng=rng,
+            territory=territory,
+            account=Account(loop.time),
+            hooks=self.hooks,
+            causes=self.causes,
+        )
         self.reconciler = Reconciler(
-            Ports(
-                cluster=cluster,
-                agentcore=agentcore,
-                observer=self.observer,
-                scheduler=self.scheduler,
-                informer=self.informer,
-                queue=self.queue,
-                events=events,
-                clock=loop.time,
-                wall=wall,
-                rng=rng,
-                territory=territory,
-                account=Account(loop.time),
-                hooks=self.hooks,
-                causes=self.causes,
-            ),
+            ports,
             Settings(
                 default_gateway=config.gateway_id,
                 owner_ids=config.owner_ids,
@@ -137,12 +145,24 @@ class Operator:
                 call_seconds=config.call_seconds,
                 all_namespaces=not config.namespaces,
             ),
+            self.registry,
+            ClassSettings(default_ref=config.default_gateway_ref, required=config.require_gateway_ref),
         )
+        self.keeper = Keeper(
+            self.registry,
+            ports,
+            in_use=self.reconciler.class_news.in_use,
+            leads=lambda: not config.namespaces and territory.may_begin(OWNER_NAMESPACE),
+        )
+        self.registry.on_class = self._on_class
+        self.registry.on_settled = self._on_settled
+        self.registry.on_namespace = self.reconciler.class_news.on_namespace
 
     async def prepare(self) -> None:
         """Learn what must be known before the first write: who owns what is made here."""
         owner_ids = self._config.owner_ids or await self._owner_ids()
         await self.schema.read()
+        self._take_schema()
         settings = self.reconciler.settings
         self.reconciler.identify(
             msgspec.structs.replace(
@@ -158,6 +178,8 @@ class Operator:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.observer.run())
             tasks.create_task(self._learn_identity())
+            tasks.create_task(self.registry.run())
+            tasks.create_task(self.keeper.run())
             tasks.create_task(self._follow_schema())
 
     def stamp(self, moment: float) -> float:
@@ -187,7 +209,9 @@ class Operator:
     async def _follow_schema(self) -> None:
         while True:
             await asyncio.sleep(SCHEMA_INTERVAL)
-            if await self.schema.read():
+            changed = await self.schema.read()
+            self._take_schema()
+            if changed:
                 settings = self.reconciler.settings
                 self.reconciler.settings = msgspec.structs.replace(
                     settings, status_fields=self.schema.status_fields
@@ -196,6 +220,22 @@ class Operator:
                 self.informer.list_soon()
                 for obj in self.informer.values():
                     self.queue.add(obj.key)
+
+    def _take_schema(self) -> None:
+        """Tell what the API server serves of MCPGateways."""
+        before = self.registry.served, self.reconciler.rulings.ref_served
+        self.registry.serve(self.schema.classes if self._config.follow_classes else False)
+        self.reconciler.rulings.ref_served = self.schema.gateway_ref
+        if before != (self.registry.served, self.reconciler.rulings.ref_served):
+            self.reconciler.class_news.on_classes()
+
+    def _on_settled(self) -> None:
+        self.reconciler.class_news.on_classes()
+        self.keeper.poke()
+
+    def _on_class(self, old: MCPGateway | None, new: MCPGateway | None) -> None:
+        self.reconciler.class_news.on_class(old, new)
+        self.keeper.poke()
 
     async def _learn_identity(self) -> None:
         told = ""
@@ -214,6 +254,9 @@ class Operator:
         self.reconciler.settings = msgspec.structs.replace(
             self.reconciler.settings, account=identity.account, region=identity.region, identity=identity.arn
         )
+        self.registry.identify(identity.account, identity.region)
+        if self.registry.all():
+            self._on_settled()
 
 
 class _Meta(msgspec.Struct):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -50,17 +52,28 @@ class Account:
     Attributes:
         heard: by gateway, the ARNs of those whose targets have answered, the latest last: they tell the
             account and Region that calls go to.
+        creating: by gateway, how many Creates are on their way.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._denied_until: dict[Place, float] = {}
         self.heard: dict[Place, str] = {}
+        self.creating: Counter[Place] = Counter()
 
     def hear(self, place: Place, arn: str) -> None:
         """Note that a gateway answered."""
         self.heard.pop(place, None)
         self.heard[place] = arn
+
+    @contextmanager
+    def on_its_way(self, place: Place) -> Iterator[None]:
+        """Count a Create from before it is sent until its answer is known: a gateway's room is shared."""
+        self.creating[place] += 1
+        try:
+            yield
+        finally:
+            self.creating[place] -= 1
 
     def deny_sync(self, place: Place) -> None:
         """Note that AWS refused Synchronize on a gateway; the log says so once."""

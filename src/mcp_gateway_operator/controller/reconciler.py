@@ -11,6 +11,7 @@ import msgspec
 from mcp_gateway_operator.agentcore.observe import Change
 from mcp_gateway_operator.api.names import ConditionType, Reason
 from mcp_gateway_operator.api.types import MCPServer
+from mcp_gateway_operator.controller.classes import ClassSettings, Registry, Rulings
 from mcp_gateway_operator.controller.decision_log import DecisionLog
 from mcp_gateway_operator.controller.gather import (
     DeniedRights,
@@ -24,6 +25,7 @@ from mcp_gateway_operator.controller.gather import (
     needs_spec,
     recalled,
 )
+from mcp_gateway_operator.controller.news import ClassNews, differs
 from mcp_gateway_operator.controller.outage_report import OutageReport
 from mcp_gateway_operator.controller.perform import (
     NoTicketError,
@@ -58,6 +60,8 @@ FENCED_AGAIN = 5.0
 WAKE_RATE = 100.0
 WAKE_BURST = 50.0
 """Objects a second, and at once, that are woken where Lists of a gateway begin to fail, or do so no more."""
+CLASSES_AGAIN = 1.0
+"""Seconds after which an object is looked at again while the MCPGateways are not known yet."""
 MISSING_AGAIN = 10.0
 """Seconds after which an object is looked at again that the API server no longer has."""
 
@@ -68,11 +72,14 @@ _REFUSED = frozenset({Reason.CREDENTIALS_REFUSED, Reason.SIGNATURE_REFUSED})
 class Reconciler:
     """Holds what one process remembers of its objects, and reconciles them one at a time."""
 
-    def __init__(self, ports: Ports, settings: Settings) -> None:
+    def __init__(self, ports: Ports, settings: Settings, registry: Registry, classes: ClassSettings) -> None:
         self.settings = settings
         self.index = ObjectIndex(settings, ports.informer.get, ports.clock)
         self._ports = ports
-        self._loader = Loader(ports, index=self.index, knows_all=self._knows_all)
+        self._registry = registry
+        self.rulings = Rulings(registry, classes)
+        self.class_news = ClassNews(ports, self.index, registry, default_of=self._default_of)
+        self._loader = Loader(ports, index=self.index, rulings=self.rulings, knows_all=self._knows_all)
         self._objects = ObjectWriter(ports, self.index)
         self._performer = Performer(ports, self._objects, self.index)
         self._log = DecisionLog(ports)
@@ -125,13 +132,18 @@ class Reconciler:
         assert obj is not None
         if new is not None and old is None and self._ports.informer.synced.is_set():
             self._memories.begin(new, born_here=not new.metadata.finalizers)
-        if old is None or new is None or _differs(old, new):
+        if old is None or new is None or differs(old, new):
             queue.add(self.index.shared_key(obj.key), urgent=True)
         elif old.status != new.status and obj.key not in self._objects.reporting:
             queue.add(self.index.shared_key(obj.key), urgent=False)
-        waiting = self.index.rivals.follow(old, new, default_gateway=self.settings.default_gateway)
+        self.rulings.follow(old, new)
+        waiting = self.index.rivals.follow(old, new, default_of=self._default_of)
         for key, after in (waiting | dict.fromkeys(self.index.freed(old, new), 0.0)).items():
             queue.add(key, urgent=False, after=after)
+
+    def _default_of(self, obj: MCPServer) -> str:
+        """Return the gateway of an object that names none by its id, "" where it has none."""
+        return self.rulings.wanted(obj, None, self.settings).place.gateway_id
 
     def on_targets(self, gateway_id: str, changes: Sequence[Change]) -> None:
         """Take rows that changed at AWS: wake the objects they belong to.
@@ -212,6 +224,8 @@ class Reconciler:
         """
         if not self._ports.territory.mine(key[0]):
             return None
+        if not self._registry.settled:
+            return CLASSES_AGAIN
         try:
             return await self._pass(key)
         except ApiError as error:
@@ -354,22 +368,6 @@ def _ready(obj: MCPServer) -> str:
     """Return the status of Ready, whichever generation it is about; "" before there is one."""
     found = obj.status.condition(ConditionType.READY)
     return "" if found is None else found.status
-
-
-def _differs(old: MCPServer, new: MCPServer) -> bool:
-    """Whether an event changes what a pass would decide; labels do not.
-
-    A spec differs without a new generation after the CRD has changed: fields come and go with their schema.
-    """
-    before, after = old.metadata, new.metadata
-    return (
-        before.uid != after.uid
-        or before.generation != after.generation
-        or (old.spec, old.left_out) != (new.spec, new.left_out)
-        or before.deletion_timestamp != after.deletion_timestamp
-        or before.finalizers != after.finalizers
-        or before.annotations != after.annotations
-    )
 
 
 def _queued(state: State, step: act.Step, refused: AgentCoreError | None) -> act.Await | act.Blocked:

@@ -11,6 +11,7 @@ from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.types import MCPServerStatus
 from mcp_gateway_operator.runtime.cluster import ApiError, Cluster
 
+DISCOVERY: Final = f"/apis/{names.GROUP}/{names.VERSION}"
 PATH: Final = f"/openapi/v3/apis/{names.GROUP}/{names.VERSION}"
 HOLDING_BACK: Final = (
     "managementPolicy",
@@ -19,6 +20,7 @@ HOLDING_BACK: Final = (
     "adoptionPolicy",
     "listingMode",
     "privateEndpoint",
+    "gatewayRef",
 )
 """Fields of the spec without which more is done at AWS than the object's author wants, or on another way.
 
@@ -39,6 +41,7 @@ class ServedSchema:
         status_fields: JSON names of those in the status; None when all are kept, or it is not known. Where
             some are missing the operator works in the old terms: the record is targetId and gatewayArn, and
             the marker is the proof.
+        classes: MCPGateways are served; None when that is not known.
         unserved: which of `HOLDING_BACK` the spec does not have.
     """
 
@@ -47,6 +50,7 @@ class ServedSchema:
         self._known = False
         self.status_fields: frozenset[str] | None = None
         self.unserved: tuple[str, ...] = ()
+        self.classes: bool | None = False
 
     async def read(self) -> bool:
         """Read the schema and tell whether it is another one than before; what is missing is logged then.
@@ -56,10 +60,12 @@ class ServedSchema:
         try:
             document = msgspec.json.decode(await self._cluster.get_path(PATH))
             schemas: dict[str, Any] = document["components"]["schemas"]
+            self.classes = any(name.endswith(f".{names.CLASS_KIND}") for name in schemas)
             kind = next(schema for name, schema in schemas.items() if name.endswith(f".{names.KIND}"))
             # A part without properties keeps everything.
             spec, status = (kind["properties"].get(part, {}).get("properties") for part in ("spec", "status"))
         except (ApiError, AttributeError, KeyError, StopIteration, TypeError, msgspec.DecodeError) as error:
+            self.classes = await self._discovered()
             if not self._known:
                 self._known = True
                 log.info("the served schema is not known; all fields are taken to be there", error=str(error))
@@ -76,6 +82,21 @@ class ServedSchema:
         else:
             log.info("the installed CustomResourceDefinition has all fields now")
         return True
+
+    async def _discovered(self) -> bool | None:
+        """Return whether MCPGateways are served, as the list of resources says; None where it does not."""
+        try:
+            found = msgspec.json.decode(await self._cluster.get_path(DISCOVERY))
+            return any(each["name"] == names.CLASS_PLURAL for each in found["resources"])
+        except ApiError as error:
+            return False if error.not_found else None
+        except (KeyError, TypeError, msgspec.DecodeError):
+            return None
+
+    @property
+    def gateway_ref(self) -> bool:
+        """Whether the API server keeps spec.gatewayRef."""
+        return "gatewayRef" not in self.unserved
 
     def note(self) -> str | None:
         """Return what there is to say of the fields that hold the operator back; None when all are served."""

@@ -105,8 +105,8 @@ class Informer(Generic[T]):
         cluster: where the objects are.
         resource: what they are.
         decode: makes an object of its JSON; keep only what is needed, it stays in memory.
-        on_event: called with (old, new) for every change, (None, new) for a new object and (old, None) for
-            one that is gone. Must not block. The same name with a new uid arrives as (old, new).
+        on_event: called with (old, new) for every change, None for what is not there; the same name with a
+            new uid arrives as (old, new). Must not block.
         on_recovery: called when lists and watches work again after an error: what failed may be tried again.
         namespaces: which to watch, each with a list and watch of its own; empty means all.
         times: time limits; the defaults suit a production cluster.
@@ -158,6 +158,11 @@ class Informer(Generic[T]):
     def trouble(self) -> ApiError | None:
         """What the last list or watch failed with; None once one worked again."""
         return next((scope.trouble for scope in self._scopes if scope.trouble is not None), None)
+
+    @property
+    def failing_since(self) -> float | None:
+        """Since when lists and watches have failed, in loop seconds."""
+        return min((each.failing_since for each in self._scopes if each.failing_since), default=None)
 
     @property
     def undecodable(self) -> Iterable[Key]:
@@ -225,7 +230,7 @@ class Informer(Generic[T]):
         )
         try:
             async for page in read:
-                self._contact()
+                self.last_sign = self._now()
                 for raw in page.items:
                     self._take_listed(raw, seen, since)
                 version = page.resource_version
@@ -239,10 +244,8 @@ class Informer(Generic[T]):
             if key in seen or (scope.namespace is not None and key[0] != scope.namespace)
         }
         first = not scope.listed
-        scope.listed = True
-        scope.expired_lists = 0
-        scope.outage_since = scope.trouble = None
-        scope.version = version
+        scope.listed, scope.expired_lists = True, 0
+        scope.version, scope.outage_since, scope.trouble = version, None, None
         scope.relist_at = self._now() + self._between(self._times.relist)
         if first:
             self._unsynced -= 1
@@ -275,7 +278,7 @@ class Informer(Generic[T]):
             async with contextlib.aclosing(stream), asyncio.timeout(self._times.silence) as deadline:
                 scope.deadline = deadline
                 async for event in stream:
-                    self._contact()
+                    self.last_sign = self._now()
                     self._apply(event, scope)
                     events += 1
                     if scope.failing_since is not None:
@@ -291,7 +294,7 @@ class Informer(Generic[T]):
             scope.deadline = None
         if not events and self._now() - started < 1.0:
             raise ApiError(0, "EmptyWatch", "the server ended the watch at once")
-        self._contact()
+        self.last_sign = self._now()
         if scope.failing_since is not None:
             self._recovered(scope)
 
@@ -388,9 +391,6 @@ class Informer(Generic[T]):
             self._log.exception(
                 "event handler failed", namespace=obj.metadata.namespace, name=obj.metadata.name
             )
-
-    def _contact(self) -> None:
-        self.last_sign = self._now()
 
     def _between(self, bounds: tuple[float, float]) -> float:
         low, high = bounds

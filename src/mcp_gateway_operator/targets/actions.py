@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
+from mcp_gateway_operator.api.types import PlacedBy
 from mcp_gateway_operator.targets.known import NOWHERE, Place, State
 from mcp_gateway_operator.targets.shape import FieldDiff, Target
 
@@ -108,6 +109,12 @@ class Protect(msgspec.Struct, frozen=True, kw_only=True):
     """Put our finalizer on, and note the gateway where a Create may go."""
 
     place: Place
+
+
+class Note(msgspec.Struct, frozen=True, kw_only=True):
+    """Write into status by which MCPGateway a target is about to be made."""
+
+    placed_by: PlacedBy
 
 
 class Fetch(msgspec.Struct, frozen=True, kw_only=True):
@@ -221,7 +228,7 @@ class AtPlace(msgspec.Struct, frozen=True, kw_only=True):
 
 Call = Read | Create | Update | Synchronize | Delete | CheckGateway
 """What is asked of AWS."""
-Step = AtTarget | AtPlace | Protect | Fetch | Move | Forget | Release
+Step = AtTarget | AtPlace | Protect | Note | Fetch | Move | Forget | Release
 """What is performed, and followed by another decision."""
 
 

@@ -13,6 +13,7 @@ from mcp_gateway_operator.targets.rules import (
     OBSERVED,
     PAUSED,
     clear_up,
+    not_permitted,
     observe,
     plan_creation,
     plan_deletion,
@@ -20,6 +21,7 @@ from mcp_gateway_operator.targets.rules import (
     plan_recorded,
     read,
     unlisted,
+    withhold,
 )
 
 
@@ -34,16 +36,20 @@ def plan(state: State) -> act.Step | act.Wait:
     if observes or paused:
         return observe(state, pursue=_pursue, manner=OBSERVED if observes else PAUSED)
     if state.record is not None and state.destination is not None:
-        return plan_move(state, state.destination, create=plan_creation)
+        return plan_move(state, state.destination, create=_create)
     return _pursue(state)
 
 
 def _pursue(state: State) -> act.Step | act.Wait:
     """Decide for a target that is not to move."""
     if state.record is None:
-        return plan_creation(state)
-    action = plan_recorded(state, lost=plan_creation)
+        return _create(state)
+    action = withhold(state, plan_recorded(state, lost=plan_creation))
     return clear_up(state, action) if state.leftovers or state.immovable != NOWHERE else action
+
+
+def _create(state: State) -> act.Step | act.Wait:
+    return withhold(state, plan_creation(state))
 
 
 def _reprotect(state: State) -> act.Protect | None:
@@ -65,7 +71,7 @@ def _held_values(state: State) -> act.Step | act.Wait | None:
 def _reject(state: State) -> act.Reject | None:
     if state.problems:
         return act.Reject(reason=Reason.VALIDATION_ERROR, message="; ".join(state.problems))
-    if state.place == NOWHERE:
+    if state.place == NOWHERE and state.ruling.frozen is None:
         return act.Reject(
             reason=Reason.CONFIGURATION_ERROR,
             message=(
@@ -83,7 +89,7 @@ def _protect(state: State) -> act.Protect | None:
     return act.Protect(place=state.place if state.noted == NOWHERE else state.noted)
 
 
-_RULES = (_reprotect, _held_values, _reject, _protect)
+_RULES = (_reprotect, _held_values, not_permitted, _reject, _protect)
 """What comes before the target of an object that is managed."""
-_RULES_OF_PAUSED = (_reprotect, _held_values, _reject)
-_RULES_OF_OBSERVED = (_held_values, _reject)
+_RULES_OF_PAUSED = (_reprotect, _held_values, not_permitted, _reject)
+_RULES_OF_OBSERVED = (_held_values, not_permitted, _reject)

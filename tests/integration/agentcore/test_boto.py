@@ -85,7 +85,7 @@ async def test_instants_stay_the_text_that_aws_sent(simulator: SimulatorServer, 
 async def test_gateway_and_caller(simulator: SimulatorServer, port: Boto3AgentCore) -> None:
     """Gateway and caller."""
     del simulator
-    assert await port.get_gateway(GATEWAY) == "READY"
+    assert (await port.get_gateway(GATEWAY)).status == "READY"
     identity = await port.caller_identity()
     assert identity.region == "us-east-1"
     assert len(identity.account) == 12

@@ -110,6 +110,7 @@ def test_names_that_scripts_know(kustomized: Callable[[str], list[dict[str, Any]
     assert named == {
         "agent-op-system",
         "mcpservers.mcpgateway.bedrock.aws",
+        "mcpgateways.mcpgateway.bedrock.aws",
         "agent-op-controller-manager",
         "agent-op-manager-role",
         "agent-op-manager-rolebinding",
@@ -120,6 +121,8 @@ def test_names_that_scripts_know(kustomized: Callable[[str], list[dict[str, Any]
         "agent-op-metrics-auth-role",
         "agent-op-metrics-auth-rolebinding",
         "agent-op-metrics-reader",
+        "agent-op-mcpgateway-admin-role",
+        "agent-op-mcpgateway-viewer-role",
         "agent-op-mcpserver-admin-role",
         "agent-op-mcpserver-editor-role",
         "agent-op-mcpserver-viewer-role",

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from mcp_gateway_operator.api.crd_manifest import custom_resource_definition
+from mcp_gateway_operator.api.crd_manifest import KINDS, custom_resource_definition
 from mcp_gateway_operator.cli.crd import command as crd
 from mcp_gateway_operator.cli.main import main
 from mcp_gateway_operator.cli.validate import command as validate
@@ -19,10 +19,9 @@ BAD = GOOD.replace("https://", "http://")
 
 
 def test_crd_prints_what_kubectl_applies() -> None:
-    assert yaml.safe_load(CliRunner().invoke(crd).output) == custom_resource_definition()
-    assert yaml.safe_load(CliRunner().invoke(crd, ["--legacy"]).output) == custom_resource_definition(
-        legacy=True
-    )
+    for flags, legacy in (([], False), (["--legacy"], True)):
+        printed = list(yaml.safe_load_all(CliRunner().invoke(crd, flags).output))
+        assert printed == [custom_resource_definition(kind, legacy=legacy) for kind in KINDS]
 
 
 def test_validate_says_nothing_but_ok_about_good_files(tmp_path: Path) -> None:

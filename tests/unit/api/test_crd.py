@@ -183,7 +183,7 @@ def test_a_stale_file_is_shown_and_then_written(
     monkeypatch.setattr(generate, "ROOT", tmp_path)
     monkeypatch.setattr(sys, "argv", ["generate.py"])
     assert generate.main() == 0
-    crd = next(tmp_path.glob("config/crd/bases/*.yaml"))
+    crd = next(tmp_path.glob("config/crd/bases/*mcpservers.yaml"))
     crd.write_text(crd.read_text().replace("Retain", "Keep"))
 
     monkeypatch.setattr(sys, "argv", ["generate.py", "--check"])

@@ -10,6 +10,7 @@ from agentcore_simulator.settings import Settings as SimulatorSettings
 from mcp_gateway_operator.agentcore.quota.quotas import Quotas as AgentCoreQuotas
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.names import Reason
+from tests.support.classes import Platform
 from tests.support.world import GATEWAY, OTHER_GATEWAY, World, record_of
 
 HUMAN = {"mcp": {"mcpServer": {"endpoint": "https://human.example.com/mcp"}}}
@@ -311,3 +312,20 @@ async def _duplicate(world: World) -> None:
             GATEWAY, name="weather", targetConfiguration=HUMAN, description=first["description"]
         )
         await world.until(lambda: len(world.targets()) == 1, within=300)
+
+
+@story(Reason.NOT_PERMITTED)
+async def _not_permitted(world: World) -> None:
+    platform = Platform(world)
+    await platform.make(allow=[])
+    async with world.operator():
+        await world.create(gatewayRef={"name": "tools"})
+        await world.until_reason(Reason.NOT_PERMITTED)
+
+
+@story(Reason.PERMITTED)
+async def _permitted(world: World) -> None:
+    platform = Platform(world)
+    await platform.make()
+    async with world.operator():
+        await ready(world, gatewayRef={"name": "tools"})

@@ -47,6 +47,7 @@ FORBIDDEN = {
     "controller/operator.py": [
         f"from {PACKAGE}.agentcore.aws.adapter import Boto3AgentCore",
         f"from {PACKAGE}.agentcore.observe.evidence import Evidence",
+        f"from {PACKAGE}.controller.classes.registry import Registry",
         f"from {PACKAGE}.controller.gather.load import Loader",
         f"from {PACKAGE}.controller.perform.performer import Performer",
         f"from {PACKAGE}.controller.tell.report import status_of",

@@ -19,7 +19,7 @@ from mcp_gateway_operator.agentcore.aws.call_log import request_id_of, tell
 from mcp_gateway_operator.agentcore.aws.classify_error import from_botocore
 from mcp_gateway_operator.agentcore.aws.clock_skew import ClockSkew
 from mcp_gateway_operator.agentcore.aws.threads import ThreadPool
-from mcp_gateway_operator.agentcore.port import CallerIdentity, Fence, ListPage, OnCall
+from mcp_gateway_operator.agentcore.port import CallerIdentity, Fence, Gateway, ListPage, OnCall
 from mcp_gateway_operator.targets.known import CALL_SECONDS, AgentCoreError, ErrorKind
 from mcp_gateway_operator.targets.shape import Target, TargetStatus
 
@@ -141,9 +141,9 @@ class Boto3AgentCore:
         request = {"gatewayIdentifier": gateway_id, "targetId": target_id}
         return TargetStatus(await self._ask("delete_gateway_target", request, answers.status, fence))
 
-    async def get_gateway(self, gateway_id: str) -> str:
-        """Return the gateway's status word; proves that the gateway exists."""
-        return await self._ask("get_gateway", {"gatewayIdentifier": gateway_id}, answers.status)
+    async def get_gateway(self, gateway_id: str) -> Gateway:
+        """Return a gateway; proves that it exists."""
+        return await self._ask("get_gateway", {"gatewayIdentifier": gateway_id}, answers.gateway)
 
     async def caller_identity(self) -> CallerIdentity:
         """Return whose credentials are used."""

@@ -16,7 +16,7 @@ import msgspec
 from botocore.model import Shape
 from botocore.parsers import DEFAULT_TIMESTAMP_PARSER
 
-from mcp_gateway_operator.agentcore.port import ListPage
+from mcp_gateway_operator.agentcore.port import Gateway, ListPage
 from mcp_gateway_operator.targets.shape import Target, TargetStatus, TargetSummary
 
 T = TypeVar("T")
@@ -72,6 +72,12 @@ class _Details(msgspec.Struct, rename="camel"):
 
 class _Status(msgspec.Struct):
     status: Text
+
+
+class _Gateway(msgspec.Struct, rename="camel"):
+    status: Text
+    gateway_url: Annotated[str, msgspec.Meta(max_length=2048)] = ""
+    authorizer_type: Annotated[str, msgspec.Meta(max_length=64)] = ""
 
 
 class _Consent(msgspec.Struct, rename="camel"):
@@ -171,6 +177,16 @@ def status(answer: Mapping[str, Any]) -> str:
         AnswerError: as for `page`.
     """
     return _checked(answer, _Status).status
+
+
+def gateway(answer: Mapping[str, Any]) -> Gateway:
+    """Return the gateway in an answer.
+
+    Raises:
+        AnswerError: as for `page`.
+    """
+    found = _checked(answer, _Gateway)
+    return Gateway(status=found.status, url=found.gateway_url, authorizer_type=found.authorizer_type)
 
 
 def _checked(answer: object, shape: type[T]) -> T:

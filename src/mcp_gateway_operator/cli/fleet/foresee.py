@@ -155,7 +155,13 @@ def foresee(
         schema: as for `PaperCluster`.
         now: UTC, by which stamps are judged.
     """
-    settings = replace(config, drift_interval=LISTS, sweep_interval=1e9, quotas=Quotas.parse("unlimited"))
+    settings = replace(
+        config,
+        drift_interval=LISTS,
+        sweep_interval=1e9,
+        quotas=Quotas.parse("unlimited"),
+        follow_classes=False,
+    )
     cluster = PaperCluster(objects, owner=owner, schema=schema)
 
     found: list[Future] = []

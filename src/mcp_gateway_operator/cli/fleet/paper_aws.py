@@ -10,7 +10,7 @@ from typing import Any, Final, NoReturn, Protocol
 
 import msgspec
 
-from mcp_gateway_operator.agentcore.port import CallerIdentity, Fence, ListPage
+from mcp_gateway_operator.agentcore.port import CallerIdentity, Fence, Gateway, ListPage
 from mcp_gateway_operator.agentcore.quota import Quotas
 from mcp_gateway_operator.cli.fleet.fast_forward import outside
 from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind
@@ -38,8 +38,8 @@ class ReadOnly(Protocol):
     async def get_target(self, gateway_id: str, target_id: str) -> Target:
         """Return one target in full."""
 
-    async def get_gateway(self, gateway_id: str) -> str:
-        """Return the gateway's status word."""
+    async def get_gateway(self, gateway_id: str) -> Gateway:
+        """Return a gateway."""
 
     async def caller_identity(self) -> CallerIdentity:
         """Return whose credentials are used."""
@@ -77,8 +77,8 @@ class Paced:
             with outside():
                 return await self._port.get_target(gateway_id, target_id)
 
-    async def get_gateway(self, gateway_id: str) -> str:
-        """Return the gateway's status word."""
+    async def get_gateway(self, gateway_id: str) -> Gateway:
+        """Return a gateway."""
         async with self._gate:
             await self._turn()
             with outside():
@@ -150,8 +150,8 @@ class PaperAgentCore:
             raise found
         return found
 
-    async def get_gateway(self, gateway_id: str) -> str:
-        """Return the gateway's status word."""
+    async def get_gateway(self, gateway_id: str) -> Gateway:
+        """Return a gateway."""
         return await self._real.get_gateway(gateway_id)
 
     async def caller_identity(self) -> CallerIdentity:

@@ -6,16 +6,17 @@ brought in step by `recall`, in the state that is returned.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import msgspec
 
 from mcp_gateway_operator.agentcore.observe import GatewayTable
-from mcp_gateway_operator.api.annotations import gateway_of
 from mcp_gateway_operator.api.types import AuthType, MCPServer
 from mcp_gateway_operator.api.validation import Location, validate
+from mcp_gateway_operator.controller.classes import Rulings
+from mcp_gateway_operator.controller.gather.bearings import Bearings, Compass, marked_rows
 from mcp_gateway_operator.controller.gather.held_values import without_held
 from mcp_gateway_operator.controller.gather.object_index import ObjectIndex, wanted_name
 from mcp_gateway_operator.controller.gather.recall import status_proves
@@ -23,9 +24,9 @@ from mcp_gateway_operator.controller.gather.wants import Terms, Wants
 from mcp_gateway_operator.controller.ports import Ports
 from mcp_gateway_operator.targets.known import (
     BLANK,
-    LIST_LAG,
     NOWHERE,
     ErrorKind,
+    Frozen,
     GatewayView,
     ObjectMemory,
     Place,
@@ -33,15 +34,10 @@ from mcp_gateway_operator.targets.known import (
     Row,
     Settings,
     State,
-    stored_moves,
-    stored_record,
 )
 from mcp_gateway_operator.targets.rules import (
-    GATEWAY_GONE_AFTER,
     deciding_row,
     holder_words,
-    legacy_doubt,
-    status_names_strays,
 )
 from mcp_gateway_operator.targets.shape import (
     Target,
@@ -54,35 +50,6 @@ from mcp_gateway_operator.targets.shape import (
 _UNREACHABLE = frozenset({ErrorKind.NOT_FOUND, ErrorKind.ACCESS_DENIED})
 
 
-class Bearings(msgspec.Struct, frozen=True, kw_only=True):
-    """Where an object has a target, is to have one, or may have one.
-
-    Attributes:
-        record: the record that is believed.
-        disbelieved: as in `State`.
-        place: where its target is, or is to be.
-        moves: as in `State`.
-        others: the same, and the place that the spec names, where that is another; by place.
-        destination: that place, or NOWHERE.
-        immovable: as in `State`.
-        searched: the places where a target of the object is looked for.
-        astray, unseen: as in `State`.
-        watched: all places that are to be tracked for it.
-    """
-
-    record: Record | None
-    disbelieved: tuple[str, str] | None
-    place: Place
-    moves: tuple[Record, ...]
-    others: dict[Place, Record]
-    destination: Place
-    immovable: Place
-    searched: tuple[Place, ...]
-    astray: tuple[Row, ...]
-    unseen: Place
-    watched: tuple[Place, ...]
-
-
 class Loader:
     """Builds the state that a decision rests on."""
 
@@ -91,66 +58,18 @@ class Loader:
         ports: Ports,
         *,
         index: ObjectIndex,
+        rulings: Rulings,
         knows_all: Callable[[], bool],
     ) -> None:
+        self._ports = ports
         self._observer = ports.observer
+        self._compass = Compass(ports, index=index, rulings=rulings)
+        self.bearings = self._compass.bearings
         self._index = index
+        self._rulings = rulings
         self._account = ports.account
         self._clock = ports.clock
         self._knows_all = knows_all
-
-    def bearings(self, obj: MCPServer, memory: ObjectMemory, settings: Settings) -> Bearings:
-        """Return where to look for the targets of an object."""
-        page = memory.places.get(memory.home, BLANK)
-        home = page.record or stored_record(obj)
-        why = self._doubt(obj, home, settings)
-        record = None if why else home
-        wanted = Place(obj.spec.gateway or settings.default_gateway)
-        if home is not None and not obj.spec.gateway:
-            wanted = home.place
-        place = record.place if record else wanted
-        moves = memory.moves if memory.moves is not None else stored_moves(obj)
-        ends = bool(obj.metadata.deletion_timestamp)
-        moving = place != wanted and not ends
-        destination = wanted if moving and settings.keeps_moves else NOWHERE
-        others = {each.place: each for each in moves}
-        if destination != NOWHERE:
-            others.setdefault(destination, Record(place=destination, target_id=""))
-        astray = self._astray(obj, settings, besides={place, *others})
-        # A predecessor may have created the target where nothing but the annotation or the marker tells.
-        searches = record is None and not (page.doubt.only_writer and page.doubt.unsure_since is None)
-        if ends and not searches:
-            followed = [each for each, known in memory.places.items() if known.record and each != memory.home]
-            for each in (*followed, *(row.place for row in astray)):
-                others.setdefault(each, Record(place=each, target_id=""))
-        further = _further(obj, settings) if searches or _searches_further(obj) else ()
-        marked_on = tuple(row.place for row in astray)
-        searched = (place, *further, *marked_on) if searches else (place,)
-        watched = (*searched, *others, *marked_on, *further, home.place if home else NOWHERE)
-        return Bearings(
-            record=record,
-            disbelieved=(home.target_id, why) if home and why else None,
-            place=place,
-            moves=moves,
-            others=others,
-            destination=destination,
-            immovable=wanted if moving and destination == NOWHERE else NOWHERE,
-            searched=tuple(each for each in dict.fromkeys(searched) if each != NOWHERE),
-            astray=tuple(row for row in astray if row.place not in {*others, *searched}),
-            unseen=self._unseen(further, settings) if _searches_further(obj) else NOWHERE,
-            watched=tuple(each for each in dict.fromkeys(watched) if each != NOWHERE),
-        )
-
-    def _doubt(self, obj: MCPServer, record: Record | None, settings: Settings) -> str:
-        """Return why a record of the Go operator does not count, once its target has been seen."""
-        if record is None or not record.legacy:
-            return ""
-        table = self._table(record.place)
-        row = table.row(record.target_id) if table is not None else None
-        if row is None or (settings.marks and row.summary.marker is not None):
-            return ""
-        others = self._index.recorders(record.target_id) - {obj.key}
-        return legacy_doubt(obj, row.summary, other="/".join(min(others, default=())))
 
     def load(
         self,
@@ -196,6 +115,7 @@ class Loader:
             unseen=bearings.unseen,
             moves=bearings.moves,
             immovable=bearings.immovable,
+            **self._ruled(obj, bearings.place, settings, record=bearings.record, frozen=bearings.frozen),
         )
         others = {
             place: self._other(state, entry, bearings, wants) for place, entry in bearings.others.items()
@@ -238,9 +158,32 @@ class Loader:
             gateways={entry.place: table.view} if table is not None else {},
             sync_denied=self._account.sync_denied(entry.place),
             aside=True,
+            **self._ruled(state.obj, entry.place, state.settings, record=found or entry),
         )
         aside = replace(aside, **self._rows(aside))
         return replace(aside, **self._wanted(aside, wants))
+
+    def _ruled(
+        self,
+        obj: MCPServer,
+        place: Place,
+        settings: Settings,
+        *,
+        record: Record | None,
+        frozen: Frozen | None = None,
+    ) -> dict[str, Any]:
+        """Return what the MCPGateways say of an object in a place, and whether there is room."""
+        held = record is not None and bool(record.target_id) and record.place == place
+        ruling = self._rulings.ruling(obj, place, settings, held=held)
+        if frozen is not None:
+            unproven = ruling.frozen is not None and ruling.frozen.unproven
+            frozen = msgspec.structs.replace(frozen, unproven=unproven)
+            ruling = msgspec.structs.replace(ruling, frozen=frozen)
+        if ruling.capacity is None:
+            return {"ruling": ruling, "full": False}
+        table = self._table(place)
+        used = (len(table) if table is not None else 0) + self._account.creating[place]
+        return {"ruling": ruling, "full": used >= ruling.capacity}
 
     def _views(self, obj: MCPServer, bearings: Bearings) -> dict[Place, GatewayView]:
         """Return the gateways worth looking at, the object's own first."""
@@ -257,7 +200,8 @@ class Loader:
 
     def _rows(self, state: State) -> dict[str, Any]:
         """Return what the tables say of the recorded target and of those with the object's marker."""
-        found: dict[str, Any] = {"marked": self._marked(state.obj, state.settings, state.gateways)}
+        marked = marked_rows(self._ports, self._index, state.obj, state.settings, state.gateways)
+        found: dict[str, Any] = {"marked": marked}
         record = state.record
         table = self._table(record.place) if record is not None else None
         if record is None or table is None:
@@ -271,34 +215,6 @@ class Loader:
             "recorded": row if absences is None else None,
             "shared": bool(others),
         }
-
-    def _marked(self, obj: MCPServer, settings: Settings, places: Iterable[Place]) -> tuple[Row, ...]:
-        """Return the rows in some places that carry an object's marker and that no other one records."""
-        tables = [table for place in places if (table := self._table(place)) is not None]
-        return tuple(
-            row
-            for table in tables
-            for mark in settings.markers_of(obj)
-            for row in table.marked(mark)
-            if not self._index.recorders(row.summary.target_id) - {obj.key}
-        )
-
-    def _astray(self, obj: MCPServer, settings: Settings, *, besides: set[Place]) -> tuple[Row, ...]:
-        """Return the rows with an object's marker on all other gateways that are looked at, for whomever."""
-        found = {each for mark in settings.markers_of(obj) for each in self._observer.marked_on.ids(mark)}
-        gone = self._clock() - GATEWAY_GONE_AFTER
-        places = sorted({Place(each) for each in found} - besides)
-        tables = [(place, table) for place in places if (table := self._table(place)) is not None]
-        since = {place: table.view.missing_since for place, table in tables}
-        living = [each for each, missing in since.items() if missing is None or missing > gone]
-        return self._marked(obj, settings, living)
-
-    def _unseen(self, further: tuple[Place, ...], settings: Settings) -> Place:
-        """Return a gateway that no List has told of yet: of these, or after a start of any."""
-        unseen = self._observer.unseen
-        starting = self._clock() < settings.started_at + LIST_LAG
-        every = (*further, *map(Place, unseen if starting else ()))
-        return next((each for each in every if each.gateway_id in unseen), NOWHERE)
 
     def _wanted(self, state: State, wants: Wants | None) -> dict[str, Any]:
         """Return the desired target; while another target holds the wanted name the old one is kept."""
@@ -377,14 +293,3 @@ def _known(wants: Wants | None, terms: Terms, *, ends: bool) -> dict[str, Any]:
         return {"lacks_spec": True}
     want, digest = known or ({"targetName": terms[0]}, "")
     return {"request": {"name": terms[0]}, "want": want, "want_digest": digest}
-
-
-def _further(obj: MCPServer, settings: Settings) -> tuple[Place, ...]:
-    """Return where a target of the object may be that its status does not name."""
-    noted = gateway_of(obj.metadata.annotations)
-    return tuple(Place(each) for each in (noted, settings.default_gateway) if each)
-
-
-def _searches_further(obj: MCPServer) -> bool:
-    """Whether it matters what an object with a record has on gateways that the record does not name."""
-    return bool(obj.metadata.deletion_timestamp) or status_names_strays(obj)

@@ -224,7 +224,7 @@ class Rivals:
         return "/".join(holder or ()), "/".join(first or ())
 
     def follow(
-        self, old: MCPServer | None, new: MCPServer | None, *, default_gateway: str
+        self, old: MCPServer | None, new: MCPServer | None, *, default_of: Callable[[MCPServer], str]
     ) -> dict[Key, float]:
         """Take an event that the index has taken; return whom it concerns, and in how many seconds.
 
@@ -240,7 +240,7 @@ class Rivals:
             for key in (new.key, *islice(others, 2)) if len(others) > 1 else ():  # the second makes it a line
                 rival = self._objects(key) if key != new.key else new
                 if rival is not None and key not in self._standing and key not in self._looking:
-                    self._join(rival, name, default_gateway)
+                    self._join(rival, name, default_of(rival))
             woken = {key for key in woken if self._is_first(key)}
         after = self._standing.get(obj.key)
         told: dict[Key, float] = {}

@@ -31,6 +31,7 @@ ACTS: Final = {
         (
             Reason.VALIDATION_ERROR,
             Reason.CONFIGURATION_ERROR,
+            Reason.NOT_PERMITTED,
             Reason.NAME_CONFLICT,
             Reason.NOT_CONVERGING,
             Reason.GATEWAY_NOT_FOUND,

@@ -35,7 +35,10 @@ class Mover:
         Raises:
             ApiError: it could not be written.
         """
-        entered = replace(state, moves=(*state.moves, Record(place=step.place, target_id="")))
+        placed_by = state.destination.ruling.placed_by if state.destination is not None else None
+        arn = placed_by.gateway_arn if placed_by is not None else ""
+        place = Record(place=step.place, target_id="", gateway_arn=arn)
+        entered = replace(state, moves=(*state.moves, place))
         moving = act.Await(reason=Reason.MOVING, message=step.message)
         status = status_of(entered, moving, wall=self._ports.wall())
         if status is None:

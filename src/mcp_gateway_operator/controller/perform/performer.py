@@ -21,6 +21,7 @@ from mcp_gateway_operator.controller.perform.failed_calls import trouble_of
 from mcp_gateway_operator.controller.perform.kubernetes_writes import ObjectWriter
 from mcp_gateway_operator.controller.perform.moves import Mover
 from mcp_gateway_operator.controller.ports import Ports
+from mcp_gateway_operator.controller.tell import with_placement
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.known import (
     AgentCoreError,
@@ -107,6 +108,9 @@ class Performer:
                 if first and state.own.born_here:
                     page = remember.protected(state.memory)
                     entry.memory = entry.memory.put(state.place, page)
+            case act.Note(placed_by=placed_by):
+                status = with_placement(state.obj, placed_by, wall=self._ports.wall())
+                view.obj, view.fresh = await self._objects.write_status(entry, state.obj, status), True
             case act.Fetch():
                 view.obj, view.fresh = await self._objects.fetch(view.obj), True
             case act.Move():
@@ -186,7 +190,8 @@ class Performer:
         ports = self._ports
         # Random per attempt: a token derived from the spec would make a later re-creation a no-op.
         token = f"{ports.rng.getrandbits(160):040x}"
-        with self._ticket(state, Op.CREATE, step.place, Lane.INTERACTIVE) as ticket:
+        ticket = self._ticket(state, Op.CREATE, step.place, Lane.INTERACTIVE)
+        with ticket, ports.account.on_its_way(step.place):
             began = ports.clock()
             target = await ports.agentcore.create_target(
                 step.place.gateway_id, step.request, client_token=token, fence=ports.fence(state.obj)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from mcp_gateway_operator.controller.tell.report import status_of, with_record
+from mcp_gateway_operator.controller.tell.report import fit_to_show, status_of, with_placement, with_record
 from mcp_gateway_operator.controller.tell.when_to_tell import deadline, news_of, voice, waits_of
 
 __all__ = [
     "deadline",
+    "fit_to_show",
     "news_of",
     "status_of",
     "voice",
     "waits_of",
+    "with_placement",
     "with_record",
 ]

@@ -189,3 +189,18 @@ def _authorized(state: State) -> tuple[bool, str, str] | None:
     if row.ready and not state.edited:
         return True, Reason.AUTHORIZED, "AWS could index the tools: consent was given, or none was needed."
     return None
+
+
+def with_permitted(state: State, conditions: tuple[Condition, ...], wall: datetime) -> tuple[Condition, ...]:
+    """Add whether an MCPGateway permits the object; take it away where none has anything to say."""
+    others = tuple(each for each in conditions if each.type != ConditionType.PERMITTED)
+    there = state.destination
+    frozen = state.ruling.frozen or (there.ruling.frozen if there is not None else None)
+    if frozen is not None:
+        row = (ConditionType.PERMITTED, False, frozen.reason, frozen.message)
+    elif state.ruling.placed_by is not None:
+        name = state.ruling.placed_by.class_
+        row = (ConditionType.PERMITTED, True, Reason.PERMITTED, f"MCPGateway {name} permits this.")
+    else:
+        return others
+    return (*others, _condition(state.obj, *row, wall))

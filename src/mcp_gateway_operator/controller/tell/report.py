@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 import msgspec
 
-from mcp_gateway_operator.api.names import Reason
+from mcp_gateway_operator.api.names import ConditionType, Reason
 from mcp_gateway_operator.api.types import (
+    Condition,
     FailureState,
     MCPServer,
     MCPServerStatus,
     MoveEntry,
     ObservedState,
+    PlacedBy,
 )
 from mcp_gateway_operator.controller.tell.conditions import (
     conditions_of,
     verdict_of,
     with_authorized,
+    with_permitted,
 )
 from mcp_gateway_operator.controller.tell.served_fields import keep_served
 from mcp_gateway_operator.controller.tell.verdict import Verdict
@@ -27,6 +31,8 @@ from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.known import Record, State
 from mcp_gateway_operator.targets.rules import OUTAGES, asks_person, classify, last_good_of, objection, stamp
 from mcp_gateway_operator.targets.shape import FAILED, PENDING_AUTH, instant
+
+S = TypeVar("S", bound=msgspec.Struct)
 
 MAX_REASONS, MAX_REASON = 10, 512
 """Of AWS's reasons this many are shown, each with this many characters."""
@@ -43,7 +49,7 @@ def status_of(state: State, wait: act.Wait, *, wall: datetime) -> MCPServerStatu
     new = msgspec.structs.replace(
         old,
         observed_generation=state.obj.metadata.generation,
-        conditions=with_authorized(state, conditions_of(state.obj, verdict, wall), wall),
+        conditions=_conditions(state, verdict, wall),
         **_record_fields(state),
         **_target_fields(state, wait, wall),
         last_reconcile_request=_served_wish(state, wait),
@@ -63,9 +69,14 @@ def status_of(state: State, wait: act.Wait, *, wall: datetime) -> MCPServerStatu
     return fit_to_show(stamped if served is None else keep_served(stamped, served))
 
 
-def fit_to_show(status: MCPServerStatus) -> MCPServerStatus:
+def fit_to_show(status: S) -> S:
     """Return a status in which nothing is hidden: the one border over which texts enter it."""
-    return msgspec.convert(visible_all(msgspec.to_builtins(status)), MCPServerStatus)
+    return msgspec.convert(visible_all(msgspec.to_builtins(status)), type(status))
+
+
+def _conditions(state: State, verdict: Verdict, wall: datetime) -> tuple[Condition, ...]:
+    basic = conditions_of(state.obj, verdict, wall)
+    return with_permitted(state, with_authorized(state, basic, wall), wall)
 
 
 def _confirmed(state: State, wall: datetime) -> str:
@@ -121,6 +132,21 @@ def with_record(
     return fit_to_show(status)
 
 
+def with_placement(obj: MCPServer, placed_by: PlacedBy, *, wall: datetime) -> MCPServerStatus:
+    """Return an object's status with the MCPGateway by which a target is about to be made."""
+    verdict = Verdict(
+        reconciling=True, reason=Reason.CREATING, message=f"The target is made by {placed_by.class_}."
+    )
+    status = msgspec.structs.replace(
+        obj.status,
+        placed_by=placed_by,
+        recorded_for=obj.metadata.uid,
+        observed_generation=obj.metadata.generation,
+        conditions=conditions_of(obj, verdict, wall),
+    )
+    return fit_to_show(status)
+
+
 def entries_of(records: Iterable[Record]) -> tuple[MoveEntry, ...]:
     """Return the other gateways of a moving object as status says them."""
     return tuple(
@@ -135,8 +161,13 @@ def entries_of(records: Iterable[Record]) -> tuple[MoveEntry, ...]:
 
 
 def _without_stamps(status: MCPServerStatus) -> MCPServerStatus:
-    """Return what of a status is worth a write of its own."""
-    return msgspec.structs.replace(status, last_synchronized="", observed=None)
+    """Return what of a status is worth a write of its own; that all is permitted is not."""
+    conditions = tuple(
+        each for each in status.conditions if (each.type, each.status) != (ConditionType.PERMITTED, "True")
+    )
+    return msgspec.structs.replace(
+        status, last_synchronized="", observed=None, placed_by=None, gateway_url="", conditions=conditions
+    )
 
 
 def _record_fields(state: State) -> dict[str, object]:
@@ -155,7 +186,16 @@ def _record_fields(state: State) -> dict[str, object]:
         "gateway_arn": record.gateway_arn or old.gateway_arn,
         "target_name": name,
         "moves": entries_of(state.moves),
+        **_placement(state),
     }
+
+
+def _placement(state: State) -> dict[str, object]:
+    """Return by which MCPGateway the recorded target is where it is: what is frozen stays as it was told."""
+    ruling = state.ruling
+    if ruling.frozen is not None or state.obj.metadata.deletion_timestamp:
+        return {}
+    return {"placed_by": ruling.placed_by, "gateway_url": ruling.gateway_url}
 
 
 def _target_fields(state: State, wait: act.Wait, wall: datetime) -> dict[str, object]:

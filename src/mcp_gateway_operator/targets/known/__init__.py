@@ -34,11 +34,13 @@ from mcp_gateway_operator.targets.known.records import (
     stored_record,
 )
 from mcp_gateway_operator.targets.known.rows import LIST_LAG, TWO_READS, GatewayView, Outage, Row
+from mcp_gateway_operator.targets.known.rulings import FREE, Frozen, Ruling
 from mcp_gateway_operator.targets.known.state import CALL_SECONDS, Settings, State
 
 __all__ = [
     "BLANK",
     "CALL_SECONDS",
+    "FREE",
     "LIST_LAG",
     "NOWHERE",
     "TWO_READS",
@@ -51,6 +53,7 @@ __all__ = [
     "Ending",
     "ErrorKind",
     "Failure",
+    "Frozen",
     "GatewayView",
     "Held",
     "HeldValues",
@@ -61,6 +64,7 @@ __all__ = [
     "Reads",
     "Record",
     "Row",
+    "Ruling",
     "Settings",
     "Shown",
     "State",

@@ -12,6 +12,7 @@ from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.targets.known.memory import ObjectMemory, TargetMemory
 from mcp_gateway_operator.targets.known.records import NOWHERE, Place, Record
 from mcp_gateway_operator.targets.known.rows import GatewayView, Outage, Row
+from mcp_gateway_operator.targets.known.rulings import FREE, Ruling
 from mcp_gateway_operator.targets.shape import Flat, Target, marker_of, owner_code
 
 CALL_SECONDS = 15.0
@@ -107,6 +108,8 @@ class State:
         aside: this is one of those states, and looks at its own gateway alone.
         immovable: the place that the spec names, when an old CRD does not let the target move there.
         place: where the target is, or is to be.
+        ruling: what an MCPGateway says of the object in this place.
+        full: the gateway holds as many targets as its MCPGateway lets it, those that are being made included.
     """
 
     now: float
@@ -119,6 +122,8 @@ class State:
     shared: bool = False
     disbelieved: tuple[str, str] | None = None
     place: Place = NOWHERE
+    ruling: Ruling = FREE
+    full: bool = False
     gateways: dict[Place, GatewayView] = field(default_factory=dict)
     recorded: Row | None = None
     was_listed: bool = False

@@ -30,6 +30,7 @@ SPEC_FIELDS: Final[Mapping[str, Treatment]] = {
     "endpoint": Treatment.RULED,
     "capabilities": Treatment.LOCAL,
     "gatewayId": Treatment.RULED,
+    "gatewayRef.name": Treatment.RULED,
     "targetName": Treatment.FREE,
     "description": Treatment.FREE,
     "authType": Treatment.RULED,

@@ -41,6 +41,7 @@ from mcp_gateway_operator.targets.rules.ownership import (
     stray_note,
     stray_rows,
 )
+from mcp_gateway_operator.targets.rules.permission import not_permitted, withhold
 from mcp_gateway_operator.targets.rules.recorded import plan_recorded
 from mcp_gateway_operator.targets.rules.refusal_causes import CAUSES, Actor, Cause, cause_of
 from mcp_gateway_operator.targets.rules.repair import follow_failure, repaired
@@ -88,6 +89,7 @@ __all__ = [
     "legacy_doubt",
     "looks_on",
     "new_request",
+    "not_permitted",
     "objection",
     "observe",
     "place_of",
@@ -111,4 +113,5 @@ __all__ = [
     "why_refused",
     "why_unheard",
     "why_unlisted",
+    "withhold",
 ]

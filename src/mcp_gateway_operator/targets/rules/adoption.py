@@ -21,7 +21,9 @@ def adopt(state: State, row: Row) -> act.Step | act.Wait | None:
     spec: a record never stands beside another object's marker.
     """
     asked = state.obj.spec.adoption_policy == "IfExists"
-    if not asked or not state.settings.allow_adoption or not _free(state, row.summary.marker):
+    if state.ruling.frozen or not asked or not state.settings.allow_adoption:
+        return None
+    if not _free(state, row.summary.marker):
         return None
     if row.summary.marker is not None and row.summary.status in TRANSIENT:
         return act.Await(

@@ -145,7 +145,7 @@ def _update(state: State, row: Row, diffs: tuple[FieldDiff, ...]) -> act.Step | 
                 signature=sign,
             )
         # Where nothing is said, an update that would ask a person for consent again is not sent by itself.
-        policy = state.obj.spec.drift_policy
+        policy = state.obj.spec.drift_policy or state.ruling.drift_policy
         if policy == "Report" or (not policy and asks_person(state)):
             return act.Blocked(
                 reason=Reason.DRIFTED,

@@ -34,7 +34,9 @@ from mcp_gateway_operator.targets.shape import TargetStatus
 
 def plan_creation(state: State) -> act.Step | act.Wait:
     """Look for a target that is ours already, then for the name, then create."""
-    for place in dict.fromkeys((state.place, *state.gateways)):
+    # Where nothing may be made, only what was made is looked for.
+    to_be = () if state.ruling.frozen is not None else (state.place,)
+    for place in dict.fromkeys((*to_be, *state.gateways)):
         if (wait := unlisted(state, place)) is not None:
             return wait
     action = _take_up(state) if state.marked else _name_taken(state) if state.named else None

@@ -21,6 +21,7 @@ from mcp_gateway_operator.targets.rules.not_yet import (
     read,
     unlisted,
 )
+from mcp_gateway_operator.targets.rules.permission import policy_unknown, unproven
 from mcp_gateway_operator.targets.shape import TRANSIENT, TargetStatus
 
 Clearing = act.Read | act.Delete | act.CheckGateway | act.TakeUp | act.Await | act.Blocked | act.Release
@@ -46,6 +47,8 @@ def plan_deletion(state: State) -> act.Step | act.Wait:
         return act.Release(
             event="Released", message="managementPolicy is Observe: nothing was deleted in AWS."
         )
+    if (wait := policy_unknown(state)) is not None:
+        return wait
     if retains(state):
         return act.Release(event="Retained", message=_retained(state))
     return _delete_everywhere(state)
@@ -53,7 +56,8 @@ def plan_deletion(state: State) -> act.Step | act.Wait:
 
 def retains(state: State) -> bool:
     """Return whether the object's targets outlive it."""
-    return (state.obj.spec.deletion_policy or state.settings.default_deletion_policy) == "Retain"
+    said = state.obj.spec.deletion_policy or state.ruling.deletion_policy
+    return (said or state.settings.default_deletion_policy) == "Retain"
 
 
 def _retained(state: State) -> str:
@@ -118,7 +122,7 @@ def clear(state: State) -> Clearing:
     seen = state.now if state.memory.ending.since is None else state.memory.ending.since
     if row.read_began < seen:
         return _reread(state, row, since=seen)
-    if (why := ownership.objection(state, row)) is not None:
+    if (why := ownership.objection(state, row) or unproven(state, row)) is not None:
         if state.marked:
             return _take_up(state, list(state.marked))
         return act.Release(event=Reason.FOREIGN_MARKER, message=f"Released without a call to AWS. {why}")

@@ -87,7 +87,7 @@ def observe(state: State, *, pursue: Pursue, manner: Manner = OBSERVED) -> act.S
 def _would(state: State, action: act.Step | act.Wait) -> str | None:
     """Return what a write would do, None for an action that writes nothing to AWS or the object."""
     match action:
-        case act.Create() | act.Protect() | act.Fetch():
+        case act.Create() | act.Protect() | act.Fetch() | act.Note():
             return f"create target {state.request['name']} on gateway {state.place.gateway_id}"
         case act.TakeUp(adopted=True, target=target):
             names = _changes(differences(state, target), values=False)

@@ -36,6 +36,8 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
 def claim_of(obj: MCPServer, name: str, default_gateway: str) -> Claim | None:
     """Return what an object claims that wants `name`; None when it will make no target now.
 
+    `default_gateway` is that of an object which names none by its id: its MCPGateway's, else the operator's.
+
     Whoever cannot act, or may not, must not keep others waiting: an object that is being deleted, paused or
     observed, or whose spec is wrong or refused by AWS.
     """
@@ -50,11 +52,8 @@ def claim_of(obj: MCPServer, name: str, default_gateway: str) -> Claim | None:
 def place_of(obj: MCPServer, default_gateway: str) -> Place:
     """Return where an object is to have its target."""
     record = stored_record(obj)
-    return (
-        record.place
-        if record is not None and not obj.spec.gateway
-        else Place(obj.spec.gateway or default_gateway)
-    )
+    named = obj.spec.gateway or obj.spec.class_name
+    return record.place if record is not None and not named else Place(obj.spec.gateway or default_gateway)
 
 
 def looks_on(obj: MCPServer) -> bool:

@@ -61,7 +61,7 @@ def next_sync(state: State) -> float | None:
 
 def indexed(state: State) -> bool:
     """Return whether AWS indexes this target's tools, and lets us ask for it."""
-    return not _needless(state) and not state.sync_denied
+    return not _needless(state) and not state.sync_denied and state.ruling.frozen is None
 
 
 def _needless(state: State) -> str:

@@ -1,0 +1,65 @@
+"""Decoding of MCPGateway objects: strict, for what is not understood must not permit anything."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, Final
+
+import msgspec
+
+from mcp_gateway_operator.api import names
+from mcp_gateway_operator.api.codec import DecodeError
+from mcp_gateway_operator.api.mcpgateway import ClassMeta, MCPGateway, MCPGatewaySpec, MCPGatewayStatus
+from mcp_gateway_operator.api.schema import check, describe
+
+_MOST: Final = 3
+"""Problems that are told of one MCPGateway; a newer CRD may bring many."""
+
+
+class _Object(msgspec.Struct):
+    metadata: ClassMeta
+    spec: Any = None
+    status: Any = None
+
+
+_DECODER: Final = msgspec.json.Decoder(_Object)
+
+
+def decode_gateway(raw: bytes | memoryview | msgspec.Raw) -> MCPGateway:
+    """Return the object in `raw`, JSON as the API server sends it; `problems` says what is not understood.
+
+    An unknown field is one of them: it may take back what the others permit. So is null, which an unset value
+    of a template leaves behind: as absence it would select more than was meant.
+
+    Raises:
+        DecodeError: not JSON, or without a name.
+    """
+    try:
+        found = _DECODER.decode(raw)
+    except msgspec.DecodeError as error:
+        raise DecodeError(f"Not an {names.CLASS_KIND}: {error}") from error
+    spec = found.spec if isinstance(found.spec, dict) else {}
+    problems = tuple(map(str, check(spec, describe(MCPGateway).properties["spec"], "spec", closed=True)))
+    if _null(found.spec):
+        problems = ("spec: null is no value here: leave the field out", *problems)
+    try:
+        decoded = msgspec.convert(spec, MCPGatewaySpec)
+    except msgspec.ValidationError as error:
+        problems = problems or (f"spec: {error}",)
+        arn = spec.get("gatewayArn")
+        decoded = MCPGatewaySpec(gateway_arn=arn if isinstance(arn, str) else "")
+    try:
+        status = msgspec.convert(found.status or {}, MCPGatewayStatus)
+    except msgspec.ValidationError:
+        status = MCPGatewayStatus()
+    meta = msgspec.structs.replace(found.metadata, name=sys.intern(found.metadata.name))
+    return MCPGateway(metadata=meta, spec=decoded, status=status, problems=problems[:_MOST])
+
+
+def _null(value: Any) -> bool:
+    """Whether there is a null in a value."""
+    if isinstance(value, dict):
+        return any(map(_null, value.values()))
+    if isinstance(value, list):
+        return any(map(_null, value))
+    return value is None

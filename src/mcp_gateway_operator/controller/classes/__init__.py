@@ -1,0 +1,17 @@
+"""MCPGateways: which there are, what they say of an object, and their own status and life."""
+
+from __future__ import annotations
+
+from mcp_gateway_operator.controller.classes.class_rulings import ClassSettings, Rulings, believed_placement
+from mcp_gateway_operator.controller.classes.keeper import Keeper
+from mcp_gateway_operator.controller.classes.registry import MCPGATEWAYS, Registry, Verdict
+
+__all__ = [
+    "MCPGATEWAYS",
+    "ClassSettings",
+    "Keeper",
+    "Registry",
+    "Rulings",
+    "Verdict",
+    "believed_placement",
+]

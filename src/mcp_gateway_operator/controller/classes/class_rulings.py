@@ -1,0 +1,192 @@
+"""What the MCPGateways say of one object: where it is to be, and whether it may be there."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import msgspec
+
+from mcp_gateway_operator.api.mcpgateway import MCPGateway
+from mcp_gateway_operator.api.names import Reason
+from mcp_gateway_operator.api.types import MCPServer, PlacedBy
+from mcp_gateway_operator.controller.classes.registry import Registry
+from mcp_gateway_operator.targets.known import FREE, NOWHERE, Frozen, Place, Record, Ruling, Settings
+from mcp_gateway_operator.targets.permit import Use, refusal
+
+_KEPT: Final = "What it has at AWS stays as it is."
+
+
+class ClassSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the command line says of MCPGateways.
+
+    Attributes:
+        default_ref: the MCPGateway of objects that name no gateway and have no record.
+        required: gateways that no MCPGateway covers are not used.
+    """
+
+    default_ref: str = ""
+    required: bool = False
+
+
+class Wanted(NamedTuple):
+    """Where an object is to be; `frozen` says why that cannot be known or reached, and then it stays."""
+
+    place: Place
+    frozen: Frozen | None = None
+
+
+class Rulings:
+    """Asks the MCPGateways about objects.
+
+    Attributes:
+        ref_served: the API server keeps spec.gatewayRef of MCPServers.
+    """
+
+    def __init__(self, registry: Registry, settings: ClassSettings) -> None:
+        self._registry = registry
+        self._settings = settings
+        self._naming: set[tuple[str, str]] = set()
+        self.ref_served = True
+
+    def follow(self, old: MCPServer | None, new: MCPServer | None) -> None:
+        """Take an event of an object: whether any names an MCPGateway decides what blindness costs."""
+        if new is not None and (new.spec.gateway_ref is not None or new.status.placed_by is not None):
+            self._naming.add(new.key)
+        elif old is not None or new is not None:
+            gone = old or new
+            assert gone is not None
+            self._naming.discard(gone.key)
+
+    # -- where ----------------------------------------------------------------------------------------------
+
+    def wanted(self, obj: MCPServer, home: Record | None, settings: Settings) -> Wanted:
+        """Return where an object is to be; a record comes before every default."""
+        if obj.spec.gateway_ref is not None:
+            return self._by_class(obj, obj.spec.class_name, home)
+        if obj.spec.gateway:
+            return Wanted(Place(obj.spec.gateway))
+        if home is not None:
+            return Wanted(home.place)
+        if self._settings.default_ref:
+            return self._by_class(obj, self._settings.default_ref, None)
+        return Wanted(Place(settings.default_gateway))
+
+    def _by_class(self, obj: MCPServer, name: str, home: Record | None) -> Wanted:
+        stay = home.place if home is not None else NOWHERE
+        found = self._registry.get(name)
+        if found is None:
+            why = self._registry.blind() or f"MCPGateway {name} does not exist."
+            return Wanted(stay, _frozen(f"{why} {_KEPT}"))
+        placed, verdict = believed_placement(obj), self._registry.verdict(found)
+        if placed is not None and placed.class_ == name and placed.gateway_arn != found.spec.gateway_arn:
+            message = (
+                f"The target was made by an MCPGateway {name} of gateway {placed.gateway_arn}, and the one "
+                f"of this name is of another gateway now. {_KEPT} To move it, name an MCPGateway of another "
+                "name."
+            )
+            return Wanted(stay, Frozen(reason=Reason.WRONG_ACCOUNT_OR_REGION, message=message))
+        if not verdict.accepted or found.arn is None:
+            return Wanted(stay, _not_accepted(found, verdict.message))
+        return Wanted(Place(found.arn.gateway_id))
+
+    # -- whether --------------------------------------------------------------------------------------------
+
+    def ruling(self, obj: MCPServer, place: Place, settings: Settings, *, held: bool) -> Ruling:
+        """Return what holds for an object in a place; `held`: its record is there."""
+        if self._idle:
+            return FREE
+        governor = self._registry.governor(place.gateway_id)
+        frozen = self._blind() or self._pruned(obj, held=held)
+        if governor is None:
+            named = believed_placement(obj) is not None or obj.spec.gateway_ref is not None
+            return Ruling(frozen=frozen or self._ungoverned(obj, place), policies_known=not named)
+        spec, meta = governor.spec, governor.metadata
+        defaults = spec.defaults
+        return Ruling(
+            frozen=frozen or self._refused(obj, governor, settings, held=held),
+            placed_by=PlacedBy(class_=governor.name, uid=meta.uid, gateway_arn=spec.gateway_arn),
+            gateway_url=governor.status.gateway_url,
+            capacity=spec.capacity.targets if spec.capacity is not None else None,
+            deletion_policy=defaults.deletion_policy if defaults is not None else "",
+            drift_policy=defaults.drift_policy if defaults is not None else "",
+            policies_known=not governor.problems,
+        )
+
+    @property
+    def _idle(self) -> bool:
+        """Whether nothing speaks of MCPGateways: then all is as if there were no such kind."""
+        if self._naming or self._settings.required or self._settings.default_ref:
+            return False
+        return not self._registry.served or not len(self._registry.classes)
+
+    def _blind(self) -> Frozen | None:
+        why = self._registry.blind() if self._naming else ""
+        return _frozen(f"{why} {_KEPT}") if why else None
+
+    def _pruned(self, obj: MCPServer, *, held: bool) -> Frozen | None:
+        """A reference that the API server drops must not end on the default gateway."""
+        spec = obj.spec
+        if self.ref_served or held or spec.gateway or spec.gateway_ref or not self._registry.all():
+            return None
+        return _frozen(
+            "The installed CustomResourceDefinition drops spec.gatewayRef, so nobody can say whether this "
+            "MCPServer has one: update it (`mcp-gateway-operator crd`), or set spec.gatewayId."
+        )
+
+    def _ungoverned(self, obj: MCPServer, place: Place) -> Frozen | None:
+        if place == NOWHERE:
+            return None
+        if self._settings.required:
+            return _frozen(
+                f"No MCPGateway covers gateway {place.gateway_id}, and the operator works with "
+                f"--require-gateway-ref. {_KEPT} Name an MCPGateway in spec.gatewayRef."
+            )
+        placed = believed_placement(obj)
+        if placed is None or obj.spec.gateway:
+            return None
+        return _frozen(f"MCPGateway {placed.class_}, by which the target was made, is gone. {_KEPT}")
+
+    def _refused(
+        self, obj: MCPServer, governor: MCPGateway, settings: Settings, *, held: bool
+    ) -> Frozen | None:
+        verdict = self._registry.verdict(governor)
+        if not verdict.accepted or governor.arn is None:
+            return _not_accepted(governor, verdict.message)
+        if obj.left_out is not None:
+            return _frozen(
+                f"MCPGateway {governor.name} governs the gateway, and this spec is too large to be kept in "
+                f"memory, so it cannot be judged. {_KEPT} Make it smaller: an inline list of tools above all."
+            )
+        namespace = obj.metadata.namespace
+        labels = self._registry.labels(namespace)
+        use = Use(namespace=namespace, labels=labels, spec=obj.spec, gateway=governor.arn)
+        if (why := refusal(governor.spec, use)) is not None:
+            message = (
+                f"MCPGateway {governor.name} does not permit this: {why.message}. {_KEPT} Whoever may change "
+                "the MCPGateway can permit it in its spec.allow."
+            )
+            return Frozen(reason=Reason.NOT_PERMITTED, message=message, unproven=True)
+        if held:
+            return None
+        if governor.metadata.deletion_timestamp:
+            return _frozen(f"MCPGateway {governor.name} is being deleted and takes no new target.")
+        if settings.status_fields is not None and "placedBy" not in settings.status_fields:
+            return _frozen(
+                "The installed CustomResourceDefinition cannot hold status.placedBy, so no target is made by "
+                "an MCPGateway: update it (`mcp-gateway-operator crd`)."
+            )
+        return None
+
+
+def believed_placement(obj: MCPServer) -> PlacedBy | None:
+    """Return by which MCPGateway its status says an object was placed, if the status is its own."""
+    status = obj.status
+    return status.placed_by if status.recorded_for == obj.metadata.uid else None
+
+
+def _frozen(message: str) -> Frozen:
+    return Frozen(reason=Reason.NOT_PERMITTED, message=message)
+
+
+def _not_accepted(of: MCPGateway, message: str) -> Frozen:
+    return _frozen(f"MCPGateway {of.name} is not accepted: {message} {_KEPT}")

@@ -1,0 +1,218 @@
+"""The MCPGateways and the labels of namespaces as they are now, and which MCPGateway an ARN belongs to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import msgspec
+import structlog
+
+from mcp_gateway_operator.api import names
+from mcp_gateway_operator.api.mcpgateway import MCPGateway
+from mcp_gateway_operator.api.mcpgateway_codec import decode_gateway
+from mcp_gateway_operator.api.schema import Camel
+from mcp_gateway_operator.runtime.cluster import NAMESPACES, Cluster, Resource
+from mcp_gateway_operator.runtime.informer import Informer
+
+MCPGATEWAYS: Final = Resource(names.GROUP, names.VERSION, names.CLASS_PLURAL, namespaced=False)
+SETTLING: Final = 0.2
+"""Seconds between two looks whether all is known for the first time."""
+STALE_AFTER: Final = 300.0
+"""Seconds without a watch after which what is known may be too old to permit anything."""
+_UNREADABLE: Final = (
+    "MCPGateways cannot be read, so nothing is made or changed for any MCPServer. Allow the operator get, "
+    "list and watch on mcpgateways.mcpgateway.bedrock.aws (the chart does)."
+)
+
+log = structlog.get_logger(__name__)
+
+
+class _NamespaceMeta(Camel, frozen=True, kw_only=True):
+    name: str
+    namespace: str = ""
+    uid: str = ""
+    resource_version: str = ""
+    labels: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+class _Namespace(Camel, frozen=True, kw_only=True):
+    metadata: _NamespaceMeta
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether the operator works by an MCPGateway; None while that is not known."""
+
+    accepted: bool | None
+    reason: str
+    message: str
+
+
+class Registry:
+    """What is known of MCPGateways; nothing is asked for where the API server does not serve the kind.
+
+    Attributes:
+        served: whether it does; None where that cannot be known.
+        on_class: called with (old, new) when an MCPGateway changes in what it says.
+        on_settled: called once all is known for the first time; the others are not called before.
+        on_namespace: called with the name of a namespace whose labels change.
+    """
+
+    def __init__(self, cluster: Cluster, *, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._identity: tuple[str, str] | None = None
+        self._by_gateway: dict[str, tuple[MCPGateway, ...]] = {}
+        self._wanted = asyncio.Event()
+        self._told = False
+        self.served: bool | None = False
+        self.classes: Informer[MCPGateway] = Informer(
+            cluster, MCPGATEWAYS, decode=decode_gateway, on_event=self._on_class
+        )
+        self.namespaces: Informer[_Namespace] = Informer(
+            cluster,
+            NAMESPACES,
+            decode=msgspec.json.Decoder(_Namespace).decode,
+            on_event=self._on_namespace,
+        )
+        self.on_class: Callable[[MCPGateway | None, MCPGateway | None], None] = lambda _old, _new: None
+        self.on_settled: Callable[[], None] = lambda: None
+        self.on_namespace: Callable[[str], None] = lambda _name: None
+
+    async def run(self) -> None:
+        """Keep MCPGateways and namespaces, once the kind is served, until cancelled."""
+        await self._wanted.wait()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.classes.run())
+            tasks.create_task(self.namespaces.run())
+            while not self.settled:  # noqa: ASYNC110  -- what is refused for want of rights sets no event
+                await asyncio.sleep(SETTLING)
+            self.on_settled()
+
+    def serve(self, served: bool | None) -> None:
+        """Take note of whether the kind is served."""
+        self.served = served
+        if served:
+            self._wanted.set()
+
+    def identify(self, account: str, region: str) -> None:
+        """Take note of whose credentials the operator's own are."""
+        self._identity = (account, region)
+        self._index()
+
+    # -- how much is known --------------------------------------------------------------------------------
+
+    @property
+    def settled(self) -> bool:
+        """Whether decisions may begin: all is known, or known to be withheld."""
+        return not self.served or (_come(self.classes) and _come(self.namespaces))
+
+    def blind(self) -> str:
+        """Return why MCPGateways may be others than is known here, "" where they are as known."""
+        if self.served is False:
+            return ""
+        if self.served is None or not self.classes.synced.is_set():
+            if not self._told:
+                self._told = True
+                log.warning(_UNREADABLE)
+            return _UNREADABLE
+        for informer, what in ((self.classes, "MCPGateways"), (self.namespaces, "namespaces")):
+            since = informer.failing_since
+            if informer.synced.is_set() and since is not None and self._clock() >= since + STALE_AFTER:
+                return f"The watch of {what} has been away for five minutes, so nothing is made or changed."
+        self._told = False
+        return ""
+
+    def labels(self, namespace: str) -> Mapping[str, str] | None:
+        """Return the labels of a namespace, None where they cannot be read."""
+        found = self.namespaces.get(("", namespace))
+        return found.metadata.labels if found is not None else None
+
+    # -- which there are ----------------------------------------------------------------------------------
+
+    def all(self) -> tuple[MCPGateway, ...]:
+        """Return every MCPGateway; none where the kind is not served any more."""
+        return tuple(self.classes.values()) if self.served else ()
+
+    def get(self, name: str) -> MCPGateway | None:
+        """Return the MCPGateway of this name."""
+        return self.classes.get(("", name)) if self.served else None
+
+    def governor(self, gateway_id: str) -> MCPGateway | None:
+        """Return the MCPGateway that governs a gateway of the operator's own account and Region."""
+        if not self.served:
+            return None
+        for each in self._by_gateway.get(gateway_id, ()):
+            arn = each.arn
+            if arn is not None and self._identity in (None, (arn.account, arn.region)):
+                return each
+        return None
+
+    def rivals(self, of: MCPGateway) -> tuple[MCPGateway, ...]:
+        """Return the MCPGateways that name the same gateway, the one that has it first."""
+        arn = of.arn
+        same = self._by_gateway.get(arn.gateway_id, ()) if arn is not None else ()
+        return tuple(each for each in same if each.spec.gateway_arn == of.spec.gateway_arn)
+
+    def verdict(self, of: MCPGateway) -> Verdict:
+        """Return whether the operator works by an MCPGateway."""
+        arn, aws = of.arn, of.spec.aws
+        if of.problems or arn is None:
+            problems = "; ".join(of.problems) or "spec.gatewayArn is not the ARN of a gateway"
+            return _no("Invalid", f"The spec is not understood, so it permits nothing: {problems}.")
+        if aws is not None and (aws.role_arn or aws.external_id or aws.session_tags):
+            return _no("NotSupported", "spec.aws is not supported yet: remove it.")
+        if self._identity is None:
+            return Verdict(
+                accepted=None,
+                reason="IdentityUnknown",
+                message="AWS has not said yet whose credentials the operator has (sts:GetCallerIdentity).",
+            )
+        if (arn.account, arn.region) != self._identity:
+            account, region = self._identity
+            return _no(
+                "WrongAccountOrRegion",
+                f"The gateway is in account {arn.account} and Region {arn.region}, and the operator works in "
+                f"account {account} and Region {region}: others are not supported yet.",
+            )
+        first = self.rivals(of)[0]
+        if first.name != of.name:
+            return _no("Conflict", f"MCPGateway {first.name} names the same gateway and came first.")
+        return Verdict(accepted=True, reason="Accepted", message="The operator works by this MCPGateway.")
+
+    # -- what changes -------------------------------------------------------------------------------------
+
+    def _on_class(self, old: MCPGateway | None, new: MCPGateway | None) -> None:
+        self._index()
+        if self.settled and (old is None or new is None or _says(old) != _says(new)):
+            self.on_class(old, new)
+
+    def _on_namespace(self, old: _Namespace | None, new: _Namespace | None) -> None:
+        same = old is not None and new is not None and old.metadata.labels == new.metadata.labels
+        if same or not self.settled:
+            return
+        found = new or old
+        assert found is not None
+        self.on_namespace(found.metadata.name)
+
+    def _index(self) -> None:
+        found: dict[str, list[MCPGateway]] = {}
+        for each in sorted(self.classes.values(), key=lambda each: each.age):
+            if (arn := each.arn) is not None:
+                found.setdefault(arn.gateway_id, []).append(each)
+        self._by_gateway = {gateway_id: tuple(each) for gateway_id, each in found.items()}
+
+
+def _come(informer: Informer[MCPGateway] | Informer[_Namespace]) -> bool:
+    """Whether an informer has its first list, or is not allowed to have one."""
+    return informer.synced.is_set() or (informer.trouble is not None and informer.trouble.forbidden)
+
+
+def _no(reason: str, message: str) -> Verdict:
+    return Verdict(accepted=False, reason=reason, message=message)
+
+
+def _says(of: MCPGateway) -> tuple[object, ...]:
+    """Return what of an MCPGateway a decision rests on."""
+    meta = of.metadata
+    return (meta.uid, bool(meta.deletion_timestamp), of.spec, of.problems)

@@ -1,0 +1,214 @@
+"""Where an object has a target, is to have one, or may have one: what its pass looks at, and what not.
+
+What an MCPGateway does not permit is not looked at, so that no List is made for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from mcp_gateway_operator.api import names
+from mcp_gateway_operator.api.annotations import gateway_of
+from mcp_gateway_operator.api.types import MCPServer
+from mcp_gateway_operator.controller.classes import Rulings, believed_placement
+from mcp_gateway_operator.controller.gather.object_index import ObjectIndex
+from mcp_gateway_operator.controller.ports import Ports
+from mcp_gateway_operator.targets.known import (
+    BLANK,
+    LIST_LAG,
+    NOWHERE,
+    Frozen,
+    ObjectMemory,
+    Place,
+    Record,
+    Row,
+    Settings,
+    TargetMemory,
+    stored_moves,
+    stored_record,
+)
+from mcp_gateway_operator.targets.rules import GATEWAY_GONE_AFTER, legacy_doubt, status_names_strays
+from mcp_gateway_operator.targets.shape import gateway_of_arn
+
+
+class Bearings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where an object has a target, is to have one, or may have one.
+
+    Attributes:
+        record: the record that is believed.
+        disbelieved: as in `State`.
+        place: where its target is, or is to be.
+        frozen: why nothing is done at that place, or towards another, beyond what that place's ruling says.
+        moves: as in `State`.
+        others: the same, and the place that the spec names, where that is another; by place.
+        destination: that place, or NOWHERE.
+        immovable: as in `State`.
+        searched: the places where a target of the object is looked for.
+        astray, unseen: as in `State`.
+        watched: all places that are to be tracked for it.
+    """
+
+    record: Record | None
+    disbelieved: tuple[str, str] | None
+    place: Place
+    frozen: Frozen | None
+    moves: tuple[Record, ...]
+    others: dict[Place, Record]
+    destination: Place
+    immovable: Place
+    searched: tuple[Place, ...]
+    astray: tuple[Row, ...]
+    unseen: Place
+    watched: tuple[Place, ...]
+
+
+class Compass:
+    """Takes the bearings of objects."""
+
+    def __init__(self, ports: Ports, *, index: ObjectIndex, rulings: Rulings) -> None:
+        self._ports = ports
+        self._observer = ports.observer
+        self._clock = ports.clock
+        self._index = index
+        self._rulings = rulings
+
+    def bearings(self, obj: MCPServer, memory: ObjectMemory, settings: Settings) -> Bearings:
+        """Return where to look for the targets of an object."""
+        page = memory.places.get(memory.home, BLANK)
+        home = page.record or stored_record(obj)
+        record = None if (why := self._doubt(obj, home, settings)) else home
+        moves = memory.moves if memory.moves is not None else stored_moves(obj)
+        wanted, frozen = self._wanted(obj, home, moves, settings)
+        place = record.place if record else wanted
+        ends = bool(obj.metadata.deletion_timestamp)
+        moving = place != wanted and not ends
+        destination = wanted if moving and settings.keeps_moves else NOWHERE
+        others = {each.place: each for each in moves}
+        if destination != NOWHERE:
+            others.setdefault(destination, Record(place=destination, target_id=""))
+        astray = self._astray(obj, settings, besides={place, *others})
+        # A predecessor may have created the target where nothing but the annotation or the marker tells.
+        searches = record is None and not (page.doubt.only_writer and page.doubt.unsure_since is None)
+        if ends and not searches:
+            followed = [each for each, known in memory.places.items() if known.record and each != memory.home]
+            for each in (*followed, *(row.place for row in astray)):
+                others.setdefault(each, Record(place=each, target_id=""))
+        further = _further(obj, settings) if searches or _searches_further(obj) else ()
+        hidden = self._hidden(obj, (place, *further)[record is not None :], page, settings, place, frozen)
+        further = tuple(each for each in further if each not in hidden)
+        marked_on = tuple(row.place for row in astray)
+        searched = (place, *further, *marked_on) if searches else (place,)
+        searched = tuple(each for each in dict.fromkeys(searched) if each != NOWHERE and each not in hidden)
+        watched = (*searched, *others, *marked_on, *further, home.place if home else NOWHERE)
+        return Bearings(
+            record=record,
+            disbelieved=(home.target_id, why) if home and why else None,
+            place=place,
+            frozen=frozen,
+            moves=moves,
+            others=others,
+            destination=destination,
+            immovable=wanted if moving and destination == NOWHERE else NOWHERE,
+            searched=searched,
+            astray=tuple(row for row in astray if row.place not in {*others, *searched}),
+            unseen=self._unseen(further, settings) if _searches_further(obj) else NOWHERE,
+            watched=tuple(each for each in dict.fromkeys(watched) if each != NOWHERE),
+        )
+
+    def _wanted(
+        self, obj: MCPServer, home: Record | None, moves: tuple[Record, ...], settings: Settings
+    ) -> tuple[Place, Frozen | None]:
+        """Return where an object is to be, or stays because it may not go there."""
+        wanted, frozen = self._rulings.wanted(obj, home, settings)
+        if home is None or wanted in {home.place, *(each.place for each in moves)}:
+            return wanted, frozen
+        there = self._rulings.ruling(obj, wanted, settings, held=False).frozen
+        if there is None:
+            return wanted, frozen
+        # Nothing of it is there, so nobody looks there; and where it is, its spec is not meant.
+        return home.place, msgspec.structs.replace(there, elsewhere=True, unproven=False)
+
+    def _hidden(
+        self,
+        obj: MCPServer,
+        unnamed: tuple[Place, ...],
+        page: TargetMemory,
+        settings: Settings,
+        place: Place,
+        frozen: Frozen | None,
+    ) -> frozenset[Place]:
+        """Return those of the places that no record names which are not looked at: it is not permitted there.
+
+        Only for what a Create of ours may have made there they are: one of this process, or one that status
+        told of before it was sent. What a user can write, an annotation for one, proves none. And what is
+        being deleted is looked for wherever it may be, if it can ever have had anything.
+        """
+        if obj.metadata.deletion_timestamp and names.FINALIZER in obj.metadata.finalizers:
+            return frozenset()
+        held = place not in unnamed
+        barred = frozen or self._rulings.ruling(obj, place, settings, held=held).frozen
+        placed = believed_placement(obj)
+        told = Place(gateway_of_arn(placed.gateway_arn)) if placed is not None else NOWHERE
+        unsure = page.doubt.unsure_since is not None
+        return frozenset(
+            each
+            for each in unnamed
+            if not unsure
+            and each != told
+            and (barred or self._rulings.ruling(obj, each, settings, held=False).frozen) is not None
+        )
+
+    def _doubt(self, obj: MCPServer, record: Record | None, settings: Settings) -> str:
+        """Return why a record of the Go operator does not count, once its target has been seen."""
+        if record is None or not record.legacy:
+            return ""
+        table = self._observer.table(record.place.gateway_id)
+        row = table.row(record.target_id) if table is not None else None
+        if row is None or (settings.marks and row.summary.marker is not None):
+            return ""
+        others = self._index.recorders(record.target_id) - {obj.key}
+        return legacy_doubt(obj, row.summary, other="/".join(min(others, default=())))
+
+    def _astray(self, obj: MCPServer, settings: Settings, *, besides: set[Place]) -> tuple[Row, ...]:
+        """Return the rows with an object's marker on all other gateways that are looked at, for whomever."""
+        found = {each for mark in settings.markers_of(obj) for each in self._observer.marked_on.ids(mark)}
+        gone = self._clock() - GATEWAY_GONE_AFTER
+        places = sorted({Place(each) for each in found} - besides)
+        tables = {place: self._observer.table(place.gateway_id) for place in places}
+        since = {place: table.view.missing_since for place, table in tables.items() if table is not None}
+        living = [each for each, missing in since.items() if missing is None or missing > gone]
+        return marked_rows(self._ports, self._index, obj, settings, living)
+
+    def _unseen(self, further: tuple[Place, ...], settings: Settings) -> Place:
+        """Return a gateway that no List has told of yet: of these, or after a start of any."""
+        unseen = self._observer.unseen
+        starting = self._clock() < settings.started_at + LIST_LAG
+        every = (*further, *map(Place, unseen if starting else ()))
+        return next((each for each in every if each.gateway_id in unseen), NOWHERE)
+
+
+def _further(obj: MCPServer, settings: Settings) -> tuple[Place, ...]:
+    """Return where a target of the object may be that its status does not name."""
+    noted = gateway_of(obj.metadata.annotations)
+    return tuple(Place(each) for each in (noted, settings.default_gateway) if each)
+
+
+def _searches_further(obj: MCPServer) -> bool:
+    """Whether it matters what an object with a record has on gateways that the record does not name."""
+    return bool(obj.metadata.deletion_timestamp) or status_names_strays(obj)
+
+
+def marked_rows(
+    ports: Ports, index: ObjectIndex, obj: MCPServer, settings: Settings, places: Iterable[Place]
+) -> tuple[Row, ...]:
+    """Return the rows in some places that carry an object's marker and that no other one records."""
+    tables = [table for place in places if (table := ports.observer.table(place.gateway_id)) is not None]
+    return tuple(
+        row
+        for table in tables
+        for mark in settings.markers_of(obj)
+        for row in table.marked(mark)
+        if not index.recorders(row.summary.target_id) - {obj.key}
+    )

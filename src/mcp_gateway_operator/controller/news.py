@@ -1,0 +1,84 @@
+"""What news of MCPGateways, namespaces and MCPServers means for these: who is looked at again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+from mcp_gateway_operator.api.mcpgateway import MCPGateway
+from mcp_gateway_operator.api.types import MCPServer
+from mcp_gateway_operator.controller.classes import Registry, believed_placement
+from mcp_gateway_operator.controller.gather import ObjectIndex
+from mcp_gateway_operator.controller.ports import Ports
+from mcp_gateway_operator.targets.known import stored_moves, stored_record
+from mcp_gateway_operator.targets.shape import gateway_of_arn
+
+
+class ClassNews:
+    """Wakes objects; `default_of` returns the gateway of one that names none by its id."""
+
+    def __init__(
+        self, ports: Ports, index: ObjectIndex, registry: Registry, *, default_of: Callable[[MCPServer], str]
+    ) -> None:
+        self._queue = ports.queue
+        self._objects = ports.informer
+        self._index = index
+        self._registry = registry
+        self._default_of = default_of
+
+    def on_class(self, old: MCPGateway | None, new: MCPGateway | None) -> None:
+        """Take a change of what an MCPGateway says: wake the objects that it is about."""
+        classes = [each for each in (old, new) if each is not None]
+        gateways = {each.arn.gateway_id for each in classes if each.arn is not None}
+        names_of = {other.name for each in classes for other in (each, *self._registry.rivals(each))}
+        for obj in self._objects.values():
+            placed_by = obj.status.placed_by
+            named = {obj.spec.class_name, placed_by.class_ if placed_by is not None else ""}
+            places = {obj.spec.gateway, obj.status.gateway_id}
+            places |= {each.gateway_id for each in obj.status.moves}
+            if named & names_of or places & gateways or not obj.status.target_id:
+                self._look_again(obj)
+
+    def on_namespace(self, namespace: str) -> None:
+        """Take a change of a namespace's labels."""
+        if self._registry.all():
+            for obj in self._objects.values():
+                if obj.metadata.namespace == namespace:
+                    self._look_again(obj)
+
+    def on_classes(self) -> None:
+        """Look at every object again: what all MCPGateways mean has changed."""
+        for obj in self._objects.values():
+            self._look_again(obj)
+
+    def _look_again(self, obj: MCPServer) -> None:
+        self._queue.add(self._index.shared_key(obj.key), urgent=False)
+        for key, after in self._index.rivals.follow(obj, obj, default_of=self._default_of).items():
+            self._queue.add(key, urgent=False, after=after)
+
+    def in_use(self) -> Counter[str]:
+        """Return on how many targets each gateway is in use: recorded ones, and those of moves."""
+        used = Counter[str]()
+        for obj in self._objects.values():
+            record = stored_record(obj)
+            used.update(each.place.gateway_id for each in (record, *stored_moves(obj)) if each is not None)
+            if record is None and (placed := believed_placement(obj)) is not None:
+                # A Create may be on its way.
+                used[gateway_of_arn(placed.gateway_arn)] += 1
+        return used
+
+
+def differs(old: MCPServer, new: MCPServer) -> bool:
+    """Whether an event changes what a pass would decide; labels do not.
+
+    A spec differs without a new generation after the CRD has changed: fields come and go with their schema.
+    """
+    before, after = old.metadata, new.metadata
+    return (
+        before.uid != after.uid
+        or before.generation != after.generation
+        or (old.spec, old.left_out) != (new.spec, new.left_out)
+        or before.deletion_timestamp != after.deletion_timestamp
+        or before.finalizers != after.finalizers
+        or before.annotations != after.annotations
+    )

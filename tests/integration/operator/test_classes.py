@@ -1,0 +1,67 @@
+"""MCPGateways with a real API server and the ServiceAccount's own rights: what reaches AWS, what does not."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from mcp_gateway_operator.api import names
+from tests.integration.operator.kube import condition
+from tests.integration.operator.site import GATEWAY, OTHER_GATEWAY, Site, until
+
+ACCOUNT = "123456789012"
+
+
+def gateway(name: str, gateway_id: str, allow: list[dict[str, Any]]) -> str:
+    """Return an MCPGateway as JSON text."""
+    arn = f"arn:aws:bedrock-agentcore:us-east-1:{ACCOUNT}:gateway/{gateway_id}"
+    return json.dumps(
+        {
+            "apiVersion": f"{names.GROUP}/{names.VERSION}",
+            "kind": names.CLASS_KIND,
+            "metadata": {"name": name},
+            "spec": {"gatewayArn": arn, "allow": allow},
+        }
+    )
+
+
+def test_one_team_is_permitted_and_nothing_reaches_the_gateway_of_the_other(site: Site) -> None:
+    here = {"matchLabels": {"kubernetes.io/metadata.name": site.namespace}}
+    entry = {
+        "namespaces": here,
+        "authTypes": ["NoAuth"],
+        "endpoints": ["https://weather.example.com"],
+    }
+    mine, theirs = f"mine-{site.namespace}", f"theirs-{site.namespace}"
+    elsewhere = {**entry, "namespaces": {"matchLabels": {"kubernetes.io/metadata.name": "another"}}}
+    site.cluster.apply(gateway(mine, GATEWAY, [entry]))
+    site.cluster.apply(gateway(theirs, OTHER_GATEWAY, [elsewhere]))
+    try:
+        site.start()
+        spec = {
+            "endpoint": "https://weather.example.com/mcp",
+            "capabilities": ["tools"],
+            "authType": "NoAuth",
+        }
+        site.create("by-ref", None, **spec, gatewayRef={"name": mine})
+        site.create("not-there", None, **spec, gatewayRef={"name": theirs})
+        site.create("by-id", None, **spec, gatewayId=OTHER_GATEWAY)
+        site.create(
+            "another-host",
+            None,
+            **{**spec, "gatewayRef": {"name": mine}, "endpoint": "https://x.example.com"},
+        )
+        made = site.until_ready("by-ref")
+        for name in ("not-there", "by-id", "another-host"):
+            site.until_reason("NotPermitted", name)
+        assert made["status"]["placedBy"]["class"] == mine
+        requests = site.simulator.admin.requests(limit=10_000)
+        assert [each for each in requests if OTHER_GATEWAY in json.dumps(each)] == []
+        created = [each for each in requests if each["operation"] == "CreateGatewayTarget"]
+        assert len(created) == 1
+        site.cluster.apply(gateway(mine, GATEWAY, []))
+        until(lambda: condition(site.get("by-ref"), "Permitted").get("status") == "False")
+        assert condition(site.get("by-ref"))["status"] == "True"
+    finally:
+        for name in (mine, theirs):
+            site.cluster.kubectl("delete", "mcpgw", name, "--wait=false", check=False)

@@ -1,0 +1,76 @@
+"""Frozen: whatever is known of an object, nothing new is done for it where it is not permitted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mcp_gateway_operator.api.names import Reason
+from mcp_gateway_operator.api.types import PlacedBy
+from mcp_gateway_operator.targets import actions as act
+from mcp_gateway_operator.targets.known import Frozen, Ruling, State
+from mcp_gateway_operator.targets.plan import plan
+from tests.unit.targets.any_state import states
+from tests.unit.targets.builders import ARN
+
+FROZEN = Ruling(
+    frozen=Frozen(reason=Reason.NOT_PERMITTED, message="MCPGateway tools does not permit this."),
+    placed_by=PlacedBy(class_="tools", uid="1", gateway_arn=ARN),
+)
+NEW = act.Create | act.Update | act.Synchronize | act.Note
+
+
+def at(state: State, decision: Any) -> tuple[State, Any]:
+    """Return the place that a decision is for, and what is done there."""
+    asides = [each for each in (state.destination, *state.leftovers) if each is not None]
+    if isinstance(decision, act.AtPlace):
+        return next(each for each in asides if each.place == decision.place), decision.step
+    if isinstance(decision, act.Move):
+        assert state.destination is not None
+        return state.destination, decision
+    return state, decision
+
+
+def ruled(state: State, *, here: bool, there: bool) -> State:
+    """Return a state that is frozen in its own place, at its destination, or in both."""
+    destination = state.destination
+    if destination is not None and there:
+        destination = replace(destination, ruling=FROZEN)
+    return replace(state, ruling=FROZEN if here else state.ruling, destination=destination)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(states(), st.booleans(), st.booleans())
+def test_nothing_new_is_done_where_an_object_is_frozen(state: State, here: bool, there: bool) -> None:
+    state = ruled(state, here=here, there=there)
+    place, step = at(state, plan(state))
+    if place.ruling.frozen is None:
+        return
+    assert not isinstance(step, NEW)
+    assert not isinstance(step, act.Move)
+    assert not (isinstance(step, act.TakeUp) and step.adopted)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(states())
+def test_what_is_elsewhere_meant_is_never_settled(state: State) -> None:
+    assert FROZEN.frozen is not None
+    frozen = Frozen(reason=FROZEN.frozen.reason, message=FROZEN.frozen.message, elsewhere=True)
+    state = replace(state, ruling=Ruling(frozen=frozen), destination=None)
+    deleted = bool(state.obj.metadata.deletion_timestamp)
+    assert deleted or not isinstance(plan(state), act.Settled)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(states(), st.sampled_from(["", "Delete", "Retain"]))
+def test_a_default_that_is_not_known_deletes_nothing(state: State, said: str) -> None:
+    state = replace(state, ruling=Ruling(policies_known=False, deletion_policy=said))
+    if not state.obj.metadata.deletion_timestamp or state.obj.spec.deletion_policy:
+        return
+    _, step = at(state, plan(state))
+    assert not isinstance(step, act.Delete)
+    observes = state.obj.spec.management_policy == "Observe"
+    assert observes or not isinstance(step, act.Release)
