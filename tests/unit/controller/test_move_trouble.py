@@ -81,7 +81,7 @@ async def test_a_new_gateway_that_takes_no_target(trouble: Any, reason: str, cre
         assert "stays as it is" in told.message
         assert condition(obj, "Stalled").status == "True"
         assert obj.status.gateway_id == GATEWAY
-        await world.pass_time(60)
+        await world.pass_time(50)
         assert asked(world, wanted)["CreateGatewayTarget"] == creates
         assert [target["status"] for target in world.targets(GATEWAY)] == ["READY"]
         writes = len(world.writes())
@@ -281,7 +281,7 @@ async def test_an_old_gateway_that_cannot_be_listed_keeps_its_entry() -> None:
         await at_rest(world, OTHER_GATEWAY)
 
 
-async def test_an_old_gateway_that_is_gone_is_believed_after_five_minutes() -> None:
+async def test_an_old_gateway_that_is_gone_is_believed_after_four_minutes() -> None:
     world = moving_world()
     async with world.operator(drift_interval=DRIFT):
         await made(world)

@@ -312,9 +312,9 @@ GATEWAYS: list[Case] = [
         "missing for a moment, whatever was listed before",
         deleted,
         {"gateways": missing(10.0)},
-        act.Blocked(reason="GatewayNotFound", message="five minutes", until=NOW + 290.0, place=HERE),
+        act.Blocked(reason="GatewayNotFound", message="four minutes", until=NOW + 230.0, place=HERE),
     ),
-    ("missing for five minutes", deleted, {"gateways": missing(300.0)}, act.CheckGateway(place=HERE)),
+    ("missing for four minutes", deleted, {"gateways": missing(240.0)}, act.CheckGateway(place=HERE)),
     (
         "GetGateway finds it",
         deleted,
@@ -343,7 +343,7 @@ GATEWAYS: list[Case] = [
         "gone before, here again, and missing since a moment",
         deleted,
         {"gateways": missing(1.0), **CHECKED},
-        act.Blocked(reason="GatewayNotFound", message="five minutes", until=NOW + 299.0, place=HERE),
+        act.Blocked(reason="GatewayNotFound", message="four minutes", until=NOW + 239.0, place=HERE),
     ),
     *(
         (
@@ -462,7 +462,7 @@ UNRECORDED: list[Case] = [
         "the gateway is missing",
         deleted_unrecorded,
         {"gateways": missing(10.0, listed_at=None), "marked": (row(),)},
-        act.Blocked(reason="GatewayNotFound", message="five minutes", until=NOW + 290.0, place=HERE),
+        act.Blocked(reason="GatewayNotFound", message="four minutes", until=NOW + 230.0, place=HERE),
     ),
     (
         "the gateway is gone with all that it held",

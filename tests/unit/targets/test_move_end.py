@@ -125,7 +125,7 @@ REMOVING = [
         "one that is missing since a moment is not",
         [due(gateways=listed(error=failed("not-found", "no"), missing_since=NOW - 100.0))],
         {},
-        act.Blocked(reason="GatewayNotFound", message="five minutes", until=NOW + 200.0, place=THERE),
+        act.Blocked(reason="GatewayNotFound", message="four minutes", until=NOW + 140.0, place=THERE),
     ),
     (
         "a denied Delete is waited for",

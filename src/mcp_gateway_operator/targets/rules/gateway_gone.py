@@ -8,8 +8,8 @@ from mcp_gateway_operator.targets.known import LIST_LAG, Place, State
 from mcp_gateway_operator.targets.rules.not_yet import attempt
 from mcp_gateway_operator.targets.shape import account_and_region
 
-GATEWAY_GONE_AFTER = 300.0
-"""Seconds of 404 before a missing gateway is believed."""
+GATEWAY_GONE_AFTER = 240.0
+"""Seconds of 404 before a missing gateway is believed: helm and Terraform wait for five minutes at most."""
 
 
 def gateway_missing(
@@ -17,7 +17,7 @@ def gateway_missing(
 ) -> act.CheckGateway | act.Release | act.Await | act.Blocked | None:
     """Return what follows from Lists that answer 404 for the gateway, None while they do not.
 
-    It is believed to be gone after five minutes of that, when GetGateway says the same, in the account and
+    It is believed to be gone after four minutes of that, when GetGateway says the same, in the account and
     Region where the target was made: with other credentials every gateway looks gone.
     """
     view = state.view(place)
@@ -30,7 +30,7 @@ def gateway_missing(
     if state.now < due:
         return act.Blocked(
             reason=Reason.GATEWAY_NOT_FOUND,
-            message=f"G{gateway[1:]} was not found; it is believed gone after five minutes of that.",
+            message=f"G{gateway[1:]} was not found; it is believed gone after four minutes of that.",
             until=due,
             place=place,
         )

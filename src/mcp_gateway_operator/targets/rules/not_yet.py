@@ -107,8 +107,9 @@ def unlisted(state: State, place: Place) -> act.Await | act.Blocked | None:
             place=place,
         )
     reason, obj = reason_of(view.error), state.obj
-    last_word = obj.was_ready or obj.in_doubt
     told = STALLING | {ErrorKind.CREDENTIALS}
+    # What Ready says is of the object's own target, and not of what a move has left elsewhere.
+    last_word = (obj.was_ready or obj.in_doubt) and not (state.aside and kind in told)
     known = last_word or (view.listed_at is not None and kind not in told)
     if known and not obj.metadata.deletion_timestamp:
         # The last known state stands: that AWS cannot be asked says nothing of a live target.
