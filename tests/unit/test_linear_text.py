@@ -108,12 +108,20 @@ def of_the_partitions() -> list[Use]:
     return [Use(partition.id, pattern, "match") for pattern, partition in _known()]
 
 
+def of_the_causes() -> list[Use]:
+    """Return the patterns that AWS's words are searched for."""
+    from mcp_gateway_operator.targets.rules.refusal_causes import CAUSES  # noqa: PLC0415
+
+    return [Use(cause.quote, pattern, "search") for cause in CAUSES for pattern in cause.words]
+
+
 MAKERS: Final[dict[str, Callable[[], list[Use]]]] = {
     "matches": of_the_rules,
     "lacks": of_the_rules,
     "_unless": of_the_rules,
     "_string": of_the_service_model,
     "_known": of_the_partitions,
+    "_words": of_the_causes,
 }
 """Functions that compile what they are given, and everything that they are given."""
 

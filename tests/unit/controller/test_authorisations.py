@@ -272,7 +272,7 @@ async def test_what_fails_only_afterwards_goes_back_to_good_with_one_update() ->
 
 
 async def test_a_static_schema_without_tools_is_said_either_way() -> None:
-    for bad_tool_schema, reason in (("fail", "TargetFailed"), ("refuse", "UpdateError")):
+    for bad_tool_schema, reason in (("fail", "TargetFailed"), ("refuse", "ReferenceNotFound")):
         world = World()
         world.aws.configure(switches={"bad_tool_schema": bad_tool_schema})
         async with world.operator():

@@ -33,6 +33,7 @@ from mcp_gateway_operator.targets.known import (
     Record,
     Row,
     Settings,
+    Shown,
     State,
     TargetMemory,
     Telling,
@@ -224,6 +225,8 @@ TROUBLES = _varied(
     until=LATER,
     at=MOMENTS,
     awaits_consent=st.sampled_from([None, None, TargetStatus.CREATE_PENDING_AUTH]),
+    op=st.sampled_from(["", "create", "update", "delete"]),
+    shown=st.none() | st.builds(Shown, FINGERPRINTS, st.frozensets(st.sampled_from([TARGET, SIBLING]))),
 )
 DETAILS = _varied(
     Details,

@@ -128,7 +128,7 @@ def test_plan(changes: dict[str, Any], expected: Decision) -> None:
         (FRESH, act.Delete(place=HERE, target_id=TARGET)),
         (
             {**LONG_AGO, "trouble": REFUSED},
-            waiting("words. The target is deleted when", until=NOW + 300.0, synced=False),
+            waiting("words. The target is deleted once", until=NOW + 300.0, synced=False),
         ),
         (
             {**LONG_AGO, "trouble": trouble(awaits_consent=PENDING.summary.status, at=NOW - 20.0, until=0.0)},

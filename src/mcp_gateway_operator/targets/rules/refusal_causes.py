@@ -91,7 +91,7 @@ CAUSES: Final = (
         _REFUSED,
         _words(
             r"OptInRequired|RegionDisabled|not (subscribed|opted|enabled)|subscription"
-            r"|account .*(suspended|closed)",
+            r"|account .{0,80}(suspended|closed)",
         ),
         "OptInRequired: The AWS Access Key Id needs a subscription for the service",
         "Enable the Region and the service for the AWS account",
