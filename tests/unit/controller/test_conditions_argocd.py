@@ -20,7 +20,14 @@ from tests.unit.controller.reason_stories import SETTINGS, STORIES
 Health = Callable[[dict[str, Any]], tuple[str, str]]
 
 EXPECTED = {
-    "Healthy": {Reason.READY, Reason.SYNCED, Reason.SETTLED, Reason.AUTHORIZED, Reason.DUPLICATE_MARKER},
+    "Healthy": {
+        Reason.READY,
+        Reason.SYNCED,
+        Reason.SETTLED,
+        Reason.AUTHORIZED,
+        Reason.PERMITTED,
+        Reason.DUPLICATE_MARKER,
+    },
     "Suspended": {Reason.PAUSED, Reason.OBSERVED, Reason.PENDING_AUTHORIZATION},
     "Degraded": {
         Reason.VALIDATION_ERROR,
@@ -40,6 +47,7 @@ EXPECTED = {
         Reason.GATEWAY_ROLE_DENIED,
         Reason.REGION_DISABLED,
         Reason.REFERENCE_NOT_FOUND,
+        Reason.NOT_PERMITTED,
     },
     "Progressing": {
         Reason.QUEUED,

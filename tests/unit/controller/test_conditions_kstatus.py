@@ -43,6 +43,7 @@ A_USER_MUST_ACT = {
     Reason.REFERENCE_NOT_FOUND,
     Reason.AWS_UNAVAILABLE,  # a read that AWS refuses
     Reason.MOVING,  # an older CRD
+    Reason.NOT_PERMITTED,
 }
 """Reasons that kstatus may call Failed."""
 

@@ -171,7 +171,7 @@ ELSEWHERE = {
     *("endpoint", "capabilities", "authType", "oauthProviderArn", "iam", "apiKey", "toolSync"),
     *("deletionPolicy", "driftPolicy", "managementPolicy", "adoptionPolicy"),
     # A change of these is a move and a rename.
-    *("gatewayId", "targetName"),
+    *("gatewayId", "gatewayRef", "targetName"),
 }
 
 

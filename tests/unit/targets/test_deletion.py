@@ -404,6 +404,24 @@ UNRECORDED: list[Case] = [
         ),
     ),
     (
+        "a Create met a name that no List has shown: a second writer's target may be the object's",
+        deleted_unrecorded,
+        {"memory": {"only_writer": True, "conflict_since": NOW - 5.0}},
+        act.Await(
+            reason="Deleting",
+            message="never recorded",
+            place=HERE,
+            list_since=NOW + 70.0,
+            until=NOW + 70.0,
+        ),
+    ),
+    (
+        "a Create met a name that another's target has",
+        deleted_unrecorded,
+        {"memory": {"only_writer": True, "conflict_since": NOW - 5.0}, "named": (row(description=""),)},
+        act.Release(event="Released", message="No target was made"),
+    ),
+    (
         "a Create succeeded, and its record was lost",
         deleted_unrecorded,
         {

@@ -230,7 +230,8 @@ def _after_gone(state: State, record: Record) -> Clearing:
 def _delete_unrecorded(state: State) -> Clearing:
     """Nothing is recorded: look for our marker; release only when no Create can still come to light."""
     doubt = state.memory.doubt
-    untouched = doubt.only_writer and doubt.unsure_since is None and state.memory.held.verified is None
+    certain = doubt.unsure_since is None and _unexplained_conflict(state) is None
+    untouched = doubt.only_writer and certain and state.memory.held.verified is None
     if untouched and not state.marked:
         return act.Release(event="Released", message="No target was made for this object.")
     noted = NOWHERE if state.aside else state.noted
@@ -269,11 +270,15 @@ def _take_up(state: State, rows: list[Row]) -> Clearing:
     return act.TakeUp(place=row.place, target=target)
 
 
+def _unexplained_conflict(state: State) -> float | None:
+    """Return when a Create met a name that no List has shown: a second writer may have made our target."""
+    return None if state.named else state.memory.doubt.conflict_since
+
+
 def _await_strays(state: State, places: tuple[Place, ...], *, since_start: bool) -> act.Await | None:
     """Return the wait for Lists that must show whatever a Create without an answer has made."""
     ends = [state.settings.started_at] if since_start else []
-    if state.memory.doubt.unsure_since is not None:
-        ends.append(state.memory.doubt.unsure_since)
+    ends += [at for at in (state.memory.doubt.unsure_since, _unexplained_conflict(state)) if at is not None]
     if not ends:
         return None
     bound = max(ends) + LIST_LAG + state.settings.call_seconds
