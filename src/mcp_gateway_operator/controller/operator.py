@@ -117,6 +117,7 @@ class Operator:
             namespaces=config.namespaces,
         )
         self.registry = Registry(cluster, clock=loop.time)
+        self._served = (False, True)
         ports = Ports(
             cluster=cluster,
             agentcore=agentcore,
@@ -223,10 +224,10 @@ class Operator:
 
     def _take_schema(self) -> None:
         """Tell what the API server serves of MCPGateways."""
-        before = self.registry.served, self.reconciler.rulings.ref_served
         self.registry.serve(self.schema.classes if self._config.follow_classes else False)
         self.reconciler.rulings.ref_served = self.schema.gateway_ref
-        if before != (self.registry.served, self.reconciler.rulings.ref_served):
+        before, self._served = self._served, (self.registry.served, self.schema.gateway_ref)
+        if before != self._served:
             self.reconciler.class_news.on_classes()
 
     def _on_settled(self) -> None:

@@ -120,7 +120,7 @@ class Rulings:
         return not self._registry.served or not len(self._registry.classes)
 
     def _blind(self) -> Frozen | None:
-        why = self._registry.blind() if self._naming else ""
+        why = self._registry.blind()
         return _frozen(f"{why} {_KEPT}") if why else None
 
     def _pruned(self, obj: MCPServer, *, held: bool) -> Frozen | None:

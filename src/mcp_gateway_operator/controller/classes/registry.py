@@ -19,6 +19,8 @@ from mcp_gateway_operator.runtime.informer import Informer
 MCPGATEWAYS: Final = Resource(names.GROUP, names.VERSION, names.CLASS_PLURAL, namespaced=False)
 SETTLING: Final = 0.2
 """Seconds between two looks whether all is known for the first time."""
+SEEING: Final = 5.0
+"""Seconds between two looks whether what could not be seen can be, if something was held back for it."""
 STALE_AFTER: Final = 300.0
 """Seconds without a watch after which what is known may be too old to permit anything."""
 _UNREADABLE: Final = (
@@ -53,9 +55,9 @@ class Registry:
     """What is known of MCPGateways; nothing is asked for where the API server does not serve the kind.
 
     Attributes:
-        served: whether it does; None where that cannot be known.
         on_class: called with (old, new) when an MCPGateway changes in what it says.
-        on_settled: called once all is known for the first time; the others are not called before.
+        on_settled: called once all is known for the first time, before which the others are not called, and
+            again where something could not be seen in between.
         on_namespace: called with the name of a namespace whose labels change.
     """
 
@@ -64,8 +66,8 @@ class Registry:
         self._identity: tuple[str, str] | None = None
         self._by_gateway: dict[str, tuple[MCPGateway, ...]] = {}
         self._wanted = asyncio.Event()
-        self._told = False
-        self.served: bool | None = False
+        self._blinded = False
+        self._said: bool | None = False
         self.classes: Informer[MCPGateway] = Informer(
             cluster, MCPGATEWAYS, decode=decode_gateway, on_event=self._on_class
         )
@@ -88,12 +90,28 @@ class Registry:
             while not self.settled:  # noqa: ASYNC110  -- what is refused for want of rights sets no event
                 await asyncio.sleep(SETTLING)
             self.on_settled()
+            while True:
+                await asyncio.sleep(SEEING)
+                if self._blinded and not self.blind():
+                    self._blinded = False
+                    self.on_settled()
 
     def serve(self, served: bool | None) -> None:
-        """Take note of whether the kind is served."""
-        self.served = served
-        if served:
+        """Take note of whether the kind is served, None where discovery does not say.
+
+        From the first word that it may be it is gone only when its list says so, too: an API server that has
+        just begun serves schemas without it.
+        """
+        self._said = served
+        if served is not False:
             self._wanted.set()
+
+    @property
+    def served(self) -> bool:
+        """Whether there may be MCPGateways."""
+        trouble = self.classes.trouble
+        absent = not self._said and trouble is not None and trouble.not_found
+        return self._wanted.is_set() and not absent
 
     def identify(self, account: str, region: str) -> None:
         """Take note of whose credentials the operator's own are."""
@@ -105,22 +123,22 @@ class Registry:
     @property
     def settled(self) -> bool:
         """Whether decisions may begin: all is known, or known to be withheld."""
-        return not self.served or (_come(self.classes) and _come(self.namespaces))
+        return not self._wanted.is_set() or (_come(self.classes) and _come(self.namespaces))
 
     def blind(self) -> str:
         """Return why MCPGateways may be others than is known here, "" where they are as known."""
-        if self.served is False:
+        if not self.served:
             return ""
-        if self.served is None or not self.classes.synced.is_set():
-            if not self._told:
-                self._told = True
+        if not self.classes.synced.is_set():
+            if not self._blinded:
                 log.warning(_UNREADABLE)
+            self._blinded = True
             return _UNREADABLE
         for informer, what in ((self.classes, "MCPGateways"), (self.namespaces, "namespaces")):
             since = informer.failing_since
             if informer.synced.is_set() and since is not None and self._clock() >= since + STALE_AFTER:
+                self._blinded = True
                 return f"The watch of {what} has been away for five minutes, so nothing is made or changed."
-        self._told = False
         return ""
 
     def labels(self, namespace: str) -> Mapping[str, str] | None:
@@ -204,8 +222,9 @@ class Registry:
 
 
 def _come(informer: Informer[MCPGateway] | Informer[_Namespace]) -> bool:
-    """Whether an informer has its first list, or is not allowed to have one."""
-    return informer.synced.is_set() or (informer.trouble is not None and informer.trouble.forbidden)
+    """Whether an informer has its first list, or is not allowed to have one, or there is none."""
+    trouble = informer.trouble
+    return informer.synced.is_set() or (trouble is not None and (trouble.forbidden or trouble.not_found))
 
 
 def _no(reason: str, message: str) -> Verdict:

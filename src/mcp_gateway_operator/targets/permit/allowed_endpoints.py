@@ -15,14 +15,21 @@ from mcp_gateway_operator.api.mcpgateway_rules import ANYTHING, HOST_NAME
 _DEFAULT_PORT: Final = "443"
 _LONGEST_HOST: Final = 253
 _ADDRESS: Final = re.compile(
-    rf"https://(?P<host>{HOST_NAME})(:(?P<port>[1-9][0-9]{{0,4}}))?(?P<path>/[!$&-;=@A-Z_a-z~%]*)?"
-    r"(?P<query>[?][!-~]*)?"
+    rf"https://(?P<host>{HOST_NAME})(:(?P<port>[1-9][0-9]{{0,4}}))?"
+    r"((?P<path>/[!$&-;=@A-Z_a-z~%]*)(?P<query>[?][!-~]*)?)?"
 )
-"""A plain address: of what RFC 3986 lets stand in a path, all but brackets."""
+"""A plain address: of what RFC 3986 lets stand in a path, all but brackets.
+
+A query has a path before it: in https://a?@b some programs take b for the host.
+"""
 _NUMBER: Final = re.compile("[0-9]+|0x[0-9a-f]*")
 _ESCAPE: Final = re.compile("%(?![0-9A-Fa-f]{2})")
-_TWO_READINGS: Final = re.compile(r"[\x00-\x1f\x7f\\]|//|(^|/)[.]{1,2}(;[^/]*)?(/|$)")
-"""What some programs take for another path: control characters, backslashes, empty segments, dots."""
+_TWO_READINGS: Final = re.compile(r"[\x00-\x1f\x7f-\xff\\?#]|//|(^|/) *[.]{1,2} *(;[^/]*)?(/|$)")
+"""What some programs take for another path: empty segments, dots, and what hides them where it is decoded.
+
+That is all but ASCII (overlong UTF-8 and wide forms are folded to dots and slashes), a backslash, what ends a
+path, and spaces beside dots, which are trimmed.
+"""
 
 
 class _Address(NamedTuple):

@@ -1,0 +1,125 @@
+"""MCPGateways that cannot be looked at for a while permit no more than before, whoever names one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from mcp_gateway_operator.api import names
+from mcp_gateway_operator.controller.served_schema import PATH
+from mcp_gateway_operator.runtime.cluster import ApiError
+from tests.support.classes import DISCOVERY, GATEWAY, Platform
+from tests.support.memory_cluster import LOST, Fault
+from tests.support.world import World, condition
+
+BY_ID: dict[str, Any] = {"gatewayId": GATEWAY}
+LOOKS = 150.0
+"""Longer than two looks at what is served."""
+
+
+async def refused(world: World, namespace: str) -> str:
+    """Let the object be refused and return why."""
+
+    async def says() -> bool:
+        return condition(await world.get(namespace=namespace), "Permitted").status == "False"
+
+    await world.until(says)
+    return condition(await world.get(namespace=namespace), "Permitted").message
+
+
+def _unserved(world: World) -> None:
+    """Serve a schema without the kind, as an API server does while it reads its CRDs."""
+    meta: dict[str, Any] = {"type": "object", "properties": {"spec": {}, "status": {}}}
+    world.api.paths[PATH] = msgspec.json.encode({"components": {"schemas": {f"x.{names.KIND}": meta}}})
+
+
+def _silent(world: World) -> None:
+    """Answer what is no schema, nor a list of resources."""
+    world.api.paths[PATH] = world.api.paths[DISCOVERY] = b"<html>"
+
+
+@pytest.mark.parametrize("change", [_unserved, _silent])
+async def test_a_served_kind_is_not_forgotten_for_what_discovery_says(
+    change: Callable[[World], None],
+) -> None:
+    world = World()
+    platform = Platform(world)
+    await platform.make()
+    async with world.operator():
+        await world.pass_time(5.0)
+        change(world)
+        await world.pass_time(LOOKS)
+        await world.create(namespace="team-b", **BY_ID)
+        await refused(world, "team-b")
+        await world.pass_time(LOOKS)
+    assert platform.requests() == []
+
+
+async def test_where_discovery_does_not_answer_at_the_start_the_list_tells() -> None:
+    world = World()
+    platform = Platform(world)
+    await platform.make()
+    _silent(world)
+    async with world.operator():
+        await world.create(namespace="team-b", **BY_ID)
+        await refused(world, "team-b")
+        await world.create(**BY_ID)
+        await world.until_ready()
+    assert platform.writes() == ["CreateGatewayTarget"]
+
+
+async def test_where_discovery_does_not_answer_and_there_is_no_such_kind_all_is_as_before() -> None:
+    world = World()
+    platform = Platform(world, served=False)
+    _silent(world)
+    async with world.operator():
+        await world.create()
+        await world.until_ready()
+    assert platform.object_writes() == ["patch", "patch status"]
+    assert condition(await world.get(), "Permitted").status == ""
+
+
+async def test_a_kind_that_is_removed_governs_nothing_any_more() -> None:
+    world = World()
+    platform = Platform(world)
+    await platform.make(allow=[])
+    removed = False
+
+    def away(request: Any) -> Any:
+        plural = request.resource.plural if request.resource is not None else ""
+        gone = ApiError(404, "NotFound", "the server could not find the requested resource")
+        return Fault(refuse=gone) if removed and plural == names.CLASS_PLURAL else None
+
+    async with world.operator(faults=away):
+        await world.create(**BY_ID)
+        await refused(world, "team-a")
+        _unserved(world)
+        removed = True
+        world.api.break_watches()
+        await world.until_ready(within=400.0)
+    assert platform.writes() == ["CreateGatewayTarget"]
+
+
+async def test_a_watch_that_is_away_holds_back_until_it_is_there_again() -> None:
+    world = World()
+    platform = Platform(world)
+    await platform.make()
+    away = False
+
+    def cut(request: Any) -> Any:
+        plural = request.resource.plural if request.resource is not None else ""
+        return Fault(refuse=LOST) if away and plural == names.CLASS_PLURAL and not request.mutates else None
+
+    async with world.operator(faults=cut):
+        await world.pass_time(5.0)
+        away = True
+        world.api.break_watches()
+        await world.pass_time(400.0)
+        await world.create(**BY_ID)
+        assert "five minutes" in await refused(world, "team-a")
+        assert platform.writes() == []
+        away = False
+        await world.until_ready(within=200.0)
