@@ -123,3 +123,27 @@ async def test_a_watch_that_is_away_holds_back_until_it_is_there_again() -> None
         assert platform.writes() == []
         away = False
         await world.until_ready(within=200.0)
+
+
+async def test_a_default_that_keeps_targets_outlives_its_class_for_targets_that_are_older_than_it() -> None:
+    world = World()
+    platform = Platform(world)
+    async with world.operator():
+        await world.create()
+        await world.until_ready()
+        await world.pass_time(60.0)
+        await platform.make(defaults={"deletionPolicy": "Retain"})
+        await world.pass_time(LOOKS)
+        written = platform.object_writes()
+        await platform.edit(spec={"capacity": {"targets": 7}})
+        await world.pass_time(LOOKS)
+        assert platform.object_writes() == written
+        await platform.delete()
+        await platform.edit(metadata={"finalizers": None})
+        await world.pass_time(5.0)
+        await world.delete()
+        await world.pass_time(LOOKS)
+        assert world.exists()
+    assert written == ["patch", "patch status", "patch status"]
+    assert platform.writes() == ["CreateGatewayTarget"]
+    assert len(world.targets()) == 1

@@ -57,11 +57,12 @@ def status_of(state: State, wait: act.Wait, *, wall: datetime) -> MCPServerStatu
     served = state.settings.status_fields
     if served is not None:
         new = keep_served(new, served)
-    if _without_stamps(new) == _without_stamps(old):
+    placed = _end_rests_on(state, new)
+    if not placed and _without_stamps(new) == _without_stamps(old):
         return None
     # What holds text of others is news only if it reads differently. Most statuses end above, at less cost.
     new = fit_to_show(new)
-    if _without_stamps(new) == _without_stamps(old):
+    if not placed and _without_stamps(new) == _without_stamps(old):
         return None
     stamped = msgspec.structs.replace(
         new, last_synchronized=_confirmed(state, wall), observed=_observed(state, wait, verdict)
@@ -168,6 +169,14 @@ def _without_stamps(status: MCPServerStatus) -> MCPServerStatus:
     return msgspec.structs.replace(
         status, last_synchronized="", observed=None, placed_by=None, gateway_url="", conditions=conditions
     )
+
+
+def _end_rests_on(state: State, new: MCPServerStatus) -> bool:
+    """Whether an MCPGateway is to be noted by whose default the target may be kept, should that be lost."""
+    old, rests = state.obj.status.placed_by, new.placed_by
+    if rests is None or not state.ruling.deletion_policy or state.obj.spec.deletion_policy:
+        return False
+    return old is None or (old.class_, old.gateway_arn) != (rests.class_, rests.gateway_arn)
 
 
 def _record_fields(state: State) -> dict[str, object]:
