@@ -5,13 +5,14 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.advice import advice, target_name
+from mcp_gateway_operator.api.positions import NOWHERE, Spot
 from mcp_gateway_operator.api.problem import Problem
-from mcp_gateway_operator.api.reading import ManifestError, documents
+from mcp_gateway_operator.api.reading import ManifestError, placed
 from mcp_gateway_operator.api.schema import shown, unknown
 from mcp_gateway_operator.api.validation import Context, validate_plain
 
@@ -33,6 +34,7 @@ class Manifest:
     """One MCPServer of a text: where it is (documents count from 1) and what is wrong with it."""
 
     place: str
+    spot: Spot = field(default=NOWHERE, compare=False, repr=False)
     name: str
     namespace: str
     content: dict[str, Any]
@@ -46,6 +48,7 @@ class Foreign:
     """An MCPServer that is none of ours: several projects have a kind of that name."""
 
     place: str
+    spot: Spot = field(default=NOWHERE, compare=False, repr=False)
     name: str
     namespace: str
     api_version: str
@@ -62,15 +65,17 @@ def servers(text: str) -> Iterator[Manifest | Foreign]:
     Raises:
         ManifestError: the text is not YAML.
     """
-    for number, document in enumerate(documents(text), start=1):
-        if isinstance(document, dict) and isinstance(document.get("items"), list):
-            for index, item in enumerate(document["items"], start=1):
-                yield from _manifest(item, f"document {number}, item {index}")
+    for number, document in enumerate(placed(text), start=1):
+        value = document.value
+        if isinstance(value, dict) and isinstance(value.get("items"), list):
+            for index, item in enumerate(value["items"]):
+                place = f"document {number}, item {index + 1}"
+                yield from _manifest(item, place, document.spot.item(index))
         else:
-            yield from _manifest(document, f"document {number}")
+            yield from _manifest(value, f"document {number}", document.spot)
 
 
-def _manifest(content: Any, place: str) -> Iterator[Manifest | Foreign]:
+def _manifest(content: Any, place: str, spot: Spot) -> Iterator[Manifest | Foreign]:
     if not isinstance(content, dict):
         return
     metadata = content.get("metadata") if isinstance(content.get("metadata"), dict) else {}
@@ -80,6 +85,7 @@ def _manifest(content: Any, place: str) -> Iterator[Manifest | Foreign]:
     if _is_ours(content):
         yield Manifest(
             place=place,
+            spot=spot,
             name=name,
             namespace=namespace,
             content=content,
@@ -88,7 +94,7 @@ def _manifest(content: Any, place: str) -> Iterator[Manifest | Foreign]:
         )
     elif _is_server(content):
         api_version = str(content.get("apiVersion"))
-        yield Foreign(place=place, name=name, namespace=namespace, api_version=api_version)
+        yield Foreign(place=place, spot=spot, name=name, namespace=namespace, api_version=api_version)
 
 
 def _is_server(content: dict[str, Any]) -> bool:
@@ -100,7 +106,7 @@ def _is_ours(content: dict[str, Any]) -> bool:
     api_version = str(content.get("apiVersion") or "")
     group = api_version.partition("/")[0]
     if group == names.GROUP:
-        return True
+        return content.get("kind") != names.CLASS_KIND
     # A version alone means Kubernetes' own group, where there is no such kind: ours was forgotten.
     forgotten = "/" not in api_version and "." not in api_version
     likeness = difflib.SequenceMatcher(None, group[:_LONGEST_NAME], names.GROUP).ratio()
@@ -141,14 +147,14 @@ def _metadata(metadata: Any) -> Iterator[Problem]:
     if namespace and not _fits(namespace, _NAMESPACE, _LONGEST_NAMESPACE):
         message = f"{namespace!r} is not a legal namespace: write lower-case letters, digits and '-'"
         yield Problem(path="metadata.namespace", message=message)
-    for field in ("labels", "annotations"):
-        values = metadata.get(field)
+    for texts in ("labels", "annotations"):
+        values = metadata.get(texts)
         if values is not None and not isinstance(values, dict):
-            yield Problem(path=f"metadata.{field}", message="must be a map of texts")
+            yield Problem(path=f"metadata.{texts}", message="must be a map of texts")
             continue
         for key, value in (values or {}).items():
             if not isinstance(value, str | None):
-                yield Problem(path=f"metadata.{field}[{key}]", message="must be a text: write it in quotes")
+                yield Problem(path=f"metadata.{texts}[{key}]", message="must be a text: write it in quotes")
 
 
 def _fits(value: Any, pattern: re.Pattern[str], longest: int) -> bool:

@@ -11,10 +11,13 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, Final
 
 import yaml
+
+from mcp_gateway_operator.api.positions import FIRST, Lines, Position, Spot
 
 _INTEGER: Final = re.compile(r"([+-]?)(?:0[xX]([0-9a-fA-F]+)|0[bB]([01]+)|0[oO]?([0-7]+)|(0|[1-9][0-9]*))")
 _BASES: Final = (16, 2, 8, 10)
@@ -38,50 +41,85 @@ _MOST_NODES: Final = 1_000_000
 
 
 class ManifestError(ValueError):
-    """The text is not YAML; the message has the line."""
+    """The text is not YAML: `problem` is why, `position` where; the message has both, the line if known."""
+
+    def __init__(self, problem: str, position: Position | None = None) -> None:
+        super().__init__(f"line {position.line}: {problem}" if position else problem)
+        self.problem = problem
+        self.position = position or FIRST
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """One document of a text, as a plain JSON value, and where it stands."""
+
+    value: Any
+    spot: Spot
 
 
 def documents(text: str) -> Iterator[Any]:
-    """Yield the documents of a text as plain JSON values.
+    """Yield the values of a text's documents, as `placed` finds them."""
+    return (document.value for document in placed(text))
+
+
+def placed(text: str) -> Iterator[Document]:
+    """Yield the documents of a text.
 
     Raises:
         ManifestError: the text is not YAML, or holds what JSON cannot.
     """
+    lines = Lines(text)
     if text.lstrip().startswith("{"):
         try:
-            yield from list(_json_documents(text))
+            yield from list(_json_documents(text, lines))
         except (ValueError, RecursionError):
             pass  # flow style YAML, or JSON with a mistake, which YAML's parser finds, too
         else:
             return
     if (behind := _SEPARATOR.search(text)) is not None:
-        raise ManifestError(f"{_line(text.count(chr(10), 0, behind.start()))}write nothing behind '---'")
+        raise ManifestError("write nothing behind '---'", lines.at(behind.start()))
     try:
         for node in yaml.compose_all(text, Loader=_Loader):
-            yield _Plain().value(node)
+            value = _Plain().value(node)
+            yield Document(value=value, spot=Spot(lines, begin=node.start_mark.index, node=_given(node)))
     except RecursionError as error:
         raise ManifestError("it is nested too deeply") from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        where = _line(mark.line) if mark is not None else ""
-        raise ManifestError(f"{where}{getattr(error, 'problem', None) or error}") from error
+        index = mark.index if mark is not None else getattr(error, "position", None)
+        where = lines.at(index) if isinstance(index, int) else None
+        raise ManifestError(getattr(error, "problem", None) or str(error), where) from error
 
 
-def _line(index: int) -> str:
-    return f"line {index + 1}: "
-
-
-def _json_documents(text: str) -> Iterator[Any]:
+def _json_documents(text: str, lines: Lines) -> Iterator[Document]:
     decoder = json.JSONDecoder(
         parse_int=_sure, parse_float=_sure, parse_constant=_sure, object_pairs_hook=_once
     )
     position = len(text) - len(text.lstrip())
     while position < len(text):
+        begin = position
         value, position = decoder.raw_decode(text, position)
         json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair is a mistake
-        yield value
+        spot = Spot(lines, begin=begin, node=_nodes_of_json(text, begin, position), origin=begin)
+        yield Document(value=value, spot=spot)
         while position < len(text) and text[position].isspace():
             position += 1
+
+
+def _given(node: yaml.Node) -> Callable[[], yaml.Node]:
+    return lambda: node
+
+
+def _nodes_of_json(text: str, begin: int, end: int) -> Callable[[], yaml.Node | None]:
+    def read() -> yaml.Node | None:
+        try:
+            # YAML's parser takes no tab between values; inside a text JSON has none.
+            node: yaml.Node | None = yaml.compose(text[begin:end].replace("\t", " "), Loader=_Loader)
+        except (yaml.YAMLError, RecursionError):
+            return None  # a character that JSON has and YAML has not
+        return node
+
+    return read
 
 
 def _sure(text: str) -> int | float:

@@ -41,7 +41,7 @@ def test_validate_names_file_document_object_field_and_advice(tmp_path: Path) ->
     assert done.exit_code == 1
     first, last = done.output.splitlines()
     assert first.startswith(
-        f"{file}, document 2: team-a/github: spec.endpoint: endpoint must begin with https://"
+        f"{file}:11:8: document 2: team-a/github: spec.endpoint: endpoint must begin with https://"
     )
     assert last == "1 of 2 MCPServers must be corrected."
 
@@ -52,7 +52,7 @@ def test_validate_reads_directories_and_standard_input(tmp_path: Path) -> None:
     (tmp_path / "c.txt").write_text(BAD)
 
     assert CliRunner().invoke(validate, [str(tmp_path)]).output == "2 MCPServers are valid.\n"
-    assert "standard input, document 1" in CliRunner().invoke(validate, ["-"], input=BAD).output
+    assert "standard input:5:8: document 1: " in CliRunner().invoke(validate, ["-"], input=BAD).output
 
 
 def test_validate_in_json_for_scripts(tmp_path: Path) -> None:
@@ -73,9 +73,10 @@ def test_validate_reports_a_broken_file_and_goes_on(tmp_path: Path) -> None:
 
     lines = CliRunner().invoke(validate, [str(tmp_path)]).output.splitlines()
 
-    assert "a.yaml: not YAML: line 1" in lines[0]
-    assert "b.yaml: not YAML" in lines[1]
+    assert "a.yaml:1:5: not YAML: " in lines[0]
+    assert "b.yaml:1:1: not YAML: " in lines[1]
     assert "spec.endpoint" in lines[2]
+    assert lines[3:] == ["2 of 3 files could not be read as YAML.", "1 of 1 MCPServers must be corrected."]
 
 
 @pytest.mark.parametrize(
@@ -146,10 +147,10 @@ def test_validate_shows_what_a_manifest_hides(tmp_path: Path) -> None:
     assert len(lines) > 2
     for line in lines:
         assert not unseen(line)
-        assert line.startswith((str(tmp_path), "2 of 2"))
+        assert line.startswith((str(tmp_path), "1 of 2 files", "1 of 1 MCPServers"))
 
 
-@pytest.mark.parametrize("output", ["text", "json"])
+@pytest.mark.parametrize("output", ["text", "json", "github", "sarif"])
 def test_validate_shows_no_query_of_an_endpoint(tmp_path: Path, output: str) -> None:
     keyed = f"https://a.example.com/mcp?api_key={SECRET}"
     spec = {"endpoint": keyed, "capabilities": ["tools"], "gatewayId": keyed, "authType": keyed, keyed: keyed}

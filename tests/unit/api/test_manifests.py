@@ -42,6 +42,10 @@ def test_passes_over_what_is_no_object(text: str) -> None:
     assert list(manifests(text)) == []
 
 
+def test_passes_over_our_other_kind() -> None:
+    assert list(servers(GOOD.replace("kind: MCPServer", "kind: MCPGateway"))) == []
+
+
 @pytest.mark.parametrize("api_version", ["toolhive.example.dev/v1alpha1", "kagent.dev/v1alpha2"])
 def test_passes_over_the_kinds_of_the_same_name_of_other_projects(api_version: str) -> None:
     text = GOOD.replace("mcpgateway.bedrock.aws/v1alpha1", api_version)

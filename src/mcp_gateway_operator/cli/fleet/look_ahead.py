@@ -17,6 +17,7 @@ from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.codec import decode
 from mcp_gateway_operator.api.manifests import Foreign, Manifest, ManifestError, servers
 from mcp_gateway_operator.api.types import MCPServer
+from mcp_gateway_operator.cli.files import manifest_files
 from mcp_gateway_operator.cli.fleet.aws import reading
 from mcp_gateway_operator.cli.fleet.command import F
 from mcp_gateway_operator.cli.fleet.foresee import Future, Key, foresee
@@ -31,8 +32,6 @@ from mcp_gateway_operator.shown import shown
 from mcp_gateway_operator.targets.known import stored_moves, stored_record
 
 T = TypeVar("T")
-
-SUFFIXES: Final = frozenset({".yaml", ".yml", ".json"})
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -175,7 +174,7 @@ def manifests_in(files: Iterable[str]) -> Iterator[tuple[str, Manifest]]:
     Raises:
         ClickException: a file cannot be read, or is not YAML.
     """
-    for path in _expand(files):
+    for path in manifest_files(files):
         name = "standard input" if path == "-" else path
         try:
             text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
@@ -256,12 +255,3 @@ def _loaded(raw: msgspec.Raw) -> Json:
 
 def _key(obj: Json) -> Key:
     return obj["metadata"]["namespace"], obj["metadata"]["name"]
-
-
-def _expand(files: Iterable[str]) -> Iterator[str]:
-    for file in files:
-        path = Path(file)
-        if file != "-" and path.is_dir():
-            yield from (str(each) for each in sorted(path.rglob("*")) if each.suffix in SUFFIXES)
-        else:
-            yield file

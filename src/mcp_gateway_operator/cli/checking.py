@@ -1,0 +1,78 @@
+"""MCPServers in files, checked; a Helm template is told as such, whether it can be read as YAML or not."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from mcp_gateway_operator.api import names
+from mcp_gateway_operator.api.manifests import Foreign, Manifest, ManifestError, servers
+from mcp_gateway_operator.api.positions import FIRST, Lines, Position
+from mcp_gateway_operator.api.problem import Problem
+from mcp_gateway_operator.cli.findings import STDIN, Finding, Row
+from mcp_gateway_operator.shown import shown
+
+_ACTION: Final = re.compile(
+    r"\{\{-?\s{0,9}(?:[.$/]|(?:if|else|end|range|with|define|block)\b|[a-z]\w{0,40} [(\"$.])"
+)
+"""What begins Helm's templates, and Go's."""
+_VALUE: Final = re.compile(r"\{\{[^{}]{0,200}[.](?:Values|Release|Chart|Capabilities|Files|Template)\b")
+"""What only Helm fills in: a text without a mistake may hold any other braces."""
+_OURS: Final = re.compile(rf"\bkind[\"']?: {{0,9}}[\"']?{names.KIND}\b", re.IGNORECASE)
+_TEMPLATE: Final = "a Helm template: check what it renders, as in `helm template CHART | mcps validate -`"
+
+
+def check(file: str) -> Iterator[Row]:
+    """Yield a row for each MCPServer in a file ("-": standard input), or one that says why there is none."""
+    text = ""
+    try:
+        text = sys.stdin.read() if file == STDIN else Path(file).read_text(encoding="utf-8")
+        for each in servers(text):
+            yield _row(file, each)
+    except OSError as error:
+        yield _unread(file, f"cannot be read: {error.strerror}")
+    except UnicodeDecodeError as error:
+        yield _unread(file, f"not YAML: {error}")
+    except ManifestError as error:
+        yield _no_yaml(file, text, error)
+
+
+def _row(file: str, found: Manifest | Foreign) -> Row:
+    row = Row(file=file, place=found.place, namespace=found.namespace, name=found.name)
+    at = found.spot.at
+    if isinstance(found, Foreign):
+        message = f"not checked: {found.api_version} is another project's MCPServer"
+        warnings = _findings([Problem(path="apiVersion", message=message)], at)
+        return replace(row, checked=False, warnings=warnings)
+    if found.problems and _VALUE.search(json.dumps(found.content, ensure_ascii=False)):
+        return replace(row, problems=_findings([Problem(path="", message=_TEMPLATE)], at))
+    return replace(row, problems=_findings(found.problems, at), warnings=_findings(found.warnings, at))
+
+
+def _no_yaml(file: str, text: str, error: ManifestError) -> Row:
+    """Return the row of a text that is not YAML: a template without MCPServers is none of our business."""
+    if (action := _ACTION.search(text)) is None:
+        return _unread(file, f"not YAML: {error.problem}", error.position)
+    position = Lines(text).at(action.start())
+    if _OURS.search(text) is not None:
+        return _unread(file, f"not YAML: {error.problem}. It is {_TEMPLATE}", position)
+    unchecked = _findings([Problem(path="", message=f"not checked: {_TEMPLATE}")], lambda _: position)
+    return Row(file=file, checked=False, warnings=unchecked)
+
+
+def _unread(file: str, message: str, position: Position = FIRST) -> Row:
+    problem = Problem(path="", message=" ".join(message.split()))
+    return Row(file=file, readable=False, problems=_findings([problem], lambda _: position))
+
+
+def _findings(found: Iterable[Problem], at: Callable[[str], Position]) -> tuple[Finding, ...]:
+    return tuple(
+        Finding(path=shown(each.path), message=shown(each.message), line=where.line, column=where.column)
+        for each in found
+        for where in [at(each.path)]
+    )
