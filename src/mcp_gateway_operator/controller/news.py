@@ -8,7 +8,7 @@ from collections.abc import Callable
 from mcp_gateway_operator.api.mcpgateway import MCPGateway
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.controller.classes import Registry, believed_placement
-from mcp_gateway_operator.controller.gather import ObjectIndex
+from mcp_gateway_operator.controller.gather import Circles, ObjectIndex
 from mcp_gateway_operator.controller.ports import Ports
 from mcp_gateway_operator.targets.known import stored_moves, stored_record
 from mcp_gateway_operator.targets.shape import gateway_of_arn
@@ -18,12 +18,19 @@ class ClassNews:
     """Wakes objects; `default_of` returns the gateway of one that names none by its id."""
 
     def __init__(
-        self, ports: Ports, index: ObjectIndex, registry: Registry, *, default_of: Callable[[MCPServer], str]
+        self,
+        ports: Ports,
+        index: ObjectIndex,
+        registry: Registry,
+        circles: Circles,
+        *,
+        default_of: Callable[[MCPServer], str],
     ) -> None:
         self._queue = ports.queue
         self._objects = ports.informer
         self._index = index
         self._registry = registry
+        self._circles = circles
         self._default_of = default_of
 
     def on_class(self, old: MCPGateway | None, new: MCPGateway | None) -> None:
@@ -52,6 +59,7 @@ class ClassNews:
             self._look_again(obj)
 
     def _look_again(self, obj: MCPServer) -> None:
+        self._circles.forget()
         self._queue.add(self._index.shared_key(obj.key), urgent=False)
         for key, after in self._index.rivals.follow(obj, obj, default_of=self._default_of).items():
             self._queue.add(key, urgent=False, after=after)

@@ -14,6 +14,7 @@ from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.controller.classes import ClassSettings, Registry, Rulings
 from mcp_gateway_operator.controller.decision_log import DecisionLog
 from mcp_gateway_operator.controller.gather import (
+    Circles,
     DeniedRights,
     Entry,
     Key,
@@ -78,8 +79,9 @@ class Reconciler:
         self._ports = ports
         self._registry = registry
         self.rulings = Rulings(registry, classes)
-        self.class_news = ClassNews(ports, self.index, registry, default_of=self._default_of)
-        self._loader = Loader(ports, index=self.index, rulings=self.rulings, knows_all=self._knows_all)
+        self._circles = Circles(ports, self.index, default_of=self._default_of)
+        self.class_news = ClassNews(ports, self.index, registry, self._circles, default_of=self._default_of)
+        self._loader = Loader(ports, self.index, self._circles, self.rulings, knows_all=self._knows_all)
         self._objects = ObjectWriter(ports, self.index)
         self._performer = Performer(ports, self._objects, self.index)
         self._log = DecisionLog(ports)
@@ -138,7 +140,8 @@ class Reconciler:
             queue.add(self.index.shared_key(obj.key), urgent=False)
         self.rulings.follow(old, new)
         waiting = self.index.rivals.follow(old, new, default_of=self._default_of)
-        for key, after in (waiting | dict.fromkeys(self.index.freed(old, new), 0.0)).items():
+        others = self.index.freed(old, new) | self._circles.follow(old, new)
+        for key, after in (waiting | dict.fromkeys(others, 0.0)).items():
             queue.add(key, urgent=False, after=after)
 
     def _default_of(self, obj: MCPServer) -> str:
@@ -161,6 +164,7 @@ class Reconciler:
                 waiting.freed = True
             queue.add(key)
         over = [each for each in changes if each.after is None or each.after.status not in TRANSIENT]
+        self._circles.forget()
         done = self.index.concerned(over)
         concerned = self.index.rivals.concerned(gateway_id, changes)
         own = self.index.concerned(changes)

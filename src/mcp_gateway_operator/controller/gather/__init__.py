@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mcp_gateway_operator.controller.gather.circles import Circles
 from mcp_gateway_operator.controller.gather.denied_rights import DeniedRights
 from mcp_gateway_operator.controller.gather.load import Loader
 from mcp_gateway_operator.controller.gather.memories import Entry, Memories
@@ -10,6 +11,7 @@ from mcp_gateway_operator.controller.gather.recall import recalled
 from mcp_gateway_operator.controller.gather.wants import LargeSpecs, lacks_spec, needs_spec
 
 __all__ = [
+    "Circles",
     "DeniedRights",
     "Entry",
     "Key",

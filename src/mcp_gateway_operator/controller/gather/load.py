@@ -17,6 +17,7 @@ from mcp_gateway_operator.api.types import AuthType, MCPServer
 from mcp_gateway_operator.api.validation import Location, validate
 from mcp_gateway_operator.controller.classes import Rulings
 from mcp_gateway_operator.controller.gather.bearings import Bearings, Compass, marked_rows
+from mcp_gateway_operator.controller.gather.circles import Circles
 from mcp_gateway_operator.controller.gather.held_values import without_held
 from mcp_gateway_operator.controller.gather.object_index import ObjectIndex, wanted_name
 from mcp_gateway_operator.controller.gather.recall import status_proves
@@ -38,6 +39,7 @@ from mcp_gateway_operator.targets.known import (
 from mcp_gateway_operator.targets.rules import (
     deciding_row,
     holder_words,
+    way_out,
 )
 from mcp_gateway_operator.targets.shape import (
     Target,
@@ -56,9 +58,10 @@ class Loader:
     def __init__(
         self,
         ports: Ports,
-        *,
         index: ObjectIndex,
+        circles: Circles,
         rulings: Rulings,
+        *,
         knows_all: Callable[[], bool],
     ) -> None:
         self._ports = ports
@@ -66,6 +69,7 @@ class Loader:
         self._compass = Compass(ports, index=index, rulings=rulings)
         self.bearings = self._compass.bearings
         self._index = index
+        self._circles = circles
         self._rulings = rulings
         self._account = ports.account
         self._clock = ports.clock
@@ -226,10 +230,11 @@ class Loader:
             found = self._name_facts(state, name)
             if row is not None and found["named"]:
                 held = deciding_row(found["named"])
+                known = replace(state, **found)
                 found["rename_blocked"] = (
                     f"The target keeps the name {row.summary.name!r}: {name!r} is taken by target "
-                    f"{held.summary.target_id}, {holder_words(replace(state, **found), held)}. Choose "
-                    "another spec.targetName, or delete that target."
+                    f"{held.summary.target_id}, {holder_words(known, held)}. "
+                    + way_out(known, "Choose another spec.targetName, or delete that target.")
                 )
                 name = row.summary.name
         mark = next(iter(state.settings.markers_of(obj)), None)
@@ -259,6 +264,7 @@ class Loader:
             "orphans": self._orphans(state.settings, holders),
             "holder": holder,
             "rival": rival,
+            "circle": self._circles.of(state.obj, state.place) if holders else "",
         }
 
     def _orphans(self, settings: Settings, rows: tuple[Row, ...]) -> frozenset[str]:

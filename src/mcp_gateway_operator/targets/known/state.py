@@ -96,6 +96,7 @@ class State:
         held_unknown: only a Get of the recorded target can tell whether AWS holds what a rule refuses.
         holder: the MCPServer, as NAMESPACE/NAME, whose target holds the desired name, or "".
         rival: the MCPServer, as NAMESPACE/NAME, that wants the desired name too and comes first, or "".
+        circle: the MCPServers that wait in a circle for each other's names, this one among them, or "".
         rename_blocked: why the target keeps its old name for now, or "".
         sync_denied: AWS refuses Synchronize to these credentials (an old IAM policy).
         heard: ARNs of the gateways whose targets answered this process, the latest last.
@@ -146,6 +147,7 @@ class State:
     held_unknown: bool = False
     holder: str = ""
     rival: str = ""
+    circle: str = ""
     rename_blocked: str = ""
     sync_denied: bool = False
     moves: tuple[Record, ...] = ()

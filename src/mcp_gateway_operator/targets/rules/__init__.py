@@ -53,6 +53,7 @@ from mcp_gateway_operator.targets.rules.rivalry import (
     looks_on,
     place_of,
     rank_of,
+    way_out,
 )
 from mcp_gateway_operator.targets.rules.tool_sync import new_request
 
@@ -109,6 +110,7 @@ __all__ = [
     "unanswered",
     "unlisted",
     "uses_grant",
+    "way_out",
     "what_is_shown",
     "why_refused",
     "why_unheard",

@@ -28,7 +28,13 @@ from mcp_gateway_operator.targets.rules.not_yet import (
     unlisted,
 )
 from mcp_gateway_operator.targets.rules.ownership import carries_our_marker, row_to_keep
-from mcp_gateway_operator.targets.rules.rivalry import NAME_AGAIN, deciding_row, holder_words, yield_name
+from mcp_gateway_operator.targets.rules.rivalry import (
+    NAME_AGAIN,
+    deciding_row,
+    holder_words,
+    way_out,
+    yield_name,
+)
 from mcp_gateway_operator.targets.shape import TargetStatus
 
 
@@ -151,9 +157,13 @@ def _name_taken(state: State) -> act.Step | act.Wait:
         reason=Reason.NAME_CONFLICT,
         message=(
             f"The name {summary.name!r} is taken on gateway {state.place.gateway_id} by target "
-            f"{summary.target_id}, {holder_words(state, row)}. Choose another spec.targetName, or delete "
-            "that target: it is created here as soon as the name is free."
-            f"{advice(state, row)}"
+            f"{summary.target_id}, {holder_words(state, row)}. "
+            + way_out(
+                state,
+                "Choose another spec.targetName, or delete that target: it is created here as soon as the "
+                "name is free.",
+            )
+            + advice(state, row)
         ),
         stalled=True,
         until=state.now + NAME_AGAIN,

@@ -112,6 +112,17 @@ def deciding_row(rows: Iterable[Row]) -> Row:
     return min(rows, key=lambda row: row.summary.status == TargetStatus.DELETING)
 
 
+def way_out(state: State, otherwise: str) -> str:
+    """Return what a user can do to have a name that another target holds: `otherwise`, but in a circle."""
+    if not state.circle:
+        return otherwise
+    return (
+        f"MCPServers {state.circle} wait for each other's names in a circle, so none of them goes first. "
+        "Give one of them a spec.targetName that is free: the others follow by themselves, and then it can "
+        "have the name it wants."
+    )
+
+
 def holder_words(state: State, row: Row) -> str:
     """Return whose target holds the wanted name, as far as that can be known here."""
     if state.disbelieved is not None and state.disbelieved[0] == row.summary.target_id:
