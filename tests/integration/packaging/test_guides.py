@@ -37,6 +37,7 @@ ELSEWHERE = (
     "docker ",
     "make docker-",
     "make run ",  # runs until it is stopped; the operator as a process has tests of its own
+    ".venv/bin/python -m pytest ",  # a test that runs where it is shown
     "make demo",
     "make test",
     "make unit",

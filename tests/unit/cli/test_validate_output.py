@@ -187,7 +187,7 @@ def test_the_hook_for_pre_commit_is_a_command_that_exists() -> None:
     program, command, *flags = hook["entry"].split()
 
     assert program in (ROOT / "pyproject.toml").read_text()
-    found = cli.get_command(click.Context(cli), command)  # type: ignore[attr-defined]
+    found = cli.get_command(click.Context(cli), command)
     assert found is not None
     assert set(flags) <= {name for option in found.params for name in option.opts}
     assert (hook["language"], hook["types"]) == ("python", ["yaml"])

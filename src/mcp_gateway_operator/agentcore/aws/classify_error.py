@@ -163,9 +163,9 @@ def from_botocore(
         return AgentCoreError(ErrorKind.ACCESS_DENIED, code, _NO_REGION)
     if isinstance(error, boto.ParamValidationError):
         return AgentCoreError(ErrorKind.VALIDATION, code, clean(str(error)))
-    if isinstance(error, _CONFIGURATION) or (isinstance(error, OSError) and not sent):
-        # A file of credentials or a token that is not there, or cannot be read.
-        return AgentCoreError(ErrorKind.CREDENTIALS, code, clean(str(error)))
+    if isinstance(error, _CONFIGURATION) or (isinstance(error, OSError | ResponseParserError) and not sent):
+        # A file of credentials or a token that is not there, or cannot be read; a token service's garbage.
+        return AgentCoreError(ErrorKind.CREDENTIALS, code, clean(_said(error)))
     if isinstance(error, boto.ConnectionError | boto.HTTPClientError):
         return AgentCoreError(
             ErrorKind.TRANSIENT,
@@ -175,14 +175,17 @@ def from_botocore(
         )
     if isinstance(error, boto.BotoCoreError) or not sent:
         return AgentCoreError(ErrorKind.TRANSIENT, code, clean(str(error)), maybe_applied=maybe_applied)
-    # The body itself is not quoted: another one each time would be a status write each time.
-    what = "it is neither JSON nor XML" if isinstance(error, ResponseParserError) else str(error)
     return AgentCoreError(
         ErrorKind.TRANSIENT,
         code,
-        clean(f"the answer could not be read: {what}"),
+        clean(f"the answer could not be read: {_said(error)}"),
         maybe_applied=maybe_applied,
     )
+
+
+def _said(error: Exception) -> str:
+    """Return an exception's words, without a body: each would be a status write of its own."""
+    return "it is neither JSON nor XML" if isinstance(error, ResponseParserError) else str(error)
 
 
 def _on_the_way(error: boto.BotoCoreError, proxy_for: Callable[[str], str]) -> str:
