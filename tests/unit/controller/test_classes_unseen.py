@@ -12,7 +12,7 @@ from mcp_gateway_operator.api import names
 from mcp_gateway_operator.controller.served_schema import PATH
 from mcp_gateway_operator.runtime.cluster import ApiError
 from tests.support.classes import DISCOVERY, GATEWAY, Platform
-from tests.support.memory_cluster import LOST, Fault
+from tests.support.memory_cluster import LOST, Fault, Request
 from tests.support.world import World, condition
 
 BY_ID: dict[str, Any] = {"gatewayId": GATEWAY}
@@ -147,3 +147,25 @@ async def test_a_default_that_keeps_targets_outlives_its_class_for_targets_that_
     assert written == ["patch", "patch status", "patch status"]
     assert platform.writes() == ["CreateGatewayTarget"]
     assert len(world.targets()) == 1
+
+
+async def test_discovery_that_fails_for_a_while_changes_nothing_without_the_kind() -> None:
+    """A minute of it, and a role that may not list MCPGateways, as one of 0.2: nobody is held back."""
+    away = False
+
+    def faults(request: Request) -> Fault | None:
+        if request.resource is not None and request.resource.plural == "mcpgateways":
+            return Fault(refuse=ApiError(403, "Forbidden", "mcpgateways is forbidden"))
+        return Fault(refuse=ApiError(0, "ConnectError", "nobody listens")) if away else None
+
+    world = World()
+    async with world.operator(faults=faults):
+        await world.create("before")
+        await world.until_ready("before")
+        away = True
+        world.api.break_watches()
+        await world.pass_time(150)
+        away = False
+        await world.pass_time(60)
+        await world.create("after")
+        await world.until_ready("after", within=60)

@@ -68,6 +68,7 @@ class Registry:
         self._wanted = asyncio.Event()
         self._blinded = False
         self._said: bool | None = False
+        self._heard = self._was_served = self._absent = self._come = False
         self.classes: Informer[MCPGateway] = Informer(
             cluster, MCPGATEWAYS, decode=decode_gateway, on_event=self._on_class
         )
@@ -99,19 +100,30 @@ class Registry:
     def serve(self, served: bool | None) -> None:
         """Take note of whether the kind is served, None where discovery does not say.
 
-        From the first word that it may be it is gone only when its list says so, too: an API server that has
-        just begun serves schemas without it.
+        What it said before holds then. A kind that was served is gone only when its list says so, too: an API
+        server that has just begun serves schemas without it.
         """
+        if served is None and self._heard:
+            return
+        self._heard = served is not None
         self._said = served
+        self._was_served = self._was_served or bool(served)
         if served is not False:
             self._wanted.set()
 
     @property
     def served(self) -> bool:
         """Whether there may be MCPGateways."""
-        trouble = self.classes.trouble
-        absent = not self._said and trouble is not None and trouble.not_found
-        return self._wanted.is_set() and not absent
+        trouble, synced = self.classes.trouble, self.classes.synced.is_set()
+        if trouble is not None and trouble.not_found:
+            self._absent = True
+        elif synced:
+            self._absent = False
+        # Otherwise the last word holds: an API server that is away says nothing else.
+        if self._said or not self._wanted.is_set():
+            return bool(self._said)
+        never = self._said is False and not (self._was_served or synced)
+        return not (never or self._absent)
 
     def identify(self, account: str, region: str) -> None:
         """Take note of whose credentials the operator's own are."""
@@ -123,7 +135,11 @@ class Registry:
     @property
     def settled(self) -> bool:
         """Whether decisions may begin: all is known, or known to be withheld."""
-        return not self._wanted.is_set() or (_come(self.classes) and _come(self.namespaces))
+        if not self._wanted.is_set():
+            return True
+        # For good: an API server that is away afterwards takes nothing of what is known.
+        self._come = self._come or (_come(self.classes) and _come(self.namespaces))
+        return self._come
 
     def blind(self) -> str:
         """Return why MCPGateways may be others than is known here, "" where they are as known."""
