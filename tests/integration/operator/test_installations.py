@@ -125,7 +125,7 @@ def test_an_operator_for_one_namespace_beside_one_for_all(site: Site, second: An
     single = site.start()
     works(single)
     everywhere = second(EVERYWHERE)
-    # Claims of processes that other tests have killed stand for a while, and are told of on lines of their own.
+    # Claims of processes that other tests have killed stand for a while, each told of on its own line.
     until(lambda: said(everywhere, f"namespace {site.namespace}"), "it says that it waits for this one", 10.0)
     until(lambda: _told(kube, site.namespace, f"namespace-{names.GUARD_NAME}"), "its tenants are told")
     with site.bill() as bill:
