@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 
 import pytest
@@ -309,3 +310,28 @@ def test_a_closed_scheduler_grants_nothing() -> None:
     assert desk.ask("b", Op.GET) is None
     assert desk.callers() == []
     assert desk.scheduler.queue_age(Lane.INTERACTIVE) == 0
+
+
+def refused_credentials(desk: Desk) -> None:
+    """Let AWS refuse a call for its credentials, and then the probe."""
+    for _ in range(2):
+        ticket = desk.ask("probe", Op.LIST)
+        assert ticket is not None
+        with pytest.raises(AgentCoreError), ticket:
+            raise AgentCoreError(ErrorKind.CREDENTIALS, "ExpiredTokenException", "expired")
+        desk.timers.run_until(desk.timers.now + 2)
+    assert desk.scheduler.refused_credentials is not None
+
+
+def test_a_probe_that_is_called_off_says_nothing_of_the_credentials() -> None:
+    """The last object of a gateway goes while its List is the probe: nobody has heard what AWS says."""
+    desk = Desk()
+    refused_credentials(desk)
+    desk.timers.run_until(desk.timers.now + 30)
+    ticket = desk.ask("probe", Op.LIST)
+    assert ticket is not None
+    with pytest.raises(asyncio.CancelledError), ticket:
+        raise asyncio.CancelledError
+    assert desk.scheduler.refused_credentials is not None
+    assert desk.ask("the next probe", Op.GET) is not None
+    assert desk.ask("other", Op.GET) is None

@@ -42,7 +42,7 @@ class CredentialsGate:
         probe = ticket is self.probe
         if probe:
             self.probe = None
-        if not ticket.sent:
+        if not ticket.heard:
             return
         kind = error.kind if error is not None else None
         if kind is ErrorKind.CREDENTIALS and not self.shut:

@@ -111,6 +111,7 @@ class Ticket:
     Attributes:
         end: takes the ticket back, with the error of the call if it failed.
         sent: a call was made with it.
+        heard: that call came to an end; one that was called off on its way says nothing.
         moved: the target that the call left CREATING, UPDATING or DELETING: AWS may count that, too.
     """
 
@@ -118,6 +119,7 @@ class Ticket:
     gateway_id: str
     end: Callable[[Ticket, AgentCoreError | None], None]
     sent: bool = False
+    heard: bool = False
     moved: str | None = None
     _spent: bool = False
 
@@ -133,6 +135,7 @@ class Ticket:
             return
         failure = error if isinstance(error, AgentCoreError) else None
         self._spent, self.sent = True, failure is None or failure.kind is not ErrorKind.FENCED
+        self.heard = self.sent and failure is error
         self.end(self, failure)
 
     def unused(self) -> None:
