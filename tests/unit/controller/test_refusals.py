@@ -6,6 +6,7 @@ import pytest
 
 from agentcore_simulator.settings import Settings as SimulatorSettings
 from mcp_gateway_operator.agentcore.quota import Quotas
+from mcp_gateway_operator.api import names
 from tests.support.world import GATEWAY, World, condition
 
 MISSING = [
@@ -134,6 +135,20 @@ async def test_an_object_that_is_gone_holds_up_nobody_in_the_line() -> None:
         await world.until(lambda: not world.exists("first"), within=120)
         world.aws.configure(denied_actions=[])
         await world.until_ready("second", within=75)
+
+
+async def test_one_that_makes_no_call_holds_nobody_up_for_longer_than_a_minute() -> None:
+    world = World()
+    async with world.operator():
+        world.aws.configure(denied_actions=["CreateGatewayTarget"])
+        for name in ("paused", "one", "two"):
+            await world.create(name)
+            await world.until_reason("AccessDenied", name)
+        await world.edit("paused", metadata={"annotations": {names.PAUSED_ANNOTATION: "true"}})
+        await world.pass_time(130)
+        world.aws.configure(denied_actions=[])
+        for name in ("one", "two"):
+            await world.until_ready(name, within=130)
 
 
 async def test_a_target_that_another_process_made_meanwhile_ends_the_trouble_of_the_create() -> None:

@@ -25,7 +25,7 @@ class DeniedRights:
     """The objects whose call AWS denied, by action and gateway, the one that waits longest first.
 
     He makes his call again once a minute, whatever his own backoff; one that AWS takes lets the next make
-    his, and so on. One that is denied anew goes to the end of the line.
+    his, and so on. Who has had his turn goes to the end of the line.
     """
 
     def __init__(self) -> None:
@@ -39,6 +39,9 @@ class DeniedRights:
         if right is None or next(iter(self._lines[right])) != key or now < self._due[right] - _EARLY:
             return False
         self._due[right] = now + PROBE_INTERVAL
+        # At once, for he may make no call all the same: one that is paused would be the first for ever.
+        line = self._lines[right]
+        line[key] = line.pop(key)
         return True
 
     def follow(self, key: Key, state: State | None, now: float) -> Iterator[tuple[Key, float]]:
