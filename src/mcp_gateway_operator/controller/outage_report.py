@@ -27,5 +27,6 @@ class OutageReport:
         if outage is None:
             self._causes.end(gateway_id)
             return
-        why = why_unlisted(Place(gateway_id), outage.error).rstrip(".")
-        self._causes.begin(reason_of(outage.error), gateway_id, f"{why}. {ADVICE}")
+        place = Place(gateway_id)
+        why = why_unlisted(place, outage.error).rstrip(".")
+        self._causes.begin(reason_of(outage.error, place), gateway_id, f"{why}. {ADVICE}")

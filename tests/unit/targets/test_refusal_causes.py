@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from mcp_gateway_operator.api.names import Reason
-from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind
-from mcp_gateway_operator.targets.rules import CAUSES, Actor, cause_of
+from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind, Place
+from mcp_gateway_operator.targets.rules import CAUSES, Actor, cause_of, reason_of, why_unlisted
 
 OPERATOR = "arn:aws:sts::123456789012:assumed-role/mcp-gateway-operator/session"
 WHO = "User: arn:aws:sts::123456789012:assumed-role/mcp-gateway-operator is not authorized to perform: "
@@ -119,3 +119,12 @@ def test_long_words_cost_no_time() -> None:
     for text in ("no such " * 128, "a" * 1024, "execution role " * 70):
         for kind in ErrorKind:
             cause_of(AgentCoreError(kind, "X", text), identity=OPERATOR)
+
+
+def test_a_gateway_whose_name_sounds_like_a_cause_is_none() -> None:
+    """AWS repeats the gateway's id, which its owner chose: reason and words must come to the same."""
+    place = Place("subscription-service-abcdefghij")
+    denied = WHO + f"bedrock-agentcore:ListGatewayTargets on resource: gateway/{place.gateway_id}"
+    error = AgentCoreError(DENIED, "AccessDeniedException", denied)
+    assert "IAM policy" in why_unlisted(place, error)
+    assert reason_of(error, place) == Reason.ACCESS_DENIED

@@ -22,7 +22,7 @@ def unheard(state: State, wait: act.Wait, verdict: Verdict) -> Verdict:
     outage, obj = state.outage, state.obj
     if outage is None or state.record is None or obj.metadata.deletion_timestamp or _refused(state, wait):
         return verdict
-    reason, message = reason_of(outage.error), why_unheard(state, outage)
+    reason, message = reason_of(outage.error, state.place), why_unheard(state, outage)
     synced = False if state.edited else None
     if outage.lost or obj.in_doubt:
         ready = False if state.edited else None

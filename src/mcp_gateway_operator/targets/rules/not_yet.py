@@ -106,7 +106,7 @@ def unlisted(state: State, place: Place) -> act.Await | act.Blocked | None:
             stalled=True,
             place=place,
         )
-    reason, obj = reason_of(view.error), state.obj
+    reason, obj = reason_of(view.error, place), state.obj
     told = STALLING | {ErrorKind.CREDENTIALS}
     # What Ready says is of the object's own target, and not of what a move has left elsewhere.
     last_word = (obj.was_ready or obj.in_doubt) and not (state.aside and kind in told)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from mcp_gateway_operator.api.names import Reason
-from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind, Outage, Place, State
+from mcp_gateway_operator.targets.known import NOWHERE, AgentCoreError, ErrorKind, Outage, Place, State
 from mcp_gateway_operator.targets.rules.refusal_causes import CAUSES, Actor, cause_of
 
 _OF_ALL: Final = {
@@ -21,9 +21,9 @@ OUTAGES: Final = frozenset(
 """The reasons that an outage can have."""
 
 
-def reason_of(error: AgentCoreError) -> str:
-    """Return the reason that conditions give for a List that failed so."""
-    cause = cause_of(error)
+def reason_of(error: AgentCoreError, place: Place = NOWHERE) -> str:
+    """Return the reason that conditions give for a List of a gateway, or for any call, that failed so."""
+    cause = cause_of(error, known=(place.gateway_id,))
     if cause is not None:
         return cause.reason
     return Reason.VALIDATION_ERROR if error.kind is ErrorKind.VALIDATION else Reason.AWS_UNAVAILABLE

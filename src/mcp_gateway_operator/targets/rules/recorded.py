@@ -114,7 +114,7 @@ def _in_progress(state: State, row: Row) -> act.Await:
         # Nobody will hear how it ends before somebody has acted.
         why = f"AWS reported the target as {status}, and what became of that is not heard"
         message = f"{why}: {why_unlisted(row.place, error)}"
-        return act.Await(reason=reason_of(error), message=message, place=row.place, busy=True)
+        return act.Await(reason=reason_of(error, row.place), message=message, place=row.place, busy=True)
     doubt = "" if status in TRANSIENT else " Waiting for a read that confirms it after our last write."
     return act.Await(
         reason=_IN_PROGRESS.get(status, Reason.UPDATING),
