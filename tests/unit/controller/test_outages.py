@@ -232,3 +232,20 @@ async def test_a_fleet_turns_in_time_and_writes_each_status_once() -> None:
         world.passes.clear()
         await world.pass_time(280)
         assert sum(world.passes.values()) == 0
+
+
+@pytest.mark.parametrize("code", REFUSALS)
+async def test_a_gateway_that_is_gone_is_not_back_because_a_list_fails_otherwise(code: str) -> None:
+    world = World()
+    async with world.operator():
+        await world.create()
+        await world.until_ready()
+        world.aws.delete_gateway(GATEWAY)
+        await world.until_reason("GatewayNotFound", within=100)
+        await world.pass_time(200)
+        refuse_lists(world, code)
+        for _ in range(100):
+            await world.pass_time(10)
+            told = await world.get()
+            assert condition(told).status != "True"
+            assert told.status.target_status == ""

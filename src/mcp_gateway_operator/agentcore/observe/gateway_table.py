@@ -15,7 +15,15 @@ import msgspec
 from msgspec.structs import force_setattr
 
 from mcp_gateway_operator.agentcore.observe.evidence import Evidence
-from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind, GatewayView, Outage, Place, Row
+from mcp_gateway_operator.targets.known import (
+    TWO_READS,
+    AgentCoreError,
+    ErrorKind,
+    GatewayView,
+    Outage,
+    Place,
+    Row,
+)
 from mcp_gateway_operator.targets.shape import TRANSIENT, Target, TargetStatus, TargetSummary
 
 _VANISHED: Final = 1_000
@@ -127,7 +135,7 @@ class GatewayTable:
 
     def apply_failed_list(self, error: AgentCoreError, *, began: float) -> bool:
         """Note that a List failed and return whether that is news."""
-        missing_since, last = self.view.missing_since, self.view.error
+        missing_since, missing, last = self.view.missing_since, self.view.missing, self.view.error
         # It is kept, and would keep everything that the call had at hand.
         error.__traceback__ = error.__context__ = error.__cause__ = None
         if error.kind is not ErrorKind.NOT_FOUND:
@@ -136,10 +144,12 @@ class GatewayTable:
                 missing_since = None
         elif missing_since is None:
             missing_since = began
+        else:
+            missing = missing or began >= missing_since + TWO_READS
         # That there is no such gateway is an answer.
         outage = None if error.kind is ErrorKind.NOT_FOUND else self.view.outage
         self.view = msgspec.structs.replace(
-            self.view, error=error, missing_since=missing_since, outage=outage
+            self.view, error=error, missing_since=missing_since, missing=missing, outage=outage
         )
         return last is None or last.words != error.words
 

@@ -226,7 +226,8 @@ def _target_fields(state: State, wait: act.Wait, wall: datetime) -> dict[str, ob
         return fields if record is None else fields | {"target_status": ""}
     summary = row.summary
     # A gateway that is not found shows no row any more.
-    fields["target_status"] = "" if view and view.missing_since is not None else summary.status.value
+    gone = view is not None and (view.missing or view.missing_since is not None)
+    fields["target_status"] = "" if gone else summary.status.value
     fields["last_sync_request"] = state.own.synced_request or old.last_sync_request
     if summary.last_synchronized_at and summary.last_synchronized_at != old.tools_synchronized_at:
         fields["tools_synchronized_at"] = stamp(instant(summary.last_synchronized_at))

@@ -64,6 +64,7 @@ class GatewayView(msgspec.Struct, frozen=True, kw_only=True):
         listed_at: start of the newest complete successful List, None before the first.
         error: why the latest List failed, None when it did not.
         missing_since: since when Lists answer that the gateway does not exist.
+        missing: they said so twice, and none has succeeded since.
         outage: what is told of Lists that have failed for long.
     """
 
@@ -71,4 +72,5 @@ class GatewayView(msgspec.Struct, frozen=True, kw_only=True):
     listed_at: float | None = None
     error: AgentCoreError | None = None
     missing_since: float | None = None
+    missing: bool = False
     outage: Outage | None = None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
+
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.names import Reason
 from mcp_gateway_operator.targets import actions as act
@@ -61,21 +63,21 @@ def plan_recorded(state: State, *, lost: Callable[[State], act.Step | act.Wait])
 
 
 def _gateway_lost(state: State, row: Row) -> act.Await | act.Blocked | None:
-    """A row says nothing any more when Lists say twice that its gateway does not exist."""
+    """A row says nothing once Lists say twice that its gateway does not exist, until one succeeds."""
     view = state.view(row.place)
-    if view.missing_since is None or view.error is None or view.error.kind is not ErrorKind.NOT_FOUND:
-        return None
-    believed = view.missing_since + TWO_READS
-    if state.now >= believed:
-        return unlisted(state, row.place)
-    return act.Await(
+    again = act.Await(
         reason=Reason.GATEWAY_NOT_FOUND,
         message=f"Gateway {row.place.gateway_id} was not found; looking again.",
         place=row.place,
-        until=believed,
-        list_since=believed,
         quiet=True,
     )
+    if view.missing_since is None or view.error is None or view.error.kind is not ErrorKind.NOT_FOUND:
+        # That AWS cannot be asked now does not bring it back.
+        return again if view.missing else None
+    believed = view.missing_since + TWO_READS
+    if state.now >= believed:
+        return unlisted(state, row.place)
+    return msgspec.structs.replace(again, until=believed, list_since=believed)
 
 
 def plan_absent(
