@@ -249,3 +249,18 @@ async def test_a_gateway_that_is_gone_is_not_back_because_a_list_fails_otherwise
             told = await world.get()
             assert condition(told).status != "True"
             assert told.status.target_status == ""
+
+
+async def test_a_gateway_that_is_gone_is_not_in_doubt_for_one_answer_that_does_not_come() -> None:
+    world = World()
+    async with world.operator():
+        await world.create()
+        await world.until_ready()
+        world.aws.delete_gateway(GATEWAY)
+        await world.until_reason("GatewayNotFound", within=100)
+        await world.pass_time(3600)
+        world.forget_calls()
+        world.aws.add_fault(operation="ListGatewayTargets", code="InternalServerException", count=1)
+        await world.pass_time(600)
+        assert condition(await world.get()).reason == "GatewayNotFound"
+        assert world.writes() == []

@@ -203,13 +203,14 @@ class Watch:
         scheduled: the moment of the gateway's valid entry in the observer's heap.
         asked_lane: the line in which it waits for a ticket; it asks again at `asked_until`.
         lists: the List in flight.
-        tracked: since when it is watched.
+        heard: when AWS last said what is there, or that there is no such gateway; at first, since when it is
+            watched.
         turns_at: when its outage is told, or is lost; infinity while nothing is due.
         lost_at: when its outage is lost.
     """
 
     table: GatewayTable
-    tracked: float
+    heard: float
     busy: dict[Hashable, float] = field(default_factory=dict)
     after: dict[Hashable, tuple[float, Callable[[], None]]] = field(default_factory=dict)
     started: float = -math.inf

@@ -339,7 +339,7 @@ class Observer:
         else:
             recovered = table.view.error is not None
             self._answering += not watch.answered
-            watch.answered, watch.refused = True, False
+            watch.answered, watch.refused, watch.heard = True, False, began
             watch.failures, watch.backoff, watch.turns_at = 0, 0.0, math.inf
             self.unseen.pop(table.gateway_id, None)
             changes = table.apply_list(listing.items, began=began, pages=listing.pages)
@@ -365,7 +365,7 @@ class Observer:
 
     def _unlisted(self, watch: Watch, error: AgentCoreError, began: float) -> None:
         news = watch.table.apply_failed_list(error, began=began)
-        self._outages.failed(watch, self._drift())
+        self._outages.failed(watch, self._drift(), began=began)
         self._wake.set()
         if news:
             self.users.on_targets(watch.table.gateway_id, ())

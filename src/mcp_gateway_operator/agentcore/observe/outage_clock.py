@@ -40,15 +40,18 @@ class Outages:
         """When the next turn may be due, None when no gateway fails."""
         return self._heap[0][0] if self._heap else None
 
-    def failed(self, watch: Watch, drift: float) -> None:
+    def failed(self, watch: Watch, drift: float, *, began: float) -> None:
         """Note that a List failed; `drift` is the interval between two Lists of an idle gateway."""
         view = watch.table.view
-        if watch.turns_at < math.inf or view.outage is not None or not _fails(watch):
+        if view.error is not None and view.error.kind is ErrorKind.NOT_FOUND:
+            # An answer, after which a doubt begins anew.
+            watch.heard, watch.turns_at = began, math.inf
             return
-        since = watch.tracked if view.listed_at is None else view.listed_at
+        if watch.turns_at < math.inf or view.outage is not None:
+            return
         doubt = DOUBT_INTERVALS * drift
-        watch.lost_at = since + max(self._lost_after, doubt)
-        self._push(watch, since + doubt)
+        watch.lost_at = watch.heard + max(self._lost_after, doubt)
+        self._push(watch, watch.heard + doubt)
 
     def turned(self, watches: Mapping[str, Watch], recorded: Callable[[str], bool]) -> Iterator[str]:
         """Yield each gateway whose outage turns now, with what is told of it in its table."""
@@ -60,7 +63,7 @@ class Outages:
                 continue
             watch.turns_at = math.inf
             # Of a gateway that nobody has anything on, anybody may have made the id up.
-            if _fails(watch) and (watch.answered or recorded(gateway_id)):
+            if watch.answered or recorded(gateway_id):
                 self._turn(watch, now)
                 yield gateway_id
 
@@ -78,9 +81,3 @@ class Outages:
     def _push(self, watch: Watch, moment: float) -> None:
         watch.turns_at = moment
         heapq.heappush(self._heap, (moment, next(self._entries), watch))
-
-
-def _fails(watch: Watch) -> bool:
-    """Whether AWS does not answer; that there is no such gateway is an answer."""
-    error = watch.table.view.error
-    return error is not None and error.kind is not ErrorKind.NOT_FOUND
