@@ -542,3 +542,29 @@ def test_an_update_of_ours_becomes_ready_when_a_newer_list_says_so() -> None:
             assert is_ready(table, "t1")
 
     run_virtual(main())
+
+
+def test_a_gateway_that_is_tracked_while_credentials_are_refused_says_so_like_the_others() -> None:
+    """After a restart most of a fleet's passes come after the refusal."""
+
+    async def main() -> None:
+        async with at_work() as bench:
+            for gateway_id in ("early", "late"):
+                bench.port.errors[gateway_id] = error(ErrorKind.CREDENTIALS)
+            bench.known = {"early", "late"}
+            bench.observer.track("early")
+            bench.scheduler.on_credentials = lambda: refuse(bench)
+            await asyncio.sleep(10)
+            assert bench.scheduler.refused_credentials is not None
+            late = bench.observer.track("late")
+            assert late.view.error is not None
+            assert late.view.error.kind is ErrorKind.CREDENTIALS
+            await asyncio.sleep(300)
+            assert late.view.outage is not None
+
+    def refuse(bench: Bench) -> None:
+        refused = bench.scheduler.refused_credentials
+        if refused is not None:
+            bench.observer.refused(refused)
+
+    run_virtual(main())

@@ -8,7 +8,7 @@ from agentcore_simulator.settings import Settings as SimulatorSettings
 from mcp_gateway_operator.agentcore.quota import Quotas
 from mcp_gateway_operator.api import names
 from tests.support.audit import Audit
-from tests.support.world import World, condition
+from tests.support.world import OTHER_GATEWAY, World, condition
 from tests.unit.controller.test_outages import events_of
 
 CODES = {
@@ -126,3 +126,16 @@ async def test_an_object_whose_call_was_the_probe_and_who_is_gone_keeps_nobody_w
         await world.delete("first")
         world.aws.clear_faults()
         await world.until_ready("second", within=45)
+
+
+async def test_an_object_on_a_gateway_that_nobody_has_used_before_says_so_too() -> None:
+    world = World()
+    async with world.operator():
+        await world.create()
+        await world.until_ready()
+        refuse(world, "ExpiredTokenException")
+        await world.pass_time(100)
+        await world.create("late", gatewayId=OTHER_GATEWAY)
+        await world.until_reason("CredentialsRefused", "late", within=5)
+        world.aws.clear_faults()
+        await world.until_ready("late", within=45)

@@ -111,6 +111,8 @@ class Observer:
             table = GatewayTable(gateway_id, marked_on=self.marked_on)
             watch = self._watches[gateway_id] = Watch(table, self._clock())
             self.unseen[gateway_id] = None
+            if (refused := self._scheduler.refused_credentials) is not None:
+                self._unlisted(watch, refused, watch.heard)  # as of the others when that began
             self._schedule(watch)
         return watch.table
 
@@ -256,11 +258,9 @@ class Observer:
             if watch.failures and self._failing >= PARALLEL_FAILING:
                 self._held_up.add(gateway_id)
                 continue
-            if watch.lists is None and self._due(watch) <= now:
-                ticket = self._ask(watch, now)
-                if ticket is not None:
-                    self._start(watch, ticket, tasks)
-                    continue
+            if watch.lists is None and self._due(watch) <= now and (ticket := self._ask(watch, now)):
+                self._start(watch, ticket, tasks)
+                continue
             self._schedule(watch)
 
     def _ask(self, watch: Watch, now: float) -> Ticket | None:
