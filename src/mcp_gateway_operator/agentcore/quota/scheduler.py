@@ -213,8 +213,11 @@ class QuotaScheduler:
     def _probe(self, newcomer: Waiter | None = None) -> Ticket | None:
         """Let the longest waiter of all make its call, where one is due to ask whether AWS accepts it."""
         gate, now = self._gate, self._clock()
+        if self._closed or not gate.shut or gate.probe is not None or now < gate.probe_at:
+            return None
+        # Looked for only when one is due: a fleet that comes to stand in line asks here one by one.
         waiters = [waiter for line in self._lines.values() if (waiter := line.longest()) is not None]
-        if self._closed or not waiters or not gate.shut or gate.probe is not None or now < gate.probe_at:
+        if not waiters:
             return None
         place = min(waiters, key=lambda waiter: waiter.since)
         gate.probe = ticket = self._grant(place)
