@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Final
 
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.manifests import Foreign, Manifest, ManifestError, servers
 from mcp_gateway_operator.api.positions import FIRST, Lines, Position
 from mcp_gateway_operator.api.problem import Problem
-from mcp_gateway_operator.cli.findings import STDIN, Finding, Row
+from mcp_gateway_operator.cli.files import text_of
+from mcp_gateway_operator.cli.findings import Finding, Row
 from mcp_gateway_operator.shown import shown
 
 _ACTION: Final = re.compile(
@@ -31,7 +30,7 @@ def check(file: str) -> Iterator[Row]:
     """Yield a row for each MCPServer in a file ("-": standard input), or one that says why there is none."""
     text = ""
     try:
-        text = sys.stdin.read() if file == STDIN else Path(file).read_text(encoding="utf-8")
+        text = text_of(file)
         for each in servers(text):
             yield _row(file, each)
     except OSError as error:

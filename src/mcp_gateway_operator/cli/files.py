@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final, NoReturn
 
 import click
 
+STDIN: Final = "-"
 _SUFFIXES: Final = (".yaml", ".yml", ".json")
 
 
@@ -21,10 +25,30 @@ def manifest_files(files: Iterable[str]) -> Iterator[str]:
         ClickException: a directory cannot be read.
     """
     for file in files:
-        if file != "-" and Path(file).is_dir():
+        if file != STDIN and Path(file).is_dir():
             yield from sorted(_below(file))
         else:
             yield file
+
+
+def name_of(file: str) -> str:
+    """Return how a file is called in a sentence."""
+    return "standard input" if file == STDIN else file
+
+
+def text_of(file: str) -> str:
+    """Return what is in a file, or in standard input; UTF-8 wherever it comes from, as YAML and JSON are.
+
+    Raises:
+        OSError: it cannot be read.
+        UnicodeDecodeError: it is not UTF-8.
+    """
+    if file != STDIN:
+        return Path(file).read_text(encoding="utf-8")
+    if sys.stdin is None:
+        raise OSError(errno.EBADF, "it is closed")
+    with io.TextIOWrapper(io.BytesIO(sys.stdin.buffer.read()), encoding="utf-8") as text:
+        return text.read()
 
 
 def _below(directory: str) -> Iterator[str]:

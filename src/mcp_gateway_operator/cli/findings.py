@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +13,10 @@ from urllib.parse import quote
 import click
 
 from mcp_gateway_operator import __version__
+from mcp_gateway_operator.cli.files import STDIN, name_of
 from mcp_gateway_operator.cli.say import say
 from mcp_gateway_operator.shown import shown, visible
 
-STDIN: Final = "-"
 _RULES: Final = {
     "error": ("invalid-mcpserver", "The API server, the operator or AWS would refuse this MCPServer."),
     "warning": ("doubtful-mcpserver", "This is legal, and will most likely not work, or was not checked."),
@@ -58,11 +59,6 @@ class Row:
         """Yield what was found, with its level."""
         yield from (("error", each) for each in self.problems)
         yield from (("warning", each) for each in self.warnings)
-
-
-def name_of(file: str) -> str:
-    """Return how a file is called in a sentence."""
-    return "standard input" if file == STDIN else file
 
 
 def as_text(rows: list[Row]) -> Iterator[str]:
@@ -161,7 +157,8 @@ def _uri(file: str) -> str:
     path = Path(file)
     if file == STDIN:
         return "stdin"
-    return path.as_uri() if path.is_absolute() else quote(path.as_posix())
+    # By its bytes: a name need not be UTF-8.
+    return path.as_uri() if path.is_absolute() else quote(os.fsencode(path.as_posix()))
 
 
 def show(rows: list[Row], output: str, *, files: int, strict: bool) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from mcp_gateway_operator.cli.files import manifest_files
-from mcp_gateway_operator.cli.findings import name_of, show
+from mcp_gateway_operator.cli.files import manifest_files, name_of
+from mcp_gateway_operator.cli.findings import show
 from mcp_gateway_operator.cli.say import say
 
 _EXAMPLE = """

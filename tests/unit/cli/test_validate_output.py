@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
+from mcp_gateway_operator.cli.checking import check
 from mcp_gateway_operator.cli.main import cli
 from tests.unit.api.test_manifests import GOOD
 
@@ -110,6 +113,25 @@ def test_sarif_is_what_code_scanning_takes(folder: Path) -> None:
     assert place["logicalLocations"][0]["fullyQualifiedName"] == "team-a/github"
     assert first["message"]["text"].startswith("MCPServer team-a/github: spec.endpoint: endpoint must")
     assert absolute["locations"][0]["physicalLocation"]["artifactLocation"]["uri"].startswith("file:///")
+
+
+def test_sarif_names_a_file_whatever_bytes_its_name_has(folder: Path) -> None:
+    name = os.fsdecode(b"bad\xff.yaml")
+    (folder / name).write_text(BAD)
+    (result, *_) = json.loads(_validate("-o", "sarif", name).stdout)["runs"][0]["results"]
+    assert result["locations"][0]["physicalLocation"]["artifactLocation"] == {"uri": "bad%FF.yaml"}
+
+
+def test_standard_input_is_utf_8_whatever_the_locale_says() -> None:
+    text = BAD.replace("spec: {", 'spec: {description: "é", ').encode()
+    told = CliRunner(charset="latin-1").invoke(cli, ["validate", "-"], input=text).stdout
+    assert told.startswith("standard input:5:26: document 1: team-a/github: spec.endpoint: ")
+
+
+def test_standard_input_that_is_closed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    (row,) = check("-")
+    assert [each.message for each in row.problems] == ["cannot be read: it is closed"]
 
 
 def test_sarif_of_good_files_is_a_log_without_results(folder: Path) -> None:
