@@ -87,7 +87,7 @@ class Registry:
 
     def survey(self, settings: Settings, gateways: Iterable[str]) -> Survey:
         """List gateways now, and say whose each target is."""
-        wanted = sorted(gateways)
+        wanted = sorted(set(gateways))
 
         async def work(port: ReadOnly) -> Survey:
             found: list[Owned] = []

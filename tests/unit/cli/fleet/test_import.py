@@ -136,3 +136,10 @@ def test_few_targets_are_no_special_case(desk: Desk, aws: AdminClient, count: in
     result = desk("import", GATEWAY, "--no-cluster")
     assert len(list(manifests(result.stdout))) == count
     assert f"{count} of {count} targets have a manifest now" in result.stderr
+
+
+def test_a_gateway_that_is_named_twice_is_written_once(desk: Desk, aws: AdminClient) -> None:
+    aws.create_target(GATEWAY, name="by-hand", targetConfiguration=server())
+    result = desk("import", GATEWAY, GATEWAY)
+    assert [each.name for each in manifests(result.stdout)] == ["by-hand"]
+    assert result.stderr.startswith("1 of 1 targets have a manifest now;")
