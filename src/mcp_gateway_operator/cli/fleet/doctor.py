@@ -150,6 +150,13 @@ def _aws(scope: Scope, settings: Settings) -> Iterable[Finding]:
     except click.ClickException as error:
         yield Finding(ok=None, what=f"The gateways in use are not known: {error.format_message()}")
         return
+    for key, unread in scene.unread.items():
+        yield Finding(
+            ok=False,
+            what=f"MCPServer {'/'.join(key)} cannot be read: {unread}",
+            why="The operator leaves it alone until it can be.",
+            do=f"kubectl edit mcpserver {key[1]} -n {key[0]}",
+        )
     registry = Registry(scene, settings)
     survey = registry.survey(settings, registry.gateways)
     for gateway_id in sorted(registry.gateways):

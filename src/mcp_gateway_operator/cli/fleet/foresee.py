@@ -17,7 +17,6 @@ from typing import Any, Final
 import msgspec
 
 from mcp_gateway_operator.agentcore.quota import Quotas
-from mcp_gateway_operator.api.codec import decode
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.cli.fleet.command import silence
 from mcp_gateway_operator.cli.fleet.fast_forward import run_fast
@@ -211,7 +210,7 @@ async def _run(
             await asyncio.sleep(LOOK)
         for task in beside:
             task.cancel()
-    found = {key: decode(msgspec.json.encode(obj)) for key, obj in cluster.objects.items()}
+    found = {obj.key: obj for obj in operator.informer.values()}
     return Future(steps=tuple(record.steps), first=record.first, last=record.last, objects=found)
 
 

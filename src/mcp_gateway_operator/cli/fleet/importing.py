@@ -49,8 +49,7 @@ def command(
     """
     namespace = scope.namespace
     everywhere = msgspec.structs.replace(scope, namespace="", all_namespaces=True)
-    bare = Scene(objects={}, chosen=set(), owner="", schema=b"", complete=False)
-    scene = bare if no_cluster else read_scene(everywhere)
+    scene = Scene() if no_cluster else read_scene(everywhere)
     registry = Registry(scene, settings)
     survey = registry.survey(settings, gateways)
     free = [each for each in survey.found if each.key is None]

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
 import click
 import msgspec
 
 from mcp_gateway_operator.api import names
-from mcp_gateway_operator.api.codec import decode
-from mcp_gateway_operator.api.manifests import Foreign, Manifest, ManifestError, servers
+from mcp_gateway_operator.api.codec import DecodeError, decode
+from mcp_gateway_operator.api.manifests import Manifest, ManifestError, manifests
 from mcp_gateway_operator.api.types import MCPServer
-from mcp_gateway_operator.cli.files import manifest_files
+from mcp_gateway_operator.cli.files import manifest_files, name_of, text_of
 from mcp_gateway_operator.cli.fleet.aws import reading
 from mcp_gateway_operator.cli.fleet.command import F
 from mcp_gateway_operator.cli.fleet.foresee import Future, Key, foresee
@@ -25,6 +23,7 @@ from mcp_gateway_operator.cli.fleet.paper_aws import ReadOnly
 from mcp_gateway_operator.cli.fleet.paper_cluster import Json, planned
 from mcp_gateway_operator.cli.fleet.reach import Scope, raw_servers, refuse, with_cluster
 from mcp_gateway_operator.cli.options import GatewayId, OwnerIds
+from mcp_gateway_operator.cli.say import say
 from mcp_gateway_operator.controller.operator import OWNER_NAMESPACE, OperatorConfig
 from mcp_gateway_operator.controller.served_schema import PATH
 from mcp_gateway_operator.runtime.cluster import NAMESPACES, ApiError, Cluster
@@ -100,15 +99,35 @@ class Scene(msgspec.Struct, kw_only=True):
 
     Attributes:
         objects: as the API server sends them, by key.
-        chosen: the keys that the caller asks about.
-        complete: these are all objects of the cluster.
+        servers: the same, decoded.
+        unread: why some of them are not in `servers`; the operator leaves these alone.
+        chosen: the keys that the caller asks about, all of them in `servers`.
     """
 
-    objects: dict[Key, Json]
-    chosen: set[Key]
-    owner: str
-    schema: bytes
-    complete: bool
+    objects: dict[Key, Json] = {}
+    servers: dict[Key, MCPServer] = {}
+    unread: dict[Key, str] = {}
+    chosen: set[Key] = set()
+    owner: str = ""
+    schema: bytes = b""
+
+    def put(self, obj: Json) -> None:
+        """Let an object be there.
+
+        Raises:
+            DecodeError: it cannot be read; it is there all the same.
+        """
+        key = _key(obj)
+        self.objects[key] = obj
+        self.servers[key] = decode(msgspec.json.encode(obj))
+
+    def take(self, raw: msgspec.Raw) -> None:
+        """Let an object be there as the API server sends it; what cannot be read is noted."""
+        obj = _loaded(raw)
+        try:
+            self.put(obj)
+        except DecodeError as error:
+            self.unread[_key(obj)] = str(error)
 
 
 def read_scene(scope: Scope, *, wanted: tuple[str, ...] = ()) -> Scene:
@@ -119,32 +138,42 @@ def read_scene(scope: Scope, *, wanted: tuple[str, ...] = ()) -> Scene:
         wanted: names, where not all in the scope are asked about.
 
     Raises:
-        ClickException: the cluster refuses, or an object is not there.
+        ClickException: the cluster refuses, or a wanted object is not there or cannot be read.
     """
     where = scope.where()
 
     async def work(cluster: Cluster) -> Scene:
-        complete = True
+        scene = Scene()
         try:
-            everything = [_loaded(raw) async for raw in raw_servers(cluster, None)]
+            await _take_all(scene, cluster, None)
         except ApiError as error:
             if not error.forbidden or where is None:
                 raise
-            complete = False
-            everything = [_loaded(raw) async for raw in raw_servers(cluster, where)]
-        objects = {_key(each): each for each in everything}
-        chosen = {key for key in objects if where in (None, key[0]) and (not wanted or key[1] in wanted)}
+            await _take_all(scene, cluster, where)
+        asked = {key for key in scene.objects if where in (None, key[0]) and (not wanted or key[1] in wanted)}
         if scope.selector:
             found = raw_servers(cluster, where, labels=scope.selector)
-            chosen &= {_key(_loaded(raw)) async for raw in found}
+            asked &= {_key(_loaded(raw)) async for raw in found}
         for name in wanted:
-            if not any(key[1] == name for key in chosen):
+            if not any(key[1] == name for key in asked):
                 raise click.ClickException(f"There is no MCPServer {name!r} in {where or 'any namespace'}.")
-        owner = await _owner(cluster)
-        schema = await _maybe(cluster.get_path(PATH))
-        return Scene(objects=objects, chosen=chosen, owner=owner, schema=schema, complete=complete)
+        scene.chosen = asked & scene.servers.keys()
+        scene.owner = await _owner(cluster)
+        scene.schema = await _maybe(cluster.get_path(PATH))
+        return scene
 
-    return with_cluster(scope, work)
+    scene = with_cluster(scope, work)
+    for key, why in scene.unread.items():
+        said = f"MCPServer {'/'.join(key)} cannot be read, and the operator leaves it alone: {why}"
+        if key[1] in wanted and where in (None, key[0]):
+            raise click.ClickException(said)
+        say(said, err=True)
+    return scene
+
+
+async def _take_all(scene: Scene, cluster: Cluster, namespace: str | None) -> None:
+    async for raw in raw_servers(cluster, namespace):
+        scene.take(raw)
 
 
 def with_manifests(scene: Scene, found: Iterable[Manifest], *, namespace: str, prune: bool) -> None:
@@ -155,12 +184,18 @@ def with_manifests(scene: Scene, found: Iterable[Manifest], *, namespace: str, p
         found: what is applied.
         namespace: of those that name none.
         prune: what is chosen in the scene and in no manifest is deleted.
+
+    Raises:
+        ClickException: what is there under the name of a manifest cannot be read.
     """
     now = datetime.now(UTC).isoformat(timespec="seconds")
     applied: set[Key] = set()
     for each in found:
         key = (each.namespace or namespace, each.name)
-        scene.objects[key] = planned(each.content, scene.objects.get(key), namespace=namespace, now=now)
+        try:
+            scene.put(planned(each.content, scene.objects.get(key), namespace=namespace, now=now))
+        except DecodeError as error:
+            raise click.ClickException(f"MCPServer {'/'.join(key)} cannot be read: {error}") from error
         applied.add(key)
     missing = {key for key in scene.chosen if prune} - applied
     for key in missing:
@@ -168,21 +203,17 @@ def with_manifests(scene: Scene, found: Iterable[Manifest], *, namespace: str, p
     scene.chosen = applied | missing
 
 
-def manifests_in(files: Iterable[str]) -> Iterator[tuple[str, Manifest]]:
-    """Yield the MCPServers in files, directories (whatever is below them) and "-", each with its place.
+def manifests_in(files: Iterable[str]) -> Iterator[Manifest]:
+    """Yield the MCPServers in files, directories (whatever is below them) and "-".
 
     Raises:
         ClickException: a file cannot be read, or is not YAML.
     """
     for path in manifest_files(files):
-        name = "standard input" if path == "-" else path
         try:
-            text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
-            for found in servers(text):
-                if not isinstance(found, Foreign):
-                    yield f"{name}, {found.place}", found
+            yield from manifests(text_of(path))
         except (OSError, UnicodeDecodeError, ManifestError) as error:
-            raise click.ClickException(f"{name} cannot be read: {shown(str(error))}") from error
+            raise click.ClickException(f"{name_of(path)} cannot be read: {shown(str(error))}") from error
 
 
 def future_of(scene: Scene, settings: Settings) -> Future:
@@ -196,9 +227,9 @@ def future_of(scene: Scene, settings: Settings) -> Future:
             "Nothing tells which targets are this cluster's: give --owner-id, the same as the operator's, or "
             "the uid of the namespace kube-system, which you may not read here."
         )
-    parsed = {key: decode(msgspec.json.encode(obj)) for key, obj in scene.objects.items()}
-    near = set().union(*(gateways_of(parsed[key], settings) for key in scene.chosen))
-    about = {key for key, obj in parsed.items() if key in scene.chosen or gateways_of(obj, settings) & near}
+    servers = scene.servers
+    near = set().union(*(gateways_of(servers[key], settings) for key in scene.chosen))
+    about = {key for key, obj in servers.items() if key in scene.chosen or gateways_of(obj, settings) & near}
     return foresee(
         scene.objects.values(),
         config=settings.config,

@@ -38,6 +38,11 @@ def command(*, scope: Scope, settings: Settings, gateways: tuple[str, ...], outp
     Exit status: 0 when there is none, 2 when there are some, 1 when that cannot be found out.
     """
     scene = read_scene(msgspec.structs.replace(scope, all_namespaces=True))
+    if scene.unread:
+        raise click.ClickException(
+            f"{len(scene.unread)} MCPServers cannot be read, so nothing proves which targets are nobody's: "
+            "correct them first."
+        )
     registry = Registry(scene, settings)
     if not registry.codes:
         raise click.ClickException("Nothing tells which targets are this cluster's: give --owner-id.")

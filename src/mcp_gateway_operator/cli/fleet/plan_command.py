@@ -106,10 +106,10 @@ def command(
     """
     if (how["prune"] or how["no_cluster"]) and not files:
         raise click.UsageError("--prune and --no-cluster are about manifests: give some with -f.")
-    scene = _bare() if how["no_cluster"] else read_scene(scope, wanted=names)
+    scene = Scene() if how["no_cluster"] else read_scene(scope, wanted=names)
     refused: list[Planned] = []
     if files:
-        found = [each for _, each in manifests_in(files) if not names or each.name in names]
+        found = [each for each in manifests_in(files) if not names or each.name in names]
         if not found:
             raise click.ClickException("There is no MCPServer in these files. Name those that hold some.")
         refused = [_refused(each) for each in found if each.problems]
@@ -223,10 +223,6 @@ def _refused(manifest: Manifest) -> Planned:
         reason=Reason.VALIDATION_ERROR,
         message=shown(message),
     )
-
-
-def _bare() -> Scene:
-    return Scene(objects={}, chosen=set(), owner="", schema=b"", complete=False)
 
 
 def _as_json(rows: list[Planned]) -> str:

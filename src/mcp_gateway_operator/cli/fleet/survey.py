@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 import msgspec
 
-from mcp_gateway_operator.api.codec import decode
 from mcp_gateway_operator.cli.fleet.foresee import Key
 from mcp_gateway_operator.cli.fleet.look_ahead import Scene, Settings, ask_aws, gateways_of
 from mcp_gateway_operator.cli.fleet.paper_aws import ReadOnly
@@ -65,14 +64,13 @@ class Registry:
     def __init__(self, scene: Scene, settings: Settings) -> None:
         owners = settings.owner_id or tuple(filter(None, (scene.owner,)))
         self.codes = {owner_code(owner) for owner in owners}
-        self.by_marker: dict[str, Key] = {}
         self.by_target: dict[str, list[Key]] = {}
         self.gateways: set[str] = set()
-        for key, stored in scene.objects.items():
-            obj = decode(msgspec.json.encode(stored))
+        self.by_marker: dict[str, Key] = {
+            marker_of(owner, *key): key for key in scene.objects for owner in owners
+        }
+        for key, obj in scene.servers.items():
             self.gateways |= gateways_of(obj, settings)
-            for owner in owners:
-                self.by_marker[marker_of(owner, *key)] = key
             for record in (stored_record(obj), *stored_moves(obj)):
                 if record is not None and record.target_id:
                     self.by_target.setdefault(record.target_id, []).append(key)

@@ -7,10 +7,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 import click
-import msgspec
 
 from mcp_gateway_operator.api import names
-from mcp_gateway_operator.api.codec import decode
 from mcp_gateway_operator.api.names import Reason
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.cli.fleet.command import NOT_SO, asking, scope_options
@@ -87,7 +85,7 @@ def command(*, scope: Scope, settings: Settings, name: str) -> None:
         raise click.UsageError("Several namespaces may have that name: give one with -n.")
     scene = read_scene(scope, wanted=(name,))
     (key,) = scene.chosen
-    obj = decode(msgspec.json.encode(scene.objects[key]))
+    obj = scene.servers[key]
     for line in _says(obj):
         say(line)
     try:

@@ -59,6 +59,11 @@ def settle(desk: Desk, aws: AdminClient, name: str, gateway_id: str = GATEWAY, *
     return target_id
 
 
+def unreadable(desk: Desk, name: str) -> None:
+    """Put an object there as an old CustomResourceDefinition admits it: no operator can read it."""
+    desk.put(name, capabilities="tools")
+
+
 def nothing_written(desk: Desk, aws: AdminClient) -> None:
     """Assert that cluster and AWS are as they were."""
     assert not desk.api.writes()

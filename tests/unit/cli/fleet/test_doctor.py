@@ -13,7 +13,7 @@ from mcp_gateway_operator.controller.served_schema import PATH
 from mcp_gateway_operator.runtime.cluster import ApiError
 from tests.support.memory_cluster import MemoryCluster
 from tests.support.world import GATEWAY
-from tests.unit.cli.fleet.account import nothing_written, server, settle
+from tests.unit.cli.fleet.account import nothing_written, server, settle, unreadable
 from tests.unit.cli.fleet.conftest import Desk
 
 
@@ -99,4 +99,15 @@ def test_gateways_that_are_full_or_closed_and_orphans_are_told(
     ]
     aws.configure(denied_actions=["ListGatewayTargets"])
     assert f"!!  Gateway {GATEWAY} cannot be listed: AccessDenied" in desk("doctor", exits=2).output
+    assert rights
+
+
+def test_an_object_that_cannot_be_read_is_named(desk: Desk, aws: AdminClient, rights: dict[str, Any]) -> None:
+    settle(desk, aws, "orders")
+    unreadable(desk, "odd")
+    aws.clear_requests()
+    said = desk("doctor", exits=2).output
+    assert "!!  MCPServer team-a/odd cannot be read: " in said
+    assert f"ok  Gateway {GATEWAY} has 1 targets" in said
+    nothing_written(desk, aws)
     assert rights

@@ -11,7 +11,7 @@ from agentcore_simulator import AdminClient
 from mcp_gateway_operator.runtime.cluster import NAMESPACES, ApiError
 from tests.support.memory_cluster import Fault
 from tests.support.world import GATEWAY, OTHER_GATEWAY
-from tests.unit.cli.fleet.account import manifest, nothing_written, server, settle, written
+from tests.unit.cli.fleet.account import manifest, nothing_written, server, settle, unreadable, written
 from tests.unit.cli.fleet.conftest import Desk
 
 
@@ -126,3 +126,19 @@ def test_a_thousand_manifests_take_seconds(desk: Desk, aws: AdminClient, tmp_pat
     said = desk("plan", "-f", str(file), exits=2).output
     assert said.splitlines()[-1] == "1000 create; 0 unchanged."
     assert time.process_time() - began < 10
+
+
+def test_an_object_that_cannot_be_read_is_told_and_the_others_are_planned(
+    desk: Desk, aws: AdminClient, tmp_path: Path
+) -> None:
+    settle(desk, aws, "orders")
+    unreadable(desk, "odd")
+    aws.clear_requests()
+    told = "MCPServer team-a/odd cannot be read, and the operator leaves it alone: "
+    result = desk("plan")
+    assert result.stdout == "Nothing to do; 1 unchanged.\n"
+    assert result.stderr.startswith(told)
+    assert desk("plan", "odd", exits=1).stderr.startswith("Error: " + told)
+    file = written(tmp_path / "odd.yaml", manifest("odd"))
+    assert "+ create team-a/odd" in desk("plan", "-f", file, exits=2).stdout
+    nothing_written(desk, aws)

@@ -9,7 +9,7 @@ from mcp_gateway_operator.cli.fleet.paper_aws import Paced
 from mcp_gateway_operator.controller.ports import MCPSERVERS
 from mcp_gateway_operator.runtime.cluster import PatchType
 from tests.support.world import GATEWAY, OTHER_GATEWAY
-from tests.unit.cli.fleet.account import nothing_written, server, settle
+from tests.unit.cli.fleet.account import nothing_written, server, settle, unreadable
 from tests.unit.cli.fleet.conftest import Desk
 
 
@@ -109,6 +109,22 @@ def test_an_orphan_needs_proof_and_comes_with_the_line_that_removes_it(desk: Des
 
     aws.configure(denied_actions=["ListGatewayTargets"])
     assert f"{GATEWAY} could not be listed: AccessDenied" in desk("orphans", exits=1).output
+
+
+def test_an_object_that_cannot_be_read_hides_no_other_and_lets_nothing_count_as_an_orphan(
+    desk: Desk, aws: AdminClient
+) -> None:
+    target_id = settle(desk, aws, "orders")
+    lost = settle(desk, aws, "odd")
+    bad = {"spec": {"capabilities": "tools"}}
+    desk.api.store.patch(MCPSERVERS, "team-a", "odd", bad, kind=PatchType.MERGE)
+    unreadable(desk, "second")
+    aws.clear_requests()
+    assert f"Target {target_id} (orders) is READY" in desk("why", "orders").output
+    assert "MCPServer team-a/odd cannot be read" in desk("why", "odd", exits=1).output
+    assert "belongs to MCPServer team-a/odd." in desk("owner", lost).output
+    assert "2 MCPServers cannot be read, so nothing proves" in desk("orphans", exits=1).output
+    nothing_written(desk, aws)
 
 
 @pytest.mark.parametrize("verb", ["create", "update", "delete", "synchronize"])
