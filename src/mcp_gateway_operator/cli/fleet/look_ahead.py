@@ -130,12 +130,13 @@ class Scene(msgspec.Struct, kw_only=True):
             self.unread[_key(obj)] = str(error)
 
 
-def read_scene(scope: Scope, *, wanted: tuple[str, ...] = ()) -> Scene:
+def read_scene(scope: Scope, *, wanted: tuple[str, ...] = (), may_miss: bool = False) -> Scene:
     """Read what there is in the cluster.
 
     Args:
         scope: which objects are asked about; the others are read, too, for they may want the same names.
         wanted: names, where not all in the scope are asked about.
+        may_miss: objects of these names need not be there.
 
     Raises:
         ClickException: the cluster refuses, or a wanted object is not there or cannot be read.
@@ -154,7 +155,7 @@ def read_scene(scope: Scope, *, wanted: tuple[str, ...] = ()) -> Scene:
         if scope.selector:
             found = raw_servers(cluster, where, labels=scope.selector)
             asked &= {_key(_loaded(raw)) async for raw in found}
-        for name in wanted:
+        for name in () if may_miss else wanted:
             if not any(key[1] == name for key in asked):
                 raise click.ClickException(f"There is no MCPServer {name!r} in {where or 'any namespace'}.")
         scene.chosen = asked & scene.servers.keys()

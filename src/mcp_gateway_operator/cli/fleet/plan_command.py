@@ -106,14 +106,15 @@ def command(
     """
     if (how["prune"] or how["no_cluster"]) and not files:
         raise click.UsageError("--prune and --no-cluster are about manifests: give some with -f.")
-    scene = Scene() if how["no_cluster"] else read_scene(scope, wanted=names)
+    scene = Scene() if how["no_cluster"] else read_scene(scope, wanted=names, may_miss=bool(files))
     refused: list[Planned] = []
     if files:
         found = [each for each in manifests_in(files) if not names or each.name in names]
         if not found:
             raise click.ClickException("There is no MCPServer in these files. Name those that hold some.")
-        refused = [_refused(each) for each in found if each.problems]
-        fine = (each for each in found if not each.problems)
+        why_not = [(each, _why_refused(each)) for each in found]
+        refused = [_refused(each, why) for each, why in why_not if why]
+        fine = (each for each, why in why_not if not why)
         home = scope.namespace or ("default" if how["no_cluster"] else scope.where() or "default")
         with_manifests(scene, fine, namespace=home, prune=how["prune"])
     future = future_of(scene, settings)
@@ -214,8 +215,16 @@ def _bare_value(value: Any) -> Any:
             return value
 
 
-def _refused(manifest: Manifest) -> Planned:
-    message = "; ".join(map(str, manifest.problems))
+def _why_refused(manifest: Manifest) -> str:
+    """Return why a manifest cannot be applied, "" where it can."""
+    if manifest.problems:
+        return "; ".join(map(str, manifest.problems))
+    # Admission makes a name of generateName where an object is created, and nothing else can.
+    named = manifest.content["metadata"].get("name")
+    return "" if named else "metadata.name: required to be applied: write it in place of generateName"
+
+
+def _refused(manifest: Manifest, message: str) -> Planned:
     return Planned(
         namespace=manifest.namespace,
         name=manifest.name,

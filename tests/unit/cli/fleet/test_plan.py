@@ -128,6 +128,27 @@ def test_a_thousand_manifests_take_seconds(desk: Desk, aws: AdminClient, tmp_pat
     assert time.process_time() - began < 10
 
 
+def test_names_choose_from_manifests_what_is_not_there_yet(
+    desk: Desk, aws: AdminClient, tmp_path: Path
+) -> None:
+    settle(desk, aws, "left")
+    file = written(tmp_path / "two.yaml", manifest("new"), manifest("other"))
+    said = desk("plan", "-f", file, "new", exits=2).output
+    assert said.splitlines() == [f"+ create team-a/new on {GATEWAY}", "1 create; 0 unchanged."]
+    assert desk("plan", "-f", file, "new", "--prune", exits=2).output == said
+    assert "There is no MCPServer 'new'" in desk("plan", "new", exits=1).output
+    nothing_written(desk, aws)
+
+
+def test_a_manifest_without_a_name_cannot_be_applied(desk: Desk, aws: AdminClient, tmp_path: Path) -> None:
+    nameless = manifest("")
+    nameless["metadata"] = {"generateName": "orders-"}
+    said = desk("plan", "-f", written(tmp_path / "a.yaml", nameless, manifest("good")), exits=1).output
+    assert said.startswith("! refused orders-\n    ValidationError: metadata.name: required to be applied")
+    assert "+ create team-a/good" in said
+    nothing_written(desk, aws)
+
+
 def test_an_object_that_cannot_be_read_is_told_and_the_others_are_planned(
     desk: Desk, aws: AdminClient, tmp_path: Path
 ) -> None:
