@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
+from functools import partial
 from typing import Any, Final
 
 import click
@@ -13,9 +14,10 @@ from mcp_gateway_operator.cli.fleet.command import NOT_SO, asking, cluster_optio
 from mcp_gateway_operator.cli.fleet.look_ahead import Settings, ask_aws, operator_options, read_scene
 from mcp_gateway_operator.cli.fleet.paper_aws import LIMIT, ReadOnly
 from mcp_gateway_operator.cli.fleet.reach import Scope, with_cluster
-from mcp_gateway_operator.cli.fleet.survey import Registry
+from mcp_gateway_operator.cli.fleet.survey import Registry, Survey
 from mcp_gateway_operator.cli.say import say
 from mcp_gateway_operator.controller.operator import OWNER_NAMESPACE
+from mcp_gateway_operator.controller.ports import MCPSERVERS
 from mcp_gateway_operator.controller.served_schema import PATH, ServedSchema
 from mcp_gateway_operator.runtime.cluster import ApiError, Cluster, Resource
 from mcp_gateway_operator.shown import shown
@@ -67,7 +69,7 @@ def command(*, scope: Scope, settings: Settings, output: str) -> None:
 
     Exit status: 0 when all is well, 2 when something is not, 1 when the cluster cannot be reached.
     """
-    findings = [*with_cluster(scope, _cluster), *_aws(scope, settings)]
+    findings = [*with_cluster(scope, partial(_cluster, settings=settings)), *_aws(scope, settings)]
     if output == "json":
         answer = {"schema": SCHEMA, "findings": findings}
         click.echo(msgspec.json.format(msgspec.json.encode(answer), indent=2).decode())
@@ -81,13 +83,35 @@ def command(*, scope: Scope, settings: Settings, output: str) -> None:
         raise SystemExit(NOT_SO)
 
 
-async def _cluster(cluster: Cluster) -> list[Finding]:
-    return [each async for each in _of_cluster(cluster)]
+async def _cluster(cluster: Cluster, settings: Settings) -> list[Finding]:
+    found = [await _version(cluster), *[each async for each in _definition(cluster)]]
+    # Whoever gives the owner's id needs no right to read it.
+    needed = (each for each in _READS if not (settings.owner_id and each[1] == "namespaces"))
+    return found + [await _may(cluster, *each) for each in needed]
 
 
-async def _of_cluster(cluster: Cluster) -> AsyncIterator[Finding]:
-    version = msgspec.json.decode(await cluster.get_path("/version"))
-    yield Finding(ok=True, what=f"The API server answers: {shown(str(version.get('gitVersion')))}.")
+async def _version(cluster: Cluster) -> Finding:
+    try:
+        version = msgspec.json.decode(await cluster.get_path("/version"))
+    except ApiError as error:
+        if not error.forbidden:
+            raise
+        return Finding(ok=None, what=f"The API server answers; its version is not known: {error.message}")
+    return Finding(ok=True, what=f"The API server answers: {shown(str(version.get('gitVersion')))}.")
+
+
+async def _definition(cluster: Cluster) -> AsyncIterator[Finding]:
+    try:
+        await cluster.list(MCPSERVERS, limit=1)
+    except ApiError as error:
+        if error.not_found:
+            yield Finding(
+                ok=False,
+                what="The CustomResourceDefinition is not installed.",
+                why="Without it there are no MCPServers.",
+                do="mcp-gateway-operator crd | kubectl apply --server-side -f -",
+            )
+            return
     schema = ServedSchema(cluster)
     try:
         await cluster.get_path(PATH)
@@ -110,13 +134,11 @@ async def _of_cluster(cluster: Cluster) -> AsyncIterator[Finding]:
             if known
             else Finding(ok=None, what="The schema of the CustomResourceDefinition is not known to you.")
         )
-    for group, resource, verb, name in _READS:
-        yield await _may(cluster, group, resource, verb, name)
 
 
 async def _may(cluster: Cluster, group: str, resource: str, verb: str, name: str) -> Finding:
     attributes = {"group": group, "resource": resource, "verb": verb, "name": name}
-    title = f"{verb} {resource}{f' {name}' if name else ''}"
+    title, where = f"{verb} {resource} {name}".rstrip(), "" if name else " in all namespaces"
     body = {
         "apiVersion": "authorization.k8s.io/v1",
         "kind": "SelfSubjectAccessReview",
@@ -127,12 +149,12 @@ async def _may(cluster: Cluster, group: str, resource: str, verb: str, name: str
     except ApiError as error:
         return Finding(ok=None, what=f"Whether you may {title} is not known: {shown(error.message)}")
     if answer["status"].get("allowed"):
-        return Finding(ok=True, what=f"You may {title}, in all namespaces.")
+        return Finding(ok=True, what=f"You may {title}{where and ','}{where}.")
     role = "mcpserver-editor-role" if verb == "patch" else "mcpserver-viewer-role"
     owner = resource == "namespaces"
     return Finding(
         ok=False,
-        what=f"You may not {title} in all namespaces.",
+        what=f"You may not {title}{where}.",
         why="Its uid marks this cluster's targets." if owner else "Without it these commands see a part.",
         do="give --owner-id, the same as the operator's" if owner else f"ask for the ClusterRole {role}",
     )
@@ -176,8 +198,18 @@ def _aws(scope: Scope, settings: Settings) -> Iterable[Finding]:
             why="A gateway that is full takes no new target." if full else "",
             do="mcps orphans, or have AWS raise the quota" if full else "",
         )
+    yield _orphans(registry, survey)
+
+
+def _orphans(registry: Registry, survey: Survey) -> Finding:
+    if not registry.codes:
+        return Finding(
+            ok=None,
+            what="Which targets are this installation's is not known, nor which of them belong to nobody.",
+            do="give --owner-id, the same as the operator's",
+        )
     orphans = sum(each.orphan for each in survey.found)
-    yield Finding(
+    return Finding(
         ok=not orphans,
         what=f"{orphans} targets of this installation belong to no MCPServer.",
         why="They take places, and agents may call servers that are gone." if orphans else "",

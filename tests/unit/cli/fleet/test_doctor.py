@@ -9,9 +9,10 @@ import pytest
 
 from agentcore_simulator import AdminClient
 from mcp_gateway_operator.api.crd_manifest import custom_resource_definition
+from mcp_gateway_operator.controller.ports import MCPSERVERS
 from mcp_gateway_operator.controller.served_schema import PATH
-from mcp_gateway_operator.runtime.cluster import ApiError
-from tests.support.memory_cluster import MemoryCluster
+from mcp_gateway_operator.runtime.cluster import NAMESPACES, ApiError
+from tests.support.memory_cluster import Fault, MemoryCluster
 from tests.support.world import GATEWAY
 from tests.unit.cli.fleet.account import nothing_written, server, settle, unreadable
 from tests.unit.cli.fleet.conftest import Desk
@@ -100,6 +101,43 @@ def test_gateways_that_are_full_or_closed_and_orphans_are_told(
     aws.configure(denied_actions=["ListGatewayTargets"])
     assert f"!!  Gateway {GATEWAY} cannot be listed: AccessDenied" in desk("doctor", exits=2).output
     assert rights
+
+
+def test_a_cluster_without_the_crd_is_not_well(desk: Desk, aws: AdminClient, rights: dict[str, Any]) -> None:
+    absent = Fault(refuse=ApiError(404, "NotFound", "no such kind"))
+    desk.faults = lambda request: absent if request.resource == MCPSERVERS else None
+    said = desk("doctor", exits=2).output
+    assert "!!  The CustomResourceDefinition is not installed." in said
+    assert "      mcp-gateway-operator crd | kubectl apply --server-side -f -" in said
+    nothing_written(desk, aws)
+    assert rights
+
+
+def test_a_version_that_is_not_to_be_seen_ends_nothing(
+    desk: Desk, aws: AdminClient, rights: dict[str, Any]
+) -> None:
+    no = Fault(refuse=ApiError(403, "Forbidden", "no discovery"))
+    desk.faults = lambda request: no if request.path == "/version" else None
+    said = desk("doctor").output
+    assert said.startswith("??  The API server answers; its version is not known: no discovery\n")
+    assert "ok  You may list mcpservers, in all namespaces." in said
+    nothing_written(desk, aws)
+    assert rights
+
+
+def test_the_owner_is_asked_for_until_it_is_given(
+    desk: Desk, aws: AdminClient, rights: dict[str, Any]
+) -> None:
+    rights["denied"] = {("namespaces", "get")}
+    no = Fault(refuse=ApiError(403, "Forbidden", "no"))
+    desk.faults = lambda request: no if request.resource == NAMESPACES else None
+    said = desk("doctor", exits=2).output
+    assert "!!  You may not get namespaces kube-system.\n" in said
+    assert "??  Which targets are this installation's is not known" in said
+    said = desk("doctor", "--owner-id", "mine").output
+    assert "kube-system" not in said
+    assert "ok  0 targets of this installation belong to no MCPServer." in said
+    nothing_written(desk, aws)
 
 
 def test_an_object_that_cannot_be_read_is_named(desk: Desk, aws: AdminClient, rights: dict[str, Any]) -> None:
