@@ -11,6 +11,8 @@ import msgspec
 
 from mcp_gateway_operator.api.manifests import Manifest
 from mcp_gateway_operator.api.names import ConditionType, Reason
+from mcp_gateway_operator.api.spec import GatewayRef
+from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.cli.fleet.command import FAILED, NOT_SO, asking, output_option, scope_options
 from mcp_gateway_operator.cli.fleet.foresee import Foreseen, Future, Key
 from mcp_gateway_operator.cli.fleet.look_ahead import (
@@ -44,6 +46,8 @@ SIGNS: Final = {
     "none": " ",
 }
 """Everything else is in the way of something: `!`."""
+NOT_KNOWN: Final = "not known"
+"""The action for an object about which an MCPGateway decides: these are not read here."""
 _CONFLICTS: Final = frozenset({Reason.NAME_CONFLICT, Reason.DUPLICATE_MARKER, Reason.FOREIGN_MARKER})
 _SECRET: Final = ("oauthCustomParameters",)
 """Fields whose values may be nobody's business: they are said to differ."""
@@ -98,7 +102,8 @@ def command(
 
     The operator itself runs on a copy: of the MCPServers, with the manifests applied to it, and of the
     targets of their gateways. From AWS, List and Get are enough. What somebody changed in a way that no List
-    shows is found by the operator's sweep, and not here.
+    shows is found by the operator's sweep, and not here. MCPGateways are not read: of an object that names
+    one it says so, and of no other whether one permits it.
 
     Give the operator's own flags where it has any; a default gateway is one.
 
@@ -127,7 +132,7 @@ def command(
     else:
         for line in _lines(rows):
             say(line)
-    if refused:
+    if refused or any(row.action == NOT_KNOWN for row in rows):
         raise SystemExit(FAILED)
     if any(row.changes for row in rows):
         raise SystemExit(NOT_SO)
@@ -136,6 +141,8 @@ def command(
 def planned(key: Key, steps: list[Foreseen], future: Future) -> Planned:
     """Return what would be done for one object."""
     obj = future.objects.get(key)
+    if obj is not None and obj.spec.gateway_ref is not None and not obj.metadata.deletion_timestamp:
+        return _not_known(obj, obj.spec.gateway_ref)
     ready = obj.status.condition(ConditionType.READY) if obj is not None else None
     fine = obj is None or obj.was_ready or obj.metadata.uid.startswith(PLANNED)
     fine = fine and (bool(steps) or obj is None or obj.was_ready)
@@ -152,6 +159,20 @@ def planned(key: Key, steps: list[Foreseen], future: Future) -> Planned:
         reason=reason,
         message=shown(message),
         steps=tuple(map(_step, steps)),
+    )
+
+
+def _not_known(obj: MCPServer, ref: GatewayRef) -> Planned:
+    return Planned(
+        namespace=obj.metadata.namespace,
+        name=obj.metadata.name,
+        action=NOT_KNOWN,
+        gateway=obj.status.gateway_id,
+        target_id=obj.status.target_id,
+        message=shown(
+            f"MCPGateway {ref.name} decides about it, and MCPGateways are not read here: its status says "
+            "what the operator found."
+        ),
     )
 
 
@@ -261,8 +282,8 @@ def details(row: Planned) -> Iterable[str]:
             yield f"    {field['field']}: {old} -> {new}"
     if row.action == "move":
         yield "    " + ", then ".join(f"{each['step']} on {each['gateway']}" for each in row.steps)
-    if row.reason:
-        yield f"    {row.reason}: {row.message}"
+    if row.message:
+        yield f"    {row.reason}: {row.message}" if row.reason else f"    {row.message}"
 
 
 def _value(value: Any) -> str:

@@ -21,7 +21,7 @@ from mcp_gateway_operator.cli.fleet.look_ahead import (
     read_scene,
 )
 from mcp_gateway_operator.cli.fleet.paper_aws import ReadOnly
-from mcp_gateway_operator.cli.fleet.plan_command import details, planned
+from mcp_gateway_operator.cli.fleet.plan_command import NOT_KNOWN, details, planned
 from mcp_gateway_operator.cli.fleet.reach import Scope
 from mcp_gateway_operator.cli.fleet.view import NOT_SEEN, ago, ahead, line_of
 from mcp_gateway_operator.cli.say import say
@@ -181,6 +181,9 @@ def _comes(obj: MCPServer, future: Future) -> Iterator[str]:
     if row.steps:
         yield f"The operator would {row.action} it: {', '.join(step['step'] for step in row.steps)}."
         yield from details(row)
+        return
+    if row.action == NOT_KNOWN:
+        yield f"What the operator would do is not known. {row.message}"
         return
     last = future.last.get(key)
     kind = type(last[1]).__name__ if last is not None else "nothing"

@@ -163,3 +163,14 @@ def test_an_object_that_cannot_be_read_is_told_and_the_others_are_planned(
     file = written(tmp_path / "odd.yaml", manifest("odd"))
     assert "+ create team-a/odd" in desk("plan", "-f", file, exits=2).stdout
     nothing_written(desk, aws)
+
+
+def test_what_an_mcpgateway_decides_is_not_known(desk: Desk, aws: AdminClient) -> None:
+    desk.put("orders", gatewayId="", gatewayRef={"name": "tools"})
+    said = desk("plan", exits=1).output
+    assert said.startswith("! not known team-a/orders\n    MCPGateway tools decides about it")
+    assert "does not exist" not in said
+    told = desk("why", "orders", exits=2).output
+    assert "What the operator would do is not known. MCPGateway tools decides about it" in told
+    assert "does not exist" not in told
+    nothing_written(desk, aws)
