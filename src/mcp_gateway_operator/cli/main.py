@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import importlib
 import importlib.util
 import io
+import json
 import os
 import sys
 from pathlib import Path
@@ -156,8 +158,23 @@ def _program(path: str) -> str:
     return {"mcps": "mcps", "kubectl-mcps": "kubectl mcps"}.get(name, "mcp-gateway-operator")
 
 
+def _spelt_out(error: UnicodeError) -> tuple[str, int]:
+    """Return JSON's escapes for characters that an encoding lacks, so that JSON stays what it is."""
+    assert isinstance(error, UnicodeEncodeError)
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end
+
+
+def _write_anything() -> None:
+    """Let the locale of a terminal or a pipe be no reason to fail."""
+    codecs.register_error("mcps.spelt-out", _spelt_out)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="mcps.spelt-out")
+
+
 def main() -> None:
     """Run the command line; the exit status is the process's."""
+    _write_anything()
     in_cluster = "KUBERNETES_SERVICE_HOST" in os.environ
     argv = arguments(sys.argv[1:], in_cluster=in_cluster)
     try:

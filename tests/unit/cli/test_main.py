@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from mcp_gateway_operator import __version__
 from mcp_gateway_operator.cli import main
+from mcp_gateway_operator.cli.fleet import tables
 
 HEAVY = ("rich.console", "uvicorn", "boto3", "starlette", "prometheus_client")
 OTHERS = {
@@ -121,3 +124,24 @@ def test_run_imports_nothing_that_it_may_not_need() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_a_locale_without_a_character_gets_its_escape(encoding: str, tmp_path: Path) -> None:
+    file = tmp_path / "a…é.yaml"
+    file.write_text("kind: MCPServer", encoding="utf-8")
+    done = subprocess.run(  # noqa: S603  -- the program itself
+        [sys.executable, "-c", "from mcp_gateway_operator.cli.main import main; main()", "validate", file],
+        capture_output=True,
+        check=False,
+        env={**os.environ, "PYTHONIOENCODING": encoding},
+    )
+    assert done.stderr == b""
+    assert b"a\\u2026" in done.stdout
+
+
+def test_whoever_has_closed_the_output_asks_for_the_status_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.delenv("COLUMNS", raising=False)
+    assert not tables.on_terminal()
+    assert tables.width() == tables.UNCUT

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,7 +12,7 @@ import click
 
 from mcp_gateway_operator.agentcore.aws import Boto3AgentCore
 from mcp_gateway_operator.cli.fleet.paper_aws import AT_A_TIME, Paced, ReadOnly
-from mcp_gateway_operator.cli.fleet.tables import on_terminal
+from mcp_gateway_operator.cli.fleet.tables import is_terminal
 from mcp_gateway_operator.cli.process import USER_AGENT, StartupError, network_of_environment, region_of
 
 TELL_AFTER: Final = 2.0
@@ -57,7 +58,7 @@ class _Progress:
         """Count one call."""
         self._calls += 1
         now = time.monotonic()
-        if on_terminal() and now - self._began > TELL_AFTER and now - self._told > 1.0:
+        if is_terminal(sys.stderr) and now - self._began > TELL_AFTER and now - self._told > 1.0:
             self._told = now
             click.echo(f"\rReading from AWS: {self._calls} calls ...", nl=False, err=True)
 

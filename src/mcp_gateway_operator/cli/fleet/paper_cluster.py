@@ -129,12 +129,12 @@ class PaperCluster:
         return self._store(new)
 
     async def replace(self, resource: Resource, namespace: str | None, name: str, body: object) -> bytes:
-        """Refuse: nothing replaces an object."""
-        raise NotImplementedError
+        """Fail: the passes of an operator replace nothing."""
+        raise AssertionError("An operator on paper holds no Lease, and only Leases are replaced.")
 
     async def delete(self, resource: Resource, namespace: str | None, name: str, *, uid: str = "") -> None:
-        """Refuse: an operator deletes no object."""
-        raise NotImplementedError
+        """Fail: an operator deletes no object."""
+        raise AssertionError("An operator takes finalizers off, and leaves the deletion to others.")
 
     async def get_path(self, path: str) -> bytes:  # noqa: ARG002  -- one is asked for
         """Return what the API server says of the kind."""

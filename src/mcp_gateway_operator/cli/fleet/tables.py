@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TextIO
 
 from mcp_gateway_operator.shown import shown
 
@@ -21,7 +21,12 @@ Row = Sequence[str]
 
 def on_terminal() -> bool:
     """Whether a person looks at the output, and not a program."""
-    return sys.stdout.isatty()
+    return is_terminal(sys.stdout)
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether a person looks at a stream; None, which Python has for a closed one, is nobody's."""
+    return stream is not None and stream.isatty()
 
 
 def width() -> int:
