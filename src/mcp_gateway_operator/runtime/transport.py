@@ -264,7 +264,7 @@ class KubeCluster:
         login = self._login
         path = f"{login.prefix}{path}?{urlencode(params, quote_via=quote)}" if params else login.prefix + path
         headers = (*self._headers, *login.headers, *headers)
-        code = ""
+        code = refused = ""
         try:
             authorization = await login.credentials.authorization()
             while True:
@@ -273,7 +273,8 @@ class KubeCluster:
                 async with self._connections.exchange(method, path, sent, body) as channel:
                     await channel.head()
                     code = ""
-                    if channel.status == HTTPStatus.UNAUTHORIZED and authorization:
+                    # Once: a plugin may have a new token every time, for a user whom nobody here knows.
+                    if channel.status == HTTPStatus.UNAUTHORIZED and authorization and not refused:
                         refused = authorization
                         authorization = await login.credentials.authorization(refused=refused)
                         if authorization != refused:

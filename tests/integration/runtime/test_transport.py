@@ -160,38 +160,62 @@ async def test_a_rotated_token_file_is_read_again(tmp_path: Path) -> None:
         await asyncio.gather(*(cluster.get_path("/version") for _ in range(5)))
 
 
-async def test_a_credential_plugin_gives_tokens_and_is_asked_again_when_they_are_refused(
-    tmp_path: Path,
-) -> None:
-    plugin = tmp_path / "plugin"
+async def counting_plugin(directory: Path) -> dict[str, object]:
+    """Make a credential plugin whose tokens are hello1, hello2 and so on; return the user that runs it."""
+    plugin = directory / "plugin"
 
-    def write_plugin() -> None:
+    def write() -> None:
         plugin.write_text(
             "#!/bin/sh\n"
-            f'echo x >> "{tmp_path}/calls"\n'
-            f'n=$(wc -l < "{tmp_path}/calls")\n'
+            f'echo x >> "{directory}/calls"\n'
+            f'n=$(wc -l < "{directory}/calls")\n'
             'echo "$KUBERNETES_EXEC_INFO" | grep -q ExecCredential || exit 3\n'
             'echo "{\\"status\\": {\\"token\\": \\"$GREETING$((n))\\"}}"\n'
         )
         plugin.chmod(plugin.stat().st_mode | stat.S_IXUSR)
 
-    await asyncio.to_thread(write_plugin)
+    await asyncio.to_thread(write)
+    return {
+        "apiVersion": "client.authentication.k8s.io/v1",
+        "command": str(plugin),
+        "env": [{"name": "GREETING", "value": "hello"}],
+        "args": None,
+    }
+
+
+async def test_a_credential_plugin_gives_tokens_and_is_asked_again_when_they_are_refused(
+    tmp_path: Path,
+) -> None:
+    user = await counting_plugin(tmp_path)
     seen: list[str] = []
 
     async def answer(_line: str, headers: dict[str, str], writer: asyncio.StreamWriter) -> None:
         seen.append(headers["authorization"])
         writer.write(http("401 Unauthorized", b"{}") if seen.count(seen[-1]) > 2 else http("200 OK", b"{}"))
 
-    user = {
-        "apiVersion": "client.authentication.k8s.io/v1",
-        "command": str(plugin),
-        "env": [{"name": "GREETING", "value": "hello"}],
-        "args": None,
-    }
     async with connected(answer, tmp_path, exec=user) as cluster:
         for _ in range(3):
             await cluster.get_path("/version")
     assert seen == ["bearer hello1"] * 3 + ["bearer hello2"]
+
+
+async def test_a_plugin_whose_every_token_is_new_and_refused_is_asked_once_more_for_a_request(
+    tmp_path: Path,
+) -> None:
+    """`aws eks get-token` signs another one at every call, also for a role that the cluster does not know."""
+    user = await counting_plugin(tmp_path)
+    seen: list[str] = []
+
+    async def answer(_line: str, headers: dict[str, str], writer: asyncio.StreamWriter) -> None:
+        seen.append(headers["authorization"])
+        # Should it go on for ever, the test does not.
+        writer.write(http("401 Unauthorized" if len(seen) < 20 else "200 OK", b"{}"))
+
+    async with connected(answer, tmp_path, exec=user) as cluster:
+        with pytest.raises(ApiError) as error:
+            await cluster.get_path("/version")
+    assert error.value.status == 401
+    assert seen == ["bearer hello1", "bearer hello2"]
 
 
 async def test_a_plugin_that_fails_or_is_missing_is_named(tmp_path: Path) -> None:
