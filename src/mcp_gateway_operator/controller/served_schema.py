@@ -9,7 +9,7 @@ import structlog
 
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.types import MCPServerStatus
-from mcp_gateway_operator.runtime.cluster import ApiError, Cluster
+from mcp_gateway_operator.runtime.cluster import UNREADABLE, ApiError, Cluster
 
 DISCOVERY: Final = f"/apis/{names.GROUP}/{names.VERSION}"
 PATH: Final = f"/openapi/v3/apis/{names.GROUP}/{names.VERSION}"
@@ -64,7 +64,7 @@ class ServedSchema:
             kind = next(schema for name, schema in schemas.items() if name.endswith(f".{names.KIND}"))
             # A part without properties keeps everything.
             spec, status = (kind["properties"].get(part, {}).get("properties") for part in ("spec", "status"))
-        except (ApiError, AttributeError, KeyError, StopIteration, TypeError, msgspec.DecodeError) as error:
+        except (ApiError, AttributeError, KeyError, StopIteration, TypeError, *UNREADABLE) as error:
             self.classes = await self._discovered()
             if not self._known:
                 self._known = True
@@ -90,7 +90,7 @@ class ServedSchema:
             return any(each["name"] == names.CLASS_PLURAL for each in found["resources"])
         except ApiError as error:
             return False if error.not_found else None
-        except (KeyError, TypeError, msgspec.DecodeError):
+        except (KeyError, TypeError, *UNREADABLE):
             return None
 
     @property

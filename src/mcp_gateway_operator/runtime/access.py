@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import structlog
 
-from mcp_gateway_operator.runtime.cluster import ApiError, Cluster, Resource
+from mcp_gateway_operator.runtime.cluster import UNREADABLE, ApiError, Cluster, Resource
 from mcp_gateway_operator.runtime.fair_slots import CrowdedError, FairSlots
 
 TOKEN_REVIEWS: Final = Resource("authentication.k8s.io", "v1", "tokenreviews", namespaced=False)
@@ -159,7 +159,7 @@ class AccessGuard:
                 return self._known(key) or await self._review(key, token)
         except CrowdedError:
             return Verdict(HTTPStatus.TOO_MANY_REQUESTS, "Too many callers wait to be checked")
-        except (ApiError, TimeoutError, msgspec.DecodeError) as error:
+        except (ApiError, TimeoutError, *UNREADABLE) as error:
             self._complain(error)
             return Verdict(HTTPStatus.INTERNAL_SERVER_ERROR, "Authentication failed")
 

@@ -46,6 +46,9 @@ EVENTS = Resource("", "v1", "events")
 NAMESPACES = Resource("", "v1", "namespaces", namespaced=False)
 
 
+UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for bytes that are not the JSON wanted: no UTF-8, and nested too deeply, among them."""
+
 MAX_PAGE: Final = 4 * 1024 * 1024
 """Bytes of a page of a list. etcd takes 1.5 MiB for an object by default, so one always has room."""
 

@@ -21,6 +21,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
+from mcp_gateway_operator.runtime.cluster import UNREADABLE
 from mcp_gateway_operator.runtime.kubeconfig import Cluster, ExecPlugin
 
 EXEC_VERSIONS: Final = (
@@ -218,7 +219,7 @@ class ExecCredentials(_Tokens):
     def _taken(self, answer: bytes) -> str:
         try:
             credential = msgspec.json.decode(answer, type=_ExecCredential)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
             raise CredentialsError(f"{self._name} did not answer with an ExecCredential in JSON.") from None
         if credential.api_version not in ("", self._plugin.api_version):
             raise CredentialsError(

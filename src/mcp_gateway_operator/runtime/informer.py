@@ -18,7 +18,7 @@ import structlog
 
 from mcp_gateway_operator.runtime.backoff import Jitter, default_jitter, exponential
 from mcp_gateway_operator.runtime.cache import Key, KubeObject, ObjectCache, OnEvent, Remembered
-from mcp_gateway_operator.runtime.cluster import ApiError, Cluster, Resource, WatchEvent
+from mcp_gateway_operator.runtime.cluster import UNREADABLE, ApiError, Cluster, Resource, WatchEvent
 from mcp_gateway_operator.runtime.pages import pages
 
 T = TypeVar("T", bound=KubeObject)
@@ -212,7 +212,7 @@ class Informer(Generic[T]):
                 await self._watch(scope)
             except ApiError as error:
                 await self._pause(scope, error)
-            except (msgspec.DecodeError, TimeoutError) as error:
+            except (*UNREADABLE, TimeoutError) as error:
                 await self._pause(scope, ApiError(0, type(error).__name__, str(error) or "no answer in time"))
             except Exception as error:  # noqa: BLE001  -- a bug in here must not end the operator's only view
                 self._log.exception("informer failed unexpectedly")

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from mcp_gateway_operator.runtime.cluster import ApiError
+from mcp_gateway_operator.runtime.cluster import UNREADABLE, ApiError
 
 LONGEST_HOLDER: Final = 200
 """Characters of a holder that are shown; a namespace and the name of a pod take up to 317, most take 60."""
@@ -54,7 +54,7 @@ def decode(raw: bytes | msgspec.Raw) -> Record:
     """
     try:
         return _decode(raw)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise ApiError(0, "BrokenAnswer", f"the answer is not a Lease: {error}") from None
 
 

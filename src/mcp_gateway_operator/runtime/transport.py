@@ -20,6 +20,7 @@ from mcp_gateway_operator.runtime.answers import Answers
 from mcp_gateway_operator.runtime.channel import Channel, NoAnswerError
 from mcp_gateway_operator.runtime.cluster import (
     MAX_PAGE,
+    UNREADABLE,
     ApiError,
     Page,
     PatchType,
@@ -147,7 +148,7 @@ class KubeCluster:
         body = await self._request("GET", resource.path(namespace), params=params, limit=MAX_PAGE)
         try:
             answer = _decode_list(body)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             raise ApiError(0, "BrokenAnswer", f"The list of {resource} is not readable: {error}") from None
         metadata = answer.metadata
         return Page(answer.items or [], metadata.resource_version, metadata.continue_, len(body))
@@ -176,7 +177,7 @@ class KubeCluster:
                 async for line in lines:
                     try:
                         yield _decode_event(line)
-                    except msgspec.DecodeError as error:
+                    except UNREADABLE as error:
                         raise ApiError(
                             0, "BrokenLine", f"A watch event of {resource} is not readable: {error}"
                         ) from None
@@ -330,7 +331,7 @@ def _error(channel: Channel, content: bytes) -> ApiError:
         )
     try:
         status = _decode_status(content)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         # A load balancer answered, or the API server's own panic handler: plain text or HTML.
         status = _Status(message=content[:200].decode(errors="replace").strip())
     after = channel.headers.get("retry-after", "")

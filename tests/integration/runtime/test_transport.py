@@ -16,6 +16,9 @@ from tests.support.raw_server import always, connected, http, serving, write_kub
 from tests.support.things import THINGS
 
 EVENT = b'{"type":"ADDED","object":{"metadata":{"name":"a"}}}\n'
+NO_TEXT = b'{"metadata":{"resourceVersion":"\xff"},"type":"\xff","message":"\xff"}'
+"""JSON but for its encoding."""
+TOO_DEEP = b'{"x":' + b"[" * 50_000
 
 
 async def read_watch(cluster: KubeCluster) -> list[WatchEvent]:
@@ -36,6 +39,15 @@ async def test_a_load_balancers_html_page_is_an_error_like_any_other(tmp_path: P
         with pytest.raises(ApiError, match="oops") as error:
             await cluster.get(THINGS, "default", "a")
     assert error.value.status == 502
+
+
+@pytest.mark.parametrize("body", [NO_TEXT, TOO_DEEP])
+async def test_an_error_page_that_cannot_be_read_keeps_its_status(tmp_path: Path, body: bytes) -> None:
+    async with connected(always(http("503 Service Unavailable", body)), tmp_path) as cluster:
+        with pytest.raises(ApiError) as error:
+            await cluster.get(THINGS, "default", "a")
+    assert error.value.status == 503
+    assert error.value.message
 
 
 async def test_no_answer_is_told_apart_from_a_refusal(tmp_path: Path) -> None:
@@ -93,8 +105,9 @@ async def test_an_answer_that_is_not_http_or_not_whole_is_no_answer(tmp_path: Pa
     assert error.value.status == 0
 
 
-async def test_a_list_that_is_not_json_is_an_error(tmp_path: Path) -> None:
-    async with connected(always(http("200 OK", b'{"items": [')), tmp_path) as cluster:
+@pytest.mark.parametrize("body", [b'{"items": [', NO_TEXT, TOO_DEEP])
+async def test_a_list_that_is_not_json_is_an_error(tmp_path: Path, body: bytes) -> None:
+    async with connected(always(http("200 OK", body)), tmp_path) as cluster:
         with pytest.raises(ApiError, match="not readable"):
             await cluster.list(THINGS)
 
@@ -119,6 +132,8 @@ async def test_events_are_read_across_packets(tmp_path: Path) -> None:
     [
         (EVENT + b'{"type": "MODIF\n', "BrokenLine"),
         (EVENT + b'{"type": "MODIF', "BrokenLine"),
+        (EVENT + NO_TEXT + b"\n", "BrokenLine"),
+        (EVENT + TOO_DEEP + b"\n", "BrokenLine"),
         (b'{"type":"' + b"x" * 70_000 + b"\n", "LineTooLong"),
     ],
 )

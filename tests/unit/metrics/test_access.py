@@ -112,6 +112,19 @@ async def test_when_the_api_server_cannot_be_asked_nobody_gets_in_and_nothing_is
     assert (await guard.check("Bearer good")).allowed
 
 
+@pytest.mark.parametrize("answer", [b"<html>", b'{"status":{"user":{"username":"\xff"}}}', b"[" * 5000])
+async def test_a_review_that_cannot_be_read_lets_nobody_in(
+    answer: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def page(*_: object) -> bytes:
+        return answer
+
+    reviewer = Reviewer()
+    monkeypatch.setattr(reviewer, "create", page)
+    verdict = await make_guard(reviewer).check("Bearer good")
+    assert (verdict.status, verdict.message) == (500, "Authentication failed")
+
+
 async def test_a_review_that_hangs_ends() -> None:
     reviewer = Reviewer()
     reviewer.seconds = 3600.0

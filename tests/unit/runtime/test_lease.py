@@ -451,7 +451,8 @@ async def test_what_another_holds_is_not_given_up() -> None:
     assert stored(server)["holderIdentity"] == "two"
 
 
-async def test_an_answer_that_is_no_lease_is_an_error_like_others() -> None:
+@pytest.mark.parametrize("answer", [b"<html>", b'{"spec":{"holderIdentity":"\xff"}}', b'{"x":' + b"[" * 5000])
+async def test_an_answer_that_is_no_lease_is_an_error_like_others(answer: bytes) -> None:
     """A proxy's page, for one: it ends neither the process nor the wait."""
     server = MemoryApiServer()
     lease = make(server, "one")
@@ -459,7 +460,7 @@ async def test_an_answer_that_is_no_lease_is_an_error_like_others() -> None:
     get, replace = lease._cluster.get, lease._cluster.replace
 
     async def page(*_: object) -> bytes:
-        return b"<html>"
+        return answer
 
     renewing = asyncio.create_task(lease.renew())
     lease._cluster.get = lease._cluster.replace = page  # type: ignore[assignment,method-assign]
