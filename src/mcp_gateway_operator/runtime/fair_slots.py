@@ -49,10 +49,21 @@ class FairSlots:
         try:
             await turn
         except asyncio.CancelledError:
-            if not turn.cancelled() and turn.exception() is None:
+            if turn.cancelled():
+                self._leave(address, turn)
+            elif turn.exception() is None:
                 # The turn came in the same moment.
                 self._give_on()
             raise
+
+    def _leave(self, address: str, turn: asyncio.Future[None]) -> None:
+        """Take one who gave up out of the line: those who wait no more are not among too many."""
+        line = self._waiting.get(address, deque())
+        # Its turn may have been passed over in the same moment.
+        with contextlib.suppress(ValueError):
+            line.remove(turn)
+            if not line:
+                del self._waiting[address]
 
     def _send_away(self) -> None:
         crowd, line = max(reversed(self._waiting.items()), key=lambda each: len(each[1]))
@@ -68,7 +79,7 @@ class FairSlots:
             turn = line.popleft()
             if line:
                 self._waiting[address] = line
-            # Those who gave up are still in line.
+            # Who has just given up may still be in line.
             if not turn.done():
                 turn.set_result(None)
                 return

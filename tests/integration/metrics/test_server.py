@@ -201,6 +201,27 @@ async def test_a_handshake_that_does_not_end_is_ended(said: bytes, monkeypatch: 
         writer.close()
 
 
+async def test_who_is_pushed_out_of_the_line_for_a_handshake_is_no_news(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A neighbour who opens one connection after the other would fill the log with it."""
+    monkeypatch.setattr(http, "HANDSHAKE_PACE", PATIENCE)
+    with capture_logs() as logs:
+        async with serving(tls_server()) as port:
+            # The first has the turn; the others wait, and make room for each other.
+            streams = []
+            for source in ("127.0.0.2", *("127.0.0.3",) * (3 * MAX_CONNECTIONS)):
+                streams.append(await asyncio.open_connection("127.0.0.1", port, local_addr=(source, 0)))
+                streams[-1][1].write(b"\x16")
+            async with asyncio.timeout(PATIENCE):
+                for reader, _ in streams[1:MAX_CONNECTIONS]:
+                    with contextlib.suppress(ConnectionError):
+                        assert await reader.read() == b""
+            for _, writer in streams:
+                writer.transport.abort()
+    assert logs == []
+
+
 async def test_a_request_that_does_not_follow_the_handshake_is_not_waited_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
