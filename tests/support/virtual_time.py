@@ -86,6 +86,11 @@ def wall_clock(start: datetime = EPOCH) -> Callable[[], datetime]:
     return lambda: start + timedelta(seconds=asyncio.get_running_loop().time())
 
 
+async def pass_time(seconds: float) -> None:
+    """Let virtual time pass."""
+    await asyncio.sleep(seconds)
+
+
 async def settle(rounds: int = 50) -> None:
     """Let every task that can run now do so; the clock stands still."""
     for _ in range(rounds):

@@ -38,7 +38,7 @@ from mcp_gateway_operator.runtime.workers import Workers
 from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind
 from tests.support.memory_cluster import Faults, MemoryApiServer, MemoryCluster
 from tests.support.unseen import Sinks
-from tests.support.virtual_time import EPOCH
+from tests.support.virtual_time import EPOCH, pass_time
 
 T = TypeVar("T")
 
@@ -318,10 +318,7 @@ class World:
         await self.until(paused, within=within)
         return await self.get(name)
 
-    @staticmethod
-    async def pass_time(seconds: float) -> None:
-        """Let virtual time pass."""
-        await asyncio.sleep(seconds)
+    pass_time = staticmethod(pass_time)
 
     def exists(self, name: str = "weather", *, namespace: str = "team-a") -> bool:
         """Whether the object is still there."""

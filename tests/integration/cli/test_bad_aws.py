@@ -12,7 +12,8 @@ from mcp_gateway_operator_demo.environment import OperatorProcess, free_port
 from tests.integration.cli.test_bad_cluster import run
 from tests.integration.operator.fixtures import MakeSite
 from tests.integration.operator.kube import condition
-from tests.integration.operator.site import GATEWAY, Site, ask, logs, said, until
+from tests.integration.operator.site import GATEWAY, Site, ask, logs, said
+from tests.support.polling import until
 
 RECOVERY = 45.0
 """Seconds: failing Lists back off up to a minute."""

@@ -14,7 +14,8 @@ import yaml
 
 from mcp_gateway_operator_demo.environment import free_port
 from mcp_gateway_operator_demo.localcluster import LocalCluster
-from tests.integration.operator.site import GATEWAY, HOME, Site, ask, logs, said, until
+from tests.integration.operator.site import GATEWAY, HOME, Site, ask, logs, said
+from tests.support.polling import until
 
 
 def run(*flags: str, **environment: str) -> tuple[int, list[dict[str, Any]], str]:

@@ -8,7 +8,8 @@ import signal
 import httpx2
 import pytest
 
-from tests.integration.operator.site import Site, ask, until
+from tests.integration.operator.site import Site, ask
+from tests.support.polling import until
 
 
 def test_an_operator_at_work_is_alive_and_ready(site: Site) -> None:

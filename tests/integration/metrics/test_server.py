@@ -16,11 +16,12 @@ from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from mcp_gateway_operator.runtime import http, http1
-from mcp_gateway_operator.runtime.access import AccessGuard
+from mcp_gateway_operator.runtime.access import TOKEN_REVIEWS, AccessGuard
 from mcp_gateway_operator.runtime.certificates import PairFiles
 from mcp_gateway_operator.runtime.http import MAX_CONNECTIONS, BindAddress, ServerError
 from mcp_gateway_operator.runtime.http1 import MAX_HEAD, Answer, Request
 from mcp_gateway_operator.runtime.metrics_server import MetricsEndpoint, MetricsServer, open_certificate
+from tests.support.polling import until_on_loop
 from tests.unit.metrics.pairs import MountedSecret, make_pair, name_of, trusting
 from tests.unit.metrics.reviews import Reviewer
 
@@ -235,7 +236,8 @@ async def test_a_request_that_does_not_follow_the_handshake_is_not_waited_for(
 async def test_handshakes_are_made_at_a_pace_and_address_by_address(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many a neighbour begins, the loop has time for the work, and others their turn."""
     monkeypatch.setattr(http, "HANDSHAKE_PACE", 0.1)
-    async with serving(tls_server()) as port:
+    server = tls_server()
+    async with serving(server) as port:
         loop, context = asyncio.get_running_loop(), trusting()
         began = loop.time()
 
@@ -245,7 +247,8 @@ async def test_handshakes_are_made_at_a_pace_and_address_by_address(monkeypatch:
             return loop.time() - began
 
         many = [asyncio.create_task(shake("127.0.0.2")) for _ in range(30)]
-        await asyncio.sleep(0.15)
+        lines = server.server._handshakes[False]._waiting
+        await until_on_loop(lambda: sum(map(len, lines.values())) >= 20)
         one = await shake("127.0.0.3")
         took = [await task for task in many]
         assert max(took) >= 30 * 0.1
@@ -300,7 +303,8 @@ async def test_wrong_tokens_do_not_keep_the_right_one_out() -> None:
             assert (await client.get(url, headers=GOOD)).status_code == 200
         tasks = [asyncio.create_task(knock(number)) for number in range(40)]
         for _ in range(5):
-            await asyncio.sleep(0.1)
+            seen = reviewer.count(TOKEN_REVIEWS)
+            await until_on_loop(lambda: reviewer.count(TOKEN_REVIEWS) >= seen + 6)  # noqa: B023  -- ends here
             async with httpx2.AsyncClient(verify=context, trust_env=False, timeout=PATIENCE) as client:
                 assert (await client.get(url, headers=GOOD)).status_code == 200
         over.set()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import re
 import ssl
-import time
 from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
@@ -15,6 +14,7 @@ import httpx2
 import yaml
 
 from mcp_gateway_operator_demo.localcluster import LocalCluster
+from tests.support.polling import until
 
 Json = dict[str, Any]
 
@@ -133,12 +133,15 @@ class Kube:
     def read(self, path: str) -> Json | None:
         """Return what a path holds, None when there is nothing."""
         # 429: the storage of a CRD that has just been changed is being prepared; kubectl asks again, too.
-        while (answer := self._http.get(path)).status_code == HTTPStatus.TOO_MANY_REQUESTS:
-            time.sleep(float(answer.headers.get("Retry-After", 1)))
+        answer = until(lambda: self._unless_too_many(path), f"{path}, without a 429")
         if answer.status_code == HTTPStatus.NOT_FOUND:
             return None
         body: Json = answer.raise_for_status().json()
         return body
+
+    def _unless_too_many(self, path: str) -> httpx2.Response | None:
+        answer = self._http.get(path)
+        return None if answer.status_code == HTTPStatus.TOO_MANY_REQUESTS else answer
 
     def _write(self, method: str, path: str, body: Json | None) -> Json:
         self.own_writes += 1

@@ -6,10 +6,8 @@ import itertools
 import json
 import os
 import signal
-import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +22,7 @@ from mcp_gateway_operator_demo.environment import OperatorProcess
 from mcp_gateway_operator_demo.localcluster import LocalCluster
 from mcp_gateway_operator_demo.project_files import project_dir
 from tests.integration.operator.kube import Json, Kube, condition, is_ready
+from tests.support.polling import SECONDS, until
 
 HOME = "operator-home"
 """The namespace of the ServiceAccount, and the names of what `install` makes."""
@@ -31,21 +30,8 @@ PREFIX = "operator-it-"
 ACCOUNT = f"{PREFIX}controller-manager"
 GATEWAY = "tools-gateway-abcdefghij"
 OTHER_GATEWAY = "other-gateway-abcdefghij"
-SECONDS = 20.0
-"""Until a test gives up waiting: many times what anything takes on an idle machine."""
-
 
 _names = itertools.count(1)
-
-
-def until(holds: Callable[[], Any], what: str = "", seconds: float = SECONDS) -> Any:
-    """Look until `holds` returns something true, and return it; the test fails when it never does."""
-    end = time.monotonic() + seconds
-    pause = threading.Event()
-    while not (found := holds()):
-        assert time.monotonic() < end, f"not seen within {seconds:g} s: {what or holds}"
-        pause.wait(0.05)
-    return found
 
 
 def lease_role(namespace: str) -> str:

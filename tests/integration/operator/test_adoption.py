@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tests.integration.operator.fixtures import MakeSite
-from tests.integration.operator.site import GATEWAY, Site, until
+from tests.integration.operator.site import GATEWAY, Site
+from tests.support.polling import until
 
 SOMEBODYS = {"mcp": {"mcpServer": {"endpoint": "https://somebody.example.com/mcp"}}}
 

@@ -21,8 +21,8 @@ from tests.integration.operator.site import (
     logs,
     open_site,
     said,
-    until,
 )
+from tests.support.polling import until
 
 CRD = "mcpservers.mcpgateway.bedrock.aws"
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from mcp_gateway_operator.api import names
 from tests.integration.operator.kube import condition
-from tests.integration.operator.site import GATEWAY, OTHER_GATEWAY, Site, until
+from tests.integration.operator.site import GATEWAY, OTHER_GATEWAY, Site
+from tests.support.polling import until
 
 ACCOUNT = "123456789012"
 

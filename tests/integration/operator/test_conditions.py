@@ -6,8 +6,9 @@ from agentcore_simulator import Settings
 from agentcore_simulator.settings import Durations
 from tests.integration.operator.fixtures import MakeSite
 from tests.integration.operator.kube import condition
-from tests.integration.operator.site import Site, until
+from tests.integration.operator.site import Site
 from tests.support.kstatus import kstatus
+from tests.support.polling import until
 
 ALWAYS = {"Ready", "Synced", "Reconciling", "Stalled"}
 

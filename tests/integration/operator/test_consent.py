@@ -8,8 +8,9 @@ from agentcore_simulator import Settings
 from agentcore_simulator.settings import Durations
 from tests.integration.operator.fixtures import MakeSite
 from tests.integration.operator.kube import condition
-from tests.integration.operator.site import Site, until
+from tests.integration.operator.site import Site
 from tests.integration.operator.test_authorisations import CODE, PROVIDER
+from tests.support.polling import until
 
 SYNC = "mcpgateway.bedrock.aws/sync-requested-at"
 

@@ -6,7 +6,8 @@ from agentcore_simulator import Settings
 from agentcore_simulator.settings import Durations
 from tests.integration.operator.fixtures import MakeSite
 from tests.integration.operator.kube import Json, condition
-from tests.integration.operator.site import Site, kill, until
+from tests.integration.operator.site import Site, kill
+from tests.support.polling import until
 
 DOWN = (
     "Failed to connect and fetch tools from the provided MCP target server. Error - Unable to connect to "

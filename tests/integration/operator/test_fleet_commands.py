@@ -8,7 +8,8 @@ import subprocess
 import sys
 from typing import Any
 
-from tests.integration.operator.site import GATEWAY, Site, until
+from tests.integration.operator.site import GATEWAY, Site
+from tests.support.polling import until
 
 
 class Mcps:

@@ -18,7 +18,8 @@ from mcp_gateway_operator_demo.environment import OperatorProcess, free_port
 from mcp_gateway_operator_demo.localcluster import LocalCluster
 from tests.integration.operator.fixtures import MakeSite
 from tests.integration.operator.kube import Kube, is_ready
-from tests.integration.operator.site import HOME, Site, ask, kill, lease_role, logs, said, until
+from tests.integration.operator.site import HOME, Site, ask, kill, lease_role, logs, said
+from tests.support.polling import until
 
 EVERYWHERE = "--watch-namespaces="
 AT_ONCE = 6.0

@@ -6,7 +6,8 @@ from agentcore_simulator import Settings
 from agentcore_simulator.settings import Durations
 from tests.integration.operator.fixtures import MakeSite
 from tests.integration.operator.kube import condition
-from tests.integration.operator.site import GATEWAY, Site, until
+from tests.integration.operator.site import GATEWAY, Site
+from tests.support.polling import until
 
 
 def test_an_object_ready_within_two_seconds_costs_one_create_and_two_writes(running: Site) -> None:

@@ -11,7 +11,8 @@ from agentcore_simulator.settings import Durations
 from mcp_gateway_operator_demo.project_files import project_dir
 from tests.integration.operator.fixtures import MakeSite
 from tests.integration.operator.kube import condition
-from tests.integration.operator.site import GATEWAY, OTHER_GATEWAY, Site, kill, until
+from tests.integration.operator.site import GATEWAY, OTHER_GATEWAY, Site, kill
+from tests.support.polling import until
 
 SLOW = Settings(durations=Durations(creating=3.0, deleting=2.0))
 

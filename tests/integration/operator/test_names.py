@@ -9,7 +9,8 @@ import pytest
 
 from mcp_gateway_operator_demo.localcluster import LocalCluster
 from tests.integration.operator.kube import Json, Kube, condition, is_ready
-from tests.integration.operator.site import GATEWAY, Site, open_site, until
+from tests.integration.operator.site import GATEWAY, Site, open_site
+from tests.support.polling import until
 
 ELSEWHERE = {"mcp": {"mcpServer": {"endpoint": "https://somebody.example.com/mcp"}}}
 NEIGHBOURS = "names-neighbours"

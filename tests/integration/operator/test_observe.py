@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tests.integration.operator.kube import Json, condition
-from tests.integration.operator.site import GATEWAY, Site, until
+from tests.integration.operator.site import GATEWAY, Site
+from tests.support.polling import until
 
 ELSEWHERE = {"mcp": {"mcpServer": {"endpoint": "https://somebody.example.com/mcp"}}}
 

@@ -6,7 +6,8 @@ from functools import partial
 
 from tests.integration.operator.fixtures import MakeSite
 from tests.integration.operator.kube import Json, condition, is_ready
-from tests.integration.operator.site import GATEWAY, Site, said, until
+from tests.integration.operator.site import GATEWAY, Site, said
+from tests.support.polling import until
 
 FINALIZER = "bedrock.aws/gateway-target-finalizer"
 ELSEWHERE = {"mcp": {"mcpServer": {"endpoint": "https://somebody.example.com/mcp"}}}

@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from mcp_gateway_operator_demo.localcluster import LocalCluster
-from tests.integration.operator.site import HOME, Site, said, until
+from tests.integration.operator.site import HOME, Site, said
+from tests.support.polling import until
 
 OLD_ACCOUNT = "go-operator"
 OLD_RULES = [

@@ -15,7 +15,8 @@ from agentcore_simulator.settings import Durations
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator_demo.environment import OperatorProcess
 from tests.integration.operator.fixtures import MakeSite
-from tests.integration.operator.site import Site, ask, kill, logs, said, until
+from tests.integration.operator.site import Site, ask, kill, logs, said
+from tests.support.polling import until
 
 AT_ONCE = 15.0
 """Seconds: idle machines take two; a lease that must run out first takes 60."""

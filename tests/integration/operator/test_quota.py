@@ -13,7 +13,8 @@ import yaml
 
 from mcp_gateway_operator_demo.project_files import project_dir
 from tests.integration.operator.kube import Json
-from tests.integration.operator.site import Site, until
+from tests.integration.operator.site import Site
+from tests.support.polling import until
 
 KIND = "count/mcpservers.mcpgateway.bedrock.aws"
 

@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 from tests.integration.operator.kube import Json
-from tests.integration.operator.site import GATEWAY, Site, until
+from tests.integration.operator.site import GATEWAY, Site
+from tests.support.polling import until
 
 FINALIZER = "bedrock.aws/gateway-target-finalizer"
 ANNOTATION = "mcpgateway.bedrock.aws/gateway"

@@ -6,7 +6,8 @@ import pytest
 
 from tests.integration.operator.fixtures import MakeSite
 from tests.integration.operator.kube import Kube, is_ready
-from tests.integration.operator.site import GATEWAY, OTHER_GATEWAY, Site, kill, logs, until
+from tests.integration.operator.site import GATEWAY, OTHER_GATEWAY, Site, kill, logs
+from tests.support.polling import until
 
 
 def test_only_the_watched_namespaces_are_touched(site: Site, kube: Kube) -> None:

@@ -26,6 +26,7 @@ from mcp_gateway_operator.runtime.http import (
     source_of,
 )
 from mcp_gateway_operator.runtime.http1 import MAX_HEAD, Answer, Request
+from tests.support.polling import until_on_loop
 
 LOOPBACK = BindAddress("127.0.0.1", 0)
 PATIENCE = 10.0
@@ -89,13 +90,6 @@ async def ask(port: int, request: bytes = PROBE) -> bytes:
             return await reader.read()
     finally:
         writer.transport.abort()
-
-
-async def until(holds: Callable[[], object]) -> None:
-    """Wait until something holds that no event tells of."""
-    async with asyncio.timeout(PATIENCE):
-        while not holds():  # noqa: ASYNC110  -- the server says nothing of its connections
-            await asyncio.sleep(0.01)
 
 
 async def ended(stream: Stream, within: float = PATIENCE) -> bool:
@@ -329,7 +323,7 @@ async def test_answers_that_nobody_takes_are_bounded_and_others_get_theirs(
             streams.append(await asyncio.open_connection(sock=sock, limit=4096))
             streams[-1][1].write(request)
             await asyncio.sleep(0.02)
-        await until(lambda: sum(each.talk.unsent for each in server._open.values()) <= 5_000_000)
+        await until_on_loop(lambda: sum(each.talk.unsent for each in server._open.values()) <= 5_000_000)
         assert len(server._open) <= 2
         assert (await ask(server.port)).endswith(b"small")
         assert len(await ask(server.port, request)) > 2_000_000
@@ -343,8 +337,8 @@ async def test_an_answer_that_is_not_taken_ends(monkeypatch: pytest.MonkeyPatch)
     async with running(server):
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=4096)
         writer.write(PROBE.replace(b"/healthz", b"/large"))
-        await until(lambda: server._open)
-        await until(lambda: not server._open)
+        await until_on_loop(lambda: server._open)
+        await until_on_loop(lambda: not server._open)
         with contextlib.suppress(ConnectionError):
             assert len(await reader.read()) < 5_000_000
         writer.transport.abort()
@@ -371,13 +365,14 @@ async def test_at_the_end_what_idles_goes_at_once_and_what_is_being_answered_is_
 
     async def slow(request: Request) -> Answer:
         asked.set()
-        await asyncio.sleep(0.3)
+        # The end has begun, and waits for this.
+        await until_on_loop(lambda: not ending.bound.is_set())
         return Answer.text(HTTPStatus.OK, request.path)
 
-    server = HttpServer(slow, LOOPBACK)
-    async with running(server):
-        idle = await asyncio.open_connection("127.0.0.1", server.port)
-        answer = asyncio.create_task(ask(server.port, PROBE.replace(b"Connection: close\r\n", b"")))
+    ending = HttpServer(slow, LOOPBACK)
+    async with running(ending):
+        idle = await asyncio.open_connection("127.0.0.1", ending.port)
+        answer = asyncio.create_task(ask(ending.port, PROBE.replace(b"Connection: close\r\n", b"")))
         await asked.wait()
     assert (await answer).endswith(b"/healthz")
     assert await ended(idle)
@@ -388,14 +383,14 @@ async def test_the_end_does_not_wait_for_an_answer_for_ever(monkeypatch: pytest.
     monkeypatch.setattr(http, "STOP_SECONDS", 0.2)
 
     async def never(_: Request) -> Answer:
-        await asyncio.sleep(3600)
+        await asyncio.Event().wait()
         raise AssertionError
 
     server = HttpServer(never, LOOPBACK)
     async with running(server):
         stream = await asyncio.open_connection("127.0.0.1", server.port)
         stream[1].write(PROBE)
-        await until(lambda: any(each.talk.working for each in server._open.values()))
+        await until_on_loop(lambda: any(each.talk.working for each in server._open.values()))
     assert await ended(stream)
     stream[1].close()
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mcp_gateway_operator_demo.localcluster import LocalCluster
-from tests.integration.operator.site import until
+from tests.support.polling import until
 
 _EXPRESSION = re.compile(r"\$\{(.*?)\}")
 _CRD = """

@@ -9,6 +9,7 @@ import pytest
 
 from mcp_gateway_operator.agentcore.quota import Quotas
 from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind
+from tests.support.virtual_time import pass_time
 from tests.unit.agentcore.test_observer import Bench, at_work
 
 REAL = "tools-abcdefghij"
@@ -33,11 +34,11 @@ def made_up(bench: Bench, count: int) -> list[str]:
 async def test_another_namespaces_gateway_is_listed_at_once() -> None:
     async with at_work(TEN_A_SECOND) as bench:
         made_up(bench, 1000)
-        await asyncio.sleep(5)
+        await pass_time(5)
         began = asyncio.get_running_loop().time()
         bench.payers[REAL] = "team"
         bench.observer.track(REAL)
-        await asyncio.sleep(1)
+        await pass_time(1)
         assert bench.lists(since=began, gateway=REAL)
 
 
@@ -46,10 +47,10 @@ async def test_gateways_that_never_answered_share_a_tenth_and_stretch_nobodys_in
         bench.payers[REAL] = "team"
         bench.observer.track(REAL)
         ids = made_up(bench, 500)
-        await asyncio.sleep(120)
+        await pass_time(120)
         assert {gateway for _, gateway in bench.port.lists} == {REAL, *ids}
         began = asyncio.get_running_loop().time()
-        await asyncio.sleep(600)
+        await pass_time(600)
         assert bench.observer.interval(REAL) == 60
         assert len(bench.lists(since=began, gateway=REAL)) >= 9
         assert len(bench.lists(since=began)) - len(bench.lists(since=began, gateway=REAL)) <= 602
@@ -71,7 +72,7 @@ async def test_one_that_never_answered_is_asked_ever_more_seldom(
         refuse(bench, REAL, kind=kind)
         bench.known |= {REAL} if recorded else set()
         bench.observer.track(REAL)
-        await asyncio.sleep(3 * 3600)
+        await pass_time(3 * 3600)
         apart = [after - before for before, after in pairwise(bench.lists())]
         assert sorted(apart[:4]) == pytest.approx(apart[:4], rel=0.3)
         assert all(longest * 0.99 <= each <= longest * 1.3 for each in apart[-8:])
@@ -82,11 +83,11 @@ async def test_one_that_answers_after_all_is_like_any_other() -> None:
         refuse(bench, REAL)
         bench.known.add(REAL)
         bench.observer.track(REAL)
-        await asyncio.sleep(600)
+        await pass_time(600)
         bench.port.errors.clear()
-        await asyncio.sleep(200)
+        await pass_time(200)
         began = asyncio.get_running_loop().time()
-        await asyncio.sleep(600)
+        await pass_time(600)
         assert len(bench.lists(since=began)) >= 9
 
 
@@ -97,8 +98,8 @@ async def test_an_outage_at_the_start_makes_no_gateway_a_made_up_one() -> None:
         refuse(bench, *ids, kind=ErrorKind.TRANSIENT)
         for gateway_id in ids:
             bench.observer.track(gateway_id)
-        await asyncio.sleep(120)
+        await pass_time(120)
         bench.port.errors.clear()
         began = asyncio.get_running_loop().time()
-        await asyncio.sleep(75)
+        await pass_time(75)
         assert {gateway for at, gateway in bench.port.lists if at > began} == set(ids)
