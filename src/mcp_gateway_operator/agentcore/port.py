@@ -17,8 +17,9 @@ Fence = Callable[[], bool]
 """True while this process may write. Asked in the adapter immediately before a mutating request is sent."""
 
 
-OnCall = Callable[[str, str, float], None]
-"""Is told of each call: the client method's name, AWS's error code or OK, and the seconds it took."""
+OnCall = Callable[[str, str, float, str], None]
+"""Is told of each call: the client method's name, AWS's error code or OK, the seconds it took, and AWS's
+id of the request, "" when it did not answer."""
 
 
 class ListPage(msgspec.Struct, frozen=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,6 +79,7 @@ class ProcessMetrics:
         from mcp_gateway_operator.runtime.access import AccessGuard  # noqa: PLC0415  -- only if on
         from mcp_gateway_operator.runtime.certificates import PairFiles  # noqa: PLC0415  -- only if on
         from mcp_gateway_operator.runtime.metrics_server import (  # noqa: PLC0415  -- only if on
+            OBJECTS,
             PATH,
             MetricsEndpoint,
             MetricsServer,
@@ -92,9 +94,10 @@ class ProcessMetrics:
             all_namespaces=not options.watch_namespaces,
             credentials_end=credentials_end,
         )
-        guard = certificate = None
+        guard = certificate = objects = None
         if options.metrics_secure:
             guard = AccessGuard(cluster, path=PATH)
+            objects = (AccessGuard(cluster, path=OBJECTS), partial(metrics.explain, operator))
             directory = options.metrics_cert_path
             files = PairFiles(
                 Path(directory, options.metrics_cert_name), Path(directory, options.metrics_cert_key)
@@ -104,7 +107,7 @@ class ProcessMetrics:
         log.info("metrics", address=options.metrics_bind_address, secure=options.metrics_secure)
         return (
             MetricsServer(
-                MetricsEndpoint(metrics.controller, metrics.process, guard),
+                MetricsEndpoint(metrics.controller, metrics.process, guard, objects),
                 self._address,
                 certificate=certificate,
             ),

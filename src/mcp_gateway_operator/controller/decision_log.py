@@ -9,6 +9,7 @@ from itertools import count
 import structlog
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
+from mcp_gateway_operator.api.names import ConditionType, Reason
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.controller.perform import OPS
 from mcp_gateway_operator.controller.ports import Ports
@@ -17,6 +18,8 @@ from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.known import NOWHERE, State
 
 log = structlog.get_logger(__name__)
+
+_REASONS = frozenset(value for name, value in vars(Reason).items() if name.isupper())
 
 
 class DecisionLog:
@@ -52,8 +55,13 @@ class DecisionLog:
             decision: the step that comes next, or the wait that ends the pass.
             ticketless: the step for which there was no ticket, where that is what is waited for.
         """
-        if not log.is_enabled_for(logging.DEBUG):
-            return
+        if log.is_enabled_for(logging.DEBUG):
+            log.debug("decided", **self.told(state, decision, ticketless=ticketless))
+
+    def told(
+        self, state: State, decision: act.Step | act.Wait, *, ticketless: act.Step | None = None
+    ) -> dict[str, object]:
+        """Return what is told of a decision, with the arguments of `decided`."""
         step = decision.step if isinstance(decision, act.AtPlace) else decision
         place = getattr(decision, "place", NOWHERE)
         asides = (each for each in (state.destination, *state.leftovers) if each is not None)
@@ -74,7 +82,25 @@ class DecisionLog:
         if ticketless is not None:
             inner = ticketless.step if isinstance(ticketless, act.AtPlace) else ticketless
             fields["ticket"] = f"none free for {OPS[type(inner)].value}"
-        log.debug("decided", **fields)
+        return fields
+
+    def explained(self, state: State, decision: act.Step | act.Wait) -> dict[str, object]:
+        """Return what there is to say of an object to who asks: the decision, and when its next pass is.
+
+        A pass may begin with a look, whatever it ends in: how the last one ended is what Ready says.
+        """
+        queue, key = self._ports.queue, state.obj.key
+        due = queue.due_in(key)
+        ready = state.obj.status.condition(ConditionType.READY)
+        return {
+            "generation": state.obj.metadata.generation,
+            # Others may write to status as well, and only words of ours are repeated.
+            "ready_reason": ready.reason if ready is not None and ready.reason in _REASONS else "",
+            "recorded_target": state.record.target_id if state.record is not None else "",
+            "decision": self.told(state, decision),
+            "next_pass_in_seconds": None if due is None else round(due, 1),
+            "failed_passes": queue.failures(key),
+        }
 
     def _stamp(self, moment: float) -> str:
         ports = self._ports

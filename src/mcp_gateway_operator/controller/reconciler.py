@@ -14,6 +14,7 @@ from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.controller.classes import ClassSettings, Registry, Rulings
 from mcp_gateway_operator.controller.decision_log import DecisionLog
 from mcp_gateway_operator.controller.gather import (
+    Bearings,
     Circles,
     DeniedRights,
     Entry,
@@ -37,7 +38,15 @@ from mcp_gateway_operator.controller.perform import (
     quarrelling,
 )
 from mcp_gateway_operator.controller.ports import Ports
-from mcp_gateway_operator.controller.tell import deadline, news_of, status_of, voice, waits_of
+from mcp_gateway_operator.controller.tell import (
+    REFUSED,
+    deadline,
+    news_of,
+    queued,
+    status_of,
+    voice,
+    waits_of,
+)
 from mcp_gateway_operator.runtime.cluster import ApiError
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.known import (
@@ -65,9 +74,6 @@ CLASSES_AGAIN = 1.0
 """Seconds after which an object is looked at again while the MCPGateways are not known yet."""
 MISSING_AGAIN = 10.0
 """Seconds after which an object is looked at again that the API server no longer has."""
-
-_REFUSED = frozenset({Reason.CREDENTIALS_REFUSED, Reason.SIGNATURE_REFUSED})
-"""What objects say while AWS refuses the credentials of every call."""
 
 
 class Reconciler:
@@ -123,6 +129,21 @@ class Reconciler:
     def fought_over(self) -> int:
         """Return how many objects have targets that somebody else keeps changing."""
         return self._memories.fought_over(self._ports.clock())
+
+    def explain(self, key: Key) -> dict[str, object] | None:
+        """Return what would be decided for an object now, and why not sooner; None where nobody knows it.
+
+        Nothing is done and nothing remembered. A spec that is not in memory would be read.
+        """
+        obj, entry = self._ports.informer.get(key), self._memories.get(key)
+        if obj is None or entry is None or not self._ports.territory.mine(key[0]):
+            return None
+        if not self._registry.settled or entry.memory.uid != obj.metadata.uid:
+            return None
+        view, settings = Pass(obj=obj), self._settings_of(obj)
+        bearings = self._loader.bearings(view.full, entry.memory, settings)
+        state = self._look(view, entry, settings, bearings)
+        return self._log.explained(state, act.Fetch() if lacks_spec(state) else plan(state))
 
     # -- what wakes an object -------------------------------------------------------------------------
 
@@ -186,7 +207,7 @@ class Reconciler:
         self._ports.observer.retry(ErrorKind.CREDENTIALS)
         for obj in self._ports.informer.values():
             ready = obj.status.condition(ConditionType.READY)
-            if ready is not None and ready.reason in _REFUSED:
+            if ready is not None and ready.reason in REFUSED:
                 self._ports.queue.add(self.index.shared_key(obj.key), urgent=False)
 
     def _wake_users(self, gateway_id: str) -> None:
@@ -307,7 +328,7 @@ class Reconciler:
                 # Whoever writes now reports, too; should it be this process again, it goes on.
                 return state, act.Nothing(until=self._ports.clock() + FENCED_AGAIN)
             except NoTicketError:
-                wait = _queued(state, decision, self._ports.scheduler.refused_credentials)
+                wait = queued(state, decision, self._ports.scheduler.refused_credentials)
                 self._log.decided(state, wait, ticketless=decision)
                 return state, wait
             if isinstance(decision, act.Release):
@@ -316,18 +337,19 @@ class Reconciler:
 
     def _gather(self, view: Pass, entry: Entry, settings: Settings) -> State:
         """Return what a decision rests on, with everything remembered as of now."""
-        obj, key = view.full, self.index.shared_key(view.obj.key)
-        bearings = self._loader.bearings(obj, entry.memory, settings)
-        self._memories.watch(key, entry, bearings.watched)
+        bearings = self._loader.bearings(view.full, entry.memory, settings)
+        self._memories.watch(self.index.shared_key(view.obj.key), entry, bearings.watched)
+        state = self._look(view, entry, settings, bearings)
+        if not lacks_spec(state):
+            entry.memory, entry.freed = state.own, False
+        return state
+
+    def _look(self, view: Pass, entry: Entry, settings: Settings, bearings: Bearings) -> State:
         memory, wants = entry.memory, entry.wants_of(view.obj)
         state = self._loader.load(
-            obj, memory, settings, bearings, fresh=view.fresh, target=view.target, wants=wants
+            view.full, memory, settings, bearings, fresh=view.fresh, target=view.target, wants=wants
         )
-        if lacks_spec(state):
-            return state
-        state = recalled(state, entry, self._ports)
-        entry.memory, entry.freed = state.own, False
-        return state
+        return state if lacks_spec(state) else recalled(state, entry, self._ports)
 
     def _follow(self, entry: Entry, state: State, wait: act.Wait) -> None:
         """Tell the observer what this object waits for; stop what it no longer does."""
@@ -372,27 +394,3 @@ def _ready(obj: MCPServer) -> str:
     """Return the status of Ready, whichever generation it is about; "" before there is one."""
     found = obj.status.condition(ConditionType.READY)
     return "" if found is None else found.status
-
-
-def _queued(state: State, step: act.Step, refused: AgentCoreError | None) -> act.Await | act.Blocked:
-    """Return the wait for a quota ticket; a target that is merely to be looked at stays what it is.
-
-    So does one that another is to make room for, leaving its gateway. Where `refused` says that AWS takes no
-    call with these credentials, the ticket comes when it does again.
-    """
-    leaving = isinstance(step, act.AtPlace) and any(each.place == step.place for each in state.leftovers)
-    inner = step.step if isinstance(step, act.AtPlace) else step
-    looks = leaving or isinstance(inner, act.Read | act.CheckGateway | act.Synchronize)
-    obj = state.obj
-    if refused is not None:
-        reason, why = reason_of(refused), why_refused(refused)
-        if looks and (obj.was_ready or obj.in_doubt):
-            return act.Await(reason=reason, message=why, quiet=True)
-        return act.Blocked(reason=reason, message=why)
-    ready = obj.status.condition(ConditionType.READY)
-    over = ready is not None and ready.reason in _REFUSED
-    return act.Await(
-        reason=Reason.QUEUED,
-        message="Waiting for a turn within AWS's request quotas.",
-        quiet=(looks or not obj.was_ready) and not over,
-    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gzip
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from typing import Final
 
@@ -19,6 +19,12 @@ from mcp_gateway_operator.runtime.http import BindAddress, HttpServer
 from mcp_gateway_operator.runtime.http1 import Answer, Handler, Request
 
 PATH: Final = "/metrics"
+OBJECTS: Final = "/debug/objects/"
+"""What comes behind is NAMESPACE/NAME. Callers have to be allowed to get this path as it stands here."""
+LARGEST: Final = 16_384
+"""Bytes of an answer about one object."""
+Explain = Callable[[str, str], bytes | None]
+"""Returns what there is to say of an object by namespace and name, as JSON; None where nobody knows it."""
 MAX_SCRAPES: Final = 8
 """Answers being made at a time; requests above this are told to come back."""
 _HINTS: Final[Mapping[HTTPStatus, dict[str, str]]] = {
@@ -28,17 +34,23 @@ _HINTS: Final[Mapping[HTTPStatus, dict[str, str]]] = {
 
 
 class MetricsEndpoint:
-    """The handler that answers on `/metrics` and nowhere else.
+    """The handler that answers on `/metrics`, and to those who may on `/debug/objects/NAMESPACE/NAME`.
 
     Args:
         controller: metrics that are read on the event loop, where what they read lives.
         process: metrics that read files or take long, collected in a thread.
         guard: who decides about callers; None lets everybody read.
+        objects: who decides about callers that ask for an object, and what is said of it; None for nothing.
     """
 
     def __init__(
-        self, controller: CollectorRegistry, process: CollectorRegistry, guard: AccessGuard | None
+        self,
+        controller: CollectorRegistry,
+        process: CollectorRegistry,
+        guard: AccessGuard | None,
+        objects: tuple[AccessGuard, Explain] | None = None,
     ) -> None:
+        self._objects = objects
         self._controller = controller
         self._process = process
         self._guard = guard
@@ -46,14 +58,18 @@ class MetricsEndpoint:
 
     async def __call__(self, request: Request) -> Answer:
         """Answer one request."""
-        if request.path != PATH:
+        about_object = self._objects is not None and request.path.startswith(OBJECTS)
+        if request.path != PATH and not about_object:
             return Answer.text(HTTPStatus.NOT_FOUND, "404 page not found\n")
         if request.method not in ("GET", "HEAD"):
             return Answer.text(HTTPStatus.METHOD_NOT_ALLOWED, "Method Not Allowed\n", allow="GET, HEAD")
-        if self._guard is not None:
-            verdict = await self._guard.check(request.headers.get("authorization", ""), request.caller)
+        guard = self._objects[0] if about_object and self._objects is not None else self._guard
+        if guard is not None:
+            verdict = await guard.check(request.headers.get("authorization", ""), request.caller)
             if not verdict.allowed:
                 return Answer.text(verdict.status, f"{verdict.message}\n", **_HINTS.get(verdict.status, {}))
+        if about_object and self._objects is not None:
+            return _explained(request.path.removeprefix(OBJECTS), self._objects[1])
         if self._under_way >= MAX_SCRAPES:
             return Answer.text(HTTPStatus.SERVICE_UNAVAILABLE, "Too many requests at a time\n")
         self._under_way += 1
@@ -83,6 +99,17 @@ class MetricsEndpoint:
             encoder, content_type = choose_encoder("")
         body = encoder(everything)
         return (gzip.compress(body, compresslevel=5) if zipped else body), content_type
+
+
+def _explained(name: str, explain: Explain) -> Answer:
+    namespace, _, rest = name.partition("/")
+    body = explain(namespace, rest)
+    if body is None:
+        sentence = "No such object is known here, or not yet; ask the replica that leads.\n"
+        return Answer.text(HTTPStatus.NOT_FOUND, sentence)
+    if len(body) > LARGEST:
+        return Answer.text(HTTPStatus.INTERNAL_SERVER_ERROR, "The answer would be too long\n")
+    return Answer(HTTPStatus.OK, body, {"content-type": "application/json"}, known=True)
 
 
 class MetricsServer:

@@ -26,12 +26,12 @@ from tests.unit.metrics.pairs import make_pair, name_of, trusting
 HOME = "metrics-tests"
 PREFIX = "metrics-tests-"
 GATEWAY = "metrics-gateway-abcdefghij"
-READER, OTHER = "prometheus", "somebody"
+READER, ON_CALL, OTHER = "prometheus", "on-call", "somebody"
 
 
 @dataclass
 class Place:
-    """An installed operator that is not started, and tokens of two callers."""
+    """An installed operator that is not started, and tokens of its callers."""
 
     cluster: LocalCluster
     kubeconfig: Path
@@ -40,20 +40,21 @@ class Place:
 
 @pytest.fixture(scope="module")
 def place(cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory) -> Place:
-    """RBAC and ServiceAccounts; the reader is bound to the role that the project ships."""
+    """RBAC and ServiceAccounts; Prometheus and who is on call have the roles that the project ships."""
     directory = tmp_path_factory.mktemp("place")
     install(cluster, directory / "install", namespace=HOME, prefix=PREFIX)
     kubeconfig = cluster.service_account_kubeconfig(
         HOME, f"{PREFIX}controller-manager", path=directory / "operator"
     )
     tokens = {}
-    for account in (READER, OTHER):
+    for account in (READER, ON_CALL, OTHER):
         path = cluster.service_account_kubeconfig(HOME, account, path=directory / account)
         tokens[account] = path.with_name(f"{path.name}.token").read_text()
-    cluster.kubectl(
-        *("create", "clusterrolebinding", f"{PREFIX}read"),
-        *(f"--clusterrole={PREFIX}metrics-reader", f"--serviceaccount={HOME}:{READER}"),
-    )
+    for account, role in ((READER, "metrics-reader"), (ON_CALL, "debug-reader")):
+        cluster.kubectl(
+            *("create", "clusterrolebinding", f"{PREFIX}{role}"),
+            *(f"--clusterrole={PREFIX}{role}", f"--serviceaccount={HOME}:{account}"),
+        )
     return Place(cluster, kubeconfig, tokens)
 
 
@@ -87,10 +88,55 @@ def bearer(token: str) -> dict[str, str]:
     return {"authorization": f"Bearer {token}"}
 
 
+def make_ready(place: Place, namespace: str) -> None:
+    """Make an MCPServer `weather` and wait until it is Ready."""
+    manifest = {
+        "apiVersion": "mcpgateway.bedrock.aws/v1alpha1",
+        "kind": "MCPServer",
+        "metadata": {"name": "weather", "namespace": namespace},
+        "spec": {
+            "endpoint": "https://weather.example.com/mcp",
+            "capabilities": ["tools"],
+            "authType": "NoAuth",
+        },
+    }
+    place.cluster.apply(json.dumps(manifest))
+    place.cluster.kubectl("wait", "mcps/weather", "-n", namespace, "--for=condition=Ready", "--timeout=60s")
+
+
 def errors_in(process: OperatorProcess) -> list[str]:
     """Return what was logged as an error."""
     lines = (json.loads(line) for line in process.log.read_text().splitlines() if line.startswith("{"))
     return [line["msg"] for line in lines if line["level"] == "error"]
+
+
+def test_only_who_is_on_call_is_told_of_one_object(place: Place, start: Start, namespace: str) -> None:
+    """The right to read metrics is not enough, nor is the one for objects enough for metrics."""
+    address = f"127.0.0.1:{free_port()}"
+    process = start(f"--metrics-bind-address={address}", f"--watch-namespaces={namespace}")
+    make_ready(place, namespace)
+    url = f"https://{address}/debug/objects/{namespace}/weather"
+    on_call = bearer(place.tokens[ON_CALL])
+    with httpx2.Client(verify=trusting(), trust_env=False) as client:
+        answer = client.get(url, headers=on_call)
+        assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
+        told = answer.json()
+        (call,) = told["calls"]
+        assert (call["operation"], call["answer"]) == ("CreateGatewayTarget", "OK")
+        assert len(call["request_id"]) == 36
+        assert told["decision"]["gateway"] == GATEWAY
+        assert client.get(f"{url}-2", headers=on_call).status_code == 404
+        assert client.get(f"https://{address}/metrics", headers=on_call).status_code == 403
+        for path in (url, f"{url}-2"):
+            for account in (READER, OTHER):
+                assert client.get(path, headers=bearer(place.tokens[account])).status_code == 403
+            assert client.get(path, headers=bearer("forged")).status_code == 401
+            assert client.get(path).status_code == 401
+        assert client.post(url, headers=on_call, content=b"x").status_code == 405
+    place.cluster.kubectl("delete", "mcps/weather", "-n", namespace, "--timeout=60s")
+    process.stop()
+    assert errors_in(process) == []
+    assert not any(token in process.log.read_text() for token in place.tokens.values())
 
 
 @pytest.mark.parametrize("http2", [False, True])
@@ -120,18 +166,7 @@ def test_the_figures_are_those_of_the_work(place: Place, start: Start, namespace
     address = f"127.0.0.1:{free_port()}"
     # Other tests leave objects in this API server, and an operator minds all that it sees.
     start(f"--metrics-bind-address={address}", "--metrics-secure=false", f"--watch-namespaces={namespace}")
-    manifest = {
-        "apiVersion": "mcpgateway.bedrock.aws/v1alpha1",
-        "kind": "MCPServer",
-        "metadata": {"name": "weather", "namespace": namespace},
-        "spec": {
-            "endpoint": "https://weather.example.com/mcp",
-            "capabilities": ["tools"],
-            "authType": "NoAuth",
-        },
-    }
-    place.cluster.apply(json.dumps(manifest))
-    place.cluster.kubectl("wait", "mcps/weather", "-n", namespace, "--for=condition=Ready", "--timeout=60s")
+    make_ready(place, namespace)
     text = httpx2.get(f"http://{address}/metrics", trust_env=False).text
     figures = {
         (sample.name, *sorted(sample.labels.items())): sample.value

@@ -121,6 +121,7 @@ def test_names_that_scripts_know(kustomized: Callable[[str], list[dict[str, Any]
         "agent-op-metrics-auth-role",
         "agent-op-metrics-auth-rolebinding",
         "agent-op-metrics-reader",
+        "agent-op-debug-reader",
         "agent-op-mcpgateway-admin-role",
         "agent-op-mcpgateway-viewer-role",
         "agent-op-mcpserver-admin-role",

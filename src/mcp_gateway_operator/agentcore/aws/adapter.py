@@ -70,7 +70,7 @@ class Boto3AgentCore:
         call_seconds: float = CALL_SECONDS,
         read_threads: int = 8,
         write_threads: int = 8,
-        on_call: OnCall = lambda _operation, _code, _seconds: None,
+        on_call: OnCall = lambda _operation, _code, _seconds, _request_id: None,
         authorities: str | None = None,
         proxy_for: Callable[[str], str] = lambda _url: "",
     ) -> None:
@@ -198,12 +198,12 @@ class Boto3AgentCore:
         except AgentCoreError as error:
             answer = error
             if error.kind is not ErrorKind.FENCED:
-                self._on_call(operation, error.code, now() - began)
+                self._on_call(operation, error.code, now() - began, flight.request_id)
             raise
         finally:
             # A cancelled call, too.
             tell(operation, flight, answer, now() - began)
-        self._on_call(operation, "OK", now() - began)
+        self._on_call(operation, "OK", now() - began, flight.request_id)
         return answer
 
     async def _run(

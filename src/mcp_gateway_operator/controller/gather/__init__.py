@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mcp_gateway_operator.controller.gather.bearings import Bearings
 from mcp_gateway_operator.controller.gather.circles import Circles
 from mcp_gateway_operator.controller.gather.denied_rights import DeniedRights
 from mcp_gateway_operator.controller.gather.load import Loader
@@ -11,6 +12,7 @@ from mcp_gateway_operator.controller.gather.recall import recalled
 from mcp_gateway_operator.controller.gather.wants import LargeSpecs, lacks_spec, needs_spec
 
 __all__ = [
+    "Bearings",
     "Circles",
     "DeniedRights",
     "Entry",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from typing import Final, Protocol
 
+import msgspec
 from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
@@ -14,6 +16,7 @@ from mcp_gateway_operator.agentcore.quota import Op
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.controller.metrics import declared
 from mcp_gateway_operator.controller.metrics.collectors import Gateways, Leading, Objects, Outages, Waiting
+from mcp_gateway_operator.controller.metrics.recent_calls import Call, RecentCalls
 from mcp_gateway_operator.controller.operator import Operator
 from mcp_gateway_operator.runtime.certificates import Certificate
 from mcp_gateway_operator.runtime.claims import STATES
@@ -91,6 +94,7 @@ class OperatorMetrics:
         controller: metrics to collect on the event loop.
         process: metrics of the process and of Python, which read files: to collect in a thread.
         runtime: controller-runtime's metrics, with the hooks of workers, queue and transport.
+        calls: the last calls for each object.
     """
 
     def __init__(self, *, version: str) -> None:
@@ -112,6 +116,8 @@ class OperatorMetrics:
         for status in ("True", "False", "Unknown"):
             self._transitions.begin(status)
         self._credentials = _Credentials()
+        self.calls = RecentCalls()
+        self._wall: Callable[[], datetime] = lambda: datetime.now(UTC)
         declared.BUILD.gauge(self.controller, lambda: 1, version, platform.python_version())
 
     def watch(
@@ -134,6 +140,7 @@ class OperatorMetrics:
         """
         self.runtime.watch_queue(operator.queue, workers=workers)
         self.runtime.watch_leader(names.LEASE_NAME, lambda: writer.lease.held)
+        self._wall = operator.wall
         operator.hooks.on_write = self.on_write
         operator.hooks.on_turn = self.on_turn
         self._credentials.end = credentials_end
@@ -155,12 +162,26 @@ class OperatorMetrics:
         """Show how often the server's certificate was read, and could not be used."""
         self.controller.register(_CertificateReads(certificate))
 
-    def on_call(self, method: str, code: str, seconds: float) -> None:
+    def on_call(self, method: str, code: str, seconds: float, request_id: str = "") -> None:
         """Count an AWS call; the hook of the AgentCore adapter."""
         operation = "".join(part.capitalize() for part in method.split("_"))
         self._calls.inc(operation, code)
         self._seconds.labels(operation).observe(seconds)
         self._credentials.heard(code)
+        call = Call(self._wall(), operation, code, round(1000 * seconds), request_id)
+        self.calls.note(call)
+
+    def explain(self, operator: Operator, namespace: str, name: str) -> bytes | None:
+        """Return as JSON what an operator would do for an object now, and its last calls to AWS.
+
+        No text of a spec or of AWS's is in it. None where this process does not know the object.
+        """
+        key = namespace, name
+        told = operator.reconciler.explain(key)
+        if told is None:
+            return None
+        calls = [each._asdict() for each in self.calls.of(key)]
+        return msgspec.json.encode({"namespace": namespace, "name": name, **told, "calls": calls})
 
     def on_write(self, op: str, cause: str) -> None:
         """Count a write to AWS; the hook of the passes."""

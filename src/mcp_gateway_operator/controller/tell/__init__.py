@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from mcp_gateway_operator.controller.tell.report import fit_to_show, status_of, with_placement, with_record
-from mcp_gateway_operator.controller.tell.when_to_tell import deadline, news_of, voice, waits_of
+from mcp_gateway_operator.controller.tell.when_to_tell import (
+    REFUSED,
+    deadline,
+    news_of,
+    queued,
+    voice,
+    waits_of,
+)
 
 __all__ = [
+    "REFUSED",
     "deadline",
     "fit_to_show",
     "news_of",
+    "queued",
     "status_of",
     "voice",
     "waits_of",

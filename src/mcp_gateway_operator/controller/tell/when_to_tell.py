@@ -10,11 +10,13 @@ from mcp_gateway_operator.api.names import ConditionType, Reason
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.runtime.events import EventType
 from mcp_gateway_operator.targets import actions as act
-from mcp_gateway_operator.targets.known import State
-from mcp_gateway_operator.targets.rules import earliest, stray_note, stray_rows
+from mcp_gateway_operator.targets.known import AgentCoreError, State
+from mcp_gateway_operator.targets.rules import earliest, reason_of, stray_note, stray_rows, why_refused
 
 QUEUED_AFTER = 30.0
 """Seconds an object waits for its turn before its status says so."""
+REFUSED = frozenset({Reason.CREDENTIALS_REFUSED, Reason.SIGNATURE_REFUSED})
+"""What objects say while AWS refuses the credentials of every call."""
 _NOTEWORTHY = frozenset(
     {
         Reason.TARGET_FAILED,
@@ -124,3 +126,27 @@ def news_of(state: State, wait: act.Wait, after: MCPServer) -> Iterator[News]:
     ended = isinstance(wait, act.Settled | act.Blocked)
     if ended and any(row.summary.target_id not in before for row in stray_rows(state)):
         yield News("Warning", Reason.DUPLICATE_MARKER, stray_note(state), turn=False)
+
+
+def queued(state: State, step: act.Step, refused: AgentCoreError | None) -> act.Await | act.Blocked:
+    """Return the wait for a quota ticket; a target that is merely to be looked at stays what it is.
+
+    So does one that another is to make room for, leaving its gateway. Where `refused` says that AWS takes no
+    call with these credentials, the ticket comes when it does again.
+    """
+    leaving = isinstance(step, act.AtPlace) and any(each.place == step.place for each in state.leftovers)
+    inner = step.step if isinstance(step, act.AtPlace) else step
+    looks = leaving or isinstance(inner, act.Read | act.CheckGateway | act.Synchronize)
+    obj = state.obj
+    if refused is not None:
+        reason, why = reason_of(refused), why_refused(refused)
+        if looks and (obj.was_ready or obj.in_doubt):
+            return act.Await(reason=reason, message=why, quiet=True)
+        return act.Blocked(reason=reason, message=why)
+    ready = obj.status.condition(ConditionType.READY)
+    over = ready is not None and ready.reason in REFUSED
+    return act.Await(
+        reason=Reason.QUEUED,
+        message="Waiting for a turn within AWS's request quotas.",
+        quiet=(looks or not obj.was_ready) and not over,
+    )
