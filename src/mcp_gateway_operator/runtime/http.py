@@ -41,7 +41,7 @@ HANDSHAKE_SECONDS: Final = 5.0
 HANDSHAKE_PACE: Final = 0.01
 """Seconds between two that begin: each takes a millisecond or two of the process's only loop."""
 ACCEPT_PAUSE: Final = 0.1
-"""Seconds after which is tried again what the kernel refused, when it has no descriptor to give."""
+"""Seconds after which is tried again what the kernel refused, when no connection can be ended for it."""
 STOP_SECONDS: Final = 2.0
 """That answers under way get when the server stops."""
 COMPLAINT_SECONDS: Final = 60.0
@@ -200,9 +200,12 @@ class HttpServer:
                 sock, (host, *_) = await reading(listener, listener.accept)
             except OSError as error:
                 # A connection that broke before it was taken, or no descriptor, buffer or memory for it.
-                self._shed()
                 self._complain("connections cannot be accepted; it is tried again", error=str(error))
-                await asyncio.sleep(ACCEPT_PAUSE)
+                if (ended := self._shed()) is None:
+                    await asyncio.sleep(ACCEPT_PAUSE)
+                else:
+                    # Not longer: whoever waits behind a thousand silent connections would wait as often.
+                    await asyncio.wait((ended,))
                 continue
             if len(self._open) < self._limit or self._shed():
                 self._begin(sock, source_of(host))
@@ -244,8 +247,8 @@ class HttpServer:
             if not self._shed(lambda each: each is not caller and each.talk.unsent > 0):
                 return
 
-    def _shed(self, among: Callable[[_Caller], bool] = lambda _: True) -> bool:
-        """End the connection that is worth the least; tell whether there was one.
+    def _shed(self, among: Callable[[_Caller], bool] = lambda _: True) -> asyncio.Task[None] | None:
+        """End the connection that is worth the least, and return the task that closes it, if there is one.
 
         Not one whose answer is being made: that costs something already, and ends by itself.
         """
@@ -257,11 +260,11 @@ class HttpServer:
 
         idle = [task for task, each in self._open.items() if not each.talk.working and among(each)]
         if not idle:
-            return False
+            return None
         victim = min(idle, key=worth)
         del self._open[victim]
         victim.cancel()
-        return True
+        return victim
 
     async def _end_all(self) -> None:
         for task, caller in self._open.items():

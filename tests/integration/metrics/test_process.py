@@ -250,7 +250,7 @@ def test_without_a_free_descriptor_probes_are_answered(start: Start) -> None:
     used = max(int(each.name) for each in Path(f"/proc/{process.pid}/fd").iterdir()) + 1
     limit = resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (used + 4, used + 4))
     assert limit
-    with silent(process.health.removeprefix("http://"), count=50):
+    with silent(process.health.removeprefix("http://"), count=500):
         for _ in range(5):
             assert httpx2.get(f"{process.health}/healthz", timeout=10.0, trust_env=False).text == "ok"
     assert process.returncode is None

@@ -129,12 +129,12 @@ class PaperCluster:
         return self._store(new)
 
     async def replace(self, resource: Resource, namespace: str | None, name: str, body: object) -> bytes:
-        """Fail: the passes of an operator replace nothing."""
-        raise AssertionError("An operator on paper holds no Lease, and only Leases are replaced.")
+        """Fail: the passes of an operator replace nothing, Leases are not on paper."""
+        raise AssertionError(f"replace {resource} {namespace}/{name} with {body!r}")
 
     async def delete(self, resource: Resource, namespace: str | None, name: str, *, uid: str = "") -> None:
-        """Fail: an operator deletes no object."""
-        raise AssertionError("An operator takes finalizers off, and leaves the deletion to others.")
+        """Fail: an operator takes finalizers off, and leaves the deletion to others."""
+        raise AssertionError(f"delete {resource} {namespace}/{name} {uid}")
 
     async def get_path(self, path: str) -> bytes:  # noqa: ARG002  -- one is asked for
         """Return what the API server says of the kind."""
