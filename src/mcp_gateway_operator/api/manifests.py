@@ -1,4 +1,4 @@
-"""MCPServers in YAML or JSON text, checked as the API server and then the operator would check them."""
+"""Our objects in YAML or JSON text, checked as the API server and then the operator would check them."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ from typing import Any, Final
 
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.advice import advice, target_name
+from mcp_gateway_operator.api.mcpgateway_codec import problems_of_spec
 from mcp_gateway_operator.api.positions import NOWHERE, Spot
 from mcp_gateway_operator.api.problem import Problem
 from mcp_gateway_operator.api.reading import ManifestError, placed
 from mcp_gateway_operator.api.schema import shown, unknown
 from mcp_gateway_operator.api.validation import Context, validate_plain
 
-__all__ = ["Foreign", "Manifest", "ManifestError", "Problem", "manifests", "servers"]
+__all__ = ["Foreign", "Manifest", "ManifestError", "Namespace", "Problem", "manifests", "objects", "servers"]
 
 _API_VERSION: Final = f"{names.GROUP}/{names.VERSION}"
 _TOP_LEVEL: Final = ["apiVersion", "kind", "metadata", "spec", "status"]
+_LEAST: Final = {names.KIND: "endpoint, capabilities and authorization", names.CLASS_KIND: "gatewayArn"}
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*")
 _NAMESPACE = re.compile(_LABEL)
@@ -31,8 +33,9 @@ _TYPO: Final = 0.8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """One MCPServer of a text: where it is (documents count from 1) and what is wrong with it."""
+    """One MCPServer or MCPGateway of a text: where it is (documents count from 1), and what is wrong."""
 
+    kind: str = names.KIND
     place: str
     spot: Spot = field(default=NOWHERE, compare=False, repr=False)
     name: str
@@ -54,6 +57,14 @@ class Foreign:
     api_version: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Namespace:
+    """A Namespace, by whose labels MCPGateways select."""
+
+    name: str
+    labels: dict[str, str]
+
+
 def manifests(text: str) -> Iterator[Manifest]:
     """Yield every MCPServer of ours in `text`, as `servers` does."""
     return (each for each in servers(text) if isinstance(each, Manifest))
@@ -61,6 +72,17 @@ def manifests(text: str) -> Iterator[Manifest]:
 
 def servers(text: str) -> Iterator[Manifest | Foreign]:
     """Yield every MCPServer in `text`, those in lists included; objects of other kinds are passed over.
+
+    Raises:
+        ManifestError: the text is not YAML.
+    """
+    for each in objects(text):
+        if isinstance(each, Foreign) or (isinstance(each, Manifest) and each.kind == names.KIND):
+            yield each
+
+
+def objects(text: str) -> Iterator[Manifest | Foreign | Namespace]:
+    """Yield the same, and what MCPServers are judged by: MCPGateways and Namespaces.
 
     Raises:
         ManifestError: the text is not YAML.
@@ -75,7 +97,7 @@ def servers(text: str) -> Iterator[Manifest | Foreign]:
             yield from _manifest(value, f"document {number}", document.spot)
 
 
-def _manifest(content: Any, place: str, spot: Spot) -> Iterator[Manifest | Foreign]:
+def _manifest(content: Any, place: str, spot: Spot) -> Iterator[Manifest | Foreign | Namespace]:
     if not isinstance(content, dict):
         return
     metadata = content.get("metadata") if isinstance(content.get("metadata"), dict) else {}
@@ -83,18 +105,24 @@ def _manifest(content: Any, place: str, spot: Spot) -> Iterator[Manifest | Forei
     name = str(metadata.get("name") or metadata.get("generateName") or "")
     namespace = str(metadata.get("namespace") or "")
     if _is_ours(content):
+        kind = names.CLASS_KIND if content.get("kind") == names.CLASS_KIND else names.KIND
         yield Manifest(
+            kind=kind,
             place=place,
             spot=spot,
             name=name,
             namespace=namespace,
             content=content,
-            problems=tuple(_problems(content)),
-            warnings=tuple(advice(content)),
+            problems=tuple(_problems(content, kind)),
+            warnings=tuple(advice(content)) if kind == names.KIND else (),
         )
     elif _is_server(content):
         api_version = str(content.get("apiVersion"))
         yield Foreign(place=place, spot=spot, name=name, namespace=namespace, api_version=api_version)
+    elif (content.get("apiVersion"), content.get("kind")) == ("v1", "Namespace"):
+        given = metadata.get("labels")
+        labels = given.items() if isinstance(given, dict) else ()
+        yield Namespace(name=name, labels={str(key): str(value or "") for key, value in labels})
 
 
 def _is_server(content: dict[str, Any]) -> bool:
@@ -102,33 +130,33 @@ def _is_server(content: dict[str, Any]) -> bool:
 
 
 def _is_ours(content: dict[str, Any]) -> bool:
-    """Whether an object is an MCPServer of ours, also with a mistake in its first two lines."""
+    """Whether an object is of a kind of ours, also with a mistake in its first two lines."""
     api_version = str(content.get("apiVersion") or "")
     group = api_version.partition("/")[0]
     if group == names.GROUP:
-        return content.get("kind") != names.CLASS_KIND
+        return True
     # A version alone means Kubernetes' own group, where there is no such kind: ours was forgotten.
     forgotten = "/" not in api_version and "." not in api_version
     likeness = difflib.SequenceMatcher(None, group[:_LONGEST_NAME], names.GROUP).ratio()
     return _is_server(content) and (forgotten or likeness >= _TYPO)
 
 
-def _problems(content: dict[str, Any]) -> Iterator[Problem]:
+def _problems(content: dict[str, Any], kind: str) -> Iterator[Problem]:
     if content.get("apiVersion") != _API_VERSION:
         yield Problem(path="apiVersion", message=f"write apiVersion: {_API_VERSION}")
-    if content.get("kind") != names.KIND:
-        yield Problem(
-            path="kind", message=f"unknown kind {shown(content.get('kind'))}: write kind: {names.KIND}"
-        )
+    if content.get("kind") != kind:
+        yield Problem(path="kind", message=f"unknown kind {shown(content.get('kind'))}: write kind: {kind}")
     yield from _metadata(content.get("metadata"))
     spec = content.get("spec")
     if spec is None:
-        message = "required: write at least endpoint, capabilities and authorization under spec"
+        message = f"required: write at least {_LEAST[kind]} under spec"
         yield Problem(path="spec", message=message)
-    elif isinstance(spec, dict):
-        yield from validate_plain(spec, context=Context(target_name=target_name(content)), closed=True)
-    else:
+    elif not isinstance(spec, dict):
         yield Problem(path="spec", message="must be a map of fields")
+    elif kind == names.CLASS_KIND:
+        yield from problems_of_spec(spec)
+    else:
+        yield from validate_plain(spec, context=Context(target_name=target_name(content)), closed=True)
     for name in content:
         if name not in _TOP_LEVEL:
             yield Problem(path=str(name), message=unknown(str(name), _TOP_LEVEL))

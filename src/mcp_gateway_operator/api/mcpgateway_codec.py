@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
@@ -10,6 +11,7 @@ import msgspec
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.codec import DecodeError
 from mcp_gateway_operator.api.mcpgateway import ClassMeta, MCPGateway, MCPGatewaySpec, MCPGatewayStatus
+from mcp_gateway_operator.api.problem import Problem
 from mcp_gateway_operator.api.schema import check, describe
 
 _MOST: Final = 3
@@ -39,9 +41,7 @@ def decode_gateway(raw: bytes | memoryview | msgspec.Raw) -> MCPGateway:
     except msgspec.DecodeError as error:
         raise DecodeError(f"Not an {names.CLASS_KIND}: {error}") from error
     spec = found.spec if isinstance(found.spec, dict) else {}
-    problems = tuple(map(str, check(spec, describe(MCPGateway).properties["spec"], "spec", closed=True)))
-    if _null(found.spec):
-        problems = ("spec: null is no value here: leave the field out", *problems)
+    problems = tuple(map(str, problems_of_spec(spec if found.spec is not None else None)))
     try:
         decoded = msgspec.convert(spec, MCPGatewaySpec)
     except msgspec.ValidationError as error:
@@ -56,10 +56,20 @@ def decode_gateway(raw: bytes | memoryview | msgspec.Raw) -> MCPGateway:
     return MCPGateway(metadata=meta, spec=decoded, status=status, problems=problems[:_MOST])
 
 
-def _null(value: Any) -> bool:
-    """Whether there is a null in a value."""
+def problems_of_spec(spec: dict[str, Any] | None) -> Iterator[Problem]:
+    """Yield what is not understood of an MCPGateway's spec in plain JSON."""
+    for path in _nulls(spec, "spec"):
+        yield Problem(path=path, message="null is no value here: leave the field out")
+    yield from check(spec or {}, describe(MCPGateway).properties["spec"], "spec", closed=True)
+
+
+def _nulls(value: Any, path: str) -> Iterator[str]:
+    """Yield where there is a null in a value."""
     if isinstance(value, dict):
-        return any(map(_null, value.values()))
-    if isinstance(value, list):
-        return any(map(_null, value))
-    return value is None
+        for key, each in value.items():
+            yield from _nulls(each, f"{path}.{key}")
+    elif isinstance(value, list):
+        for index, each in enumerate(value):
+            yield from _nulls(each, f"{path}[{index}]")
+    elif value is None:
+        yield path

@@ -1,17 +1,18 @@
-"""MCPServers in files, checked; a Helm template is told as such, whether it can be read as YAML or not."""
+"""Our objects in files, checked; a Helm template is told as such, whether it can be read as YAML or not."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from mcp_gateway_operator.api import names
-from mcp_gateway_operator.api.manifests import Foreign, Manifest, ManifestError, servers
+from mcp_gateway_operator.api.manifests import Foreign, Manifest, ManifestError, Namespace, objects
 from mcp_gateway_operator.api.positions import FIRST, Lines, Position
 from mcp_gateway_operator.api.problem import Problem
+from mcp_gateway_operator.cli.beside import Beside
 from mcp_gateway_operator.cli.files import text_of
 from mcp_gateway_operator.cli.findings import Finding, Row
 from mcp_gateway_operator.shown import shown
@@ -22,35 +23,64 @@ _ACTION: Final = re.compile(
 """What begins Helm's templates, and Go's."""
 _VALUE: Final = re.compile(r"\{\{[^{}]{0,200}[.](?:Values|Release|Chart|Capabilities|Files|Template)\b")
 """What only Helm fills in: a text without a mistake may hold any other braces."""
-_OURS: Final = re.compile(rf"\bkind[\"']?: {{0,9}}[\"']?{names.KIND}\b", re.IGNORECASE)
+_OURS: Final = re.compile(rf"\bkind[\"']?: {{0,9}}[\"']?({names.KIND}|{names.CLASS_KIND})\b", re.IGNORECASE)
 _TEMPLATE: Final = "a Helm template: check what it renders, as in `helm template CHART | mcps validate -`"
 
 
-def check(file: str) -> Iterator[Row]:
-    """Yield a row for each MCPServer in a file ("-": standard input), or one that says why there is none."""
-    text = ""
+@dataclass(slots=True)
+class _Text:
+    """What is in a file, up to where it cannot be read: `broken` says why."""
+
+    file: str
+    found: list[Manifest | Foreign | Namespace]
+    broken: Row | None = None
+
+
+def check(files: Iterable[str]) -> Iterator[Row]:
+    """Yield a row for each MCPServer and MCPGateway in files ("-": standard input), in their order.
+
+    A file without any that cannot be read has a row that says why.
+    """
+    texts = [_read(file) for file in files]
+    beside = Beside(each for text in texts for each in text.found)
+    for text in texts:
+        for each in text.found:
+            if not isinstance(each, Namespace):
+                yield _row(text.file, each, beside)
+        if text.broken is not None:
+            yield text.broken
+
+
+def _read(file: str) -> _Text:
+    text, read = "", _Text(file, [])
     try:
         text = text_of(file)
-        for each in servers(text):
-            yield _row(file, each)
+        read.found.extend(objects(text))
     except OSError as error:
-        yield _unread(file, f"cannot be read: {error.strerror}")
+        read.broken = _unread(file, f"cannot be read: {error.strerror}")
     except UnicodeDecodeError as error:
-        yield _unread(file, f"not YAML: {error}")
+        read.broken = _unread(file, f"not YAML: {error}")
     except ManifestError as error:
-        yield _no_yaml(file, text, error)
+        read.broken = _no_yaml(file, text, error)
+    return read
 
 
-def _row(file: str, found: Manifest | Foreign) -> Row:
+def _row(file: str, found: Manifest | Foreign, beside: Beside) -> Row:
     row = Row(file=file, place=found.place, namespace=found.namespace, name=found.name)
     at = found.spot.at
     if isinstance(found, Foreign):
         message = f"not checked: {found.api_version} is another project's MCPServer"
         warnings = _findings([Problem(path="apiVersion", message=message)], at)
         return replace(row, checked=False, warnings=warnings)
+    row = replace(row, kind=found.kind)
     if found.problems and _VALUE.search(json.dumps(found.content, ensure_ascii=False)):
         return replace(row, problems=_findings([Problem(path="", message=_TEMPLATE)], at))
-    return replace(row, problems=_findings(found.problems, at), warnings=_findings(found.warnings, at))
+    refused, doubts = beside.judge(found)
+    return replace(
+        row,
+        problems=_findings([*found.problems, *refused], at),
+        warnings=_findings([*found.warnings, *doubts], at),
+    )
 
 
 def _no_yaml(file: str, text: str, error: ManifestError) -> Row:

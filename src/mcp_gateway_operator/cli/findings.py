@@ -13,12 +13,16 @@ from urllib.parse import quote
 import click
 
 from mcp_gateway_operator import __version__
+from mcp_gateway_operator.api.names import CLASS_KIND, KIND
 from mcp_gateway_operator.cli.files import STDIN, name_of
 from mcp_gateway_operator.cli.say import say
 from mcp_gateway_operator.shown import shown, visible
 
 _RULES: Final = {
-    "error": ("invalid-mcpserver", "The API server, the operator or AWS would refuse this MCPServer."),
+    "error": (
+        "invalid-mcpserver",
+        "The API server, the operator, AWS or an MCPGateway would refuse this.",
+    ),
     "warning": ("doubtful-mcpserver", "This is legal, and will most likely not work, or was not checked."),
 }
 _PLACE: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -36,12 +40,13 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """An MCPServer in a file, or a file that cannot be read as YAML (not `readable`).
+    """An object of ours in a file, or a file that cannot be read as YAML (not `readable`).
 
     `checked` is not set where the rules were not asked: another project's object, a template of others.
     """
 
     file: str
+    kind: str = KIND
     place: str = ""
     namespace: str = ""
     name: str = ""
@@ -86,6 +91,7 @@ def _row(row: Row) -> dict[str, Any]:
     return {
         "file": name_of(row.file),
         "place": row.place,
+        "kind": row.kind,
         "namespace": row.namespace,
         "name": row.name,
         "readable": row.readable,
@@ -111,7 +117,7 @@ def as_annotations(rows: list[Row]) -> Iterator[str]:
 
 
 def _about(row: Row) -> str:
-    return shown(f"MCPServer {row.title}") if row.title else ""
+    return shown(f"{row.kind} {row.title}") if row.title else ""
 
 
 def _sentence(finding: Finding) -> str:
@@ -186,9 +192,11 @@ def _summary(rows: list[Row], *, files: int, strict: bool) -> Iterator[str]:
         counted = f"{warnings} {'warnings' if warnings > 1 else 'warning'}"
         yield f"{counted}, which --strict takes for errors." if strict else f"{counted}."
     checked = [row for row in rows if row.readable and row.checked]
-    if bad := sum(1 for row in checked if row.problems):
-        yield f"{bad} of {len(checked)} MCPServers must be corrected."
-    elif checked:
-        yield f"{len(checked)} MCPServers are valid." if len(checked) > 1 else "1 MCPServer is valid."
-    else:
+    for kind in (KIND, CLASS_KIND):
+        same = [row for row in checked if row.kind == kind]
+        if bad := sum(1 for row in same if row.problems):
+            yield f"{bad} of {len(same)} {kind}s must be corrected."
+        elif same:
+            yield f"{len(same)} {kind}s are valid." if len(same) > 1 else f"1 {kind} is valid."
+    if not checked:
         yield "No MCPServer was checked."

@@ -14,6 +14,7 @@ Examples:
   mcp-gateway-operator validate servers.yaml config/samples
   mcp-gateway-operator validate --strict -o sarif manifests > validate.sarif
   kustomize build overlays/prod | mcp-gateway-operator validate -
+  mcp-gateway-operator validate servers mcpgateways.yaml namespaces.yaml
   helm template charts/servers | mcp-gateway-operator validate -
 """
 
@@ -29,22 +30,26 @@ Examples:
     help="github: annotations in GitHub Actions; sarif: SARIF 2.1.0 for code scanning.",
 )
 @click.option("--strict", is_flag=True, help="Take warnings for errors.")
-@click.option("--allow-empty", is_flag=True, help="Take files without any MCPServer for valid.")
+@click.option("--allow-empty", is_flag=True, help="Take files without anything of ours for valid.")
 def command(*, files: tuple[str, ...], output: str, strict: bool, allow_empty: bool) -> None:
-    """Check MCPServers in FILES: YAML or JSON; of a directory all below it; - is standard input.
+    """Check MCPServers and MCPGateways in FILES: YAML or JSON; of a directory all below it; - is stdin.
 
     The rules are those of the API server's admission and then those of the operator, so it also finds what a
     cluster admits and AWS refuses. A warning names what is legal and will most likely not work. Objects of
     other kinds are passed over; MCPServers of other projects, too, which is said, and so are Helm templates
     that hold none of ours. A line of text begins with file:line:column.
 
+    An MCPServer whose gateway an MCPGateway of FILES names, by gatewayRef or gatewayId, must be permitted
+    there. By Namespaces of FILES it is known which labels a namespace has; where a label counts of one that
+    is not among them, that is a warning.
+
     Exit status: 0 when nothing is wrong, 1 when something is (with --strict a warning, too), or when there is
-    no MCPServer at all.
+    nothing of ours at all.
     """
     from mcp_gateway_operator.cli.checking import check  # noqa: PLC0415  -- `--help` stays fast
 
     found = list(manifest_files(files))
-    rows = [row for file in found for row in check(file)]
+    rows = list(check(found))
     show(rows, output, files=len(found), strict=strict)
     empty = not allow_empty and not any(row.checked for row in rows)
     if empty:

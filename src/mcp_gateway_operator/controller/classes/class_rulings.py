@@ -161,10 +161,7 @@ class Rulings:
         labels = self._registry.labels(namespace)
         use = Use(namespace=namespace, labels=labels, spec=obj.spec, gateway=governor.arn)
         if (why := refusal(governor.spec, use)) is not None:
-            message = (
-                f"MCPGateway {governor.name} does not permit this: {why.message}. {_KEPT} Whoever may change "
-                "the MCPGateway can permit it in its spec.allow."
-            )
+            message = why.words(governor.name, kept=_KEPT)
             return Frozen(reason=Reason.NOT_PERMITTED, message=message, unproven=True)
         if held:
             return None

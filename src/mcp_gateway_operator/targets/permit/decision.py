@@ -54,10 +54,32 @@ class Use(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):
-    """Why an MCPServer may not be on a gateway: the field of the rule, and a phrase for people."""
+    """Why an MCPServer may not be on a gateway: the field of the rule, and a phrase for people.
+
+    Attributes:
+        rule: the field of an entry, or of the MCPServer's spec where no entry can permit it.
+        message: the phrase, without a period.
+        permittable: another entry could permit it.
+    """
 
     rule: str
     message: str
+    permittable: bool = False
+
+    def words(self, name: str, *, kept: str = "") -> str:
+        """Return the sentences about an MCPGateway's refusal: which rule, and who can change it.
+
+        Args:
+            name: of the MCPGateway.
+            kept: what becomes of what is there already, as a sentence.
+        """
+        remedy = "Whoever may change the MCPGateway can permit it in its spec.allow."
+        sentences = (
+            f"MCPGateway {name} does not permit this: {self.message}.",
+            kept,
+            remedy if self.permittable else "",
+        )
+        return " ".join(filter(None, sentences))
 
 
 def refusal(policy: MCPGatewaySpec, use: Use) -> Refusal | None:
@@ -75,7 +97,7 @@ def refusal(policy: MCPGatewaySpec, use: Use) -> Refusal | None:
             return None
         nearest = max(nearest, passed)
     name, _, words = ENTRY_RULES[nearest]
-    return Refusal(rule=name, message=words(use))
+    return Refusal(rule=name, message=words(use), permittable=True)
 
 
 # -- what no entry can permit ---------------------------------------------------------------------------
