@@ -176,7 +176,7 @@ async def run_operator(options: ProcessOptions, report: logs.Report) -> int:
         guard = leases.guard(events, options.watch_namespaces, home=options.guard_namespace)
         writer = Writer(lease, guard)
         operator = Operator(
-            _operator_config(options),
+            operator_config(options),
             cluster=cluster,
             agentcore=agentcore,
             events=events,
@@ -254,7 +254,8 @@ def _parts(
     )
 
 
-def _operator_config(options: ProcessOptions) -> OperatorConfig:
+def operator_config(options: ProcessOptions) -> OperatorConfig:
+    """Return what the flags say of the work itself."""
     return OperatorConfig(
         gateway_id=options.gateway_id,
         default_gateway_ref=options.default_gateway_ref,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 from typing import Any, Final
 
 import click
@@ -120,19 +121,31 @@ log = structlog.get_logger(__name__)
     metavar="RATE",
     help="Log lines a second and at once, and as many warnings and errors; or unlimited.",
 )
-def command(aws_quotas: Quotas, **flags: Any) -> None:
+@switch("--dry-run", default=False, help="Decide everything once, write nothing, say it in the log, and end.")
+def command(*, aws_quotas: Quotas, dry_run: bool, **flags: Any) -> None:
     """Run the operator until SIGTERM, SIGINT or SIGHUP.
 
     Every flag is also an environment variable: --drift-interval is MCPS_DRIFT_INTERVAL. AWS credentials and
     AWS_ENDPOINT_URL are found as every AWS SDK does.
 
-    Exit status: 0 after a signal, 1 when it cannot go on (the last line says why), 2 for a wrong flag.
+    With --dry-run nothing is written, to Kubernetes neither: no Lease, finalizer, status or Event. What an
+    operator with these flags would do, all its waits over, is in the log. Rights to read are enough.
+
+    Exit status: 0 after a signal or a dry run, 1 when it cannot go on (the last line says why), 2 for a wrong
+    flag.
     """
+    if dry_run:
+        # All of it is the answer.
+        flags["log_rate"] = "unlimited"
     try:
         options = ProcessOptions(aws_quotas=aws_quotas, **flags)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     report = options.configure_logs()
+    if dry_run:
+        # Imported when it is asked for: `run` itself must stay small.
+        importlib.import_module("mcp_gateway_operator.cli.dry_run").decide(options)
+        return
     try:
         status = asyncio.run(run_operator(options, report))
     except StartupError as error:

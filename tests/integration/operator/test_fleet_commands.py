@@ -6,23 +6,26 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
-from tests.integration.operator.site import GATEWAY, Site
+from mcp_gateway_operator_demo.localcluster import LocalCluster
+from tests.integration.operator.site import GATEWAY, HOME, PREFIX, Site
 from tests.support.polling import until
 
 
 class Mcps:
     """Somebody's command line."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, kubeconfig: Path | None = None) -> None:
         self._site = site
+        self._kubeconfig = kubeconfig or site.cluster.kubeconfig
 
     def __call__(self, *arguments: str, exits: int = 0) -> str:
         """Run a command; return what it printed, both streams."""
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "KUBE"))},
-            "KUBECONFIG": str(self._site.cluster.kubeconfig),
+            "KUBECONFIG": str(self._kubeconfig),
             "AWS_ENDPOINT_URL": self._site.simulator.url,
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
@@ -97,3 +100,35 @@ def test_a_plan_on_real_parts_writes_nothing(running: Site) -> None:
     assert '    description: absent -> "new"' in said.splitlines()
     assert bill.aws_writes == {}
     assert bill.writes == 0
+
+
+def test_a_dry_run_needs_the_rights_of_a_reader_alone(
+    running: Site, cluster: LocalCluster, tmp_path: Path
+) -> None:
+    running.create("kept")
+    running.until_ready("kept")
+    running.create("taken", targetName="kept")
+    running.until_reason("NameConflict", "taken")
+    cluster.kubectl("create", "serviceaccount", "dry", "-n", HOME)
+    for role in ("mcpserver-viewer-role", "mcpgateway-viewer-role"):
+        bound = (f"dry-{role}", f"--clusterrole={PREFIX}{role}", f"--serviceaccount={HOME}:dry")
+        cluster.kubectl("create", "clusterrolebinding", *bound)
+    reader = cluster.service_account_kubeconfig(HOME, "dry", path=tmp_path / "dry.kubeconfig")
+    leases = cluster.kubectl("get", "leases", "-n", running.namespace, "-o", "name").stdout
+    with running.bill() as bill:
+        said = Mcps(running, reader)(
+            "run",
+            "--dry-run",
+            "--zap-encoder=json",
+            f"--watch-namespaces={running.namespace}",
+            f"--gateway-id={GATEWAY}",
+            "--owner-id=another",
+        )
+    log = [json.loads(line) for line in said.splitlines()]
+    assert log[-1]["msg"] == "dry run: nothing was written"
+    assert log[-1]["objects"] == 2
+    assert bill.aws_writes == {}
+    assert bill.writes == 0
+    assert cluster.kubectl("get", "leases", "-n", running.namespace, "-o", "name").stdout == leases
+    running.delete("taken")
+    running.delete("kept")

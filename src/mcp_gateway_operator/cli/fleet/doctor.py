@@ -11,9 +11,10 @@ import msgspec
 
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.cli.fleet.command import NOT_SO, asking, cluster_options, output_option
-from mcp_gateway_operator.cli.fleet.look_ahead import Settings, ask_aws, operator_options, read_scene
+from mcp_gateway_operator.cli.fleet.look_ahead import Settings, ask_aws, operator_options
 from mcp_gateway_operator.cli.fleet.paper_aws import LIMIT, ReadOnly
 from mcp_gateway_operator.cli.fleet.reach import Scope, with_cluster
+from mcp_gateway_operator.cli.fleet.scene import read_scene
 from mcp_gateway_operator.cli.fleet.survey import Registry, Survey
 from mcp_gateway_operator.cli.say import say
 from mcp_gateway_operator.controller.operator import OWNER_NAMESPACE

@@ -17,11 +17,12 @@ from typing import Any, Final
 import msgspec
 
 from mcp_gateway_operator.agentcore.quota import Quotas
+from mcp_gateway_operator.api.mcpgateway import MCPGateway
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.cli.fleet.command import silence
 from mcp_gateway_operator.cli.fleet.fast_forward import run_fast
 from mcp_gateway_operator.cli.fleet.paper_aws import PaperAgentCore, ReadOnly
-from mcp_gateway_operator.cli.fleet.paper_cluster import PLANNED, PaperCluster
+from mcp_gateway_operator.cli.fleet.paper_cluster import PLANNED, PaperCluster, Platform
 from mcp_gateway_operator.controller.operator import Operator, OperatorConfig
 from mcp_gateway_operator.runtime.events import EventRecorder
 from mcp_gateway_operator.runtime.workers import Workers
@@ -73,12 +74,14 @@ class Future(msgspec.Struct, frozen=True, kw_only=True):
         first: by object, what the first decision rested on for which its gateway was listed, and what it was.
         last: by object, what the last wait rested on, and what it was.
         objects: as their status would be; those that are gone are missing.
+        classes: the MCPGateways, likewise.
     """
 
     steps: tuple[Foreseen, ...]
     first: dict[Key, tuple[State, act.Step | act.Wait]]
     last: dict[Key, tuple[State, act.Wait]]
     objects: dict[Key, MCPServer]
+    classes: tuple[MCPGateway, ...] = ()
 
 
 class Recorder:
@@ -88,7 +91,6 @@ class Recorder:
         self.steps: list[Foreseen] = []
         self.first: dict[Key, tuple[State, act.Step | act.Wait]] = {}
         self.last: dict[Key, tuple[State, act.Wait]] = {}
-        self.at = 0.0
         self.made: set[Key] = set()
         """Objects that are on paper alone and have their target now: there is nothing more to tell."""
 
@@ -110,7 +112,11 @@ class Recorder:
             self.steps.append(step)
             if isinstance(inner, act.Create) and state.obj.metadata.uid.startswith(PLANNED):
                 self.made.add(key)
-            self.at = state.now
+
+    @property
+    def at(self) -> float:
+        """When the last step was made that came to something: what is refused is tried for ever."""
+        return self.steps[-1].state.now if self.steps else 0.0
 
     def refused(self) -> None:
         """Take the last step back: it came to nothing."""
@@ -141,6 +147,7 @@ def foresee(
     about: Callable[[Key], bool] = lambda _: True,
     owner: str,
     schema: bytes = b"",
+    platform: Platform | None = None,
     now: datetime | None = None,
 ) -> Future:
     """Return what an operator that starts now would do, all waits over.
@@ -151,7 +158,8 @@ def foresee(
         aws: gives what it reads from AWS, on the loop on which it is asked.
         about: says for which objects; of the others it is known that they are there.
         owner: uid of the namespace kube-system, "" where it is not known.
-        schema: as for `PaperCluster`.
+        schema: what the API server says of the kinds, b"" where it does not.
+        platform: the MCPGateways; where it is not known which there are, none counts.
         now: UTC, by which stamps are judged.
     """
     settings = replace(
@@ -159,9 +167,9 @@ def foresee(
         drift_interval=LISTS,
         sweep_interval=1e9,
         quotas=Quotas.parse("unlimited"),
-        follow_classes=False,
+        follow_classes=platform is not None and not platform.unknown,
     )
-    cluster = PaperCluster(objects, owner=owner, schema=schema)
+    cluster = PaperCluster(objects, owner=owner, schema=schema, platform=platform)
 
     found: list[Future] = []
 
@@ -211,7 +219,13 @@ async def _run(
         for task in beside:
             task.cancel()
     found = {obj.key: obj for obj in operator.informer.values()}
-    return Future(steps=tuple(record.steps), first=record.first, last=record.last, objects=found)
+    return Future(
+        steps=tuple(record.steps),
+        first=record.first,
+        last=record.last,
+        objects=found,
+        classes=operator.registry.all(),
+    )
 
 
 async def _work(operator: Operator, rng: random.Random, about: Callable[[Key], bool]) -> None:

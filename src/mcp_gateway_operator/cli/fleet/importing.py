@@ -7,9 +7,10 @@ import msgspec
 
 from mcp_gateway_operator.api.crd_manifest import to_yaml
 from mcp_gateway_operator.cli.fleet.command import FAILED, NOT_SO, asking, cluster_options
-from mcp_gateway_operator.cli.fleet.look_ahead import Scene, Settings, ask_aws, operator_options, read_scene
+from mcp_gateway_operator.cli.fleet.look_ahead import Settings, ask_aws, operator_options
 from mcp_gateway_operator.cli.fleet.paper_aws import ReadOnly
 from mcp_gateway_operator.cli.fleet.reach import Scope
+from mcp_gateway_operator.cli.fleet.scene import Scene, read_scene
 from mcp_gateway_operator.cli.fleet.spec_of_target import manifest_of, object_name, objections, spec_of
 from mcp_gateway_operator.cli.fleet.survey import Owned, Registry
 from mcp_gateway_operator.cli.options import GatewayId, Namespace

@@ -9,8 +9,9 @@ import click
 import msgspec
 
 from mcp_gateway_operator.cli.fleet.command import NOT_SO, asking, cluster_options
-from mcp_gateway_operator.cli.fleet.look_ahead import Settings, operator_options, read_scene
+from mcp_gateway_operator.cli.fleet.look_ahead import Settings, operator_options
 from mcp_gateway_operator.cli.fleet.reach import Scope
+from mcp_gateway_operator.cli.fleet.scene import read_scene
 from mcp_gateway_operator.cli.fleet.survey import Registry
 from mcp_gateway_operator.cli.say import say
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
-from typing import Any, Final, NoReturn, Protocol
+from typing import Any, Final, NoReturn, Protocol, TypeVar
 
 import msgspec
 
@@ -15,6 +15,8 @@ from mcp_gateway_operator.agentcore.quota import Quotas
 from mcp_gateway_operator.cli.fleet.fast_forward import outside
 from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind
 from mcp_gateway_operator.targets.shape import TRANSIENT, Target, TargetStatus, TargetSummary
+
+T = TypeVar("T")
 
 CALLS_A_SECOND: Final = 5.0
 """Half of what AWS allows: the other half is the operator's."""
@@ -127,6 +129,8 @@ class PaperAgentCore:
         self._wall = wall
         self._gateways: dict[str, _Gateway] = {}
         self._made = 0
+        self._about: dict[str, Gateway | AgentCoreError] = {}
+        self._caller: CallerIdentity | AgentCoreError | None = None
         self.on_refused: Callable[[], None] = lambda: None
 
     async def list_targets(self, gateway_id: str, *, next_token: str | None = None) -> ListPage:  # noqa: ARG002  -- there is one page
@@ -139,24 +143,24 @@ class PaperAgentCore:
         gateway = self._known(gateway_id)
         found = gateway.full.get(target_id)
         if found is None:
-            try:
-                found = await self._real.get_target(gateway_id, target_id)
+            found = await _answer(self._real.get_target(gateway_id, target_id))
+            if isinstance(found, Target):
                 gateway.arn = found.gateway_arn
                 found = msgspec.structs.replace(found, summary=_ended(found.summary))
-            except AgentCoreError as error:
-                found = error
             found = gateway.full.setdefault(target_id, found)
-        if isinstance(found, AgentCoreError):
-            raise found
-        return found
+        return _or_raise(found)
 
     async def get_gateway(self, gateway_id: str) -> Gateway:
-        """Return a gateway."""
-        return await self._real.get_gateway(gateway_id)
+        """Return a gateway, asked for once."""
+        if gateway_id not in self._about:
+            self._about[gateway_id] = await _answer(self._real.get_gateway(gateway_id))
+        return _or_raise(self._about[gateway_id])
 
     async def caller_identity(self) -> CallerIdentity:
-        """Return whose credentials are used."""
-        return await self._real.caller_identity()
+        """Return whose credentials are used, asked for once."""
+        if self._caller is None:
+            self._caller = await _answer(self._real.caller_identity())
+        return _or_raise(self._caller)
 
     async def create_target(
         self,
@@ -291,6 +295,20 @@ class PaperAgentCore:
 
     def _now(self) -> str:
         return self._wall().isoformat()
+
+
+async def _answer(call: Awaitable[T]) -> T | AgentCoreError:
+    """Return what a call comes to, its error as well: on paper it would be the same another time."""
+    try:
+        return await call
+    except AgentCoreError as error:
+        return error
+
+
+def _or_raise(answer: T | AgentCoreError) -> T:
+    if isinstance(answer, AgentCoreError):
+        raise answer
+    return answer
 
 
 def _ended(row: TargetSummary) -> TargetSummary:

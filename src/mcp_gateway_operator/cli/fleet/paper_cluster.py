@@ -11,7 +11,9 @@ from typing import Any, Final
 import msgspec
 
 from mcp_gateway_operator.api import names
+from mcp_gateway_operator.controller.classes import MCPGATEWAYS
 from mcp_gateway_operator.controller.ports import MCPSERVERS
+from mcp_gateway_operator.controller.served_schema import DISCOVERY
 from mcp_gateway_operator.runtime.cluster import NAMESPACES, ApiError, Page, PatchType, Resource, WatchEvent
 
 Json = dict[str, Any]
@@ -23,6 +25,24 @@ BOOKMARKS: Final = 60.0
 """Seconds between two bookmarks of a watch, as kube-apiserver sends them."""
 
 
+class Platform(msgspec.Struct, frozen=True, kw_only=True):
+    """What there is of MCPGateways.
+
+    Attributes:
+        served: the API server knows the kind.
+        classes: all of them, as the API server sends them.
+        namespaces: with their labels, as far as they may be read.
+        unknown: why it is not known which there are, "" where it is.
+        hidden: of which namespaces nothing but the name is known; None where all of them were read.
+    """
+
+    served: bool = False
+    classes: tuple[Json, ...] = ()
+    namespaces: tuple[Json, ...] = ()
+    unknown: str = ""
+    hidden: frozenset[str] | None = None
+
+
 class PaperCluster:
     """As much of an API server as an operator needs, in memory; what it writes is seen by nobody else.
 
@@ -30,16 +50,23 @@ class PaperCluster:
         objects: MCPServers as the API server sends them.
         owner: uid of the namespace kube-system, "" where the caller may not read it.
         schema: what the API server says of the kind, b"" where it does not.
+        platform: the MCPGateways, and the labels of namespaces.
     """
 
-    def __init__(self, objects: Iterable[Json], *, owner: str, schema: bytes) -> None:
-        self.objects = {_key(each): each for each in objects}
+    def __init__(
+        self, objects: Iterable[Json], *, owner: str, schema: bytes, platform: Platform | None = None
+    ) -> None:
+        platform = platform or Platform()
+        kinds = ((MCPSERVERS, objects), (MCPGATEWAYS, platform.classes), (NAMESPACES, platform.namespaces))
+        self._kinds = {resource: {_key(each): each for each in found} for resource, found in kinds}
+        self._served = platform.served
         self._owner = owner
         self._schema = schema
         self._version = 1_000_000
-        self._watches: list[asyncio.Queue[WatchEvent]] = []
-        for each in self.objects.values():
-            each["metadata"]["resourceVersion"] = "1"
+        self._watches: list[tuple[Resource, asyncio.Queue[WatchEvent]]] = []
+        for found in self._kinds.values():
+            for each in found.values():
+                each["metadata"]["resourceVersion"] = "1"
 
     async def list(
         self,
@@ -54,14 +81,14 @@ class PaperCluster:
         """Return all objects in one page."""
         found = [
             msgspec.Raw(msgspec.json.encode(obj))
-            for (where, title), obj in self.objects.items()
-            if resource == MCPSERVERS and namespace in (None, where) and name in ("", title)
+            for (where, title), obj in self._kinds.get(resource, {}).items()
+            if namespace in (None, where) and name in ("", title)
         ]
         return Page(found, str(self._version), "", size=0)
 
     async def watch(
         self,
-        resource: Resource,  # noqa: ARG002  -- there is one
+        resource: Resource,
         *,
         namespace: str | None = None,  # noqa: ARG002  -- who watches some ignores the others
         resource_version: str,  # noqa: ARG002  -- a watch begins right behind its list
@@ -70,7 +97,8 @@ class PaperCluster:
     ) -> AsyncGenerator[WatchEvent, None]:
         """Stream what is written from now on."""
         queue: asyncio.Queue[WatchEvent] = asyncio.Queue()
-        self._watches.append(queue)
+        watch = (resource, queue)
+        self._watches.append(watch)
         on_open()
         end = asyncio.get_running_loop().time() + timeout
         try:
@@ -83,7 +111,7 @@ class PaperCluster:
                     event = WatchEvent("BOOKMARK", msgspec.Raw(msgspec.json.encode(bookmark)))
                 yield event
         finally:
-            self._watches.remove(queue)
+            self._watches.remove(watch)
 
     async def get(self, resource: Resource, namespace: str | None, name: str) -> bytes:
         """Return one object."""
@@ -91,7 +119,7 @@ class PaperCluster:
             return msgspec.json.encode({"metadata": {"uid": self._owner}})
         if resource == NAMESPACES:
             raise ApiError(HTTPStatus.FORBIDDEN, "Forbidden", "not to be read")
-        return msgspec.json.encode(self._find(namespace, name))
+        return msgspec.json.encode(self._find(resource, namespace, name))
 
     async def create(
         self,
@@ -100,7 +128,7 @@ class PaperCluster:
         body: object,
     ) -> bytes:
         """Take what is not kept: Events."""
-        assert resource != MCPSERVERS
+        assert resource not in self._kinds
         return msgspec.json.encode(body)
 
     async def patch(
@@ -114,9 +142,9 @@ class PaperCluster:
         subresource: str = "",  # noqa: ARG002  -- what is written is told by the patch itself
     ) -> bytes:
         """Patch one object as an operator does: its metadata, or its whole status behind tests."""
-        if resource != MCPSERVERS:
+        if resource not in self._kinds:
             return msgspec.json.encode(body)
-        old = self._find(namespace, name)
+        old = self._find(resource, namespace, name)
         patch = msgspec.json.decode(msgspec.json.encode(body))
         # What was there stays as it is: nothing below these two is changed in place.
         new = {**old, "metadata": {**old["metadata"]}}
@@ -126,7 +154,7 @@ class PaperCluster:
             _merge(new, patch)
         if old["metadata"]["resourceVersion"] != new["metadata"]["resourceVersion"]:
             raise ApiError(HTTPStatus.CONFLICT, "Conflict", "the object has been modified")
-        return self._store(new)
+        return self._store(resource, new)
 
     async def replace(self, resource: Resource, namespace: str | None, name: str, body: object) -> bytes:
         """Fail: the passes of an operator replace nothing, Leases are not on paper."""
@@ -136,8 +164,11 @@ class PaperCluster:
         """Fail: an operator takes finalizers off, and leaves the deletion to others."""
         raise AssertionError(f"delete {resource} {namespace}/{name} {uid}")
 
-    async def get_path(self, path: str) -> bytes:  # noqa: ARG002  -- one is asked for
-        """Return what the API server says of the kind."""
+    async def get_path(self, path: str) -> bytes:
+        """Return what the API server says of the kinds."""
+        if path == DISCOVERY:
+            found = [names.PLURAL, *((names.CLASS_PLURAL,) if self._served else ())]
+            return msgspec.json.encode({"resources": [{"name": each} for each in found]})
         if not self._schema:
             raise ApiError(HTTPStatus.NOT_FOUND, "NotFound", "not known")
         return self._schema
@@ -145,23 +176,23 @@ class PaperCluster:
     async def close(self) -> None:
         """Do nothing."""
 
-    def _find(self, namespace: str | None, name: str) -> Json:
-        found = self.objects.get((namespace or "", name))
+    def _find(self, resource: Resource, namespace: str | None, name: str) -> Json:
+        found = self._kinds[resource].get((namespace or "", name))
         if found is None:
             raise ApiError(HTTPStatus.NOT_FOUND, "NotFound", f"{name} not found")
         return found
 
-    def _store(self, obj: Json) -> bytes:
+    def _store(self, resource: Resource, obj: Json) -> bytes:
         meta, key = obj["metadata"], _key(obj)
         self._version += 1
         meta["resourceVersion"] = str(self._version)
         gone = meta.get("deletionTimestamp") and not meta.get("finalizers")
         if gone:
-            del self.objects[key]
+            del self._kinds[resource][key]
         else:
-            self.objects[key] = obj
+            self._kinds[resource][key] = obj
         body = msgspec.json.encode(obj)
-        for queue in self._watches:
+        for queue in (queue for watched, queue in self._watches if watched == resource):
             queue.put_nowait(WatchEvent("DELETED" if gone else "MODIFIED", msgspec.Raw(body)))
         return body
 

@@ -11,21 +11,18 @@ import msgspec
 
 from mcp_gateway_operator.api.manifests import Manifest
 from mcp_gateway_operator.api.names import ConditionType, Reason
-from mcp_gateway_operator.api.spec import GatewayRef
-from mcp_gateway_operator.api.types import MCPServer
+from mcp_gateway_operator.api.types import Condition, MCPServer
 from mcp_gateway_operator.cli.fleet.command import FAILED, NOT_SO, asking, output_option, scope_options
 from mcp_gateway_operator.cli.fleet.foresee import Foreseen, Future, Key
 from mcp_gateway_operator.cli.fleet.look_ahead import (
-    Scene,
     Settings,
     future_of,
     manifests_in,
     operator_options,
-    read_scene,
-    with_manifests,
 )
-from mcp_gateway_operator.cli.fleet.paper_cluster import PLANNED
+from mcp_gateway_operator.cli.fleet.paper_cluster import PLANNED, Platform
 from mcp_gateway_operator.cli.fleet.reach import Scope
+from mcp_gateway_operator.cli.fleet.scene import Scene, read_scene, with_manifests
 from mcp_gateway_operator.cli.say import say
 from mcp_gateway_operator.shown import shown
 from mcp_gateway_operator.targets import actions as act
@@ -47,7 +44,9 @@ SIGNS: Final = {
 }
 """Everything else is in the way of something: `!`."""
 NOT_KNOWN: Final = "not known"
-"""The action for an object about which an MCPGateway decides: these are not read here."""
+"""The action for an object about which an MCPGateway decides, where the caller may not read enough of it."""
+NOT_PERMITTED: Final = "not permitted"
+NO_CLUSTER: Final = Platform(unknown="with --no-cluster none is read")
 _CONFLICTS: Final = frozenset({Reason.NAME_CONFLICT, Reason.DUPLICATE_MARKER, Reason.FOREIGN_MARKER})
 _SECRET: Final = ("oauthCustomParameters",)
 """Fields whose values may be nobody's business: they are said to differ."""
@@ -102,8 +101,8 @@ def command(
 
     The operator itself runs on a copy: of the MCPServers, with the manifests applied to it, and of the
     targets of their gateways. From AWS, List and Get are enough. What somebody changed in a way that no List
-    shows is found by the operator's sweep, and not here. MCPGateways are not read: of an object that names
-    one it says so, and of no other whether one permits it.
+    shows is found by the operator's sweep, and not here. What an MCPGateway does not permit is told; where
+    you may not read MCPGateways, or the labels of namespaces, that is told instead.
 
     Give the operator's own flags where it has any; a default gateway is one.
 
@@ -111,7 +110,8 @@ def command(
     """
     if (how["prune"] or how["no_cluster"]) and not files:
         raise click.UsageError("--prune and --no-cluster are about manifests: give some with -f.")
-    scene = Scene() if how["no_cluster"] else read_scene(scope, wanted=names, may_miss=bool(files))
+    bare = how["no_cluster"]
+    scene = Scene(platform=NO_CLUSTER) if bare else read_scene(scope, wanted=names, may_miss=bool(files))
     refused: list[Planned] = []
     if files:
         found = [each for each in manifests_in(files) if not names or each.name in names]
@@ -120,17 +120,19 @@ def command(
         why_not = [(each, _why_refused(each)) for each in found]
         refused = [_refused(each, why) for each, why in why_not if why]
         fine = (each for each, why in why_not if not why)
-        home = scope.namespace or ("default" if how["no_cluster"] else scope.where() or "default")
+        home = scope.namespace or ("default" if bare else scope.where() or "default")
         with_manifests(scene, fine, namespace=home, prune=how["prune"])
     future = future_of(scene, settings)
     steps: dict[Key, list[Foreseen]] = {}
     for step in future.steps:
         steps.setdefault(step.key, []).append(step)
-    rows = [*refused, *(planned(key, steps.get(key, []), future) for key in sorted(scene.chosen))]
+    keys = sorted(scene.chosen)
+    rows = [*refused, *(planned(key, steps.get(key, []), future, scene.platform) for key in keys)]
+    notes = list(blind_spots(scene))
     if output == "json":
-        click.echo(_as_json(rows))
+        click.echo(_as_json(rows, notes))
     else:
-        for line in _lines(rows):
+        for line in (*_lines(rows), *notes):
             say(line)
     if refused or any(row.action == NOT_KNOWN for row in rows):
         raise SystemExit(FAILED)
@@ -138,42 +140,62 @@ def command(
         raise SystemExit(NOT_SO)
 
 
-def planned(key: Key, steps: list[Foreseen], future: Future) -> Planned:
+def blind_spots(scene: Scene) -> Iterator[str]:
+    """Yield what the caller may not read, and what is not known for it."""
+    if scene.part:
+        yield (
+            f"Only the namespace {scene.part} was read, for your account may read no other: whether an "
+            "MCPServer elsewhere has a name or a target is not known."
+        )
+    if scene.platform.unknown:
+        yield (
+            f"Whether an MCPGateway permits this is not known: {scene.platform.unknown} (the ClusterRole "
+            "mcpgateway-viewer-role)."
+        )
+
+
+def planned(key: Key, steps: list[Foreseen], future: Future, platform: Platform) -> Planned:
     """Return what would be done for one object."""
     obj = future.objects.get(key)
-    if obj is not None and obj.spec.gateway_ref is not None and not obj.metadata.deletion_timestamp:
-        return _not_known(obj, obj.spec.gateway_ref)
-    ready = obj.status.condition(ConditionType.READY) if obj is not None else None
+    gone = obj is None or bool(obj.metadata.deletion_timestamp)
+    ready = _condition(obj, ConditionType.READY)
+    permitted = _condition(obj, ConditionType.PERMITTED)
     fine = obj is None or obj.was_ready or obj.metadata.uid.startswith(PLANNED)
     fine = fine and (bool(steps) or obj is None or obj.was_ready)
-    reason = ready.reason if ready is not None and not fine else ""
-    message = ready.message if ready is not None and not fine else ""
+    says, action = (None, "") if fine else (ready, "")
+    if not gone and permitted is not None and permitted.status == "False" and not steps:
+        says, action = permitted, NOT_PERMITTED
+    if obj is not None and not gone and (why := _unknown(obj, action, platform)):
+        action = NOT_KNOWN
+        message = f"{why} {says.message}" if says is not None else f"{why} Its status says what was found."
+    else:
+        message = says.message if says is not None else ""
+    reason = says.reason if says is not None and action != NOT_KNOWN else ""
     last = steps[-1] if steps else None
     where = obj.status.gateway_id if obj is not None else ""
     return Planned(
         namespace=key[0],
         name=key[1],
-        action=_action(steps, reason, fine=fine),
+        action=action or _action(steps, reason, fine=fine),
         gateway=where or (last.gateway_id if last is not None else ""),
         target_id=obj.status.target_id if obj is not None else "",
         reason=reason,
         message=shown(message),
-        steps=tuple(map(_step, steps)),
+        steps=() if action == NOT_KNOWN else tuple(map(_step, steps)),
     )
 
 
-def _not_known(obj: MCPServer, ref: GatewayRef) -> Planned:
-    return Planned(
-        namespace=obj.metadata.namespace,
-        name=obj.metadata.name,
-        action=NOT_KNOWN,
-        gateway=obj.status.gateway_id,
-        target_id=obj.status.target_id,
-        message=shown(
-            f"MCPGateway {ref.name} decides about it, and MCPGateways are not read here: its status says "
-            "what the operator found."
-        ),
-    )
+def _condition(obj: MCPServer | None, kind: str) -> Condition | None:
+    return obj.status.condition(kind) if obj is not None else None
+
+
+def _unknown(obj: MCPServer, action: str, platform: Platform) -> str:
+    """Return why it is not known what an MCPGateway decides about an object, "" where it is."""
+    if platform.unknown and obj.spec.gateway_ref is not None:
+        return f"MCPGateway {obj.spec.class_name} decides about it: {platform.unknown}."
+    if action == NOT_PERMITTED and obj.metadata.namespace in (platform.hidden or ()):
+        return f"Your account may not read the labels of namespace {obj.metadata.namespace}. Without them:"
+    return ""
 
 
 def _action(steps: list[Foreseen], reason: str, *, fine: bool) -> str:  # noqa: C901  -- one line a case
@@ -189,8 +211,8 @@ def _action(steps: list[Foreseen], reason: str, *, fine: bool) -> str:  # noqa: 
         if isinstance(each.step, act.Create):
             return "create" if each.state.record is None else "recreate"
     if updates:
-        names = any(diff.field == "targetName" for each in updates for diff in each.diffs)
-        return "rename" if names else "update"
+        named = any(diff.field == "targetName" for each in updates for diff in each.diffs)
+        return "rename" if named else "update"
     for kind, word in ((act.Delete, "delete"), (act.Release, "release"), (act.Synchronize, "sync")):
         if any(isinstance(each, kind) for each in done):
             return word
@@ -198,7 +220,7 @@ def _action(steps: list[Foreseen], reason: str, *, fine: bool) -> str:  # noqa: 
         return "none"
     if reason in _CONFLICTS:
         return "conflict"
-    return "not permitted" if reason == Reason.ACCESS_DENIED else reason or "waits"
+    return NOT_PERMITTED if reason == Reason.ACCESS_DENIED else reason or "waits"
 
 
 def _step(foreseen: Foreseen) -> dict[str, Any]:
@@ -255,8 +277,9 @@ def _refused(manifest: Manifest, message: str) -> Planned:
     )
 
 
-def _as_json(rows: list[Planned]) -> str:
-    answer = {"schema": SCHEMA, "counts": Counter(row.action for row in rows), "objects": rows}
+def _as_json(rows: list[Planned], notes: list[str]) -> str:
+    counts = Counter(row.action for row in rows)
+    answer = {"schema": SCHEMA, "counts": counts, "notes": notes, "objects": rows}
     return msgspec.json.format(msgspec.json.encode(answer), indent=2).decode()
 
 

@@ -15,7 +15,7 @@ from mcp_gateway_operator.api.codec import DecodeError, decode
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.controller.ports import MCPSERVERS
 from mcp_gateway_operator.runtime import kubeconfig as kubeconfigs
-from mcp_gateway_operator.runtime.cluster import ApiError, Cluster
+from mcp_gateway_operator.runtime.cluster import ApiError, Cluster, Resource
 from mcp_gateway_operator.runtime.transport import connect
 from mcp_gateway_operator.shown import shown
 
@@ -113,10 +113,10 @@ def refuse(error: ApiError) -> NoReturn:
     raise click.ClickException(said) from error
 
 
-async def raw_servers(
-    cluster: Cluster, namespace: str | None, *, name: str = "", labels: str = ""
+async def raw_objects(
+    cluster: Cluster, resource: Resource, namespace: str | None, *, name: str = "", labels: str = ""
 ) -> AsyncIterator[msgspec.Raw]:
-    """Yield the MCPServers of a namespace, or of all, as the API server sends them.
+    """Yield the objects of a namespace, or of all, as the API server sends them.
 
     Raises:
         ApiError: the API server refuses.
@@ -125,7 +125,7 @@ async def raw_servers(
     while True:
         try:
             page = await cluster.list(
-                MCPSERVERS, namespace=namespace, name=name, labels=labels, limit=limit, continue_token=token
+                resource, namespace=namespace, name=name, labels=labels, limit=limit, continue_token=token
             )
         except ApiError as error:
             if not error.too_long or limit == 1:
@@ -147,7 +147,7 @@ async def servers(
     Raises:
         ApiError: the API server refuses.
     """
-    async for raw in raw_servers(cluster, namespace, name=name, labels=labels):
+    async for raw in raw_objects(cluster, MCPSERVERS, namespace, name=name, labels=labels):
         try:
             yield decode(raw)
         except DecodeError as error:

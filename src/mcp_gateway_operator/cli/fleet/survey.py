@@ -7,8 +7,9 @@ from collections.abc import Iterable
 import msgspec
 
 from mcp_gateway_operator.cli.fleet.foresee import Key
-from mcp_gateway_operator.cli.fleet.look_ahead import Scene, Settings, ask_aws, gateways_of
+from mcp_gateway_operator.cli.fleet.look_ahead import Settings, ask_aws, gateways_around
 from mcp_gateway_operator.cli.fleet.paper_aws import ReadOnly
+from mcp_gateway_operator.cli.fleet.scene import Scene
 from mcp_gateway_operator.targets.known import AgentCoreError, stored_moves, stored_record
 from mcp_gateway_operator.targets.shape import TargetSummary, marker_of, owner_code
 
@@ -65,12 +66,11 @@ class Registry:
         owners = settings.owner_id or tuple(filter(None, (scene.owner,)))
         self.codes = {owner_code(owner) for owner in owners}
         self.by_target: dict[str, list[Key]] = {}
-        self.gateways: set[str] = set()
+        self.gateways = set[str]().union(*gateways_around(scene, settings).values())
         self.by_marker: dict[str, Key] = {
             marker_of(owner, *key): key for key in scene.objects for owner in owners
         }
         for key, obj in scene.servers.items():
-            self.gateways |= gateways_of(obj, settings)
             for record in (stored_record(obj), *stored_moves(obj)):
                 if record is not None and record.target_id:
                     self.by_target.setdefault(record.target_id, []).append(key)

@@ -18,11 +18,11 @@ from mcp_gateway_operator.cli.fleet.look_ahead import (
     ask_aws,
     future_of,
     operator_options,
-    read_scene,
 )
 from mcp_gateway_operator.cli.fleet.paper_aws import ReadOnly
-from mcp_gateway_operator.cli.fleet.plan_command import NOT_KNOWN, details, planned
+from mcp_gateway_operator.cli.fleet.plan_command import NOT_KNOWN, blind_spots, details, planned
 from mcp_gateway_operator.cli.fleet.reach import Scope
+from mcp_gateway_operator.cli.fleet.scene import Scene, read_scene
 from mcp_gateway_operator.cli.fleet.view import NOT_SEEN, ago, ahead, line_of
 from mcp_gateway_operator.cli.say import say
 from mcp_gateway_operator.shown import shown
@@ -93,7 +93,7 @@ def command(*, scope: Scope, settings: Settings, name: str) -> None:
     except click.ClickException as error:
         say("What AWS has is not known: " + error.format_message())
     else:
-        for line in (*_has(key, future, settings), *_comes(obj, future)):
+        for line in (*blind_spots(scene), *_has(key, future, settings), *_comes(scene, obj, future)):
             say(line)
     for line in _acts(obj):
         say(line)
@@ -173,11 +173,11 @@ def _whose(state: State, mark: str | None) -> str:
     return f"with the marker of another, {mark}"
 
 
-def _comes(obj: MCPServer, future: Future) -> Iterator[str]:
+def _comes(scene: Scene, obj: MCPServer, future: Future) -> Iterator[str]:
     """Yield what the operator would do now."""
     key = obj.key
     yield ""
-    row = planned(key, [step for step in future.steps if step.key == key], future)
+    row = planned(key, [step for step in future.steps if step.key == key], future, scene.platform)
     if row.steps:
         yield f"The operator would {row.action} it: {', '.join(step['step'] for step in row.steps)}."
         yield from details(row)

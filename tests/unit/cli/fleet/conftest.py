@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 
 from agentcore_simulator import AdminClient, Engine
 from mcp_gateway_operator.api import names
-from mcp_gateway_operator.cli import main
+from mcp_gateway_operator.cli import dry_run, main
 from mcp_gateway_operator.cli.fleet import look_ahead, reach
 from mcp_gateway_operator.cli.fleet.paper_aws import Paced, ReadOnly
 from mcp_gateway_operator.controller.ports import MCPSERVERS
@@ -111,8 +111,10 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> AdminClient:
     async def reading(_region: str) -> AsyncIterator[ReadOnly]:
         yield Paced(EngineAgentCore(engine, latency=0.0, call_seconds=15.0), rate=1e6)
 
-    monkeypatch.setattr(look_ahead, "reading", reading)
+    for module in (look_ahead, dry_run):
+        monkeypatch.setattr(module, "reading", reading)
     monkeypatch.setenv("GATEWAY_ID", GATEWAY)
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
     account = AdminClient.in_process(engine)
     for gateway_id in (GATEWAY, OTHER_GATEWAY):
         account.create_gateway(gateway_id)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import msgspec
+import pytest
 
 from agentcore_simulator import AdminClient
+from mcp_gateway_operator.cli.fleet.paper_aws import PaperAgentCore
 from mcp_gateway_operator.runtime.cluster import NAMESPACES, ApiError
+from mcp_gateway_operator.targets.shape import Target
 from tests.support.memory_cluster import Fault
 from tests.support.world import GATEWAY, OTHER_GATEWAY
 from tests.unit.cli.fleet.account import manifest, nothing_written, server, settle, unreadable, written
@@ -165,12 +170,19 @@ def test_an_object_that_cannot_be_read_is_told_and_the_others_are_planned(
     nothing_written(desk, aws)
 
 
-def test_what_an_mcpgateway_decides_is_not_known(desk: Desk, aws: AdminClient) -> None:
-    desk.put("orders", gatewayId="", gatewayRef={"name": "tools"})
-    said = desk("plan", exits=1).output
-    assert said.startswith("! not known team-a/orders\n    MCPGateway tools decides about it")
-    assert "does not exist" not in said
-    told = desk("why", "orders", exits=2).output
-    assert "What the operator would do is not known. MCPGateway tools decides about it" in told
-    assert "does not exist" not in told
-    nothing_written(desk, aws)
+def test_what_a_full_gateway_refuses_for_ever_does_not_draw_the_plan_out(
+    desk: Desk, aws: AdminClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(100):
+        aws.create_target(GATEWAY, name=f"t-{number}", targetConfiguration=server())
+    desk.put("orders")
+    tries = Counter[str]()
+    real = PaperAgentCore.create_target
+
+    async def create(self: PaperAgentCore, gateway_id: str, *args: Any, **given: Any) -> Target:
+        tries[gateway_id] += 1
+        return await real(self, gateway_id, *args, **given)
+
+    monkeypatch.setattr(PaperAgentCore, "create_target", create)
+    assert desk("plan", exits=2).output.startswith("! GatewayFull team-a/orders\n")
+    assert 0 < tries[GATEWAY] < 30
