@@ -81,6 +81,19 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             ((f"sum by (gateway) (mcps_orphaned_targets{{{N}}})", "{{gateway}}"),),
         ),
     ),
+    "MCPGateways": (
+        Panel(
+            "MCPGateways, by what becomes of them",
+            "short",
+            ((f"sum by (reason) (mcps_classes{{{N}}})", "{{reason}}"),),
+        ),
+        Panel(
+            "MCPServers that they decide about",
+            "short",
+            ((f"sum by (state) (mcps_class_objects{{{N}}})", "{{state}}"),),
+        ),
+        Panel("As known here", "short", ((f"min(mcps_classes_known{{{N}}})", "known"),), "stat"),
+    ),
     "AWS calls and quotas": (
         Panel(
             "Calls a second",

@@ -28,6 +28,7 @@ _HEADER = (
 _TABLES = {
     "objects": declared.OBJECT_METRICS,
     "gateways": declared.GATEWAY_METRICS,
+    "classes": declared.CLASS_METRICS,
     "aws": declared.AWS_METRICS,
     "process": declared.PROCESS_METRICS,
     "controller-runtime": (*controller_metrics.DECLARED, *declared.CERTIFICATE_METRICS),

@@ -36,6 +36,11 @@ HEALTHY = {
     "mcps_gateway_targets_limit{POD}": "100",
     "mcps_default_gateway_info{gateway='g',POD}": "1",
     "mcps_orphaned_targets{gateway='g',POD}": "0",
+    "mcps_classes{accepted='True',reason='Accepted',POD}": "2",
+    "mcps_classes_known{POD}": "1",
+    "mcps_class_objects{state='permitted',POD}": "90",
+    "mcps_class_objects{state='refused',POD}": "0",
+    "mcps_class_objects{state='frozen',POD}": "0",
     "mcps_objects{ready='True',stalled='False',reason='GatewayTargetReady',POD}": "90",
     "mcps_aws_queue_age_seconds{lane='interactive',POD}": "0",
     "mcps_aws_queue_age_seconds{lane='background',POD}": "0",
@@ -60,6 +65,10 @@ def failing(reason: str, stalled: str = "False") -> str:
     return f"mcps_objects{{ready='False',stalled='{stalled}',reason='{reason}',POD}}"
 
 
+def classes(accepted: str, reason: str) -> str:
+    return f"mcps_classes{{accepted='{accepted}',reason='{reason}',POD}}"
+
+
 def oldest(reason: str) -> str:
     return f"mcps_oldest_not_ready_seconds{{reason='{reason}',POD}}"
 
@@ -81,6 +90,12 @@ CASES = [
         "9000",
     ),
     Case("MCPGatewayNotListed", "mcps_gateway_healthy{gateway='g',POD}", "1x70 0x19", "1x82 0x7"),
+    Case("MCPGatewaysUnreadable", "mcps_classes_known{POD}", "1x70 0x19", "1x82 0x7"),
+    Case("MCPGatewayNotAccepted", classes("False", "Conflict"), "0x60 1x29", "0x80 1x9"),
+    Case("MCPGatewayNotAccepted", classes("Unknown", "IdentityUnknown"), "0x60 1x29", "0x80 1x9"),
+    Case("MCPGatewayNotReady", classes("True", "NotReady"), "0x50 1x39", "0x65 1x24"),
+    Case("MCPGatewayNotReady", classes("True", "AWSUnavailable"), "0x50 1x39", "0x65 1x24"),
+    Case("MCPServersFrozenTogether", "mcps_class_objects{state='frozen',POD}", "0x60 30x29", "0x60 22x29"),
     Case("MCPServersFailTogether", failing("TargetFailed"), "0x60 30x29", "0x60 22x29"),
     Case("MCPServersFailTogether", failing("CreationError"), "0x60 30x29", "0x80 30x9"),
     Case("MCPServersStuck", oldest("Deleting"), "600+60x89", "0+10x89"),
@@ -164,6 +179,11 @@ def test_what_tenants_do_wakes_nobody(tmp_path: Path) -> None:
     changes |= {failing(reason, "True"): "40" for reason in quiet}
     changes |= {failing("CreationError", "True"): "40", failing("TargetFailed"): "9"}
     changes |= {"mcps_gateway_healthy{gateway='misspelt',POD}": "0"}
+    changes |= {
+        "mcps_class_objects{state='refused',POD}": "40",
+        "mcps_class_objects{state='frozen',POD}": "9",
+    }
+    changes |= {classes("True", "Deleting"): "1"}
     changes |= {"mcps_gateway_objects{gateway='misspelt',POD}": "0"}
     told = story("tenants", changes)
     told.fires()
@@ -174,13 +194,26 @@ def test_a_cause_is_told_once(tmp_path: Path) -> None:
     """What follows from credentials, from a gateway or from the quota does not fire beside it."""
     stuck = {oldest(reason): "0+60x89" for reason in ("Creating", "AWSUnavailable", "Queued")}
     unlisted = {"mcps_gateway_healthy{gateway='g',POD}": "0"}
-    credentials = story("credentials", stuck | unlisted | {"mcps_aws_credentials_valid{POD}": "0"})
+    away = {classes("True", "AWSUnavailable"): "1", classes("Unknown", "IdentityUnknown"): "1"}
+    credentials = story("credentials", stuck | unlisted | away | {"mcps_aws_credentials_valid{POD}": "0"})
     credentials.fires("MCPOperatorCredentials")
     gateway = story("gateway", stuck | unlisted)
     gateway.fires("MCPGatewayNotListed")
     quota = story("quota", stuck | {"mcps_aws_queue_age_seconds{lane='interactive',POD}": "0+60x89"})
     quota.fires("MCPOperatorBeyondQuota")
-    run_stories(tmp_path, RULE, [credentials, gateway, quota])
+    frozen = {
+        "mcps_class_objects{state='frozen',POD}": "90",
+        "mcps_class_objects{state='permitted',POD}": "0",
+    }
+    conflict = story("conflict", frozen | {classes("False", "Conflict"): "1"})
+    conflict.fires("MCPGatewayNotAccepted")
+    unseen = {"mcps_classes_known{POD}": "0", classes("Unknown", "IdentityUnknown"): "1"}
+    blind = story("MCPGatewaysUnreadable", frozen | unseen)
+    blind.fires("MCPGatewaysUnreadable")
+    gone = {classes("True", "AWSUnavailable"): "1"}
+    told = story("a gateway that an MCPGateway names", stuck | unlisted | gone)
+    told.fires("MCPGatewayNotListed")
+    run_stories(tmp_path, RULE, [credentials, gateway, quota, conflict, blind, told])
 
 
 def test_two_installations_are_told_apart(tmp_path: Path) -> None:

@@ -10,12 +10,19 @@ import pytest
 import yaml
 
 from mcp_gateway_operator.agentcore.quota import Quotas
+from mcp_gateway_operator.api import names
+from mcp_gateway_operator.runtime.cluster import ApiError
+from tests.support.classes import Platform
+from tests.support.memory_cluster import Fault
 from tests.support.promtool import RULES, Story, run_stories
 from tests.support.virtual_time import run_virtual
 from tests.support.world import GATEWAY, World, clients
 from tests.unit.metrics.test_figures import Measured, a_lease, measured
 
 FEW, MANY = 5, 40
+REFERENCE = {"gatewayRef": {"name": "tools"}}
+UNREADABLE: set[str] = set()
+"""Kinds of which the API server shows nothing any more."""
 Outage = Callable[[World, Measured, Story], Awaitable[None]]
 
 
@@ -66,8 +73,21 @@ async def throttled(world: World, figure: Measured, story: Story) -> None:
     await minutes(40, figure, story)
 
 
+async def governed(world: World, figure: Measured, story: Story) -> Platform:
+    """Have an MCPGateway permit the fleet, and a tenant want what it does not."""
+    platform = Platform(world)
+    await platform.make()
+    await world.create("not-permitted", namespace="team-b", **REFERENCE)
+    await minutes(10, figure, story)
+    return platform
+
+
 async def tenants(world: World, figure: Measured, story: Story) -> None:
-    """A typo, an id that nobody has, a server that is down, a pause, Observe, Retain, a taken name."""
+    """A typo, an id that nobody has, a server that is down, a pause, Observe, Retain, a taken name.
+
+    And what an MCPGateway does not permit.
+    """
+    await governed(world, figure, story)
     await world.create("typo", oauthScopes=[" "])
     await world.create("nowhere", gatewayId="missing-0123456789")
     await world.create("taken", targetName="server-001")
@@ -90,6 +110,40 @@ async def many_fail(world: World, figure: Measured, story: Story) -> None:
     await minutes(50, figure, story)
 
 
+async def permission_taken_away(world: World, figure: Measured, story: Story) -> None:
+    platform = await governed(world, figure, story)
+    await platform.edit(spec={"allow": []})
+    await minutes(25, figure, story)
+
+
+async def gateway_named_twice(world: World, figure: Measured, story: Story) -> None:
+    platform = await governed(world, figure, story)
+    await platform.make("again")
+    await minutes(25, figure, story)
+
+
+async def gateway_untold(world: World, figure: Measured, story: Story) -> None:
+    """The IAM policy of an older version, without GetGateway."""
+    world.aws.add_fault(count=None, operation="GetGateway", code="AccessDeniedException")
+    await governed(world, figure, story)
+    await minutes(30, figure, story)
+
+
+async def classes_unreadable(world: World, figure: Measured, story: Story) -> None:
+    await governed(world, figure, story)
+    UNREADABLE.add(names.CLASS_PLURAL)
+    world.api.break_watches()
+    await world.edit("server-000", spec={"description": "edited meanwhile"})
+    await minutes(25, figure, story)
+
+
+def refuse(request: Any) -> Fault | None:
+    """Answer 403 where the rights were taken away."""
+    plural = request.resource.plural if request.resource is not None else ""
+    forbidden = ApiError(403, "Forbidden", f"{plural} is forbidden")
+    return Fault(refuse=forbidden) if plural in UNREADABLE and not request.mutates else None
+
+
 async def fought_over(world: World, figure: Measured, story: Story) -> None:
     (target,) = (each for each in world.targets() if each["name"] == "server-001")
     for number in range(70):
@@ -108,6 +162,10 @@ async def fought_over(world: World, figure: Measured, story: Story) -> None:
         (tenants, (), {}),
         (many_fail, ("MCPServersFailTogether",), {"size": MANY}),
         (fought_over, ("MCPTargetsFoughtOver",), {}),
+        (permission_taken_away, ("MCPServersFrozenTogether",), {"size": 12}),
+        (gateway_named_twice, ("MCPGatewayNotAccepted",), {}),
+        (gateway_untold, ("MCPGatewayNotReady",), {}),
+        (classes_unreadable, ("MCPGatewaysUnreadable",), {"faults": refuse}),
     ],
     ids=lambda each: getattr(each, "__name__", ""),
 )
@@ -115,6 +173,7 @@ def test_the_right_alert_fires_and_no_other(
     tmp_path: Path, outage: Outage, alerts: tuple[str, ...], config: dict[str, Any]
 ) -> None:
     clients()
+    UNREADABLE.clear()
     story = run_virtual(told(outage, **config))
     story.fires(*alerts)
     run_stories(tmp_path, yaml.safe_load(RULES.read_text()), [story])

@@ -113,6 +113,11 @@ class Rulings:
         )
 
     @property
+    def known(self) -> bool:
+        """Whether MCPGateways and labels of namespaces are as known here, or nothing speaks of them."""
+        return self._idle or (self._registry.namespaces.synced.is_set() and not self._registry.blind())
+
+    @property
     def _idle(self) -> bool:
         """Whether nothing speaks of MCPGateways: then all is as if there were no such kind."""
         if self._naming or self._settings.required or self._settings.default_ref:

@@ -135,15 +135,42 @@ TARGETS_LIMIT = Declared(
     help="Targets that AWS allows on a gateway, as `--aws-quotas` says; none without a limit.",
 )
 
+# MCPGateways. Shown by the process that leads.
+
+CLASSES = Declared(
+    name="mcps_classes",
+    kind="gauge",
+    help="MCPGateways by whether the operator works by them. Where it does not, or does not know yet, "
+    "`reason` is that of `Accepted`; where it does, what keeps the gateway from being Ready: `NotReady` as "
+    "AWS reports it, `AWSUnavailable`, `Queued`, `Deleting`, else `Accepted`.",
+    labels={"accepted": "`True`, `False`, `Unknown`", "reason": "as said, `other`"},
+    bound=16,
+)
+CLASS_OBJECTS = Declared(
+    name="mcps_class_objects",
+    kind="gauge",
+    help="MCPServers that an MCPGateway decides about: `permitted`; `refused` before there was a target; "
+    "`frozen`, which have one, and are neither changed nor repaired until they are permitted again.",
+    labels={"state": "`permitted`, `refused`, `frozen`"},
+    bound=3,
+)
+CLASSES_KNOWN = Declared(
+    name="mcps_classes_known",
+    kind="gauge",
+    help="1 when MCPGateways and the labels of namespaces are as known here, or nothing speaks of "
+    "MCPGateways; 0 while they cannot be read or the watch has been away for five minutes, and nothing is "
+    "made or changed.",
+)
+
 # AWS.
 
 REQUESTS = Declared(
     name="mcps_aws_requests_total",
     kind="counter",
-    help="Requests to AWS. `code` is AWS's error code, the SDK's exception, `Timeout`, or `OK`; beyond 54 "
+    help="Requests to AWS. `code` is AWS's error code, the SDK's exception, `Timeout`, or `OK`; beyond 45 "
     "pairs of both, `other`.",
     labels={"operation": "as AWS names it, `CreateGatewayTarget`", "code": ""},
-    bound=72,
+    bound=60,
     open="code",
 )
 REQUEST_SECONDS = Declared(
@@ -221,8 +248,8 @@ UNSERVED = Declared(
     name="mcps_unserved_fields",
     kind="gauge",
     help="How many of the spec's fields that hold the operator back (`managementPolicy`, `deletionPolicy`, "
-    "`driftPolicy`, `adoptionPolicy`, `listingMode`, `privateEndpoint`) the installed CRD does not have; 0 "
-    "when all is well. `/readyz?verbose` names them.",
+    "`driftPolicy`, `adoptionPolicy`, `listingMode`, `privateEndpoint`, `gatewayRef`) the installed CRD does "
+    "not have; 0 when all is well. `/readyz?verbose` names them.",
 )
 BUILD = Declared(
     name="mcps_build_info",
@@ -246,6 +273,7 @@ GATEWAY_METRICS: Final = (
     *(GATEWAY_HEALTHY, GATEWAY_LISTED, GATEWAY_INTERVAL, GATEWAY_TARGETS, GATEWAY_OBJECTS, ORPHANED),
     *(UNREPORTED, DEFAULT_GATEWAY, TARGETS_LIMIT),
 )
+CLASS_METRICS: Final = (CLASSES, CLASS_OBJECTS, CLASSES_KNOWN)
 AWS_METRICS: Final = (
     *(REQUESTS, REQUEST_SECONDS, WRITES, QUEUE_DEPTH, QUEUE_AGE, RATE_LIMIT),
     *(OUTAGES, CREDENTIALS_VALID, CREDENTIALS_EXPIRY),
@@ -255,6 +283,7 @@ CERTIFICATE_METRICS: Final = (CERTIFICATE_READ, CERTIFICATE_ERRORS)
 DECLARED: Final = (
     *OBJECT_METRICS,
     *GATEWAY_METRICS,
+    *CLASS_METRICS,
     *AWS_METRICS,
     *PROCESS_METRICS,
     *CERTIFICATE_METRICS,

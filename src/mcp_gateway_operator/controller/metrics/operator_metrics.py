@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 from mcp_gateway_operator.agentcore.quota import Op
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.controller.metrics import declared
+from mcp_gateway_operator.controller.metrics.class_collector import Classes
 from mcp_gateway_operator.controller.metrics.collectors import Gateways, Leading, Objects, Outages, Waiting
 from mcp_gateway_operator.controller.metrics.recent_calls import Call, RecentCalls
 from mcp_gateway_operator.controller.operator import Operator
@@ -152,6 +153,7 @@ class OperatorMetrics:
                 lambda: writer.lease.held,
                 Objects(operator),
                 Gateways(operator, all_namespaces=all_namespaces),
+                Classes(operator),
                 Outages(operator.causes),
                 Waiting(operator.scheduler),
                 self._credentials,
