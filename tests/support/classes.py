@@ -84,6 +84,16 @@ class Platform:
         """Merge a patch (`spec=`, `metadata=`)."""
         await self.world.user.patch(MCPGATEWAYS, None, name, patch, kind=PatchType.MERGE)
 
+    async def force(self, name: str = "tools") -> None:
+        """Remove an MCPGateway although it is in use."""
+        await self.delete(name)
+        if self.exists(name):
+            await self.edit(name, metadata={"finalizers": None})
+
+    def exists(self, name: str = "tools") -> bool:
+        """Whether there is an MCPGateway of this name."""
+        return any(key == ("", name) for key, _ in self.world.api.store.select(MCPGATEWAYS, None))
+
     async def delete(self, name: str = "tools") -> None:
         """Delete an MCPGateway."""
         await self.world.user.delete(MCPGATEWAYS, None, name)

@@ -73,6 +73,14 @@ class FailureState(Camel, frozen=True, kw_only=True):
     next_attempt: Annotated[str, Field(doc="When the next repair is due.")] = ""
 
 
+class PlacedBy(Camel, frozen=True, kw_only=True):
+    """The MCPGateway by which a target is where it is."""
+
+    class_: Annotated[str, Field(doc="Name of the MCPGateway.")] = msgspec.field(name="class", default="")
+    uid: Annotated[str, Field(doc="UID of the MCPGateway.")] = ""
+    gateway_arn: Annotated[str, Field(doc="ARN of its gateway.")] = ""
+
+
 class MoveEntry(Camel, frozen=True, kw_only=True):
     """The other side of a move from one gateway to another."""
 
@@ -83,14 +91,9 @@ class MoveEntry(Camel, frozen=True, kw_only=True):
     ] = ""
     gateway_arn: Annotated[str, Field(doc="ARN of the gateway; absent together with targetId.")] = ""
     target_name: Annotated[str, Field(doc="Name of the target there; absent together with targetId.")] = ""
-
-
-class PlacedBy(Camel, frozen=True, kw_only=True):
-    """The MCPGateway by which a target is where it is."""
-
-    class_: Annotated[str, Field(doc="Name of the MCPGateway.")] = msgspec.field(name="class", default="")
-    uid: Annotated[str, Field(doc="UID of the MCPGateway.")] = ""
-    gateway_arn: Annotated[str, Field(doc="ARN of its gateway.")] = ""
+    placed_by: Annotated[
+        PlacedBy | None, Field(doc="The MCPGateway by which the target there was made, or is about to be.")
+    ] = None
 
 
 class MCPServerStatus(Camel, frozen=True, kw_only=True):

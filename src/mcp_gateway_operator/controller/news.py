@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 from mcp_gateway_operator.api.mcpgateway import MCPGateway
 from mcp_gateway_operator.api.types import MCPServer
-from mcp_gateway_operator.controller.classes import Registry, believed_placement
+from mcp_gateway_operator.controller.classes import Registry
 from mcp_gateway_operator.controller.gather import Circles, ObjectIndex
 from mcp_gateway_operator.controller.ports import Ports
-from mcp_gateway_operator.targets.known import stored_moves, stored_record
+from mcp_gateway_operator.targets.known import believed_placement, placements, stored_moves, stored_record
 from mcp_gateway_operator.targets.shape import gateway_of_arn
 
 
@@ -39,8 +39,7 @@ class ClassNews:
         gateways = {each.arn.gateway_id for each in classes if each.arn is not None}
         names_of = {other.name for each in classes for other in (each, *self._registry.rivals(each))}
         for obj in self._objects.values():
-            placed_by = obj.status.placed_by
-            named = {obj.spec.class_name, placed_by.class_ if placed_by is not None else ""}
+            named = {obj.spec.class_name, *(placed_by.class_ for _, placed_by in placements(obj))}
             places = {obj.spec.gateway, obj.status.gateway_id}
             places |= {each.gateway_id for each in obj.status.moves}
             if named & names_of or places & gateways or not obj.status.target_id:

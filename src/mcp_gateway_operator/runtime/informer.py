@@ -162,7 +162,7 @@ class Informer(Generic[T]):
     @property
     def failing_since(self) -> float | None:
         """Since when lists and watches have failed, in loop seconds."""
-        return min((each.failing_since for each in self._scopes if each.failing_since), default=None)
+        return min((at for each in self._scopes if (at := each.failing_since) is not None), default=None)
 
     @property
     def undecodable(self) -> Iterable[Key]:

@@ -11,7 +11,7 @@ import pytest
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.controller.served_schema import PATH
 from mcp_gateway_operator.runtime.cluster import ApiError
-from tests.support.classes import DISCOVERY, GATEWAY, Platform
+from tests.support.classes import DISCOVERY, GATEWAY, OTHER_GATEWAY, Platform
 from tests.support.memory_cluster import LOST, Fault, Request
 from tests.support.world import World, condition
 
@@ -169,3 +169,114 @@ async def test_discovery_that_fails_for_a_while_changes_nothing_without_the_kind
         await world.pass_time(60)
         await world.create("after")
         await world.until_ready("after", within=60)
+
+
+def _answers(error: ApiError, *plurals: str) -> tuple[list[bool], Callable[[Request], Fault | None]]:
+    """Return a switch, and faults that refuse to read some kinds while it is on."""
+    switch = [True]
+
+    def faults(request: Request) -> Fault | None:
+        plural = request.resource.plural if request.resource is not None else ""
+        reads = request.verb in {"list", "watch"}
+        return Fault(refuse=error) if switch[0] and reads and plural in plurals else None
+
+    return switch, faults
+
+
+UNREADABLE: dict[str, ApiError] = {
+    "forbidden": ApiError(403, "Forbidden", "not allowed"),
+    "expired": ApiError(410, "Expired", "too old"),
+    "broken": ApiError(500, "InternalError", "conversion webhook failed"),
+    "away": LOST,
+}
+
+
+@pytest.mark.parametrize("error", UNREADABLE.values(), ids=UNREADABLE)
+async def test_classes_that_were_never_read_hold_back_all_as_soon_as_one_is_named_and_no_deletion(
+    error: ApiError, logs: list[dict[str, Any]]
+) -> None:
+    """Who names none is held back only then; nothing waits for ever for a list that does not come."""
+    world = World()
+    platform = Platform(world)
+    _, faults = _answers(error, names.CLASS_PLURAL)
+    async with world.operator(faults=faults):
+        await world.create(**BY_ID)
+        await world.until_ready(within=200.0)
+        await world.create("named", targetName="named", gatewayRef={"name": "tools"})
+        await world.create("late", targetName="late", **BY_ID)
+        await world.pass_time(LOOKS)
+        await world.edit(spec={"description": "x"})
+        await world.pass_time(LOOKS)
+        assert platform.writes() == ["CreateGatewayTarget"]
+        message = condition(await world.get("late"), "Permitted").message
+        assert "MCPGateways cannot be read" in message
+        assert ("Allow the operator list and watch" in message) == error.forbidden
+        await world.edit(spec={"deletionPolicy": "Delete"})
+        await world.delete()
+        await world.until(lambda: not world.exists(), within=200.0)
+    assert platform.writes() == ["CreateGatewayTarget", "DeleteGatewayTarget"]
+    said = [each for each in logs if "MCPGateways cannot be read" in each["event"]]
+    assert len(said) == 1
+
+
+async def test_no_pass_is_made_before_classes_and_namespaces_are_known() -> None:
+    world = World()
+    platform = Platform(world)
+    await platform.make(allow=[])
+    switch, faults = _answers(LOST, names.CLASS_PLURAL)
+    async with world.operator(faults=faults):
+        await world.create(**BY_ID)
+        await world.pass_time(30.0)
+        assert platform.requests() == []
+        assert (await world.get()).status.conditions == ()
+        switch[0] = False
+        await refused(world, "team-a")
+    assert platform.requests() == []
+
+
+@pytest.mark.parametrize("there", [False, True], ids=["none", "one of another gateway"])
+async def test_a_watch_that_is_away_for_five_minutes_stops_those_too_who_name_no_class(there: bool) -> None:
+    """One that governs their gateway may have come to be."""
+    world = World()
+    platform = Platform(world)
+    if there:
+        await platform.make("other", gateway=OTHER_GATEWAY)
+    switch, faults = _answers(LOST, names.CLASS_PLURAL)
+    switch[0] = False
+    async with world.operator(faults=faults):
+        await world.create(**BY_ID)
+        await world.until_ready()
+        switch[0] = True
+        world.api.break_watches()
+        await world.pass_time(400.0)
+        world.forget_calls()
+        await world.create("late", targetName="late", **BY_ID)
+        await world.edit(spec={"description": "x"})
+        await world.pass_time(LOOKS)
+        assert platform.writes() == []
+        await world.delete()
+        await world.until(lambda: not world.exists(), within=200.0)
+        assert platform.writes() == ["DeleteGatewayTarget"]
+        switch[0] = False
+        await world.until_ready("late", within=200.0)
+
+
+async def test_namespaces_whose_watch_is_away_stop_all_but_deletion_and_unread_ones_who_is_selected() -> None:
+    world = World()
+    platform = Platform(world)
+    await platform.make()
+    switch, faults = _answers(LOST, "namespaces")
+    switch[0] = False
+    async with world.operator(faults=faults):
+        await world.create(**BY_ID)
+        await world.until_ready()
+        switch[0] = True
+        world.api.break_watches()
+        await world.pass_time(400.0)
+        world.forget_calls()
+        await world.edit(spec={"description": "x"})
+        await world.pass_time(LOOKS)
+        assert platform.writes() == []
+        await world.delete()
+        await world.until(lambda: not world.exists(), within=200.0)
+    assert platform.writes() == ["DeleteGatewayTarget"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mcp_gateway_operator.controller.classes.class_rulings import ClassSettings, Rulings, believed_placement
+from mcp_gateway_operator.controller.classes.class_rulings import ClassSettings, Rulings
 from mcp_gateway_operator.controller.classes.keeper import Keeper
 from mcp_gateway_operator.controller.classes.registry import MCPGATEWAYS, Registry, Verdict
 
@@ -13,5 +13,4 @@ __all__ = [
     "Registry",
     "Rulings",
     "Verdict",
-    "believed_placement",
 ]

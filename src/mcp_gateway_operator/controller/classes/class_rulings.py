@@ -7,10 +7,22 @@ from typing import Final, NamedTuple
 import msgspec
 
 from mcp_gateway_operator.api.mcpgateway import MCPGateway
+from mcp_gateway_operator.api.mcpgateway_rules import GatewayArn
 from mcp_gateway_operator.api.names import Reason
 from mcp_gateway_operator.api.types import MCPServer, PlacedBy
 from mcp_gateway_operator.controller.classes.registry import Registry
-from mcp_gateway_operator.targets.known import FREE, NOWHERE, Frozen, Place, Record, Ruling, Settings
+from mcp_gateway_operator.targets.known import (
+    FREE,
+    NOWHERE,
+    Frozen,
+    Place,
+    Record,
+    Ruling,
+    Settings,
+    believed_placement,
+    placement_in,
+    placements,
+)
 from mcp_gateway_operator.targets.permit import Use, refusal
 
 _KEPT: Final = "What it has at AWS stays as it is."
@@ -72,17 +84,18 @@ class Rulings:
         return Wanted(Place(settings.default_gateway))
 
     def _by_class(self, obj: MCPServer, name: str, home: Record | None) -> Wanted:
-        stay = home.place if home is not None else NOWHERE
+        led = next(((place, placed) for place, placed in placements(obj) if placed.class_ == name), None)
+        stay = NOWHERE if home is None else home.place if led is None else led[0]
         found = self._registry.get(name)
         if found is None:
             why = self._registry.blind() or f"MCPGateway {name} does not exist."
             return Wanted(stay, _frozen(f"{why} {_KEPT}"))
-        placed, verdict = believed_placement(obj), self._registry.verdict(found)
-        if placed is not None and placed.class_ == name and placed.gateway_arn != found.spec.gateway_arn:
+        verdict = self._registry.verdict(found)
+        if led is not None and led[1].gateway_arn != found.spec.gateway_arn:
             message = (
-                f"The target was made by an MCPGateway {name} of gateway {placed.gateway_arn}, and the one "
-                f"of this name is of another gateway now. {_KEPT} To move it, name an MCPGateway of another "
-                "name."
+                f"The MCPServer was placed by an MCPGateway {name} of gateway {led[1].gateway_arn}, and the "
+                f"one of this name is of another gateway now. {_KEPT} To move it, name an MCPGateway of "
+                "another name."
             )
             return Wanted(stay, Frozen(reason=Reason.WRONG_ACCOUNT_OR_REGION, message=message))
         if not verdict.accepted or found.arn is None:
@@ -91,14 +104,26 @@ class Rulings:
 
     # -- whether --------------------------------------------------------------------------------------------
 
-    def ruling(self, obj: MCPServer, place: Place, settings: Settings, *, held: bool) -> Ruling:
-        """Return what holds for an object in a place; `held`: its record is there."""
+    def ruling(
+        self, obj: MCPServer, place: Place, settings: Settings, *, held: bool, aside: bool = False
+    ) -> Ruling:
+        """Return what holds for an object in a place.
+
+        Args:
+            obj: the object.
+            place: where it has, or may have, a target.
+            settings: the operator's.
+            held: its record is there.
+            aside: it is one of the other places of a move, or of those where something of it is looked for.
+        """
         if self._idle:
             return FREE
         governor = self._registry.governor(place.gateway_id)
         frozen = self._blind() or self._pruned(obj, held=held)
         if governor is None:
-            named = believed_placement(obj) is not None or obj.spec.gateway_ref is not None
+            named = placement_in(obj, place) is not None
+            if not aside:
+                named = named or believed_placement(obj) is not None or obj.spec.gateway_ref is not None
             return Ruling(frozen=frozen or self._ungoverned(obj, place), policies_known=not named)
         spec, meta = governor.spec, governor.metadata
         defaults = spec.defaults
@@ -112,6 +137,19 @@ class Rulings:
             policies_known=not governor.problems,
         )
 
+    def bars(self, obj: MCPServer, place: Place) -> bool:
+        """Whether an object that is being deleted may not even be looked for in a place of no proof.
+
+        That is refused by what is known, however old that is: deletion goes on while nobody can see. And an
+        MCPGateway that takes no new target may well have one.
+        """
+        governor = None if self._idle else self._registry.governor(place.gateway_id)
+        if governor is None or governor.arn is None:
+            return self._settings.required
+        if self._registry.verdict(governor).accepted is False or obj.left_out is not None:
+            return True
+        return refusal(governor.spec, self._use(obj, governor.arn)) is not None
+
     @property
     def known(self) -> bool:
         """Whether MCPGateways and labels of namespaces are as known here, or nothing speaks of them."""
@@ -119,10 +157,14 @@ class Rulings:
 
     @property
     def _idle(self) -> bool:
-        """Whether nothing speaks of MCPGateways: then all is as if there were no such kind."""
+        """Whether nothing speaks of MCPGateways: then all is as if there were no such kind.
+
+        Nor may one have come to be since anybody could look.
+        """
         if self._naming or self._settings.required or self._settings.default_ref:
             return False
-        return not self._registry.served or not len(self._registry.classes)
+        registry = self._registry
+        return not registry.served or not (len(registry.classes) or registry.stale())
 
     def _blind(self) -> Frozen | None:
         why = self._registry.blind()
@@ -162,10 +204,7 @@ class Rulings:
                 f"MCPGateway {governor.name} governs the gateway, and this spec is too large to be kept in "
                 f"memory, so it cannot be judged. {_KEPT} Make it smaller: an inline list of tools above all."
             )
-        namespace = obj.metadata.namespace
-        labels = self._registry.labels(namespace)
-        use = Use(namespace=namespace, labels=labels, spec=obj.spec, gateway=governor.arn)
-        if (why := refusal(governor.spec, use)) is not None:
+        if (why := refusal(governor.spec, self._use(obj, governor.arn))) is not None:
             message = why.words(governor.name, kept=_KEPT)
             return Frozen(reason=Reason.NOT_PERMITTED, message=message, unproven=True)
         if held:
@@ -179,11 +218,10 @@ class Rulings:
             )
         return None
 
-
-def believed_placement(obj: MCPServer) -> PlacedBy | None:
-    """Return by which MCPGateway its status says an object was placed, if the status is its own."""
-    status = obj.status
-    return status.placed_by if status.recorded_for == obj.metadata.uid else None
+    def _use(self, obj: MCPServer, gateway: GatewayArn) -> Use:
+        namespace = obj.metadata.namespace
+        labels = self._registry.labels(namespace)
+        return Use(namespace=namespace, labels=labels, spec=obj.spec, gateway=gateway)
 
 
 def _frozen(message: str) -> Frozen:

@@ -23,10 +23,13 @@ SEEING: Final = 5.0
 """Seconds between two looks whether what could not be seen can be, if something was held back for it."""
 STALE_AFTER: Final = 300.0
 """Seconds without a watch after which what is known may be too old to permit anything."""
+UNREADABLE_AFTER: Final = 60.0
+"""Seconds of errors after which what has never been listed is taken to be unreadable."""
 _UNREADABLE: Final = (
-    "MCPGateways cannot be read, so nothing is made or changed for any MCPServer. Allow the operator get, "
-    "list and watch on mcpgateways.mcpgateway.bedrock.aws (the chart does)."
+    "MCPGateways cannot be read: while any MCPServer names one, nothing is made or changed for any of them. "
 )
+_ALLOW: Final = "Allow the operator list and watch on mcpgateways.mcpgateway.bedrock.aws (the chart does)."
+_NO_LIST: Final = "The API server does not list them: look at its log, and at the operator's."
 
 log = structlog.get_logger(__name__)
 
@@ -92,10 +95,11 @@ class Registry:
                 await asyncio.sleep(SETTLING)
             self.on_settled()
             while True:
-                await asyncio.sleep(SEEING)
-                if self._blinded and not self.blind():
+                seen = not self.blind()
+                if self._blinded and seen:
                     self._blinded = False
                     self.on_settled()
+                await asyncio.sleep(SEEING)
 
     def serve(self, served: bool | None) -> None:
         """Take note of whether the kind is served, None where discovery does not say.
@@ -138,18 +142,33 @@ class Registry:
         if not self._wanted.is_set():
             return True
         # For good: an API server that is away afterwards takes nothing of what is known.
-        self._come = self._come or (_come(self.classes) and _come(self.namespaces))
+        self._come = self._come or (self._has_come(self.classes) and self._has_come(self.namespaces))
         return self._come
+
+    def _has_come(self, informer: Informer[MCPGateway] | Informer[_Namespace]) -> bool:
+        """Whether an informer has its first list, or is not allowed to have one, or there will be none."""
+        trouble, since = informer.trouble, informer.failing_since
+        if informer.synced.is_set():
+            return True
+        if trouble is not None and (trouble.forbidden or trouble.not_found):
+            return True
+        return since is not None and self._clock() >= since + UNREADABLE_AFTER
 
     def blind(self) -> str:
         """Return why MCPGateways may be others than is known here, "" where they are as known."""
         if not self.served:
             return ""
-        if not self.classes.synced.is_set():
-            if not self._blinded:
-                log.warning(_UNREADABLE)
-            self._blinded = True
-            return _UNREADABLE
+        if self.classes.synced.is_set():
+            return self.stale()
+        trouble = self.classes.trouble
+        why = _UNREADABLE + (_ALLOW if trouble is not None and trouble.forbidden else _NO_LIST)
+        if not self._blinded:
+            log.warning(why)
+        self._blinded = True
+        return why
+
+    def stale(self) -> str:
+        """Return which watch has been away so long that all may be otherwise than is known here, else ""."""
         for informer, what in ((self.classes, "MCPGateways"), (self.namespaces, "namespaces")):
             since = informer.failing_since
             if informer.synced.is_set() and since is not None and self._clock() >= since + STALE_AFTER:
@@ -235,12 +254,6 @@ class Registry:
             if (arn := each.arn) is not None:
                 found.setdefault(arn.gateway_id, []).append(each)
         self._by_gateway = {gateway_id: tuple(each) for gateway_id, each in found.items()}
-
-
-def _come(informer: Informer[MCPGateway] | Informer[_Namespace]) -> bool:
-    """Whether an informer has its first list, or is not allowed to have one, or there is none."""
-    trouble = informer.trouble
-    return informer.synced.is_set() or (trouble is not None and (trouble.forbidden or trouble.not_found))
 
 
 def _no(reason: str, message: str) -> Verdict:

@@ -9,10 +9,9 @@ from collections.abc import Iterable
 
 import msgspec
 
-from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.annotations import gateway_of
 from mcp_gateway_operator.api.types import MCPServer
-from mcp_gateway_operator.controller.classes import Rulings, believed_placement
+from mcp_gateway_operator.controller.classes import Rulings
 from mcp_gateway_operator.controller.gather.object_index import ObjectIndex
 from mcp_gateway_operator.controller.ports import Ports
 from mcp_gateway_operator.targets.known import (
@@ -26,6 +25,7 @@ from mcp_gateway_operator.targets.known import (
     Row,
     Settings,
     TargetMemory,
+    believed_placement,
     stored_moves,
     stored_record,
 )
@@ -40,13 +40,13 @@ class Bearings(msgspec.Struct, frozen=True, kw_only=True):
         record: the record that is believed.
         disbelieved: as in `State`.
         place: where its target is, or is to be.
-        frozen: why nothing is done at that place, or towards another, beyond what that place's ruling says.
+        frozen: why nothing is done where the spec would have it, beyond what that place's ruling says.
         moves: as in `State`.
         others: the same, and the place that the spec names, where that is another; by place.
         destination: that place, or NOWHERE.
         immovable: as in `State`.
         searched: the places where a target of the object is looked for.
-        astray, unseen: as in `State`.
+        astray, unseen, barred: as in `State`.
         watched: all places that are to be tracked for it.
     """
 
@@ -61,6 +61,7 @@ class Bearings(msgspec.Struct, frozen=True, kw_only=True):
     searched: tuple[Place, ...]
     astray: tuple[Row, ...]
     unseen: Place
+    barred: frozenset[Place]
     watched: tuple[Place, ...]
 
 
@@ -96,11 +97,11 @@ class Compass:
             for each in (*followed, *(row.place for row in astray)):
                 others.setdefault(each, Record(place=each, target_id=""))
         further = _further(obj, settings) if searches or _searches_further(obj) else ()
-        hidden = self._hidden(obj, (place, *further)[record is not None :], page, settings, place, frozen)
-        further = tuple(each for each in further if each not in hidden)
+        barred = self._barred(obj, (place, *further)[record is not None :], page, settings, place, frozen)
+        further = tuple(each for each in further if each not in barred)
         marked_on = tuple(row.place for row in astray)
         searched = (place, *further, *marked_on) if searches else (place,)
-        searched = tuple(each for each in dict.fromkeys(searched) if each != NOWHERE and each not in hidden)
+        searched = tuple(each for each in dict.fromkeys(searched) if each != NOWHERE and each not in barred)
         watched = (*searched, *others, *marked_on, *further, home.place if home else NOWHERE)
         return Bearings(
             record=record,
@@ -114,6 +115,7 @@ class Compass:
             searched=searched,
             astray=tuple(row for row in astray if row.place not in {*others, *searched}),
             unseen=self._unseen(further, settings) if _searches_further(obj) else NOWHERE,
+            barred=barred,
             watched=tuple(each for each in dict.fromkeys(watched) if each != NOWHERE),
         )
 
@@ -124,13 +126,15 @@ class Compass:
         wanted, frozen = self._rulings.wanted(obj, home, settings)
         if home is None or wanted in {home.place, *(each.place for each in moves)}:
             return wanted, frozen
+        if frozen is not None:
+            return home.place, frozen
         there = self._rulings.ruling(obj, wanted, settings, held=False).frozen
         if there is None:
             return wanted, frozen
         # Nothing of it is there, so nobody looks there; and where it is, its spec is not meant.
         return home.place, msgspec.structs.replace(there, elsewhere=True, unproven=False)
 
-    def _hidden(
+    def _barred(
         self,
         obj: MCPServer,
         unnamed: tuple[Place, ...],
@@ -142,22 +146,22 @@ class Compass:
         """Return those of the places that no record names which are not looked at: it is not permitted there.
 
         Only for what a Create of ours may have made there they are: one of this process, or one that status
-        told of before it was sent. What a user can write, an annotation for one, proves none. And what is
-        being deleted is looked for wherever it may be, if it can ever have had anything.
+        told of before it was sent. What a user can write, a finalizer or an annotation, proves none.
         """
-        if obj.metadata.deletion_timestamp and names.FINALIZER in obj.metadata.finalizers:
+        if page.doubt.unsure_since is not None:
             return frozenset()
-        held = place not in unnamed
-        barred = frozen or self._rulings.ruling(obj, place, settings, held=held).frozen
         placed = believed_placement(obj)
         told = Place(gateway_of_arn(placed.gateway_arn)) if placed is not None else NOWHERE
-        unsure = page.doubt.unsure_since is not None
+        doubtful = [each for each in unnamed if each not in {told, NOWHERE}]
+        if obj.metadata.deletion_timestamp:
+            return frozenset(each for each in doubtful if self._rulings.bars(obj, each))
+        held = place not in unnamed
+        if frozen or self._rulings.ruling(obj, place, settings, held=held).frozen:
+            return frozenset(doubtful)
         return frozenset(
             each
-            for each in unnamed
-            if not unsure
-            and each != told
-            and (barred or self._rulings.ruling(obj, each, settings, held=False).frozen) is not None
+            for each in doubtful
+            if self._rulings.ruling(obj, each, settings, held=False).frozen is not None
         )
 
     def _doubt(self, obj: MCPServer, record: Record | None, settings: Settings) -> str:

@@ -119,7 +119,14 @@ class Loader:
             unseen=bearings.unseen,
             moves=bearings.moves,
             immovable=bearings.immovable,
-            **self._ruled(obj, bearings.place, settings, record=bearings.record, frozen=bearings.frozen),
+            barred=bearings.barred,
+            **self._ruled(
+                obj,
+                bearings.place,
+                settings,
+                record=bearings.record,
+                frozen=bearings.frozen if bearings.destination == NOWHERE else None,
+            ),
         )
         others = {
             place: self._other(state, entry, bearings, wants) for place, entry in bearings.others.items()
@@ -162,7 +169,14 @@ class Loader:
             gateways={entry.place: table.view} if table is not None else {},
             sync_denied=self._account.sync_denied(entry.place),
             aside=True,
-            **self._ruled(state.obj, entry.place, state.settings, record=found or entry),
+            **self._ruled(
+                state.obj,
+                entry.place,
+                state.settings,
+                record=found or entry,
+                frozen=bearings.frozen if entry.place == bearings.destination else None,
+                aside=True,
+            ),
         )
         aside = replace(aside, **self._rows(aside))
         return replace(aside, **self._wanted(aside, wants))
@@ -175,10 +189,11 @@ class Loader:
         *,
         record: Record | None,
         frozen: Frozen | None = None,
+        aside: bool = False,
     ) -> dict[str, Any]:
         """Return what the MCPGateways say of an object in a place, and whether there is room."""
         held = record is not None and bool(record.target_id) and record.place == place
-        ruling = self._rulings.ruling(obj, place, settings, held=held)
+        ruling = self._rulings.ruling(obj, place, settings, held=held, aside=aside)
         if frozen is not None:
             unproven = ruling.frozen is not None and ruling.frozen.unproven
             frozen = msgspec.structs.replace(frozen, unproven=unproven)

@@ -16,7 +16,7 @@ from mcp_gateway_operator.controller.ports import Ports
 from mcp_gateway_operator.controller.tell import status_of
 from mcp_gateway_operator.runtime.events import EventType
 from mcp_gateway_operator.targets import actions as act
-from mcp_gateway_operator.targets.known import ObjectMemory, Record, State
+from mcp_gateway_operator.targets.known import ObjectMemory, Record, State, placement_in
 from mcp_gateway_operator.targets.rules import objection
 
 log = structlog.get_logger(__name__)
@@ -37,7 +37,7 @@ class Mover:
         """
         placed_by = state.destination.ruling.placed_by if state.destination is not None else None
         arn = placed_by.gateway_arn if placed_by is not None else ""
-        place = Record(place=step.place, target_id="", gateway_arn=arn)
+        place = Record(place=step.place, target_id="", gateway_arn=arn, placed_by=placed_by)
         entered = replace(state, moves=(*state.moves, place))
         moving = act.Await(reason=Reason.MOVING, message=step.message)
         status = status_of(entered, moving, wall=self._ports.wall())
@@ -81,6 +81,7 @@ class Mover:
             before=old.place.gateway_id,
             left_alone=why is not None,
         )
+        left = msgspec.structs.replace(old, placed_by=placement_in(state.obj, old.place))
         page = memory.places[destination.place]
         page = page.but(ending=msgspec.structs.replace(page.ending, asked_at=None))
         remembered = {destination.place, *(each.place for each in others), *(() if why else (old.place,))}
@@ -88,7 +89,7 @@ class Mover:
         return memory.but(
             home=destination.place,
             places={**places, destination.place: page},
-            moves=others if why else (*others, old),
+            moves=others if why else (*others, left),
         )
 
 

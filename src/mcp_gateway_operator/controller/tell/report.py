@@ -28,7 +28,7 @@ from mcp_gateway_operator.controller.tell.served_fields import keep_served
 from mcp_gateway_operator.controller.tell.verdict import Verdict
 from mcp_gateway_operator.shown import shown, visible_all
 from mcp_gateway_operator.targets import actions as act
-from mcp_gateway_operator.targets.known import Record, State
+from mcp_gateway_operator.targets.known import Place, Record, State, placement_in
 from mcp_gateway_operator.targets.rules import OUTAGES, asks_person, classify, last_good_of, objection, stamp
 from mcp_gateway_operator.targets.shape import FAILED, PENDING_AUTH, instant
 
@@ -126,6 +126,7 @@ def with_record(
         gateway_id=record.place.gateway_id,
         gateway_arn=record.gateway_arn,
         target_name=record.target_name,
+        placed_by=placement_in(obj, record.place),
         moves=entries_of(moves),
         observed_generation=obj.metadata.generation,
         conditions=conditions_of(obj, verdict, wall),
@@ -156,6 +157,7 @@ def entries_of(records: Iterable[Record]) -> tuple[MoveEntry, ...]:
             target_id=record.target_id,
             gateway_arn=record.gateway_arn,
             target_name=record.target_name,
+            placed_by=record.placed_by,
         )
         for record in records
     )
@@ -195,16 +197,24 @@ def _record_fields(state: State) -> dict[str, object]:
         "gateway_arn": record.gateway_arn or old.gateway_arn,
         "target_name": name,
         "moves": entries_of(state.moves),
-        **_placement(state),
+        **_placement(state, record.place),
     }
 
 
-def _placement(state: State) -> dict[str, object]:
-    """Return by which MCPGateway the recorded target is where it is: what is frozen stays as it was told."""
-    ruling = state.ruling
-    if ruling.frozen is not None or state.obj.metadata.deletion_timestamp:
+def _placement(state: State, place: Place) -> dict[str, object]:
+    """Return by which MCPGateway the recorded target is where it is.
+
+    What was told of a place is not forgotten while the target is there: once nobody can read the MCPGateway,
+    its default is known to be missing. And what is frozen stays as it was told, so that another MCPGateway of
+    the same gateway does not take the place of the one that the object was placed by.
+    """
+    if state.obj.metadata.deletion_timestamp:
         return {}
-    return {"placed_by": ruling.placed_by, "gateway_url": ruling.gateway_url}
+    ruling, told = state.ruling, placement_in(state.obj, place)
+    if ruling.frozen is None:
+        return {"placed_by": ruling.placed_by or told, "gateway_url": ruling.gateway_url}
+    here = state.obj.status.gateway_id in {"", place.gateway_id}
+    return {"placed_by": told or ruling.placed_by} | ({} if here else {"gateway_url": ruling.gateway_url})
 
 
 def _target_fields(state: State, wait: act.Wait, wall: datetime) -> dict[str, object]:

@@ -8,7 +8,7 @@ import msgspec
 
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.names import ConditionType, Reason
-from mcp_gateway_operator.api.types import MCPServer
+from mcp_gateway_operator.api.types import MCPServer, PlacedBy
 from mcp_gateway_operator.targets.shape import NO_FIELDS, Flat, gateway_of_arn
 
 
@@ -25,13 +25,18 @@ NOWHERE: Final = Place("")
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """Which target is an object's; `legacy` ones were written by the Go operator."""
+    """Which target is an object's; `legacy` ones were written by the Go operator.
+
+    Attributes:
+        placed_by: of one of the other places in a move, the MCPGateway by which it was entered.
+    """
 
     place: Place
     target_id: str
     gateway_arn: str = ""
     target_name: str = ""
     legacy: bool = False
+    placed_by: PlacedBy | None = None
 
     def same_target(self, other: Record | None) -> bool:
         """Whether another record names the very same target."""
@@ -79,10 +84,30 @@ def stored_moves(obj: MCPServer) -> tuple[Record, ...]:
             target_id=entry.target_id,
             gateway_arn=entry.gateway_arn,
             target_name=entry.target_name,
+            placed_by=entry.placed_by,
         )
         for entry in obj.status.moves
         if entry.gateway_id not in {"", record.place.gateway_id}
     )
+
+
+def believed_placement(obj: MCPServer) -> PlacedBy | None:
+    """Return by which MCPGateway its status says an object was placed, if the status is its own."""
+    status = obj.status
+    return status.placed_by if status.recorded_for == obj.metadata.uid else None
+
+
+def placements(obj: MCPServer) -> tuple[tuple[Place, PlacedBy], ...]:
+    """Return where MCPGateways have placed an object, its own target's place first."""
+    own = believed_placement(obj)
+    found = [] if own is None else [(Place(gateway_of_arn(own.gateway_arn)), own)]
+    found += [(each.place, each.placed_by) for each in stored_moves(obj) if each.placed_by is not None]
+    return tuple(found)
+
+
+def placement_in(obj: MCPServer, place: Place) -> PlacedBy | None:
+    """Return the MCPGateway by which an object has, or may have, a target in a place."""
+    return next((placed for at, placed in placements(obj) if at == place), None)
 
 
 def stored_record(obj: MCPServer) -> Record | None:

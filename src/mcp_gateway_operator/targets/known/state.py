@@ -108,6 +108,8 @@ class State:
         leftovers: the same object at every other place in `moves`, where nothing of it is to stay.
         aside: this is one of those states, and looks at its own gateway alone.
         immovable: the place that the spec names, when an old CRD does not let the target move there.
+        barred: places that nothing proves to hold a target of the object, where it is not permitted: they are
+            not looked at.
         place: where the target is, or is to be.
         ruling: what an MCPGateway says of the object in this place.
         full: the gateway holds as many targets as its MCPGateway lets it, those that are being made included.
@@ -155,6 +157,7 @@ class State:
     leftovers: tuple[State, ...] = ()
     aside: bool = False
     immovable: Place = NOWHERE
+    barred: frozenset[Place] = frozenset()
 
     def view(self, place: Place) -> GatewayView:
         """Return what is known of a gateway: nothing, when it has not been looked at yet."""

@@ -71,14 +71,17 @@ def _retained(state: State) -> str:
 def _delete_everywhere(state: State) -> Clearing | act.AtPlace | act.Forget:
     """Delete the target, and what a move or a lost status has left on other gateways, each as if alone.
 
-    What holds one of them back does not hold back the others.
+    What holds one of them back does not hold back the others; and where the MCPGateway of another place has
+    targets kept, that one stays.
     """
     action = clear(state)
     if not isinstance(action, act.Await | act.Blocked | act.Release):
         return action
     waits = [] if isinstance(action, act.Release) else [action]
     for left in state.leftovers:
-        step = clear(left)
+        if (wait := policy_unknown(left)) is None and retains(left):
+            continue
+        step = wait or clear(left)
         if not isinstance(step, act.Await | act.Blocked):
             return step_aside(left, step)
         waits.append(step)
@@ -234,7 +237,7 @@ def _delete_unrecorded(state: State) -> Clearing:
     untouched = doubt.only_writer and certain and state.memory.held.verified is None
     if untouched and not state.marked:
         return act.Release(event="Released", message="No target was made for this object.")
-    noted = NOWHERE if state.aside else state.noted
+    noted = NOWHERE if state.aside or state.noted in state.barred else state.noted
     living: list[Place] = []
     for place in dict.fromkeys((*state.gateways, noted)):
         if place == NOWHERE:
@@ -254,6 +257,12 @@ def _delete_unrecorded(state: State) -> Clearing:
     if state.disbelieved is not None:
         target_id, why = state.disbelieved
         message = f"Target {target_id} is left alone, because nothing proves that it is this object's: {why}."
+    if state.barred and not state.aside:
+        where = ", ".join(sorted(each.gateway_id for each in state.barred))
+        message += (
+            f" Gateway {where} was not looked at: no record says that it holds one, and this object is not"
+            " permitted there."
+        )
     return act.Release(event="Released", message=message)
 
 

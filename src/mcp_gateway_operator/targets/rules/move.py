@@ -18,6 +18,7 @@ from mcp_gateway_operator.targets.known import NOWHERE, Place, Record, State
 from mcp_gateway_operator.targets.rules import ownership
 from mcp_gateway_operator.targets.rules.deletion import Clearing, clear, retains, soonest, step_aside
 from mcp_gateway_operator.targets.rules.not_yet import await_agreement, read, unlisted
+from mcp_gateway_operator.targets.rules.permission import no_return
 from mcp_gateway_operator.targets.rules.recorded import plan_absent
 from mcp_gateway_operator.targets.shape import Target, TargetStatus, gateway_of_arn, instant
 
@@ -37,7 +38,9 @@ def plan_move(state: State, destination: State, *, create: Create) -> act.Step |
     if (wait := _unproven(state)) is not None:
         return wait
     record = destination.record
-    action = create(destination) if record is None else _take_back(destination, record, create=create)
+    action: act.Step | act.Wait | None = no_return(destination)
+    if action is None:
+        action = create(destination) if record is None else _take_back(destination, record, create=create)
     entered = any(each.place == destination.place for each in state.moves)
     if isinstance(action, act.Protect | act.Fetch | act.Create) and not entered:
         return act.Move(

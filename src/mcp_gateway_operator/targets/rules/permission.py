@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from mcp_gateway_operator.api.names import Reason
 from mcp_gateway_operator.targets import actions as act
-from mcp_gateway_operator.targets.known import Frozen, Row, State
+from mcp_gateway_operator.targets.known import Frozen, Row, State, believed_placement
 
 
 def not_permitted(state: State) -> act.Blocked | None:
@@ -34,10 +34,16 @@ def withhold(state: State, action: act.Step | act.Wait) -> act.Step | act.Wait:
     if placed_by is None or state.aside:
         # In the other place of a move the entry in status.moves says it.
         return action
-    noted = state.obj.status.placed_by
+    noted = believed_placement(state.obj)
     if noted is not None and (noted.class_, noted.gateway_arn) == (placed_by.class_, placed_by.gateway_arn):
         return action
     return act.Note(placed_by=placed_by)
+
+
+def no_return(destination: State) -> act.Blocked | None:
+    """Keep an object from what an earlier move of it has left: to go back to that is a move, too."""
+    frozen = destination.ruling.frozen
+    return None if frozen is None or destination.record is None else _blocked(frozen)
 
 
 def _forbidden(action: act.Step | act.Wait, frozen: Frozen) -> bool:
