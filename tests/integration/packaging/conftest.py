@@ -38,7 +38,7 @@ spec:
       storage: true
       schema: {{openAPIV3Schema: {{type: object, x-kubernetes-preserve-unknown-fields: true}}}}
 """
-    for kind in ("ServiceMonitor", "PrometheusRule")
+    for kind in ("ServiceMonitor", "PodMonitor", "PrometheusRule")
 )
 
 _names = itertools.count(1)

@@ -216,6 +216,19 @@ def test_the_crd_fits_the_server(helm: Helm, version: str, source: str) -> None:
         (["operator.guardNamespace=kube-system/x"], "/operator/guardNamespace"),
         (["operator.leaderElectionNamespace=A"], "/operator/leaderElectionNamespace"),
         (["operator.metrics.serviceMonitor.enabled=true"], "set operator.metrics.bindAddress"),
+        (["operator.metrics.podMonitor.enabled=true"], "set operator.metrics.bindAddress"),
+        (
+            ["operator.metrics.podMonitor.enabled=true", "operator.metrics.bindAddress=:8443"],
+            "set operator.metrics.podMonitor.tokenSecretName",
+        ),
+        (
+            [
+                "operator.metrics.podMonitor.enabled=true",
+                "operator.metrics.serviceMonitor.enabled=true",
+                "operator.metrics.bindAddress=:8443",
+            ],
+            "would read everything twice",
+        ),
         (["operator.metrics.prometheusRule.enabled=true"], "set operator.metrics.bindAddress"),
         (["proxy.https=socks5://proxy:1080"], "/proxy/https"),
         (["proxy.https=http://jane:secret@proxy:3128"], "/proxy/https"),

@@ -211,6 +211,24 @@ def test_labels_and_annotations_of_the_user_join_those_of_the_chart(offline: Hel
     assert monitor["revision"] == "20261126"
 
 
+@pytest.mark.parametrize("secure", [True, False])
+def test_a_pod_monitor_reads_the_port_that_the_pod_has(offline: Helm, *, secure: bool) -> None:
+    pods: dict[str, Any] = {"enabled": True, **({"tokenSecretName": "scraper"} if secure else {})}
+    metrics = {"bindAddress": ":9000", "secure": secure, "podMonitor": pods}
+
+    objects = _load(_render(offline, CHART, {"operator": {"metrics": metrics}}))
+
+    monitor = only(objects, "PodMonitor")["spec"]
+    (endpoint,) = monitor["podMetricsEndpoints"]
+    template = only(objects, "Deployment")["spec"]["template"]
+    ports = {each["name"]: each["containerPort"] for each in template["spec"]["containers"][0]["ports"]}
+    assert (endpoint["scheme"], ports[endpoint["port"]]) == ("https" if secure else "http", 9000)
+    assert monitor["selector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
+    token = {"type": "Bearer", "credentials": {"name": "scraper", "key": "token"}}
+    assert endpoint.get("authorization") == (token if secure else None)
+    assert endpoint.get("tlsConfig") == ({"insecureSkipVerify": True} if secure else None)
+
+
 def test_entries_of_the_user_come_in_place_of_the_charts(offline: Helm) -> None:
     """A pod with two volumes, mounts or variables of one name is refused, or the last one counts."""
     values = {

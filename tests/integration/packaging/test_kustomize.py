@@ -191,9 +191,28 @@ def test_install_and_uninstall(
     assert bare.kubectl("get", "mcps", check=False).returncode != 0
 
 
-@pytest.mark.parametrize("directory", ["prometheus", "network-policy"])
+@pytest.mark.parametrize("directory", ["prometheus", "prometheus-pods", "network-policy"])
 def test_the_optional_parts_are_accepted(bare: LocalCluster, directory: str) -> None:
     built = bare.kubectl("kustomize", str(ROOT / "config" / directory)).stdout
     bare.kubectl("create", "namespace", "system", check=False)
 
     bare.kubectl("apply", "--server-side", "--dry-run=server", "--validate=strict", "-f", "-", input=built)
+
+
+@pytest.mark.parametrize(
+    ("directory", "kind", "endpoints"),
+    [("prometheus", "ServiceMonitor", "endpoints"), ("prometheus-pods", "PodMonitor", "podMetricsEndpoints")],
+)
+def test_what_is_installed_is_read_once(
+    kustomized: Callable[[str], list[dict[str, Any]]], directory: str, kind: str, endpoints: str
+) -> None:
+    """Two monitors of one process would double every sum; the port has to be one that is there."""
+    whole = kustomized("default")
+    (monitor,) = [item for item in kustomized(directory) if item["kind"].endswith("Monitor")]
+    (endpoint,) = monitor["spec"][endpoints]
+    assert monitor["kind"] == kind
+    source = only(whole, "Service" if kind == "ServiceMonitor" else "Deployment")
+    spec = source["spec"] if kind == "ServiceMonitor" else source["spec"]["template"]["spec"]["containers"][0]
+    labels = source["metadata"] if kind == "ServiceMonitor" else source["spec"]["template"]["metadata"]
+    assert endpoint["port"] in [port["name"] for port in spec["ports"]]
+    assert monitor["spec"]["selector"]["matchLabels"].items() <= labels["labels"].items()
