@@ -14,6 +14,7 @@ from mcp_gateway_operator.agentcore.quota import Quotas
 from mcp_gateway_operator.controller.metrics.declared import DECLARED
 from mcp_gateway_operator.runtime.controller_metrics import DECLARED as OF_CONTROLLERS
 from tests.integration.monitoring.test_outages import Outage, credentials, nothing
+from tests.support.grafana import mistakes
 from tests.support.promtool import ROOT, RULES, Story, run_stories
 from tests.support.virtual_time import run_virtual
 from tests.support.world import World, clients
@@ -59,6 +60,39 @@ def test_every_metric_and_label_in_it_is_declared() -> None:
         for name, matchers in re.findall(r"\b([a-z]\w+_\w+)\{([^}]*)\}", query):
             labels = declared[re.sub("_bucket$", "", name)]
             assert set(re.findall(r"(\w+)[=!]", matchers)) <= labels | attached, query
+
+
+def test_it_is_what_grafanas_schema_says() -> None:
+    assert mistakes(DASHBOARD) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("panels.1.titel", "misspelt"),
+        ("panels.1.type", "timeserie"),
+        ("panels.1.gridPos.w", "8"),
+        ("panels.1.gridPos", None),
+        ("panels.1.fieldConfig.defaults.units", "s"),
+        ("panels.1.fieldConfig.defaults.unit", 1),
+        ("panels.1.options.legnd", {}),
+        ("panels.1.targets.0.exprr", "up"),
+        ("panels.1.targets.0.expr", 1),
+        ("schemaVersion", "39"),
+        ("templating.list.1.refresh", 9),
+        ("templating.list.1.type", "querry"),
+        ("templating.list", {}),
+        ("panels", {}),
+    ],
+)
+def test_a_mistake_in_it_would_be_found(path: str, value: object) -> None:
+    broken = json.loads(json.dumps(DASHBOARD))
+    *way, last = [int(part) if part.isdigit() else part for part in path.split(".")]
+    at = broken
+    for part in way:
+        at = at[part]
+    at[last] = value
+    assert mistakes(broken)
 
 
 def test_it_is_what_grafana_imports() -> None:
