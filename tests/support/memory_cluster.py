@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import copy
+import re
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterator
 from dataclasses import dataclass, field
@@ -423,6 +424,13 @@ def _expired(position: int, revision: int) -> WatchEvent:
 def _selects(labels: str, body: bytes) -> bool:
     if not labels:
         return True
+    if (several := re.fullmatch(r"(\S+) in \((.*)\)", labels)) is not None:
+        return _labels(body).get(several[1]) in several[2].split(",")
     wanted = dict(part.split("=") for part in labels.split(","))
-    labelled: dict[str, str] = msgspec.json.decode(body)["metadata"].get("labels", {})
+    labelled = _labels(body)
     return wanted.items() <= labelled.items()
+
+
+def _labels(body: bytes) -> dict[str, str]:
+    found: dict[str, str] = msgspec.json.decode(body)["metadata"].get("labels", {})
+    return found

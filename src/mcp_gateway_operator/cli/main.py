@@ -26,6 +26,7 @@ GROUPS: Final = {
         "owner": "Say which MCPServer a target in AWS belongs to.",
         "orphans": "List the targets in AWS whose MCPServer is gone.",
         "doctor": "Look at all that MCPServers need, with what to type.",
+        "report": "Write what a support case needs, without secrets.",
     },
     "Act": {
         "retry": "Have the operator look again now.",
@@ -52,7 +53,7 @@ COMMANDS: Final = {name: text for group in GROUPS.values() for name, text in gro
 _FLEET: Final = {
     "status": "status_command",
     "plan": "plan_command",
-    **{name: name for name in ("why", "owner", "orphans", "doctor")},
+    **{name: name for name in ("why", "owner", "orphans", "doctor", "report")},
     "import": "importing",
     **dict.fromkeys(("retry", "pause", "resume", "sync"), "marks"),
     "wait": "wait",

@@ -70,7 +70,7 @@ def command(*, scope: Scope, settings: Settings, output: str) -> None:
 
     Exit status: 0 when all is well, 2 when something is not, 1 when the cluster cannot be reached.
     """
-    findings = [*with_cluster(scope, partial(_cluster, settings=settings)), *_aws(scope, settings)]
+    findings = findings_of(scope, settings)
     if output == "json":
         answer = {"schema": SCHEMA, "findings": findings}
         click.echo(msgspec.json.format(msgspec.json.encode(answer), indent=2).decode())
@@ -82,6 +82,15 @@ def command(*, scope: Scope, settings: Settings, output: str) -> None:
                 say(f"      {line}")
     if any(each.ok is False for each in findings):
         raise SystemExit(NOT_SO)
+
+
+def findings_of(scope: Scope, settings: Settings) -> list[Finding]:
+    """Return everything that was looked at.
+
+    Raises:
+        ClickException: the cluster cannot be reached.
+    """
+    return [*with_cluster(scope, partial(_cluster, settings=settings)), *_aws(scope, settings)]
 
 
 async def _cluster(cluster: Cluster, settings: Settings) -> list[Finding]:

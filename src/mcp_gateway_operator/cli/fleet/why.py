@@ -12,6 +12,7 @@ from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.names import Reason
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.cli.fleet.command import NOT_SO, asking, scope_options
+from mcp_gateway_operator.cli.fleet.debug import NoAnswerError, Told, debug_option, reached
 from mcp_gateway_operator.cli.fleet.foresee import Future, Key
 from mcp_gateway_operator.cli.fleet.look_ahead import (
     Settings,
@@ -23,7 +24,7 @@ from mcp_gateway_operator.cli.fleet.paper_aws import ReadOnly
 from mcp_gateway_operator.cli.fleet.plan_command import NOT_KNOWN, blind_spots, details, planned
 from mcp_gateway_operator.cli.fleet.reach import Scope
 from mcp_gateway_operator.cli.fleet.scene import Scene, read_scene
-from mcp_gateway_operator.cli.fleet.view import NOT_SEEN, ago, ahead, line_of
+from mcp_gateway_operator.cli.fleet.view import NOT_SEEN, ago, ahead, line_of, span
 from mcp_gateway_operator.cli.say import say
 from mcp_gateway_operator.shown import shown
 from mcp_gateway_operator.targets.known import AgentCoreError, State
@@ -52,6 +53,7 @@ ACTS: Final = {
     ),
     Reason.GATEWAY_NOT_FOUND: ("the object's author", "name a gateway that exists in spec.gatewayId"),
     Reason.WRONG_ACCOUNT_OR_REGION: ("whoever runs the operator", "set --aws-region and its credentials"),
+    Reason.NOT_PERMITTED: ("whoever may change the MCPGateway", "kubectl get mcpgateways"),
     Reason.ACCESS_DENIED: ("whoever runs the operator", "allow what the message names (docs/SETUP.md)"),
     Reason.NOT_CONVERGING: ("the object's author", "write in the spec what AWS keeps"),
     Reason.PAUSED: ("whoever paused it", "mcps resume {name} -n {namespace}"),
@@ -73,11 +75,14 @@ ACTS: Final = {
 @scope_options
 @click.argument("name")
 @operator_options
-def command(*, scope: Scope, settings: Settings, name: str) -> None:
+@debug_option
+def command(*, scope: Scope, settings: Settings, name: str, debug_address: str) -> None:
     """Tell the story of one MCPServer: what it says, what AWS has, what comes next, and who has to act.
 
-    What comes next is decided by the operator's own rules on a copy, as by `plan`. Where AWS cannot be asked,
-    the rest is told all the same.
+    What comes next is decided by the operator's own rules on a copy, as by `plan`. What the operator itself
+    decided last, and its last calls to AWS, is asked of its pod, for which you need kubectl, the right to
+    port-forward, and the ClusterRole debug-reader. Where AWS or the operator cannot be asked, the rest is
+    told all the same.
 
     Exit status: 0 when it is Ready, 2 when it is not, 1 when that cannot be found out.
     """
@@ -95,7 +100,15 @@ def command(*, scope: Scope, settings: Settings, name: str) -> None:
     else:
         for line in (*blind_spots(scene), *_has(key, future, settings), *_comes(scene, obj, future)):
             say(line)
-    for line in _acts(obj):
+    try:
+        with reached(scope, debug_address) as operator:
+            told = operator.about(*key)
+    except (NoAnswerError, click.ClickException) as error:
+        words = error.format_message() if isinstance(error, click.ClickException) else str(error)
+        lines = _in_the_log(obj, words)
+    else:
+        lines = _operator_says(told)
+    for line in (*lines, *_acts(obj)):
         say(line)
     if not obj.was_ready:
         raise SystemExit(NOT_SO)
@@ -200,7 +213,31 @@ def _acts(obj: MCPServer) -> Iterator[str]:
     yield f"Who has to act: {who}."
     if what:
         yield f"  {what.format(**where)}"
-    yield "What the operator did, and AWS's answers with their request ids, is in its log:"
-    yield f'  kubectl logs -n NAMESPACE deploy/NAME | grep \'"name":"{line.name}"\''
     if names.PAUSED_ANNOTATION in obj.metadata.annotations and line.reason != Reason.PAUSED:
         yield f"  It carries the annotation {names.PAUSED_ANNOTATION}."
+
+
+def _operator_says(told: Told) -> Iterator[str]:
+    """Yield what the operator decided last, why nothing happens sooner, and its last calls."""
+    decision, after = told.decision, told.next_pass_in_seconds
+    reason = f" ({decision['reason']})" if decision.get("reason") else ""
+    when = "when something wakes it" if after is None else f"in {span(after)}"
+    yield ""
+    yield shown(
+        f"The operator itself, of generation {told.generation}: {decision.get('action', 'nothing')}{reason}; "
+        f"looks again {when}."
+    )
+    if decision.get("why_not_sooner"):
+        yield shown(f"  Not sooner: {decision['why_not_sooner']}.")
+    if told.failed_passes:
+        yield f"  Passes that failed in a row: {told.failed_passes}."
+    for call in told.calls:
+        answer = f"{call.operation}: {call.answer} after {call.milliseconds} ms"
+        yield shown(f"  {call.at} {answer}, request {call.request_id or 'unknown'}")
+
+
+def _in_the_log(obj: MCPServer, why: str) -> Iterator[str]:
+    yield ""
+    yield f"The operator itself was not asked. {why}"
+    yield "  What it did, and AWS's answers with their request ids, is in its log:"
+    yield f'  kubectl logs -n NAMESPACE deploy/NAME | grep \'"name":"{obj.metadata.name}"\''

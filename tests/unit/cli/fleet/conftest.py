@@ -18,6 +18,7 @@ from agentcore_simulator import AdminClient, Engine
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.cli import dry_run, main
 from mcp_gateway_operator.cli.fleet import look_ahead, reach
+from mcp_gateway_operator.cli.fleet.debug import PODS
 from mcp_gateway_operator.cli.fleet.paper_aws import Paced, ReadOnly
 from mcp_gateway_operator.controller.ports import MCPSERVERS
 from mcp_gateway_operator.runtime import kubeconfig
@@ -94,6 +95,7 @@ def desk(monkeypatch: pytest.MonkeyPatch) -> Desk:
     """A cluster with the namespaces team-a and team-b, empty."""
     api = MemoryApiServer()
     api.serve(MCPSERVERS, names.KIND)
+    api.serve(PODS, "Pod")
     for namespace in ("team-a", "team-b"):
         api.store.create(NAMESPACES, None, {"metadata": {"name": namespace}})
     made = Desk(api)
