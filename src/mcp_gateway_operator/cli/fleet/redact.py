@@ -17,7 +17,7 @@ from mcp_gateway_operator.api.types import MCPServerSpec, MCPServerStatus
 from mcp_gateway_operator.shown import shown_lines
 
 HIDDEN: Final = "(left out)"
-_META: Final = (
+_META: Final[tuple[str, ...]] = (
     "name",
     "namespace",
     "uid",
