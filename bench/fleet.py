@@ -79,7 +79,9 @@ class Fleet:
     def start_operator(self) -> None:
         """Start the operator and wait until it is ready."""
         self.environment.start_operator(
-            f"--aws-quotas={self.conditions.quotas}", f"--drift-interval={self.conditions.drift_interval:g}s"
+            f"--aws-quotas={self.conditions.quotas}",
+            f"--drift-interval={self.conditions.drift_interval:g}s",
+            seconds=self.limit,
         )
 
     def kill_operator(self) -> None:

@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-SECONDS = 20.0
-"""Until a test gives up waiting: many times what anything takes on an idle machine."""
+SECONDS = 60.0
+"""Until a test gives up waiting: many times what anything takes, on a machine with much else to do, too."""
 
 
 def until(holds: Callable[[], Any], what: str = "", seconds: float = SECONDS) -> Any:

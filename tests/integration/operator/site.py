@@ -233,5 +233,5 @@ def kill(process: OperatorProcess) -> None:
 
 def ask(process: OperatorProcess, path: str) -> tuple[int, str]:
     """Return status and body of a health endpoint."""
-    answer = httpx2.get(f"{process.health}{path}", timeout=5.0)
+    answer = httpx2.get(f"{process.health}{path}", timeout=20.0)
     return answer.status_code, answer.text

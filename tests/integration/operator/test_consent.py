@@ -33,7 +33,7 @@ def test_a_person_consents_at_the_address_in_the_status(running: Site) -> None:
         until(lambda: "status.authorizationUrl" in told(running, "asks"), "the Event names the field")
         assert status["authorizationUrl"] not in told(running, "asks")
         # The simulator's page stands for the identity provider's.
-        httpx2.get(status["authorizationUrl"], timeout=5.0).raise_for_status()
+        httpx2.get(status["authorizationUrl"], timeout=20.0).raise_for_status()
         obj = running.until_ready("asks")
     assert condition(obj, "Authorized")["status"] == "True"
     assert "authorizationUrl" not in obj["status"]

@@ -59,7 +59,7 @@ def waits(process: OperatorProcess) -> list[dict[str, Any]]:
 
 
 def works(process: OperatorProcess) -> Any:
-    return until(lambda: said(process, "works"), "it works", 10.0)
+    return until(lambda: said(process, "works"), "it works")
 
 
 def guard(kube: Kube, namespace: str = "kube-system", name: str = names.GUARD_NAME) -> dict[str, Any]:
@@ -127,7 +127,7 @@ def test_an_operator_for_one_namespace_beside_one_for_all(site: Site, second: An
     works(single)
     everywhere = second(EVERYWHERE)
     # Claims of processes that other tests have killed stand for a while, each told of on its own line.
-    until(lambda: said(everywhere, f"namespace {site.namespace}"), "it says that it waits for this one", 10.0)
+    until(lambda: said(everywhere, f"namespace {site.namespace}"), "it says that it waits for this one")
     until(lambda: _told(kube, site.namespace, f"namespace-{names.GUARD_NAME}"), "its tenants are told")
     with site.bill() as bill:
         site.create()

@@ -122,14 +122,16 @@ def test_a_status_lost_half_way_to_another_name_is_told_and_leaves_nothing(make_
     told = f"{first} (weather) on gateway {GATEWAY}"
     until(lambda: told in condition(site.get()).get("message", ""), "Ready tells of the old target", 60.0)
     assert site.target_id() == site.targets(OTHER_GATEWAY)[0]["targetId"]
-    assert [event["reason"] for event in site.kube.events(site.namespace, "weather")].count(
-        "DuplicateMarker"
-    ) == 1
+    until(lambda: _reasons(site).count("DuplicateMarker") == 1, "an Event tells of it, once")
     kill(process)
     site.delete()
     site.start()
     site.until_gone(seconds=60.0)
     assert site.targets(GATEWAY) == site.targets(OTHER_GATEWAY) == []
+
+
+def _reasons(site: Site) -> list[str]:
+    return [event["reason"] for event in site.kube.events(site.namespace, "weather")]
 
 
 def test_the_page_says_it_as_it_works(site: Site) -> None:

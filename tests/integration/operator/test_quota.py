@@ -48,7 +48,7 @@ def test_a_namespace_with_the_quota_has_so_many_objects_and_all_of_the_operators
     assert not _taken(site, "four")
     site.edit("one", description="Changed")
     site.until_ready("one")
-    assert {event["reason"] for event in site.kube.events(site.namespace, "one")} >= {"Created", "Updated"}
+    until(lambda: _reasons(site, "one") >= {"Created", "Updated"}, "both are told in Events")
     site.simulator.admin.edit_target(site.target_id("two"), description="Somebody's")
     until(lambda: not any("Somebody" in each.get("description", "") for each in site.targets()), "the repair")
     for name in names:
@@ -56,6 +56,10 @@ def test_a_namespace_with_the_quota_has_so_many_objects_and_all_of_the_operators
     for name in names:
         site.until_gone(name)
     assert site.targets() == []
+
+
+def _reasons(site: Site, name: str) -> set[str]:
+    return {event["reason"] for event in site.kube.events(site.namespace, name)}
 
 
 def _taken(site: Site, name: str) -> bool:

@@ -135,13 +135,13 @@ class OperatorProcess:
         """The exit status, None while it runs."""
         return self._process.returncode
 
-    def wait_ready(self) -> None:
+    def wait_ready(self, seconds: float = START_SECONDS) -> None:
         """Block until /readyz answers.
 
         Raises:
-            StartError: it ended, or does not become ready.
+            StartError: it ended, or does not become ready within so many seconds.
         """
-        _wait(self._is_ready, self._process)
+        _wait(self._is_ready, self._process, seconds)
 
     def wait(self, seconds: float) -> bool:
         """Wait up to `seconds` for the end and tell whether it came."""
@@ -187,8 +187,8 @@ class Environment:
         self.simulator = Simulated(self.directory, ["--gateway", GATEWAY, *arguments])
         self._stack.callback(self.simulator.stop)
 
-    def start_operator(self, *arguments: str) -> None:
-        """Start the operator with its ServiceAccount's token and wait until it is ready."""
+    def start_operator(self, *arguments: str, seconds: float = START_SECONDS) -> None:
+        """Start the operator with its ServiceAccount's token and wait until it is ready, so many seconds."""
         kubeconfig = self.cluster.service_account_kubeconfig(
             NAMESPACE, SERVICE_ACCOUNT, path=self.directory / "operator.kubeconfig"
         )
@@ -199,7 +199,7 @@ class Environment:
             arguments=[f"--gateway-id={GATEWAY}", f"--leader-election-namespace={NAMESPACE}", *arguments],
         )
         self._stack.callback(self.operator.stop)
-        self.operator.wait_ready()
+        self.operator.wait_ready(seconds)
 
 
 def install(
@@ -245,13 +245,11 @@ def _python(
     return ServerProcess(name, argv, log=log, environ=environ)
 
 
-def _wait(holds: Callable[[], bool], process: ServerProcess) -> None:
-    deadline = time.monotonic() + START_SECONDS
+def _wait(holds: Callable[[], bool], process: ServerProcess, seconds: float = START_SECONDS) -> None:
+    deadline = time.monotonic() + seconds
     while not holds():
         if process.returncode is not None:
             raise StartError(f"The {process.name} ended with status {process.returncode}:\n{process.tail()}")
         if time.monotonic() > deadline:
-            raise StartError(
-                f"The {process.name} is not ready after {START_SECONDS:.0f} s:\n{process.tail()}"
-            )
+            raise StartError(f"The {process.name} is not ready after {seconds:.0f} s:\n{process.tail()}")
         process.wait(0.05)

@@ -33,7 +33,7 @@ MOMENTS = {
 """When it is told to end: the words it has said, what it is sent, and how many times."""
 
 
-def until(holds: Callable[[], bool], what: str, seconds: float = 30.0) -> None:
+def until(holds: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
     """Look until `holds` returns true; the test fails when it never does."""
     end = time.monotonic() + seconds
     pause = threading.Event()
@@ -64,7 +64,7 @@ class Running:
         for line in self._process.stdout:
             self.output += line
 
-    def until(self, words: str, seconds: float = 60.0) -> None:
+    def until(self, words: str, seconds: float = 100.0) -> None:
         """Wait until the output has these words."""
         until(lambda: words in self.output or self.ended, f"the demo says {words!r}", seconds)
         assert words in self.output, self.output
