@@ -16,7 +16,7 @@ KUBECTL ?= hack/kubectl.sh
 # Flags for the operator of `make run`, and for pytest of `make test`, `unit` and `integration`.
 ARGS ?=
 PYTEST_ARGS ?=
-TEST_WORKERS ?= 2
+TEST_WORKERS ?= 3
 ignore-not-found ?= false
 
 BIN := .venv/bin
@@ -29,7 +29,11 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 SOURCES := $(wildcard conftest.py src tests hack bench packages)
 UNIT := tests/unit $(wildcard packages/*/tests/*/unit)
 INTEGRATION := tests/integration $(wildcard packages/*/tests/*/integration)
-PYTEST := $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile $(PYTEST_ARGS)
+# One worker more than there are cores in CI: the integration tests wait for processes much of the time.
+PYTEST := $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+
+# The tests start hundreds of Python processes; each would compile the operator's modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 stage = printf '\n==> %s\n' "$(1)"
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
 
 
 def pytest_configure() -> None:
@@ -15,3 +19,22 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # by nohup
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Spread the files of integration tests evenly among those of unit tests.
+
+    Those wait for processes, these compute: side by side they leave no core idle.
+    """
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    waiting = [path for path in files if "integration" in path.parts]
+    computing = [path for path in files if "integration" not in path.parts]
+    items[:] = [item for path in _spread(waiting, computing) for item in files[path]]
+
+
+def _spread(*queues: list[Path]) -> Iterable[Path]:
+    """Return all in the order of their queues, each at its share of the way."""
+    shares = [(number / len(queue), path) for queue in queues for number, path in enumerate(queue)]
+    return [path for _, path in sorted(shares)]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from packaging.requirements import Requirement
@@ -145,3 +147,27 @@ def test_an_old_python_is_refused_in_a_sentence(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("This needs Python 3.11 or later with venv; found: Python 3.9.2.")
     assert "make PYTHON=" in done.stderr
+
+
+def test_what_make_runs_may_keep_what_python_compiles() -> None:
+    """An environment that forbids it, as container images do, makes each of hundreds of processes compile."""
+    shown = _run("make", "--eval", "show: ; @env", "show", PYTHONDONTWRITEBYTECODE="1").stdout
+
+    assert "PATH=" in shown
+    assert "PYTHONDONTWRITEBYTECODE" not in shown
+
+
+def test_integration_tests_are_spread_evenly_among_unit_tests() -> None:
+    spec = importlib.util.spec_from_file_location("root_conftest", ROOT / "conftest.py")
+    assert spec is not None
+    assert spec.loader is not None
+    conftest = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(conftest)
+    names = [*(f"unit/{name}" for name in "abcdef"), "integration/x", "integration/y"]
+    items = [SimpleNamespace(path=Path(name), number=number) for name in names for number in (1, 2)]
+
+    conftest.pytest_collection_modifyitems(items)
+
+    order = "".join(item.path.name for item in items)
+    assert order == "xxaabbccyyddeeff"
+    assert [item.number for item in items] == [1, 2] * len(names)

@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
-import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
 
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.known import NOWHERE, State
 from mcp_gateway_operator.targets.plan import plan
-from tests.unit.targets.any_state import likely_states, states
 from tests.unit.targets.builders import (
-    BORN,
     ELSEWHERE,
     FOREIGN,
     GATEWAY,
     HERE,
     NAME,
     NOW,
-    OURS,
     TARGET,
     THERE,
     TWIN,
@@ -327,39 +321,3 @@ CASES: list[Case] = [
 )
 def test_observed(build: Callable[..., State], changes: dict[str, Any], expected: Decision) -> None:
     check(plan(build(**changes)), expected)
-
-
-WRITES = (
-    act.Create,
-    act.Update,
-    act.Synchronize,
-    act.Delete,
-    act.Protect,
-    act.Fetch,
-    act.Move,
-    act.AtPlace,
-    act.Forget,
-)
-
-
-@settings(
-    max_examples=300,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
-@given(states() | likely_states())
-def test_from_any_state_nothing_is_written_and_nothing_foreign_recorded(state: State) -> None:
-    """Neither to AWS nor to the object's metadata; only what carries our marker enters the record."""
-    observed = _observing(state)
-    action = plan(observed)
-    assert not isinstance(action, WRITES)
-    if isinstance(action, act.TakeUp):
-        assert not action.adopted
-        assert action.target.summary.description == f"[mcps {OURS}]"
-    if isinstance(action, act.Release):
-        assert observed.obj.metadata.deletion_timestamp == BORN
-
-
-def _observing(state: State) -> State:
-    policy = msgspec.structs.replace(state.obj.spec, management_policy="Observe")
-    return replace(state, obj=msgspec.structs.replace(state.obj, spec=policy))
