@@ -12,7 +12,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from agentcore_simulator.admin import AdminClient, AdminRefusedError
+    from agentcore_simulator.admin import AdminClient, AdminRefusedError, Place
     from agentcore_simulator.engine import Engine
     from agentcore_simulator.in_process import attach
     from agentcore_simulator.messages import Request, Response
@@ -27,6 +27,7 @@ __all__ = [
     "AdminRefusedError",
     "Engine",
     "Fault",
+    "Place",
     "Request",
     "Response",
     "Scenario",
@@ -41,6 +42,7 @@ _HOME = {
     "AdminRefusedError": "admin",
     "Engine": "engine",
     "Fault": "scenarios",
+    "Place": "admin",
     "Request": "messages",
     "Response": "messages",
     "Scenario": "scenarios",

@@ -73,6 +73,9 @@ class Switches(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """A name that another target of the gateway has. "allow" takes the guarantee away."""
     missing_name: Literal["generate", "refuse"] = "generate"
     """Create without a name. An Update without one keeps it, or is refused."""
+    target_ids: Literal["random", "counted"] = "random"
+    """Ids of new targets. "counted" begins with T000000001 in each gateway, so that gateways of two accounts
+    come to have equal ones."""
     no_auth_shape: Literal["empty", "absent", "role"] = "empty"
     """credentialProviderConfigurations in the answers for a target without credentials: [], no member, or the
     gateway's role without a provider."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from agentcore_simulator.admin.admin_api import ADMIN_PREFIX, Admin
-from agentcore_simulator.admin.admin_client import AdminClient, AdminRefusedError
+from agentcore_simulator.admin.admin_client import AdminClient
+from agentcore_simulator.admin.place import AdminRefusedError, Place
 from agentcore_simulator.admin.situations import apply_situation, parse_situation
 from agentcore_simulator.admin.snapshots import dump_snapshot, load_snapshot, save_file
 
@@ -12,6 +13,7 @@ __all__ = [
     "Admin",
     "AdminClient",
     "AdminRefusedError",
+    "Place",
     "apply_situation",
     "dump_snapshot",
     "load_snapshot",

@@ -6,14 +6,15 @@ Every answer is JSON. A request that makes no sense gets 400 (or 404) and {"mess
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
-from urllib.parse import parse_qs
+from typing import Any, TypeAlias
+from urllib.parse import parse_qs, unquote
 
 import msgspec
 
-from agentcore_simulator.admin import other_writers, outside_edits, situations, snapshots
+from agentcore_simulator.admin import other_writers, outside_edits, role_edits, situations, snapshots
+from agentcore_simulator.admin.places import Where, find_gateway, find_target
 from agentcore_simulator.messages import Request, Response
-from agentcore_simulator.plane import Clock, ControlPlane
+from agentcore_simulator.plane import Clock, ControlPlane, Gateway, Role, Target
 from agentcore_simulator.scenarios import Fault, Scenario, Writer
 from agentcore_simulator.settings import Settings, patched
 
@@ -34,7 +35,7 @@ class Admin:
     def __init__(self, plane: ControlPlane, clock: Clock) -> None:
         self._plane = plane
         self._clock = clock
-        self._routes: dict[tuple[str, str], Callable[[_AdminCall], Any]] = {
+        self._routes: dict[tuple[str, str], _Handler] = {
             ("GET", "health"): lambda call: {"status": "ok", "time": call.now},
             ("POST", "reset"): self._reset,
             ("GET", "time"): lambda _: self._time(),
@@ -44,10 +45,10 @@ class Admin:
             ("GET", "settings"): lambda _: plane.settings,
             ("PUT", "settings"): self._replace_settings,
             ("PATCH", "settings"): self._patch_settings,
-            ("GET", "state"): lambda call: outside_edits.dump(plane, call.query.get("gateway")),
+            ("GET", "state"): lambda call: outside_edits.dump(plane, call.where),
             ("GET", "requests"): self._requests,
             ("DELETE", "requests"): self._clear_requests,
-            ("GET", "counts"): lambda _: plane.journal.counts(),
+            ("GET", "counts"): lambda call: plane.journal.counts(call.where.account, call.where.region),
             ("GET", "faults"): lambda _: plane.faults.faults,
             ("POST", "faults"): self._add_faults,
             ("DELETE", "faults"): self._clear_faults,
@@ -62,26 +63,62 @@ class Admin:
                 plane, situations.parse_situation(call.raw), call.now
             ),
             ("GET", "authorize"): self._authorize_link,
-            ("POST", "gateways"): lambda call: outside_edits.make_gateway(plane, call.body, call.now),
-            ("PATCH", "gateways/*"): lambda call: outside_edits.edit_gateway(
-                plane, call.id, call.body, call.now
+            **self._role_routes(),
+            **self._gateway_routes(),
+            **self._target_routes(),
+        }
+
+    def _role_routes(self) -> dict[tuple[str, str], _Handler]:
+        plane = self._plane
+
+        def role(call: _AdminCall) -> Role:
+            return role_edits.find_role(plane, call.id, call.where.account)
+
+        return {
+            ("GET", "roles"): lambda call: role_edits.listed(plane, call.where.account),
+            ("POST", "roles"): lambda call: [
+                role_edits.make_role(plane, wanted) for wanted in _one_or_more(call.raw, Role)
+            ],
+            ("PATCH", "roles/*"): lambda call: role_edits.edit_role(plane, role(call), call.body),
+            ("DELETE", "roles/*"): lambda call: plane.roles.remove(role(call)),
+            ("DELETE", "roles/*/sessions"): lambda call: role_edits.end_sessions(plane, role(call), call.now),
+        }
+
+    def _gateway_routes(self) -> dict[tuple[str, str], _Handler]:
+        plane, edits = self._plane, outside_edits
+
+        def gateway(call: _AdminCall) -> Gateway:
+            return find_gateway(plane, call.id, call.where)
+
+        return {
+            ("POST", "gateways"): lambda call: edits.make_gateway(plane, call.body, call.now),
+            ("PATCH", "gateways/*"): lambda call: edits.edit_gateway(
+                plane, gateway(call), call.body, call.now
             ),
-            ("DELETE", "gateways/*"): lambda call: outside_edits.drop_gateway(plane, call.id, call.now),
-            ("POST", "gateways/*/targets"): lambda call: outside_edits.make_target(
-                plane, call.id, call.body, call.now
+            ("DELETE", "gateways/*"): lambda call: edits.drop_gateway(plane, gateway(call), call.now),
+            ("GET", "gateways/*/targets"): lambda call: edits.show_targets(plane, gateway(call)),
+            ("POST", "gateways/*/targets"): lambda call: edits.make_target(
+                plane, gateway(call), call.body, call.now
             ),
-            ("GET", "targets/*"): lambda call: outside_edits.show_target(plane, call.id),
-            ("PATCH", "targets/*"): lambda call: outside_edits.edit_target(
-                plane, call.id, call.body, call.now
+        }
+
+    def _target_routes(self) -> dict[tuple[str, str], _Handler]:
+        plane, edits = self._plane, outside_edits
+
+        def target(call: _AdminCall) -> Target:
+            return find_target(plane, call.id, call.where)
+
+        return {
+            ("GET", "targets/*"): lambda call: edits.show_target(plane, target(call)),
+            ("PATCH", "targets/*"): lambda call: edits.edit_target(plane, target(call), call.body, call.now),
+            ("DELETE", "targets/*"): lambda call: edits.drop_target(
+                plane, target(call), call.now, gradually=call.query.get("mode") == "gradual"
             ),
-            ("DELETE", "targets/*"): lambda call: outside_edits.drop_target(
-                plane, call.id, call.now, gradually=call.query.get("mode") == "gradual"
+            ("POST", "targets/*/status"): lambda call: edits.set_status(
+                plane, target(call), call.body, call.now
             ),
-            ("POST", "targets/*/status"): lambda call: outside_edits.set_status(
-                plane, call.id, call.body, call.now
-            ),
-            ("POST", "targets/*/consent"): lambda call: outside_edits.consent(
-                plane, call.id, call.body, call.now
+            ("POST", "targets/*/consent"): lambda call: edits.consent(
+                plane, target(call), call.body, call.now
             ),
         }
 
@@ -101,7 +138,7 @@ class Admin:
             return answer
         return _json(200, {} if answer is None else answer)
 
-    def _route(self, method: str, pattern: str) -> Callable[[_AdminCall], Any]:
+    def _route(self, method: str, pattern: str) -> _Handler:
         try:
             return self._routes[method, pattern]
         except KeyError:
@@ -169,7 +206,7 @@ class Admin:
         target = outside_edits.waiting_for(self._plane, uri)
         if target is None:
             raise AdminError("This authorization does not exist, is complete, or has expired.", 404)
-        outside_edits.consent(self._plane, target.id, {"approve": True}, call.now)
+        outside_edits.consent(self._plane, target, {"approve": True}, call.now)
         page = f"<!doctype html><title>Authorized</title><p>Target {target.name} is authorized.</p>"
         return Response(200, {"content-type": "text/html; charset=utf-8"}, page.encode())
 
@@ -182,13 +219,17 @@ class _TimeChange(msgspec.Struct, forbid_unknown_fields=True):
 class _AdminCall:
     def __init__(self, request: Request, pieces: list[str], now: float) -> None:
         self.now = now
-        self.id = pieces[1] if len(pieces) > 1 else ""
+        self.id = unquote(pieces[1]) if len(pieces) > 1 else ""
         self.query = {name: values[0] for name, values in parse_qs(request.query).items()}
+        self.where = Where(self.query.get("account"), self.query.get("region"), self.query.get("gateway"))
         self.raw = request.body
 
     @property
     def body(self) -> dict[str, Any]:
         return msgspec.json.decode(self.raw or b"{}", type=dict[str, Any])
+
+
+_Handler: TypeAlias = "Callable[[_AdminCall], Any]"
 
 
 def _one_or_more(raw: bytes, kind: Any) -> Any:

@@ -20,7 +20,7 @@ def start(plane: ControlPlane, writer: Writer, now: float) -> None:
 def _round(plane: ControlPlane, writer: Writer, at: float) -> None:
     if writer not in plane.writers:
         return
-    for target in list(plane.targets.values()):
+    for target in list(plane.targets()):
         if _concerns(writer, target):
             _write(plane, writer, target, at)
     if writer.times is not None:
@@ -33,9 +33,17 @@ def _round(plane: ControlPlane, writer: Writer, at: float) -> None:
 
 
 def _concerns(writer: Writer, target: Target) -> bool:
-    settled = target.status not in BUSY and target.status != DELETING
-    return (
-        settled and fnmatchcase(target.name, writer.name) and fnmatchcase(target.gateway.id, writer.gateway)
+    if target.status in BUSY or target.status == DELETING:
+        return False
+    gateway = target.gateway
+    return all(
+        fnmatchcase(value, pattern)
+        for value, pattern in (
+            (target.name, writer.name),
+            (gateway.id, writer.gateway),
+            (gateway.region.account, writer.account),
+            (gateway.region.name, writer.region),
+        )
     )
 
 
@@ -43,4 +51,4 @@ def _write(plane: ControlPlane, writer: Writer, target: Target, at: float) -> No
     if writer.delete:
         vanish_target(plane, target, at)
     elif outside_edits.would_change(target, writer.edit):
-        outside_edits.edit_target(plane, target.id, writer.edit, at)
+        outside_edits.edit_target(plane, target, writer.edit, at)

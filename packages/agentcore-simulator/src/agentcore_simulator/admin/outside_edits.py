@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from agentcore_simulator.admin.places import Where
 from agentcore_simulator.errors import ServiceError
 from agentcore_simulator.plane import (
     DELETING,
@@ -28,6 +29,7 @@ from agentcore_simulator.plane import (
 )
 from agentcore_simulator.protocol import iam_arn, loopback_endpoint, service_validator, with_endpoint
 
+_TARGET_ID = re.compile(r"[0-9a-zA-Z]{10}")
 _GATEWAY_ID = re.compile(r"([0-9a-z][-]?){1,100}-[0-9a-z]{10}")
 
 
@@ -51,22 +53,20 @@ class _NewStatus(msgspec.Struct, forbid_unknown_fields=True):
     reasons: Annotated[list[str], msgspec.Meta(max_length=100)] = []
 
 
-def dump(plane: ControlPlane, gateway_id: str | None = None) -> dict[str, Any]:
-    """All gateways with their targets, as Get answers them; only one gateway when `gateway_id` is given."""
+def dump(plane: ControlPlane, where: Where) -> dict[str, Any]:
+    """All gateways of a place with their targets, as Get answers them."""
     gateways = [
         {
             "account": region.account,
             "region": region.name,
             "policyEngine": gateway.policy_engine,
             "gateway": msgspec.Raw(full_gateway(gateway, plane.settings.switches)),
-            "targets": [
-                msgspec.Raw(full_target(target, plane.settings.switches))
-                for target in gateway.targets.values()
-            ],
+            "targets": show_targets(plane, gateway),
         }
         for region in plane.regions.values()
+        if where.has(region)
         for gateway in region.gateways.values()
-        if gateway_id in {None, gateway.id}
+        if where.gateway in {None, gateway.id}
     ]
     return {"gateways": gateways, "nextTransition": plane.timeline.next_due()}
 
@@ -101,9 +101,8 @@ def make_gateway(plane: ControlPlane, body: dict[str, Any], now: float) -> Any:
     return msgspec.Raw(full_gateway(gateway, plane.settings.switches))
 
 
-def edit_gateway(plane: ControlPlane, gateway_id: str, body: dict[str, Any], now: float) -> Any:
+def edit_gateway(plane: ControlPlane, gateway: Gateway, body: dict[str, Any], now: float) -> Any:
     """Attach or detach the policy engine, or set the status, of a gateway."""
-    gateway = find_gateway(plane, gateway_id)
     edit = msgspec.convert(body, _GatewayEdit)
     if edit.policy_engine is not None:
         set_policy_engine(plane, gateway, attached=edit.policy_engine, now=now)
@@ -114,39 +113,56 @@ def edit_gateway(plane: ControlPlane, gateway_id: str, body: dict[str, Any], now
     return msgspec.Raw(full_gateway(gateway, plane.settings.switches))
 
 
-def drop_gateway(plane: ControlPlane, gateway_id: str, now: float) -> None:
+def drop_gateway(plane: ControlPlane, gateway: Gateway, now: float) -> None:
     """Remove a gateway and its targets at once, as if somebody had deleted them a while ago."""
-    gateway = find_gateway(plane, gateway_id)
     for target in list(gateway.targets.values()):
         vanish_target(plane, target, now)
     gateway.epoch += 1
     del gateway.region.gateways[gateway.id]
 
 
-def make_target(plane: ControlPlane, gateway_id: str, body: dict[str, Any], now: float) -> Any:
-    """Make a READY target behind everybody's back; `body` is that of a CreateGatewayTarget."""
-    gateway = find_gateway(plane, gateway_id)
+def make_target(plane: ControlPlane, gateway: Gateway, body: dict[str, Any], now: float) -> Any:
+    """Make a READY target behind everybody's back; `body` is that of a CreateGatewayTarget.
+
+    It may name the `targetId`, which a caller cannot.
+    """
     config = {member: body[member] for member in REPLACEABLE if member in body}
     if "name" not in body:
         raise ValueError("A target needs a name.")
+    target_id = body.get("targetId")
+    if target_id is not None:
+        _check_free(gateway, target_id)
     name, description, config = _checked(body["name"], body.get("description"), config)
-    target = add_target(plane, gateway, name=name, description=description, config=config, now=now)
+    target = add_target(
+        plane, gateway, name=name, description=description, config=config, now=now, target_id=target_id
+    )
     if target.traits.probed:
         target.synced = now
-    return show_target(plane, target.id)
+    return show_target(plane, target)
 
 
-def show_target(plane: ControlPlane, target_id: str) -> Any:
+def _check_free(gateway: Gateway, target_id: Any) -> None:
+    if not isinstance(target_id, str) or _TARGET_ID.fullmatch(target_id) is None:
+        raise ValueError(f"{target_id!r} is not a target id: ten letters or digits, such as ABCDEFGHIJ.")
+    if target_id in gateway.targets:
+        raise ValueError(f"Target {target_id} exists already in gateway {gateway.id}.")
+
+
+def show_target(plane: ControlPlane, target: Target) -> Any:
     """A target as Get answers it."""
-    return msgspec.Raw(full_target(_target(plane, target_id), plane.settings.switches))
+    return msgspec.Raw(full_target(target, plane.settings.switches))
 
 
-def edit_target(plane: ControlPlane, target_id: str, body: dict[str, Any], now: float) -> Any:
+def show_targets(plane: ControlPlane, gateway: Gateway) -> list[Any]:
+    """The targets of a gateway, as Get answers them."""
+    return [show_target(plane, target) for target in gateway.targets.values()]
+
+
+def edit_target(plane: ControlPlane, target: Target, body: dict[str, Any], now: float) -> Any:
     """Merge members into a target's stored fields, as somebody else's edit; null removes a member.
 
     `updatedAt` moves unless the body says `"touch": false`.
     """
-    target = _target(plane, target_id)
     name, description, config = _edited(target, body)
     target.traits = traits_of(config, plane.settings.switches.default_grant)
     target.config = msgspec.json.encode(config)
@@ -155,7 +171,7 @@ def edit_target(plane: ControlPlane, target_id: str, body: dict[str, Any], now: 
         target.gateway.rename(target, name)
     if body.get("touch", True):
         target.updated = now
-    return show_target(plane, target_id)
+    return show_target(plane, target)
 
 
 def would_change(target: Target, body: dict[str, Any]) -> bool:
@@ -190,34 +206,31 @@ def _checked(name: Any, description: Any, config: dict[str, Any]) -> tuple[str, 
     return name, description, {member: cleaned[member] for member in REPLACEABLE if member in cleaned}
 
 
-def drop_target(plane: ControlPlane, target_id: str, now: float, *, gradually: bool) -> None:
+def drop_target(plane: ControlPlane, target: Target, now: float, *, gradually: bool) -> None:
     """Delete a target from outside: at once, or through DELETING."""
-    target = _target(plane, target_id)
     if gradually:
         force_status(plane, target, DELETING, (), now)
     else:
         vanish_target(plane, target, now)
 
 
-def set_status(plane: ControlPlane, target_id: str, body: dict[str, Any], now: float) -> Any:
+def set_status(plane: ControlPlane, target: Target, body: dict[str, Any], now: float) -> Any:
     """Force a status and its reasons."""
     wanted = msgspec.convert(body, _NewStatus)
     if wanted.status not in TARGET_STATUSES:
         raise ValueError(
             f"{wanted.status!r} is not a target status: use {', '.join(sorted(TARGET_STATUSES))}."
         )
-    target = _target(plane, target_id)
     force_status(plane, target, wanted.status, tuple(wanted.reasons), now)
-    return show_target(plane, target_id)
+    return show_target(plane, target)
 
 
-def consent(plane: ControlPlane, target_id: str, body: dict[str, Any], now: float) -> Any:
+def consent(plane: ControlPlane, target: Target, body: dict[str, Any], now: float) -> Any:
     """Approve (`{"approve": true}`, the default) or refuse the authorization that a target waits for."""
-    target = _target(plane, target_id)
     if target.status not in PENDING_AUTH:
-        raise ValueError(f"Target {target_id} is in {target.status} and waits for no authorization.")
+        raise ValueError(f"Target {target.id} is in {target.status} and waits for no authorization.")
     finish_consent(plane, target, approved=bool(body.get("approve", True)), at=now)
-    return show_target(plane, target_id)
+    return show_target(plane, target)
 
 
 def waiting_for(plane: ControlPlane, request_uri: str) -> Target | None:
@@ -225,30 +238,11 @@ def waiting_for(plane: ControlPlane, request_uri: str) -> Target | None:
     return next(
         (
             target
-            for target in plane.targets.values()
+            for target in plane.targets()
             if target.consent is not None and request_uri and target.consent.request_uri == request_uri
         ),
         None,
     )
-
-
-def find_gateway(plane: ControlPlane, gateway_id: str) -> Gateway:
-    """The gateway of that id, in whatever account and Region.
-
-    Raises:
-        LookupError: there is none.
-    """
-    for region in plane.regions.values():
-        if gateway_id in region.gateways:
-            return region.gateways[gateway_id]
-    raise LookupError(f"There is no gateway {gateway_id}.")
-
-
-def _target(plane: ControlPlane, target_id: str) -> Target:
-    target = plane.targets.get(target_id)
-    if target is None:
-        raise LookupError(f"There is no target {target_id}.")
-    return target
 
 
 def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

@@ -6,8 +6,9 @@ from typing import Any
 
 import msgspec
 
-from agentcore_simulator.admin import other_writers, outside_edits
-from agentcore_simulator.plane import ControlPlane
+from agentcore_simulator.admin import other_writers, outside_edits, role_edits
+from agentcore_simulator.admin.places import Where, find_gateway
+from agentcore_simulator.plane import ControlPlane, Role
 from agentcore_simulator.scenarios import Fault, Scenario, Writer
 from agentcore_simulator.settings import patched
 
@@ -20,7 +21,10 @@ class Situation(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     gateways: list[dict[str, Any]] = []
     """gatewayId, name, account, region, authorizerType, policyEngine. Existing gateways stay as they are."""
     targets: list[dict[str, Any]] = []
-    """READY targets: gatewayId, name, targetConfiguration and the other members of CreateGatewayTarget."""
+    """READY targets: gatewayId, name, targetConfiguration and the other members of CreateGatewayTarget, also
+    targetId, and account and region of the gateway."""
+    roles: list[Role] = []
+    """Roles; one that is there under this name is replaced."""
     scenarios: list[Scenario] = []
     faults: list[Fault] = []
     writers: list[Writer] = []
@@ -46,18 +50,21 @@ def apply_situation(plane: ControlPlane, situation: Situation, now: float) -> No
     """
     plane.settings = patched(plane.settings, situation.settings)
     plane.journal.resize(plane.settings.log_size)
+    for role in situation.roles:
+        role_edits.make_role(plane, role)
     for gateway in situation.gateways:
         if not _present(plane, gateway):
             outside_edits.make_gateway(plane, gateway, now)
     for target in situation.targets:
         members = dict(target)
         gateway_id = str(members.pop("gatewayId", ""))
+        where = Where(members.pop("account", None), members.pop("region", None))
         try:
-            home = outside_edits.find_gateway(plane, gateway_id)
+            home = find_gateway(plane, gateway_id, where)
         except LookupError as error:
             raise ValueError(f"targets: {error.args[0]}") from error
         if members.get("name") not in home.names:
-            outside_edits.make_target(plane, gateway_id, members, now)
+            outside_edits.make_target(plane, home, members, now)
     plane.scenarios[:0] = situation.scenarios
     plane.faults.faults.extend(situation.faults)
     for writer in situation.writers:

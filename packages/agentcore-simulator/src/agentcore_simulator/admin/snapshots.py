@@ -6,7 +6,7 @@ import base64
 import os
 import tempfile
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 
@@ -18,12 +18,14 @@ from agentcore_simulator.plane import (
     Gateway,
     Region,
     Remembered,
+    Role,
     Target,
     authorization_url,
     resume_gateway,
     resume_target,
     traits_of,
 )
+from agentcore_simulator.protocol import Session
 from agentcore_simulator.scenarios import Fault, Scenario, Writer
 
 _Moment = Annotated[float, msgspec.Meta(ge=0, le=2.52e11)]
@@ -66,6 +68,7 @@ class _Gateway(msgspec.Struct, omit_defaults=True):
     policy_engine: bool = False
     emptied: _Moment | None = None
     due: _Moment | None = None
+    made: int = 0
     targets: list[_Target] = []
 
 
@@ -73,6 +76,10 @@ class _Region(msgspec.Struct):
     account: str
     name: str
     gateways: list[_Gateway]
+
+
+_OldSession: TypeAlias = tuple[str, str, _Moment]
+"""Account, ARN and expiry, as version 0.2 wrote them."""
 
 
 class _Error(msgspec.Struct):
@@ -96,10 +103,13 @@ class _State(msgspec.Struct):
     rng: tuple[int, tuple[int, ...], float | None]
     regions: list[_Region]
     tokens: list[_Token]
-    credentials: dict[str, tuple[str, str, _Moment]]
+    credentials: dict[str, Session | _OldSession]
     scenarios: list[Scenario]
     faults: list[Fault]
     writers: list[Writer]
+    roles: list[Role] = []
+    governed: list[str] = []
+    """Accounts that have no other roles than those."""
 
 
 def dump_snapshot(plane: ControlPlane) -> bytes:
@@ -113,10 +123,12 @@ def dump_snapshot(plane: ControlPlane) -> bytes:
             for region in plane.regions.values()
         ],
         tokens=[_token(key, remembered) for key, remembered in plane.tokens.table.items()],
-        credentials=plane.credentials,
+        credentials=dict(plane.credentials),
         scenarios=plane.scenarios,
         faults=plane.faults.faults,
         writers=plane.writers,
+        roles=list(plane.roles),
+        governed=list(plane.roles.accounts),
     )
     return msgspec.json.encode(state)
 
@@ -134,7 +146,10 @@ def load_snapshot(plane: ControlPlane, document: bytes) -> None:
     plane.reset()
     plane.serial = state.serial
     plane.rng.setstate(state.rng)
-    plane.credentials = state.credentials
+    plane.credentials = {key: _session(stored) for key, stored in state.credentials.items()}
+    plane.roles.accounts.update({account: {} for account in state.governed})
+    for role in state.roles:
+        plane.roles.put(role)
     plane.scenarios[:] = state.scenarios
     plane.faults.faults[:] = state.faults
     for token in state.tokens:
@@ -179,6 +194,7 @@ def _gateway(gateway: Gateway) -> _Gateway:
         policy_engine=gateway.policy_engine,
         emptied=gateway.emptied,
         due=gateway.due,
+        made=gateway.made,
         targets=[_target(target) for target in gateway.targets.values()],
     )
 
@@ -218,6 +234,7 @@ def _load_gateway(plane: ControlPlane, region: Region, stored: _Gateway) -> None
         policy_engine=stored.policy_engine,
         emptied=stored.emptied,
         due=stored.due,
+        made=stored.made,
     )
     region.gateways[gateway.id] = gateway
     resume_gateway(plane, gateway)
@@ -244,8 +261,11 @@ def _load_gateway(plane: ControlPlane, region: Region, stored: _Gateway) -> None
             url = authorization_url(plane, target, row.consent.request_uri)
             target.consent = Consent(row.consent.request_uri, url, row.consent.user, row.consent.expires)
         gateway.add(target)
-        plane.targets[target.id] = target
         resume_target(plane, target)
+
+
+def _session(stored: Session | _OldSession) -> Session:
+    return stored if isinstance(stored, Session) else Session(*stored)
 
 
 def _token(key: tuple[str, ...], remembered: Remembered) -> _Token:

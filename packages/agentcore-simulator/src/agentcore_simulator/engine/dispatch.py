@@ -11,7 +11,7 @@ import msgspec
 
 from agentcore_simulator.admin import ADMIN_PREFIX, Admin
 from agentcore_simulator.engine import sts
-from agentcore_simulator.engine.permissions import authorize
+from agentcore_simulator.engine.permissions import authorize, check_session
 from agentcore_simulator.engine.temporary_keys import CONTAINER_PATH, container_credentials
 from agentcore_simulator.errors import ServiceError, validation
 from agentcore_simulator.messages import Request, Response
@@ -85,8 +85,9 @@ class Engine:
             operation, params = parse(request, entry)
             fault = self._fault(entry, response)
             if fault is None or fault.commit or fault.kind == "delay":
-                response.body = self._perform(operation, caller, params, now, entry)
-                response.delay += self._extra_latency(entry)
+                call = Call(operation.name, caller, params, now)
+                response.body = self._perform(operation, call, entry)
+                response.delay += self._extra_latency(call)
             _raise_fault(fault)
             response.status = operation.status
         except ServiceError as error:
@@ -111,30 +112,27 @@ class Engine:
             required=signed and settings.switches.require_signature,
         )
         entry.account, entry.region, entry.caller = caller.account, caller.region, caller.arn
-        issued = self.plane.credentials.get(caller.access_key)
-        if settings.expired_credentials or (issued is not None and issued[2] <= now):
-            raise ServiceError(
-                "ExpiredTokenException", "The security token included in the request is expired"
-            )
+        session = caller.session
+        if session is not None and entry.role is None:
+            entry.role, entry.session, entry.tags = session.role or None, session.name, session.tags
+        check_session(self.plane, caller, service, now)
         return caller
 
-    def _perform(
-        self, operation: Operation, caller: Caller, params: dict[str, Any], now: float, entry: Entry
-    ) -> bytes:
-        plane = self.plane
-        authorize(plane, operation.name, caller, params)
+    def _perform(self, operation: Operation, call: Call, entry: Entry) -> bytes:
+        plane, caller = self.plane, call.caller
+        authorize(plane, operation.name, caller, call.params)
         if plane.settings.quotas.enabled:
-            plane.buckets.take(caller.account, caller.region, operation.name, plane.settings, now)
+            plane.buckets.take(caller.account, caller.region, operation.name, plane.settings, call.now)
         run = OPERATIONS.get(operation.name)
         if run is None:
             raise validation(f"The simulator does not have operation {operation.name}", reason="CannotParse")
-        call = Call(operation.name, caller, self._validated(operation, params), now)
+        call.params = self._validated(operation, call.params)
         try:
             return run(plane, call)
         finally:
-            entry.target = call.target_id or entry.target
-            if entry.name is None and entry.target in plane.targets:
-                entry.name = plane.targets[entry.target].name
+            entry.target = call.found.id if call.found else call.target_id or entry.target
+            if entry.name is None and call.found is not None:
+                entry.name = call.found.name
 
     def _validated(self, operation: Operation, params: dict[str, Any]) -> dict[str, Any]:
         if not operation.input:
@@ -148,9 +146,8 @@ class Engine:
             raise validation("The request is nested too deeply", reason="CannotParse") from None
         return cleaned if plain is None else with_endpoint(cleaned, plain)
 
-    def _extra_latency(self, entry: Entry) -> float:
-        target = self.plane.targets.get(entry.target or "")
-        scenario = self.plane.scenario(target) if target is not None else None
+    def _extra_latency(self, call: Call) -> float:
+        scenario = self.plane.scenario(call.found) if call.found is not None else None
         return scenario.latency if scenario is not None else 0.0
 
     def _handle_sts(self, request: Request, query: dict[str, str], now: float) -> Response:
@@ -165,10 +162,11 @@ class Engine:
             request_id=plane.request_id(),
         )
         response = Response(200, {}, delay=plane.settings.latency)
+        sts.note(query, entry)
         try:
             caller = self._caller(request, entry, now, "sts", signed=action not in sts.UNSIGNED)
             _raise_fault(self._fault(entry, response))
-            response.body = sts.perform(plane, query, caller, now, entry.request_id)
+            response.body = sts.perform(plane, query, caller, now, entry)
         except ServiceError as error:
             entry.error, entry.message = error.code, error.message[:_MAX_LOGGED]
             entry.status = error.status
@@ -186,6 +184,8 @@ class Engine:
             "target": entry.target,
             "name": entry.name,
             "account": entry.account,
+            "region": entry.region,
+            "role": entry.role,
         }
         fault = self.plane.faults.take(call, self.plane.rng)
         if fault is not None:

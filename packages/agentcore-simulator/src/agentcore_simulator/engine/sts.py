@@ -6,14 +6,17 @@ from http import HTTPStatus
 from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
 
-from agentcore_simulator.engine.temporary_keys import issue
+from agentcore_simulator.engine.assume_role import assume_role, assume_role_with_web_identity, note
+from agentcore_simulator.engine.temporary_keys import Issued
 from agentcore_simulator.errors import ServiceError
 from agentcore_simulator.messages import Request
 from agentcore_simulator.plane import ControlPlane
-from agentcore_simulator.protocol import Caller
+from agentcore_simulator.protocol import Caller, Entry
 
 UNSIGNED = frozenset({"AssumeRoleWithWebIdentity"})
 """Actions that are called without a signature."""
+
+__all__ = ["UNSIGNED", "error", "note", "parameters", "perform"]
 
 _NAMESPACE = "https://sts.amazonaws.com/doc/2011-06-15/"
 
@@ -27,45 +30,37 @@ def parameters(request: Request) -> dict[str, str] | None:
     return {name: values[0] for name, values in given.items()} if "Action" in given else None
 
 
-def perform(plane: ControlPlane, query: dict[str, str], caller: Caller, now: float, request_id: str) -> bytes:
-    """The answer to GetCallerIdentity, AssumeRole or AssumeRoleWithWebIdentity.
+def perform(plane: ControlPlane, query: dict[str, str], caller: Caller, now: float, entry: Entry) -> bytes:
+    """The answer to GetCallerIdentity, AssumeRole or AssumeRoleWithWebIdentity; the rest goes into `entry`.
 
     Raises:
         ServiceError: a refused request, or InvalidAction for an action that is not simulated.
     """
     action = query["Action"]
     if action == "GetCallerIdentity":
-        assumed = ":assumed-role/" in caller.arn
-        user = f"AROASIMULATED:{caller.arn.rsplit('/', 1)[-1]}" if assumed else "AIDASIMULATED"
+        session = caller.session
+        user = "AIDASIMULATED" if session is None else session.user_id or f"AROASIMULATED:{session.name}"
         result = (
             f"<Arn>{escape(caller.arn)}</Arn><UserId>{escape(user)}</UserId>"
             f"<Account>{caller.account}</Account>"
         )
     elif action == "AssumeRole":
-        result = _assume_role(plane, query, now)
+        result = _credentials(assume_role(plane, query, caller, now, entry))
     elif action == "AssumeRoleWithWebIdentity":
-        if not query.get("WebIdentityToken"):
-            raise ServiceError("InvalidIdentityToken", "The web identity token is missing", status=400)
-        result = _assume_role(plane, query, now) + "<Provider>simulator</Provider>"
+        issued = assume_role_with_web_identity(plane, query, now)
+        result = _credentials(issued) + "<Provider>simulator</Provider>"
     else:
         raise ServiceError("InvalidAction", f"The simulator does not have action {action}", status=400)
     return (
         f'<{action}Response xmlns="{_NAMESPACE}"><{action}Result>{result}</{action}Result>'
-        f"<ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata></{action}Response>"
+        f"<ResponseMetadata><RequestId>{entry.request_id}</RequestId></ResponseMetadata></{action}Response>"
     ).encode()
 
 
-def _assume_role(plane: ControlPlane, query: dict[str, str], now: float) -> str:
-    issued = issue(
-        plane,
-        query.get("RoleArn", ""),
-        query.get("RoleSessionName", ""),
-        query.get("DurationSeconds"),
-        now,
-    )
+def _credentials(issued: Issued) -> str:
     return (
-        f"<AssumedRoleUser><AssumedRoleId>{issued.user_id}</AssumedRoleId>"
-        f"<Arn>{escape(issued.arn)}</Arn></AssumedRoleUser>"
+        f"<AssumedRoleUser><AssumedRoleId>{escape(issued.session.user_id)}</AssumedRoleId>"
+        f"<Arn>{escape(issued.session.arn)}</Arn></AssumedRoleUser>"
         f"<Credentials><AccessKeyId>{issued.access_key}</AccessKeyId>"
         f"<SecretAccessKey>{issued.secret_key}</SecretAccessKey>"
         f"<SessionToken>{issued.token}</SessionToken>"

@@ -2,71 +2,78 @@
 
 from __future__ import annotations
 
-import re
 import string
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import msgspec
 
-from agentcore_simulator.errors import ServiceError, denied
+from agentcore_simulator.errors import denied
 from agentcore_simulator.messages import Request, Response
 from agentcore_simulator.plane import ControlPlane, stamp
-from agentcore_simulator.protocol import iam_arn
+from agentcore_simulator.protocol import Session, iam_arn
 
 CONTAINER_PATH = "/v1/credentials"
 """Where the EKS Pod Identity agent serves credentials (AWS_CONTAINER_CREDENTIALS_FULL_URI)."""
 
-_ROLE = re.compile(r"arn:(aws[a-z-]*):iam::([0-9]{12}):role/(.+)")
-_SESSION = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
+KEY_PREFIX = "ASIASIM"
+"""What our access keys begin with: one that is not known any more is not taken for a user's."""
+
 _ALPHABET = string.ascii_uppercase + "234567"
-_SHORTEST, _LONGEST = 900, 43_200
+_REMEMBERED = 43_200
+"""Seconds for which an expired key is still called expired; unknown afterwards."""
 
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """One set of temporary credentials; `expiration` is ISO 8601, `user_id` the id of the assumed role."""
+    """One set of temporary credentials of a session; `expiration` is ISO 8601."""
 
     access_key: str
     secret_key: str
     token: str
     expiration: str
-    account: str
-    arn: str
-    user_id: str
+    session: Session
 
 
-def issue(plane: ControlPlane, role_arn: str, session: str, duration: str | None, now: float) -> Issued:
-    """Credentials of a session of `role_arn`. They live as the settings say, or as long as asked for.
+def issue(
+    plane: ControlPlane,
+    role_arn: str,
+    name: str,
+    seconds: float | None,
+    now: float,
+    *,
+    tags: Mapping[str, str] | None = None,
+    transitive: tuple[str, ...] = (),
+) -> Issued:
+    """Credentials of a session of `role_arn`, which has been found valid.
 
-    Raises:
-        ServiceError: ValidationError, as STS says it, for a bad role ARN, session name or duration (seconds).
+    They live `seconds`, but no longer than the settings and the role say.
     """
-    role = _ROLE.fullmatch(role_arn)
-    if role is None:
-        raise ServiceError("ValidationError", f"{role_arn} is invalid", status=400)
-    if _SESSION.fullmatch(session) is None:
-        raise ServiceError("ValidationError", "The role session name is invalid", status=400)
-    seconds = plane.settings.credential_seconds
-    if duration is not None:
-        if not duration.isdigit() or not _SHORTEST <= int(duration) <= _LONGEST:
-            message = f"DurationSeconds must be between {_SHORTEST} and {_LONGEST}"
-            raise ServiceError("ValidationError", message, status=400)
-        seconds = min(seconds, float(duration))
-    partition, account, name = role.groups()
-    arn = f"arn:{partition}:sts::{account}:assumed-role/{name.rsplit('/', 1)[-1]}/{session}"
-    access_key = "ASIA" + _random(plane, 16)
-    expired = [key for key, (_, _, end) in plane.credentials.items() if end <= now - _LONGEST]
-    for key in expired:
+    partition, account, path = (role_arn.split(":")[part] for part in (1, 4, 5))
+    short_name = path.rsplit("/", 1)[-1]
+    role = plane.roles.get(account, short_name)
+    lifetimes = [seconds, plane.settings.credential_seconds, role.session_seconds if role else None]
+    expires = now + min(limit for limit in lifetimes if limit is not None)
+    for key in [key for key, known in plane.credentials.items() if known.expires <= now - _REMEMBERED]:
         del plane.credentials[key]
-    plane.credentials[access_key] = (account, arn, now + seconds)
+    access_key = KEY_PREFIX + _random(plane, 20 - len(KEY_PREFIX))
+    session = Session(
+        account=account,
+        arn=f"arn:{partition}:sts::{account}:assumed-role/{short_name}/{name}",
+        expires=expires,
+        user_id=f"{role.id if role else plane.new_role_id()}:{name}",
+        role=role_arn,
+        role_id=role.id if role else "",
+        tags=dict(tags or {}),
+        transitive=transitive,
+    )
+    plane.credentials[access_key] = session
     return Issued(
         access_key=access_key,
         secret_key=_random(plane, 40),
         token=_random(plane, 64),
-        expiration=stamp(now + seconds, 0),
-        account=account,
-        arn=arn,
-        user_id=f"AROA{_random(plane, 16)}:{session}",
+        expiration=stamp(expires, 0),
+        session=session,
     )
 
 
@@ -81,7 +88,7 @@ def container_credentials(plane: ControlPlane, request: Request, now: float) -> 
         "AccessKeyId": issued.access_key,
         "SecretAccessKey": issued.secret_key,
         "Token": issued.token,
-        "AccountId": issued.account,
+        "AccountId": issued.session.account,
         "Expiration": issued.expiration,
         "RoleArn": role,
     }

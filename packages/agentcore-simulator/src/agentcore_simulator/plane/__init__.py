@@ -27,6 +27,7 @@ from agentcore_simulator.plane.resources import (
     Target,
     traits_of,
 )
+from agentcore_simulator.plane.roles import Role, Roles, Verdict
 from agentcore_simulator.plane.target_ops import REPLACEABLE, add_target
 from agentcore_simulator.plane.tokens import Remembered
 from agentcore_simulator.plane.views import full_gateway, full_target, stamp
@@ -45,7 +46,10 @@ __all__ = [
     "Gateway",
     "Region",
     "Remembered",
+    "Role",
+    "Roles",
     "Target",
+    "Verdict",
     "add_gateway",
     "add_target",
     "authorization_url",

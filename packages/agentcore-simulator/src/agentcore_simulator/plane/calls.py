@@ -14,7 +14,8 @@ from agentcore_simulator.protocol import Caller
 class Call:
     """Operation, caller, validated request and time (epoch seconds).
 
-    `target_id` is filled in by operations that make a target or take its id in the body, for the request log.
+    `target_id` is filled in by operations that take a target's id in the body, and `found` with the target
+    that a call is about, for the request log.
     """
 
     operation: str
@@ -22,6 +23,7 @@ class Call:
     params: dict[str, Any]
     now: float
     target_id: str | None = None
+    found: Target | None = None
 
     def gateway(self, plane: ControlPlane) -> Gateway:
         """The gateway that the request names.
@@ -37,4 +39,5 @@ class Call:
         Raises:
             ServiceError: ResourceNotFoundException.
         """
-        return plane.target(gateway, self.target_id or self.params["targetId"])
+        self.found = plane.target(gateway, self.target_id or self.params["targetId"])
+        return self.found

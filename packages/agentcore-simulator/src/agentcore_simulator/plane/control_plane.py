@@ -5,17 +5,20 @@ from __future__ import annotations
 import random
 import string
 from collections import deque
+from collections.abc import Iterator
 
 from agentcore_simulator.errors import not_found
 from agentcore_simulator.plane.resources import Gateway, Region, Target
+from agentcore_simulator.plane.roles import Roles
 from agentcore_simulator.plane.service_quotas import Buckets
 from agentcore_simulator.plane.timeline import Timeline
 from agentcore_simulator.plane.tokens import ClientTokens
-from agentcore_simulator.protocol import Journal
+from agentcore_simulator.protocol import Journal, Session
 from agentcore_simulator.scenarios import CHAOS, FaultPlan, Scenario, Writer
 from agentcore_simulator.settings import Settings
 
 _LOWER = string.ascii_lowercase + string.digits
+_BASE32 = string.ascii_uppercase + "234567"
 _UPPER = string.ascii_uppercase + string.digits
 
 
@@ -41,11 +44,11 @@ class ControlPlane:
         self._ids = random.Random(self.settings.seed)  # noqa: S311  -- as above
         self.timeline = Timeline()
         self.regions: dict[tuple[str, str], Region] = {}
-        self.targets: dict[str, Target] = {}
         self.tokens = ClientTokens()
         self.buckets = Buckets()
-        self.credentials: dict[str, tuple[str, str, float]] = {}
-        """Issued temporary access keys: account, ARN, expiry."""
+        self.roles = Roles()
+        self.credentials: dict[str, Session] = {}
+        """Sessions by the access key of their temporary credentials."""
         self.probes: deque[tuple[Target, int]] = deque()
         """Targets, with their epoch, whose server is to be connected to."""
         self.serial = 0
@@ -85,21 +88,36 @@ class ControlPlane:
             raise not_found(f"Target {target_id} not found in gateway {gateway.id}")
         return target
 
+    def targets(self) -> Iterator[Target]:
+        """All targets of all accounts and Regions."""
+        return (
+            target
+            for region in self.regions.values()
+            for gateway in region.gateways.values()
+            for target in gateway.targets.values()
+        )
+
     def next_serial(self) -> int:
         """The number of the next gateway or target, in order of creation."""
         self.serial += 1
         return self.serial
 
-    def new_target_id(self) -> str:
-        """A target id that no target has (10 upper-case letters and digits)."""
+    def new_target_id(self, gateway: Gateway) -> str:
+        """An id that no target of `gateway` has (10 upper-case letters and digits)."""
         while True:
-            candidate = "".join(self.rng.choices(_UPPER, k=10))
-            if candidate not in self.targets:
+            gateway.made += 1
+            counted = self.settings.switches.target_ids == "counted"
+            candidate = f"T{gateway.made:09d}" if counted else "".join(self.rng.choices(_UPPER, k=10))
+            if candidate not in gateway.targets:
                 return candidate
 
     def new_suffix(self) -> str:
         """Ten lower-case letters and digits, as a gateway id ends."""
         return "".join(self.rng.choices(_LOWER, k=10))
+
+    def new_role_id(self) -> str:
+        """An id as IAM gives it to a role: another one when a role is deleted and made again."""
+        return f"AROA{''.join(self.rng.choices(_BASE32, k=17))}"
 
     def request_id(self) -> str:
         """A request id in the shape of a UUID."""
@@ -109,7 +127,13 @@ class ControlPlane:
     def scenario(self, target: Target) -> Scenario | None:
         """The first scenario about `target`."""
         for scenario in self.scenarios:
-            if scenario.matches(name=target.name, endpoint=target.traits.endpoint, gateway=target.gateway.id):
+            if scenario.matches(
+                name=target.name,
+                endpoint=target.traits.endpoint,
+                gateway=target.gateway.id,
+                account=target.gateway.region.account,
+                region=target.gateway.region.name,
+            ):
                 return scenario
         return None
 

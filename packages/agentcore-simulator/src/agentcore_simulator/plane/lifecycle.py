@@ -200,7 +200,6 @@ def vanish_target(plane: ControlPlane, target: Target, at: float) -> None:
     """The target is gone: Get answers 404 from now on."""
     target.epoch += 1
     target.gateway.remove(target, at)
-    del plane.targets[target.id]
     lag = plane.settings.consistency.list_lag
     if lag:
         ghosts = target.gateway.ghosts

@@ -192,6 +192,8 @@ class Gateway:
     epoch: int = 0
     due: float | None = None
     """When CREATING, UPDATING or DELETING ends."""
+    made: int = 0
+    """How many targets were ever made in it."""
 
     @property
     def arn(self) -> str:

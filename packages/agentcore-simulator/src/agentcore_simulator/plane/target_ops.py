@@ -75,7 +75,7 @@ def _create(plane: ControlPlane, gateway: Gateway, call: Call) -> bytes:
     target = add_target(
         plane, gateway, name=name, description=call.params.get("description"), config=config, now=call.now
     )
-    call.target_id = target.id
+    call.found = target
     if plane.settings.consistency.list_lag:
         target.shadow = Shadow(call.now, None, None)
     lifecycle.begin(plane, target, resources.CREATING, call.now)
@@ -92,10 +92,14 @@ def add_target(
     description: str | None,
     config: dict[str, Any],
     now: float,
+    target_id: str | None = None,
 ) -> Target:
-    """Put a READY target into the tables, as it is; `config` has the replaceable members of a Create."""
+    """Put a READY target into the tables, as it is; `config` has the replaceable members of a Create.
+
+    Without `target_id` (one that the gateway does not have yet) it gets a new one.
+    """
     target = Target(
-        id=plane.new_target_id(),
+        id=target_id or plane.new_target_id(gateway),
         serial=plane.next_serial(),
         gateway=gateway,
         name=name,
@@ -107,7 +111,6 @@ def add_target(
         status=resources.READY,
     )
     gateway.add(target)
-    plane.targets[target.id] = target
     return target
 
 
@@ -186,10 +189,11 @@ def synchronize(plane: ControlPlane, call: Call) -> bytes:
 def complete_authorization(plane: ControlPlane, call: Call) -> bytes:
     """CompleteResourceTokenAuth (200) of the data plane: a person has consented."""
     uri, user = call.params.get("sessionUri"), call.params.get("userIdentifier")
-    for target in plane.targets.values():
+    home = plane.region(call.caller.account, call.caller.region)
+    for target in (target for gateway in home.gateways.values() for target in gateway.targets.values()):
         consent = target.consent
         if consent is not None and consent.request_uri == uri and user == {"userId": consent.user}:
-            call.target_id = target.id
+            call.found = target
             lifecycle.finish_consent(plane, target, approved=True, at=call.now)
             return b"{}"
     raise not_found("No authorization session of this user has that URI")

@@ -7,8 +7,9 @@ from agentcore_simulator.protocol.journal import Entry, Journal
 from agentcore_simulator.protocol.loopback import ip_address, is_loopback, loopback_endpoint, with_endpoint
 from agentcore_simulator.protocol.parsing import MAX_BODY, parse
 from agentcore_simulator.protocol.partitions import arn, iam_arn, partition_of
-from agentcore_simulator.protocol.request_validation import service_validator
+from agentcore_simulator.protocol.request_validation import service_validator, sts_validator
 from agentcore_simulator.protocol.service_model import Operation
+from agentcore_simulator.protocol.sessions import Session
 
 __all__ = [
     "MAX_BODY",
@@ -16,6 +17,7 @@ __all__ = [
     "Entry",
     "Journal",
     "Operation",
+    "Session",
     "arn",
     "caller_of",
     "iam_arn",
@@ -25,5 +27,6 @@ __all__ = [
     "parse",
     "partition_of",
     "service_validator",
+    "sts_validator",
     "with_endpoint",
 ]

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 from agentcore_simulator.errors import ServiceError, denied
 from agentcore_simulator.messages import Request
 from agentcore_simulator.protocol.partitions import iam_arn
+from agentcore_simulator.protocol.sessions import Session
 
 _SCOPE = re.compile(r"([^/\s,=]{1,128})/([0-9]{8})/([a-z0-9-]{1,32})/([a-z0-9-]{1,64})/aws4_request")
 _ACCOUNT = re.compile(r"[0-9]{12}")
@@ -24,6 +25,8 @@ class Caller:
     access_key: str
     service: str
     arn: str
+    session: Session | None = None
+    """The session, if the access key is that of one."""
 
 
 def caller_of(
@@ -32,13 +35,13 @@ def caller_of(
     account: str,
     region: str,
     service: str,
-    issued: Mapping[str, tuple[str, str, float]],
+    issued: Mapping[str, Session],
     required: bool,
 ) -> Caller:
     """The caller of `request`.
 
-    The account is that of `issued` credentials (access key -> account, ARN, expiry), or the access key itself
-    when it is a 12-digit account id, or else `account`.
+    The account is that of `issued` credentials (access key -> session), or the access key itself when it is a
+    12-digit account id, or else `account`.
 
     Raises:
         ServiceError: AccessDeniedException when a `required` credential scope is missing or cannot be read,
@@ -62,9 +65,9 @@ def caller_of(
         raise ServiceError(
             "InvalidSignatureException", f"Credential should be scoped to correct service: '{service}'."
         )
-    if key in issued:
-        own_account, arn, _ = issued[key]
-        return Caller(own_account, scope_region, key, scope_service, arn)
+    session = issued.get(key)
+    if session is not None:
+        return Caller(session.account, scope_region, key, scope_service, session.arn, session)
     own_account = key if _ACCOUNT.fullmatch(key) else account
     return Caller(own_account, scope_region, key, scope_service, _user_arn(scope_region, own_account))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -33,6 +33,14 @@ class Entry(msgspec.Struct, omit_defaults=True, rename="camel"):
     """"answer", or how the answer was lost: "close", "reset", "hang"."""
     caller: str | None = None
     """ARN of the caller."""
+    role: str | None = None
+    """ARN of the role whose session calls; of AssumeRole, the role asked for (`account` is the caller's)."""
+    session: str | None = None
+    """Role session name, of the same session."""
+    tags: dict[str, str] = {}
+    """Session tags, of the same session."""
+    external_id: str | None = None
+    """ExternalId of AssumeRole."""
 
 
 class Journal:
@@ -40,19 +48,19 @@ class Journal:
 
     def __init__(self, size: int) -> None:
         self._entries: deque[Entry] = deque(maxlen=size)
-        self._operations: dict[str, int] = {}
-        self._errors: dict[str, int] = {}
-        self._targets: dict[tuple[str, str], int] = {}
+        self._operations: Counter[tuple[str, str, str]] = Counter()
+        self._errors: Counter[tuple[str, str, str]] = Counter()
+        self._targets: dict[tuple[str, str, str, str], int] = {}
 
     def add(self, entry: Entry) -> None:
         """Record one request."""
         self._entries.append(entry)
-        operation = entry.operation
-        self._operations[operation] = self._operations.get(operation, 0) + 1
+        account, region, operation = entry.account, entry.region, entry.operation
+        self._operations[account, region, operation] += 1
         if entry.error is not None:
-            self._errors[entry.error] = self._errors.get(entry.error, 0) + 1
+            self._errors[account, region, entry.error] += 1
         if entry.target is not None:
-            key = (entry.target, operation)
+            key = (account, region, entry.target, operation)
             self._targets[key] = self._targets.get(key, 0) + 1
             if len(self._targets) > _MAX_COUNTED:
                 del self._targets[next(iter(self._targets))]
@@ -78,12 +86,22 @@ class Journal:
         found = [entry for entry in self._entries if entry.time >= since and _matches(entry, wanted)]
         return found[-limit:] if limit else found
 
-    def counts(self) -> dict[str, Any]:
-        """Calls by operation, by error code, and by target id and operation."""
-        by_target: dict[str, dict[str, int]] = {}
-        for (target, operation), number in self._targets.items():
-            by_target.setdefault(target, {})[operation] = number
-        return {"operations": dict(self._operations), "errors": dict(self._errors), "targets": by_target}
+    def counts(self, account: str | None = None, region: str | None = None) -> dict[str, Any]:
+        """Calls by operation, by error code, and by target id and operation; those of a place, or all."""
+
+        def here(key: tuple[str, ...]) -> bool:
+            return account in {None, key[0]} and region in {None, key[1]}
+
+        operations, errors = Counter[str](), Counter[str]()
+        for table, kept in ((self._operations, operations), (self._errors, errors)):
+            for key, number in table.items():
+                if here(key):
+                    kept[key[2]] += number
+        by_target: dict[str, Counter[str]] = {}
+        for target_key, number in self._targets.items():
+            if here(target_key):
+                by_target.setdefault(target_key[2], Counter())[target_key[3]] += number
+        return {"operations": operations, "errors": errors, "targets": by_target}
 
     def resize(self, size: int) -> None:
         """Keep at most `size` entries from now on."""

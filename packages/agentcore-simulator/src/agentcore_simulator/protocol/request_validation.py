@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from agentcore_simulator.errors import ServiceError, validation
-from agentcore_simulator.protocol.service_model import ServiceModel, service_model
+from agentcore_simulator.protocol.service_model import service_model, sts_shapes
 
 Problem = tuple[list[str], str]
 """Where (path members, outermost first) and what."""
@@ -42,8 +42,8 @@ _TYPES: dict[str, tuple[type, ...]] = {
 class Validator:
     """Checks requests against the model's input shapes, each compiled at its first use."""
 
-    def __init__(self, model: ServiceModel) -> None:
-        self._shapes = model.shapes
+    def __init__(self, shapes: Mapping[str, dict[str, Any]]) -> None:
+        self._shapes = shapes
         self._compiled: dict[str, Check] = {}
 
     def validate(self, shape: str, value: dict[str, Any]) -> dict[str, Any]:
@@ -153,7 +153,13 @@ class Validator:
 @functools.cache
 def service_validator() -> Validator:
     """The validator of the service, one a process: its compiled shapes are shared."""
-    return Validator(service_model())
+    return Validator(service_model().shapes)
+
+
+@functools.cache
+def sts_validator() -> Validator:
+    """The validator of AWS STS, one a process."""
+    return Validator(sts_shapes())
 
 
 def _scalar(shape: dict[str, Any]) -> Check:
@@ -183,7 +189,7 @@ def _scalar(shape: dict[str, Any]) -> Check:
 def _string(shape: dict[str, Any]) -> Check:
     length = _bounds(shape, "length")
     pattern = shape.get("pattern")
-    matches = re.compile(pattern).fullmatch if pattern else None
+    matches = _compiled(pattern).fullmatch if pattern else None
 
     def check_string(value: str, problems: list[Problem]) -> str:
         length(len(value), problems)
@@ -192,6 +198,13 @@ def _string(shape: dict[str, Any]) -> Check:
         return value
 
     return check_string
+
+
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """A pattern of the model, which is Java's: word characters are ASCII, classes of Unicode have names."""
+    if r"\p{" in pattern:
+        return re.compile(pattern.replace(r"\p{L}\p{Z}\p{N}_", r"\w \xa0"))
+    return re.compile(pattern, re.ASCII)
 
 
 def _bounds(shape: dict[str, Any], what: str) -> Callable[[float, list[Problem]], None]:

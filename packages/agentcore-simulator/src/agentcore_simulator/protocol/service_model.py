@@ -87,3 +87,10 @@ class ServiceModel:
 def service_model() -> ServiceModel:
     """The model of the installed botocore, loaded once a process."""
     return ServiceModel(Loader().load_service_model(SERVICE, "service-2"))
+
+
+@functools.cache
+def sts_shapes() -> dict[str, dict[str, Any]]:
+    """The shapes of AWS STS, read at the first request that needs them."""
+    shapes: dict[str, dict[str, Any]] = Loader().load_service_model("sts", "service-2")["shapes"]
+    return shapes

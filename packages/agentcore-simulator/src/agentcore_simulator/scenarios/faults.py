@@ -27,6 +27,10 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     name: str | None = None
     """Target name in a Create or Update."""
     account: str | None = None
+    """Account that the call works in; of STS, the caller's."""
+    region: str | None = None
+    role: str | None = None
+    """ARN of the role whose session calls, or that AssumeRole asks for."""
     count: Count | None = 1
     """How many calls; null for all until removed."""
     skip: Count = 0
@@ -82,9 +86,9 @@ class FaultPlan:
         self.faults: list[Fault] = []
 
     def take(self, call: dict[str, str | None], rng: random.Random) -> Fault | None:
-        """The first fault that hits `call` (`operation`, `gateway`, `target`, `name`, `account`), if any.
+        """The first fault that hits `call`, if any; its count goes down by one.
 
-        Its count goes down by one.
+        `call` has `operation`, `gateway`, `target`, `name`, `account`, `region` and `role`.
         """
         for fault in self.faults:
             if not _concerns(fault, call):
@@ -110,5 +114,7 @@ def _concerns(fault: Fault, call: dict[str, str | None]) -> bool:
             ("target", fault.target),
             ("name", fault.name),
             ("account", fault.account),
+            ("region", fault.region),
+            ("role", fault.role),
         )
     )

@@ -27,6 +27,8 @@ class Scenario(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     endpoint: str = "*"
     gateway: str = "*"
     """Gateway id."""
+    account: str = "*"
+    region: str = "*"
     outcome: Literal["ready", "failed", "consent", "random"] = "ready"
     """Of each connection: tools fetched, failed, consent wanted first, or failed with `probability`."""
     probability: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.5
@@ -47,12 +49,17 @@ class Scenario(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     consent_seconds: Seconds | None = None
     """How long an authorization URL stays valid."""
 
-    def matches(self, *, name: str, endpoint: str, gateway: str) -> bool:
+    def matches(self, *, name: str, endpoint: str, gateway: str, account: str, region: str) -> bool:
         """Whether this scenario is about the target of this name and endpoint in this gateway (its id)."""
-        return (
-            fnmatchcase(name, self.name)
-            and fnmatchcase(endpoint, self.endpoint)
-            and fnmatchcase(gateway, self.gateway)
+        return all(
+            pattern == "*" or fnmatchcase(value, pattern)
+            for value, pattern in (
+                (name, self.name),
+                (endpoint, self.endpoint),
+                (gateway, self.gateway),
+                (account, self.account),
+                (region, self.region),
+            )
         )
 
     def verdict(self, probes: int, rng: random.Random) -> tuple[str, tuple[str, ...]]:

@@ -14,6 +14,8 @@ class Writer(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, omit_defa
     """Target name, a shell glob."""
     gateway: str = "*"
     """Gateway id, a shell glob."""
+    account: str = "*"
+    region: str = "*"
     every: Annotated[float, msgspec.Meta(ge=0.1)] = 60.0
     """Seconds between two rounds."""
     edit: dict[str, Any] = {}

@@ -34,6 +34,27 @@ class Simulation:
         """Let time pass."""
         self.now += seconds
 
+    def client(
+        self,
+        account: str = "test",
+        region: str = "us-east-1",
+        *,
+        service: str = "bedrock-agentcore-control",
+        credentials: Any = None,
+    ) -> Any:
+        """A boto3 client of an account's user, or of the session that `credentials` (of STS) belong to."""
+        given = credentials or {"AccessKeyId": account, "SecretAccessKey": "x", "SessionToken": None}
+        client = boto3.client(
+            service,
+            region_name=region,
+            aws_access_key_id=given["AccessKeyId"],
+            aws_secret_access_key=given["SecretAccessKey"],
+            aws_session_token=given["SessionToken"],
+            config=Config(retries={"total_max_attempts": 1}),
+        )
+        attach(client, self.engine)
+        return client
+
     def create(self, name: str | None = "tools", **members: Any) -> Any:
         """CreateGatewayTarget for an MCP server without credentials."""
         request = {

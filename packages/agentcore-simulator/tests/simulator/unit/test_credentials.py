@@ -58,7 +58,7 @@ def test_sessions_expire(sim: Simulation) -> None:
     sim.advance(899)
     client_with(sim, short).get_caller_identity()
     sim.advance(1)
-    with refusal("ExpiredTokenException", 403):
+    with refusal("ExpiredToken", 403, "The security token included in the request is expired"):
         client_with(sim, short).get_caller_identity()
     client_with(sim, capped).get_caller_identity()
     sim.advance(300)

@@ -38,4 +38,4 @@ def test_the_example_of_a_situation_works() -> None:
     assert yaml.safe_load(example)
     engine = Engine(clock=lambda: 0.0)
     situations.apply_situation(engine.plane, situations.parse_situation(example.encode()), 0.0)
-    assert [target.name for target in engine.plane.targets.values()] == ["theirs"]
+    assert [target.name for target in engine.plane.targets()] == ["theirs"]

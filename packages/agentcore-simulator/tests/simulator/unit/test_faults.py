@@ -104,7 +104,7 @@ def test_denied_actions_and_expired_credentials(sim: Simulation) -> None:
     sim.configure(expired_credentials=True)
     with refusal("ExpiredTokenException", 403):
         sim.rows()
-    with refusal("ExpiredTokenException", 403):
+    with refusal("ExpiredToken", 403):
         sim.sts.get_caller_identity()
 
 
