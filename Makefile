@@ -130,6 +130,10 @@ bench: $(DEV) programs ## Run all benchmarks (an hour) and write their figures i
 bench-smoke: $(DEV) programs ## Take 100 objects through all benchmarks and fail when calls or writes are too many
 	$(BIN)/python bench/run.py --smoke
 
+.PHONY: monitoring-check
+monitoring-check: $(DEV) ## Have Debian's Prometheus watch an operator: panels with data, alerts that fire (five minutes)
+	$(BIN)/python hack/monitoring_check.py
+
 .PHONY: mutants
 mutants: $(DEV) ## Change the decision core in small ways; fail when its tests miss one in ten (ARGS="--sample=50 --quick")
 	nice $(BIN)/python hack/mutants.py $(ARGS)
