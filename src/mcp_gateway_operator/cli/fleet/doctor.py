@@ -2,53 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import click
 import msgspec
 
-from mcp_gateway_operator.api import names
+from mcp_gateway_operator.cli.fleet import examine_gateways, examine_rights, examine_surroundings
 from mcp_gateway_operator.cli.fleet.command import NOT_SO, asking, cluster_options, output_option
+from mcp_gateway_operator.cli.fleet.debug import OPERATORS, PODS, NoAnswerError, debug_option, reached
+from mcp_gateway_operator.cli.fleet.finding import Finding
 from mcp_gateway_operator.cli.fleet.look_ahead import Settings, ask_aws, operator_options
-from mcp_gateway_operator.cli.fleet.paper_aws import LIMIT, ReadOnly
+from mcp_gateway_operator.cli.fleet.paper_aws import ReadOnly
 from mcp_gateway_operator.cli.fleet.reach import Scope, with_cluster
-from mcp_gateway_operator.cli.fleet.scene import read_scene
-from mcp_gateway_operator.cli.fleet.survey import Registry, Survey
+from mcp_gateway_operator.cli.fleet.scene import Scene, read_scene
+from mcp_gateway_operator.cli.fleet.survey import Registry
 from mcp_gateway_operator.cli.say import say
-from mcp_gateway_operator.controller.operator import OWNER_NAMESPACE
 from mcp_gateway_operator.controller.ports import MCPSERVERS
 from mcp_gateway_operator.controller.served_schema import PATH, ServedSchema
-from mcp_gateway_operator.runtime.cluster import ApiError, Cluster, Resource
+from mcp_gateway_operator.runtime.cluster import ApiError, Cluster
+from mcp_gateway_operator.runtime.metrics_server import PATH as METRICS
 from mcp_gateway_operator.shown import shown
 from mcp_gateway_operator.targets.known import AgentCoreError
 
 SCHEMA: Final = "mcps.doctor/v1"
-ALMOST_FULL: Final = 0.9
-"""Share of a gateway's quota from which on it is worth a word."""
-_REVIEWS: Final = Resource("authorization.k8s.io", "v1", "selfsubjectaccessreviews", namespaced=False)
-_READS: Final = (
-    *((names.GROUP, names.PLURAL, verb, "") for verb in ("get", "list", "watch", "patch")),
-    ("", "namespaces", "get", OWNER_NAMESPACE),
-)
-"""Group, resource, verb and name of what these commands need; `patch` is for retry, pause, resume, sync."""
 
 
-class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that was looked at.
+class Extent(msgspec.Struct, frozen=True, kw_only=True):
+    """What is looked at beside what is looked at always.
 
     Attributes:
-        ok: it is as it should be; None when that cannot be known.
-        what: as it is found.
-        why: why that matters, where it does.
-        do: what to type or to ask for.
+        account: the operator's ServiceAccount as NAMESPACE/NAME; "" for that of its pod.
+        role: the ARN of its IAM role, "" where IAM is not asked.
+        address: of its metrics port.
     """
 
-    ok: bool | None
-    what: str
-    why: str = ""
-    do: str = ""
+    account: str = ""
+    role: str = ""
+    address: str = ""
 
 
 @asking(
@@ -60,17 +52,33 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 )
 @cluster_options
 @operator_options
+@click.option(
+    "--service-account",
+    "account",
+    default="",
+    metavar="NAMESPACE/NAME",
+    help="The operator's, whose rights are looked at; else its pod's.",
+)
+@click.option(
+    "--role-arn", "role", default="", help="The operator's IAM role, to be asked of IAM's simulator."
+)
+@debug_option
 @output_option()
-def command(*, scope: Scope, settings: Settings, output: str) -> None:
-    """Look at everything that MCPServers need: CRD, your rights, credentials, gateways and their room.
+def command(
+    *, scope: Scope, settings: Settings, account: str, role: str, debug_address: str, output: str
+) -> None:
+    """Look at everything that MCPServers need: CRDs, rights, clocks, AWS, gateways and their room.
 
     Each finding says what is there, why it matters and what to type. What your account may not see is said to
-    be not known. The rights are yours, not the operator's: for those, run it as its ServiceAccount
-    (kubectl run, with --overrides).
+    be not known. The operator's own rights are asked of the API server (SubjectAccessReview), verb by verb;
+    how AWS has answered it, of its metrics; what its role may do, with --role-arn, of IAM
+    (SimulatePrincipalPolicy).
 
     Exit status: 0 when all is well, 2 when something is not, 1 when the cluster cannot be reached.
     """
-    findings = findings_of(scope, settings)
+    if account and "/" not in account:
+        raise click.UsageError("--service-account is NAMESPACE/NAME: write both.")
+    findings = findings_of(scope, settings, Extent(account=account, role=role, address=debug_address))
     if output == "json":
         answer = {"schema": SCHEMA, "findings": findings}
         click.echo(msgspec.json.format(msgspec.json.encode(answer), indent=2).decode())
@@ -84,20 +92,62 @@ def command(*, scope: Scope, settings: Settings, output: str) -> None:
         raise SystemExit(NOT_SO)
 
 
-def findings_of(scope: Scope, settings: Settings) -> list[Finding]:
+def findings_of(scope: Scope, settings: Settings, extent: Extent) -> list[Finding]:
     """Return everything that was looked at.
 
     Raises:
         ClickException: the cluster cannot be reached.
     """
-    return [*with_cluster(scope, partial(_cluster, settings=settings)), *_aws(scope, settings)]
+    return [
+        *with_cluster(scope, partial(_cluster, settings=settings, account=extent.account)),
+        *examine_surroundings.clocks(scope, settings.aws_region or "us-east-1"),
+        *examine_surroundings.network(),
+        *_operator(scope, extent),
+        *_aws(scope, settings, extent),
+    ]
 
 
-async def _cluster(cluster: Cluster, settings: Settings) -> list[Finding]:
+async def _cluster(cluster: Cluster, settings: Settings, account: str) -> list[Finding]:
     found = [await _version(cluster), *[each async for each in _definition(cluster)]]
     # Whoever gives the owner's id needs no right to read it.
-    needed = (each for each in _READS if not (settings.owner_id and each[1] == "namespaces"))
-    return found + [await _may(cluster, *each) for each in needed]
+    needs = [
+        each for each in examine_rights.CALLERS if not (settings.owner_id and each.resource == "namespaces")
+    ]
+    found += await examine_rights.callers(cluster, needs)
+    account = account or await _account(cluster)
+    found += await examine_rights.operators(cluster, account) if account else [_NO_ACCOUNT]
+    return found + await examine_surroundings.other_operators(cluster)
+
+
+_NO_ACCOUNT: Final = Finding(
+    ok=None,
+    what="The operator's rights are not known: its pod is not to be seen.",
+    do="give --service-account NAMESPACE/NAME",
+)
+
+
+async def _account(cluster: Cluster) -> str:
+    """Return the ServiceAccount of the operator's pod, "" where none is to be seen."""
+    try:
+        page = await cluster.list(PODS, labels=OPERATORS, limit=1)
+    except ApiError:
+        return ""
+    for raw in page.items:
+        pod = msgspec.json.decode(raw)
+        return f"{pod['metadata']['namespace']}/{pod['spec'].get('serviceAccountName', 'default')}"
+    return ""
+
+
+def _operator(scope: Scope, extent: Extent) -> Iterator[Finding]:
+    """Yield how AWS has answered the operator."""
+    try:
+        with reached(scope, extent.address) as operator:
+            metrics = operator.ask(METRICS).decode(errors="replace")
+    except (NoAnswerError, click.ClickException) as error:
+        words = error.format_message() if isinstance(error, click.ClickException) else str(error)
+        yield Finding(ok=None, what=f"How AWS has answered the operator is not known. {words}")
+    else:
+        yield from examine_rights.at_aws_by_answers(metrics)
 
 
 async def _version(cluster: Cluster) -> Finding:
@@ -146,31 +196,7 @@ async def _definition(cluster: Cluster) -> AsyncIterator[Finding]:
         )
 
 
-async def _may(cluster: Cluster, group: str, resource: str, verb: str, name: str) -> Finding:
-    attributes = {"group": group, "resource": resource, "verb": verb, "name": name}
-    title, where = f"{verb} {resource} {name}".rstrip(), "" if name else " in all namespaces"
-    body = {
-        "apiVersion": "authorization.k8s.io/v1",
-        "kind": "SelfSubjectAccessReview",
-        "spec": {"resourceAttributes": attributes},
-    }
-    try:
-        answer: dict[str, Any] = msgspec.json.decode(await cluster.create(_REVIEWS, None, body))
-    except ApiError as error:
-        return Finding(ok=None, what=f"Whether you may {title} is not known: {shown(error.message)}")
-    if answer["status"].get("allowed"):
-        return Finding(ok=True, what=f"You may {title}{where and ','}{where}.")
-    role = "mcpserver-editor-role" if verb == "patch" else "mcpserver-viewer-role"
-    owner = resource == "namespaces"
-    return Finding(
-        ok=False,
-        what=f"You may not {title}{where}.",
-        why="Its uid marks this cluster's targets." if owner else "Without it these commands see a part.",
-        do="give --owner-id, the same as the operator's" if owner else f"ask for the ClusterRole {role}",
-    )
-
-
-def _aws(scope: Scope, settings: Settings) -> Iterable[Finding]:
+def _aws(scope: Scope, settings: Settings, extent: Extent) -> Iterable[Finding]:
     try:
         account = ask_aws(settings, _identity)
     except click.ClickException as error:
@@ -191,40 +217,16 @@ def _aws(scope: Scope, settings: Settings) -> Iterable[Finding]:
         )
     registry = Registry(scene, settings)
     survey = registry.survey(settings, registry.gateways)
-    for gateway_id in sorted(registry.gateways):
-        if (why := survey.unread.get(gateway_id)) is not None:
-            yield Finding(
-                ok=False,
-                what=f"Gateway {gateway_id} cannot be listed: {shown(why)}",
-                why="Where the operator's account is refused as well, nothing is managed there.",
-                do="allow bedrock-agentcore:ListGatewayTargets and GetGatewayTarget (docs/SETUP.md)",
-            )
-            continue
-        here = [each for each in survey.found if each.gateway_id == gateway_id]
-        full = len(here) >= LIMIT * ALMOST_FULL
-        yield Finding(
-            ok=not full,
-            what=f"Gateway {gateway_id} has {len(here)} targets; AWS's default quota is {LIMIT}.",
-            why="A gateway that is full takes no new target." if full else "",
-            do="mcps orphans, or have AWS raise the quota" if full else "",
-        )
-    yield _orphans(registry, survey)
+    yield from examine_gateways.gateways(scene, registry, survey)
+    if extent.role:
+        arns = sorted(_arns(scene))
+        yield from examine_rights.at_aws_by_simulation(extent.role, arns, settings.aws_region or "us-east-1")
 
 
-def _orphans(registry: Registry, survey: Survey) -> Finding:
-    if not registry.codes:
-        return Finding(
-            ok=None,
-            what="Which targets are this installation's is not known, nor which of them belong to nobody.",
-            do="give --owner-id, the same as the operator's",
-        )
-    orphans = sum(each.orphan for each in survey.found)
-    return Finding(
-        ok=not orphans,
-        what=f"{orphans} targets of this installation belong to no MCPServer.",
-        why="They take places, and agents may call servers that are gone." if orphans else "",
-        do="mcps orphans" if orphans else "",
-    )
+def _arns(scene: Scene) -> set[str]:
+    """Return the ARNs of the gateways in use, as far as they are known."""
+    noted = {obj.status.gateway_arn for obj in scene.servers.values()}
+    return (noted | {each.spec.gateway_arn for each in scene.classes.values()}) - {""}
 
 
 async def _identity(port: ReadOnly) -> Finding:

@@ -24,7 +24,7 @@ from mcp_gateway_operator.cli.fleet import redact
 from mcp_gateway_operator.cli.fleet.aws import TELL_AFTER
 from mcp_gateway_operator.cli.fleet.command import asking, scope_options
 from mcp_gateway_operator.cli.fleet.debug import OPERATORS, PODS, NoAnswerError, debug_option, reached
-from mcp_gateway_operator.cli.fleet.doctor import findings_of
+from mcp_gateway_operator.cli.fleet.doctor import Extent, findings_of
 from mcp_gateway_operator.cli.fleet.look_ahead import Settings, operator_options
 from mcp_gateway_operator.cli.fleet.reach import Scope, raw_objects, with_cluster
 from mcp_gateway_operator.cli.fleet.tables import is_terminal
@@ -86,8 +86,9 @@ def command(*, scope: Scope, settings: Settings, file: str, debug_address: str) 
     late: list[tuple[str, str]] = []
     with_cluster(scope, partial(_from_cluster, archive=archive, scope=scope, where=where, late=late))
     archive.begin("findings of doctor")
+    extent = Extent(address=debug_address)
     try:
-        archive.add("doctor.json", redact.value(msgspec.to_builtins(findings_of(scope, settings))))
+        archive.add("doctor.json", redact.value(msgspec.to_builtins(findings_of(scope, settings, extent))))
     except click.ClickException as error:
         archive.missing.append(f"findings of doctor: {error.format_message()}")
     _from_operator(archive, scope, debug_address, late)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,7 +18,7 @@ from click.testing import CliRunner, Result
 from agentcore_simulator import AdminClient, Engine
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.cli import dry_run, main
-from mcp_gateway_operator.cli.fleet import look_ahead, reach
+from mcp_gateway_operator.cli.fleet import examine_surroundings, look_ahead, reach
 from mcp_gateway_operator.cli.fleet.debug import PODS
 from mcp_gateway_operator.cli.fleet.paper_aws import Paced, ReadOnly
 from mcp_gateway_operator.controller.ports import MCPSERVERS
@@ -99,6 +100,8 @@ def desk(monkeypatch: pytest.MonkeyPatch) -> Desk:
     for namespace in ("team-a", "team-b"):
         api.store.create(NAMESPACES, None, {"metadata": {"name": namespace}})
     made = Desk(api)
+    for name in ("cluster_date", "aws_date"):
+        monkeypatch.setattr(examine_surroundings, name, lambda _: format_datetime(datetime.now(UTC)))
     monkeypatch.setattr(reach, "connect", lambda **_: api.connect("desk", faults=made.faults))
     monkeypatch.setattr(kubeconfig, "find", lambda **_: SimpleNamespace(namespace="team-a"))
     return made

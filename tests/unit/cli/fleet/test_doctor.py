@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
+import re
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import pytest
+import yaml
+from botocore.exceptions import ClientError
 
 from agentcore_simulator import AdminClient
+from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.crd_manifest import custom_resource_definition
+from mcp_gateway_operator.cli.fleet import examine_rights, examine_surroundings
+from mcp_gateway_operator.cli.fleet.examine_rights import (
+    at_aws_by_answers,
+    at_aws_by_simulation,
+    operators_needs,
+)
+from mcp_gateway_operator.cli.fleet.reach import Scope
+from mcp_gateway_operator.controller.classes import MCPGATEWAYS
 from mcp_gateway_operator.controller.ports import MCPSERVERS
 from mcp_gateway_operator.controller.served_schema import PATH
-from mcp_gateway_operator.runtime.cluster import NAMESPACES, ApiError
+from mcp_gateway_operator.runtime.cluster import LEASES, NAMESPACES, ApiError, PatchType
+from mcp_gateway_operator_demo.project_files import project_dir
 from tests.support.memory_cluster import Fault, MemoryCluster
-from tests.support.world import GATEWAY
+from tests.support.world import GATEWAY, OTHER_GATEWAY
 from tests.unit.cli.fleet.account import nothing_written, server, settle, unreadable
 from tests.unit.cli.fleet.conftest import Desk
+from tests.unit.cli.fleet.platform import make_class, refuse
 
 
 @pytest.fixture
@@ -84,7 +101,7 @@ def test_what_is_not_to_be_seen_is_said_to_be_not_known(
 ) -> None:
     rights["silent"] = True
     said = desk("doctor").output
-    assert "??  Whether you may get mcpservers is not known: no reviews" in said
+    assert "??  Whether you may get mcpservers, in all namespaces is not known: no reviews" in said
     nothing_written(desk, aws)
 
 
@@ -148,4 +165,165 @@ def test_an_object_that_cannot_be_read_is_named(desk: Desk, aws: AdminClient, ri
     assert "!!  MCPServer team-a/odd cannot be read: " in said
     assert f"ok  Gateway {GATEWAY} has 1 targets" in said
     nothing_written(desk, aws)
+    assert rights
+
+
+def test_the_operators_rights_are_looked_at_verb_by_verb(
+    desk: Desk, aws: AdminClient, rights: dict[str, Any]
+) -> None:
+    settle(desk, aws, "orders")
+    account = ("--service-account", "home/operator")
+    assert re.search(
+        r"ok  ServiceAccount home/operator has all its \d+ rights", desk("doctor", *account).output
+    )
+    for need in operators_needs("home"):
+        rights["denied"] = {(need.resource.partition("/")[0], need.verb)}
+        (row,) = [
+            each
+            for each in desk.json("doctor", *account, exits=2)["findings"]
+            if each["what"] == f"ServiceAccount home/operator may not {need.title}."
+        ]
+        assert f"kubectl auth can-i {need.verb}" in row["do"]
+        assert "--as system:serviceaccount:home:operator" in row["do"]
+    rights["silent"] = True
+    assert "The rights of ServiceAccount home/operator are not known" in desk("doctor", *account).output
+    assert "NAMESPACE/NAME" in desk("doctor", "--service-account", "operator", exits=1).stderr
+
+
+def test_the_doctor_asks_for_the_rights_that_the_manifests_give() -> None:
+    found = set()
+    for part in ("role", "guard_role", "leader_election_role"):
+        role = yaml.safe_load((project_dir("config/rbac") / f"{part}.yaml").read_text(encoding="utf-8"))
+        for rule in role["rules"]:
+            for resource in rule["resources"]:
+                found |= {(resource, verb) for verb in rule["verbs"]}
+    assert {(each.resource, each.verb) for each in operators_needs("home")} == found
+
+
+def test_what_aws_has_denied_the_operator_is_told_by_action() -> None:
+    metrics = """
+mcps_aws_requests_total{code="OK",operation="ListGatewayTargets"} 12.0
+mcps_aws_requests_total{code="OK",operation="CreateGatewayTarget"} 3.0
+mcps_aws_requests_total{code="AccessDeniedException",operation="CreateGatewayTarget"} 2.0
+"""
+    found = {each.what: each.ok for each in at_aws_by_answers(metrics)}
+    assert found["AWS lets the operator ListGatewayTargets."] is True
+    assert found["AWS has denied the operator CreateGatewayTarget 2 times since it started."] is False
+    assert found["Whether AWS lets the operator GetGateway is not known: it has not tried."] is None
+    assert len(found) == 7
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_iam_is_asked_what_the_role_may_do(monkeypatch: pytest.MonkeyPatch, *, refused: bool) -> None:
+    asked: dict[str, Any] = {}
+
+    def simulate(**given: Any) -> dict[str, Any]:
+        asked.update(given)
+        if refused:
+            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "SimulatePrincipalPolicy")
+        decisions = [
+            {"EvalActionName": each, "EvalDecision": "implicitDeny" if "Delete" in each else "allowed"}
+            for each in given["ActionNames"]
+        ]
+        return {"EvaluationResults": decisions}
+
+    iam = SimpleNamespace(simulate_principal_policy=simulate)
+    session = SimpleNamespace(create_client=lambda *_, **__: iam)
+    monkeypatch.setattr(examine_rights, "new_session", lambda _: session)
+    found = list(at_aws_by_simulation("arn:aws:iam::1:role/r", ["arn:gateway"], "us-east-1"))
+    assert asked["ResourceArns"] == ["arn:gateway"]
+    if refused:
+        assert [each.ok for each in found] == [None]
+        assert "iam:SimulatePrincipalPolicy" in found[0].do
+    else:
+        assert sorted(each.ok for each in found if each.ok is not None) == [False, *[True] * 6]
+
+
+@pytest.mark.parametrize(("off", "ok"), [(10, True), (-600, False), (600, False), (None, None)])
+def test_clocks_that_are_off_are_told(
+    monkeypatch: pytest.MonkeyPatch, *, off: int | None, ok: bool | None
+) -> None:
+    def date(_: object) -> str:
+        if off is None:
+            raise OSError("no route")
+        return format_datetime(datetime.now(UTC) + timedelta(seconds=off))
+
+    for name in ("cluster_date", "aws_date"):
+        monkeypatch.setattr(examine_surroundings, name, date)
+    assert [each.ok for each in examine_surroundings.clocks(Scope(), "us-east-1")] == [ok, ok]
+
+
+def test_proxies_are_told_without_their_users_and_a_missing_bundle_is_wrong(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://user:hunter2@proxy.example.com:3128")
+    monkeypatch.setenv("AWS_CA_BUNDLE", "/no/such/bundle.pem")
+    proxies, bundle = (each for each in examine_surroundings.network() if "SSL_CERT" not in each.what)
+    assert "HTTPS_PROXY=http://proxy.example.com:3128" in proxies.what
+    assert "hunter2" not in proxies.what
+    assert (bundle.ok, bundle.do) == (False, "unset AWS_CA_BUNDLE, or name a file of PEM certificates")
+
+
+def lease(desk: Desk, namespace: str, holder: str, *, name: str = names.LEASE_NAME, age: float = 1.0) -> None:
+    """Let an operator hold a Lease."""
+    renewed = (datetime.now(UTC) - timedelta(seconds=age)).isoformat()
+    spec = {"holderIdentity": holder, "renewTime": renewed, "leaseDurationSeconds": 60}
+    desk.api.store.create(LEASES, namespace, {"metadata": {"name": name}, "spec": spec})
+
+
+def test_operators_at_work_are_told(desk: Desk, aws: AdminClient, rights: dict[str, Any]) -> None:
+    settle(desk, aws, "orders")
+    assert "??  No operator holds a Lease here now." in desk("doctor").output
+    lease(desk, "team-a", "pod-1")
+    assert "ok  At work, by its Lease: pod-1 in team-a, 1s ago." in desk("doctor").output
+    lease(desk, "team-b", "pod-2")
+    assert "??  2 installations run, and may meet." in desk("doctor").output
+    for namespace in ("team-a", "team-b"):
+        lease(desk, namespace, f"{namespace}/pod", name=f"namespace-{names.GUARD_NAME}")
+    assert "ok  2 installations run, and share the namespaces." in desk("doctor").output
+    refuse(desk, LEASES)
+    assert "??  Which operators are at work is not known: may not" in desk("doctor").output
+    assert rights
+
+
+def test_a_marker_on_two_targets_is_told(desk: Desk, aws: AdminClient, rights: dict[str, Any]) -> None:
+    settle(desk, aws, "orders")
+    (target,) = aws.targets(GATEWAY)
+    aws.create_target(
+        OTHER_GATEWAY,
+        name="copy",
+        description=target["description"],
+        targetConfiguration=server(),
+    )
+    desk.put("other", gatewayId=OTHER_GATEWAY)
+    (row,) = [each for each in desk.json("doctor", exits=2)["findings"] if "is on 2 targets" in each["what"]]
+    assert "--owner-id" in row["do"]
+    assert rights
+
+
+@pytest.mark.parametrize(
+    ("status", "sign", "words"),
+    [
+        ({}, "??", "no operator has said yet"),
+        (
+            {"conditions": [{"type": "Accepted", "status": "False", "reason": "Conflict", "message": "x"}]},
+            "!!",
+            "is not Accepted (Conflict): x",
+        ),
+        ({"state": "READY", "targets": {"used": 9, "limit": 10}, "conditions": "good"}, "!!", "with 9/10"),
+        ({"state": "READY", "targets": {"used": 1, "limit": 10}, "conditions": "good"}, "ok", "with 1/10"),
+    ],
+)
+def test_classes_are_told_with_their_room(
+    desk: Desk, aws: AdminClient, rights: dict[str, Any], status: dict[str, Any], sign: str, words: str
+) -> None:
+    settle(desk, aws, "orders")
+    make_class(desk)
+    if status.get("conditions") == "good":
+        status["conditions"] = [{"type": each, "status": "True"} for each in ("Accepted", "Ready")]
+    desk.api.store.patch(
+        MCPGATEWAYS, None, "tools", {"status": status}, kind=PatchType.MERGE, subresource="status"
+    )
+    found = desk("doctor", exits=2 if sign == "!!" else 0).output
+    assert re.search(rf"^{re.escape(sign)}  MCPGateway tools.*{re.escape(words)}", found, re.MULTILINE)
     assert rights
