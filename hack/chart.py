@@ -3,8 +3,9 @@
     python hack/chart.py           writes it
     python hack/chart.py --check   exits 1 with the difference when a file is not what its source says
 
-The chart's CRDs come from `config/crd`, its alerts from `config/prometheus`, the values in its README
-from `values.yaml` and the comments there, the versions of chart and image from the package.
+The chart's CRDs come from `config/crd`, its admission policy from `config/admission`, its alerts from
+`config/prometheus`, the values in its README from `values.yaml` and the comments there, the versions of
+chart and image from the package.
 """
 
 from __future__ import annotations
@@ -59,6 +60,10 @@ def expected() -> dict[Path, str]:
             CHART / "files" / f"{name}{end}.yaml": (ROOT / "config/crd" / folder / source).read_text()
             for name, source in _CRDS.items()
             for folder, end in (("bases", ""), ("legacy", "-legacy"))
+        },
+        **{
+            CHART / "files" / f"admission-{name}.yaml": (ROOT / f"config/admission/{name}.yaml").read_text()
+            for name in ("policy", "binding")
         },
         CHART / "Chart.yaml": _substitute(chart, r"^appVersion: .*$", f'appVersion: "{version}"'),
         CHART / "README.md": f"{before}{BEGIN}\n\n{_table()}\n{END}{after}",

@@ -262,3 +262,17 @@ rollingUpdate:
 type: Recreate
 {{- end -}}
 {{- end }}
+
+{{/*
+Whether the chart makes the admission policy: "off", "on", or "unserved" where the API server has no such policies
+(before Kubernetes 1.30), or no MCPGateways and gets none from here. A policy without its parameters would do nothing.
+*/}}
+{{- define "mcp-gateway-operator.admission" -}}
+{{- if ne (toString .Values.admissionPolicy.enabled) "true" -}}
+off
+{{- else -}}
+{{- $policies := semverCompare ">=1.30.0-0" .Capabilities.KubeVersion.Version -}}
+{{- $classes := or (eq (toString .Values.crds.install) "true") (.Capabilities.APIVersions.Has "mcpgateway.bedrock.aws/v1alpha1/MCPGateway") -}}
+{{- ternary "on" "unserved" (and $policies $classes) -}}
+{{- end -}}
+{{- end }}

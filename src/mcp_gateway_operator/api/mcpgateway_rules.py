@@ -22,7 +22,7 @@ HOST_NAME: Final = rf"{_LABEL}([.]{_LABEL})*"
 _PORT = "[1-9][0-9]{0,4}"
 _PATH = "(/[A-Za-z0-9._~!$&()*+,;=:@%/-]*)?"
 _GATEWAY = "([0-9a-z]-?){1,100}-[0-9a-z]{10}"  # service model: GatewayIdentifier
-_PROVIDER_NAME = "[a-zA-Z0-9_-]{1,128}"  # service model: CredentialProviderName
+PROVIDER_NAME: Final = "[a-zA-Z0-9_-]{1,128}"  # service model: CredentialProviderName
 
 GATEWAY_ARN: Final = (
     matches(
@@ -59,7 +59,7 @@ ENDPOINT_ENTRY: Final = (
 )
 PROVIDER_ENTRY: Final = (
     matches(
-        rf"[*]|{_PROVIDER_NAME}[*]?|[$][{{]namespace[}}](_[a-zA-Z0-9_-]*[*]?)?",
+        rf"[*]|{PROVIDER_NAME}[*]?|[$][{{]namespace[}}](_[a-zA-Z0-9_-]*[*]?)?",
         "an entry of providers must be '*', the name of a credential provider, the beginning of one and '*',"
         " or ${namespace}, alone or before an underscore, which no namespace can hold: write for example"
         " ${namespace}_*",
@@ -80,7 +80,7 @@ _GATEWAY_ARN_PARTS = re.compile(
 )
 _PROVIDER_ARN_PARTS = re.compile(
     r"arn:(?P<partition>[^:/]+):(?P<service>bedrock-agentcore|acps):(?P<region>[^:/]+):(?P<account>[^:/]+):"
-    rf"token-vault/(?P<vault>[^:/]+)/(?P<kind>[^:/]+)/(?P<name>{_PROVIDER_NAME})"
+    rf"token-vault/(?P<vault>[^:/]+)/(?P<kind>[^:/]+)/(?P<name>{PROVIDER_NAME})"
 )
 
 

@@ -263,3 +263,30 @@ def test_the_longest_names_stay_legal(helm: Helm) -> None:
     assert "." not in only(objects, "Service")["metadata"]["name"]
     labels = only(objects, "Deployment")["metadata"]["labels"]
     assert all(len(value) <= 63 for value in labels.values())
+
+
+def test_the_admission_policy_is_made_where_it_can_work_and_only_if_asked_for(helm: Helm) -> None:
+    def found(*settings: str) -> list[dict[str, Any]]:
+        objects = helm.template("x", "default", *settings)
+        return [each for each in objects if each["kind"].startswith("ValidatingAdmissionPolicy")]
+
+    on = "--set=admissionPolicy.enabled=true"
+    written = {
+        name: yaml.safe_load((ROOT / f"config/admission/{name}.yaml").read_text())
+        for name in ("policy", "binding")
+    }
+    assert found() == []
+    policy, binding = sorted(found(on), key=lambda each: str(each["kind"]))
+    assert policy["metadata"]["name"] == binding["spec"]["policyName"] == "x-mcp-gateway-operator-permission"
+    assert policy["spec"] == written["policy"]["spec"]
+    assert binding["spec"] == written["binding"]["spec"] | {"policyName": policy["metadata"]["name"]}
+    assert found(on, "--kube-version=1.29.9") == []
+    # Without parameters it would do nothing.
+    assert found(on, "--set=crds.install=false") == []
+    served = "--api-versions=mcpgateway.bedrock.aws/v1alpha1/MCPGateway"
+    assert len(found(on, "--set=crds.install=false", served)) == 2
+    (_, some) = sorted(
+        found(on, "--set=operator.watchNamespaces={team-a}"), key=lambda each: str(each["kind"])
+    )
+    (selected,) = some["spec"]["matchResources"]["namespaceSelector"]["matchExpressions"]
+    assert selected == {"key": "kubernetes.io/metadata.name", "operator": "In", "values": ["team-a"]}

@@ -191,7 +191,7 @@ def test_install_and_uninstall(
     assert bare.kubectl("get", "mcps", check=False).returncode != 0
 
 
-@pytest.mark.parametrize("directory", ["prometheus", "prometheus-pods", "network-policy"])
+@pytest.mark.parametrize("directory", ["prometheus", "prometheus-pods", "network-policy", "admission"])
 def test_the_optional_parts_are_accepted(bare: LocalCluster, directory: str) -> None:
     built = bare.kubectl("kustomize", str(ROOT / "config" / directory)).stdout
     bare.kubectl("create", "namespace", "system", check=False)

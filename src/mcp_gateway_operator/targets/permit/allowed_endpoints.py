@@ -2,19 +2,20 @@
 
 An endpoint is read, never put right: where two programs might read it differently, it is refused, for the
 program that calls it is AWS's and nobody knows which way that goes.
+
+The patterns are Python's and RE2's alike: `admission` gives the same ones to the API server.
 """
 
 from __future__ import annotations
 
 import re
 from typing import Final, NamedTuple
-from urllib.parse import unquote
 
 from mcp_gateway_operator.api.mcpgateway_rules import ANYTHING, HOST_NAME
 
-_DEFAULT_PORT: Final = "443"
-_LONGEST_HOST: Final = 253
-_ADDRESS: Final = re.compile(
+DEFAULT_PORT: Final = "443"
+LONGEST_HOST: Final = 253
+ADDRESS: Final = (
     rf"https://(?P<host>{HOST_NAME})(:(?P<port>[1-9][0-9]{{0,4}}))?"
     r"((?P<path>/[!$&-;=@A-Z_a-z~%]*)(?P<query>[?][!-~]*)?)?"
 )
@@ -22,14 +23,16 @@ _ADDRESS: Final = re.compile(
 
 A query has a path before it: in https://a?@b some programs take b for the host.
 """
-_NUMBER: Final = re.compile("[0-9]+|0x[0-9a-f]*")
-_ESCAPE: Final = re.compile("%(?![0-9A-Fa-f]{2})")
-_TWO_READINGS: Final = re.compile(r"[\x00-\x1f\x7f-\xff\\?#]|//|(^|/) *[.]{1,2} *(;[^/]*)?(/|$)")
-"""What some programs take for another path: empty segments, dots, and what hides them where it is decoded.
+NUMERIC: Final = "(^|[.])([0-9]+|0x[0-9a-f]*)$"
+"""The end of a host that is an IP address in some spelling (WHATWG URL: a host that ends in a number)."""
+ESCAPES: Final = "%([^2-7]|[2-7]?$|[2-7][^0-9A-Fa-f]|2[35Ff]|3[Ff]|5[Cc]|7[Ff])"
+"""An escape that some programs read otherwise than others, or that is none.
 
-That is all but ASCII (overlong UTF-8 and wide forms are folded to dots and slashes), a backslash, what ends a
-path, and spaces beside dots, which are trimmed.
+That is one of a slash, a backslash, what ends a path, a percent sign (decoded twice, it is any other), and
+all but printable ASCII: overlong UTF-8 and wide forms are folded to dots and slashes.
 """
+SEGMENTS: Final = "//|(^|/)(%20)*([.]|%2[Ee]){1,2}(%20)*((;|%3[Bb])[^/]*)?(/|$)"
+"""Segments that some programs leave out: empty ones and dots, and dots beside spaces, which are trimmed."""
 
 
 class _Address(NamedTuple):
@@ -39,8 +42,8 @@ class _Address(NamedTuple):
 
     @property
     def numeric(self) -> bool:
-        """Whether the host is an IP address in some spelling (WHATWG URL: a host that ends in a number)."""
-        return _NUMBER.fullmatch(self.host.rpartition(".")[2]) is not None
+        """Whether the host is an IP address in some spelling."""
+        return re.search(NUMERIC, self.host) is not None
 
 
 def covers(entry: str, endpoint: str) -> bool:
@@ -60,10 +63,10 @@ def covers(entry: str, endpoint: str) -> bool:
 
 
 def _read(text: str) -> _Address | None:
-    found = _ADDRESS.fullmatch(text)
-    if found is None or len(found["host"]) > _LONGEST_HOST:
+    found = re.fullmatch(ADDRESS, text)
+    if found is None or len(found["host"]) > LONGEST_HOST:
         return None
-    return _Address(found["host"], found["port"] or _DEFAULT_PORT, found["path"] or "/")
+    return _Address(found["host"], found["port"] or DEFAULT_PORT, found["path"] or "/")
 
 
 def _host_within(address: _Address, allowed: _Address, *, wide: bool) -> bool:
@@ -76,18 +79,11 @@ def _path_within(path: str, prefix: str) -> bool:
     """Whether a path begins with a prefix, up to a border of segments, and goes on plainly."""
     if not path.startswith(prefix):
         return False
-    rest = path[len(prefix) :]
-    if prefix.endswith("/"):
-        # The slash belongs to the rest, too: with it, an empty segment or dots are seen.
-        return _plain(f"/{rest}")
+    # A slash at the prefix's end belongs to the rest, too: with it, an empty segment or dots are seen.
+    rest = path[len(prefix.removesuffix("/")) :]
     return not rest or (rest.startswith("/") and _plain(rest))
 
 
 def _plain(path: str) -> bool:
-    """Whether every program reads a path as the same segments, however often it decodes it."""
-    if _ESCAPE.search(path):
-        return False
-    borders = path.count("/")
-    while (decoded := unquote(path, encoding="latin-1")) != path:
-        path = decoded
-    return path.count("/") == borders and _TWO_READINGS.search(path) is None
+    """Whether every program reads a path as the same segments."""
+    return re.search(ESCAPES, path) is None and re.search(SEGMENTS, path) is None

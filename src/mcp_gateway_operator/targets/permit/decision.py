@@ -14,8 +14,11 @@ from mcp_gateway_operator.targets.permit.allowed_endpoints import covers
 from mcp_gateway_operator.targets.permit.fields import denied_fields
 from mcp_gateway_operator.targets.permit.selectors import selects
 
-_VAULT: Final = "default"
-_PROVIDER_KINDS: Final[Mapping[str, str]] = {
+VAULT: Final = "default"
+DEFAULT_GRANT: Final = "CLIENT_CREDENTIALS"
+REFUSED_WORDS: Final = "MCPGateway {name} does not permit this: {why}."
+REMEDY: Final = "Whoever may change the MCPGateway can permit it in its spec.allow."
+PROVIDER_KINDS: Final[Mapping[str, str]] = {
     AuthType.OAUTH2: "oauth2credentialprovider",
     AuthType.API_KEY: "apikeycredentialprovider",
 }
@@ -42,6 +45,11 @@ class Use(msgspec.Struct, frozen=True, kw_only=True):
         return self.spec.auth_type or AuthType.OAUTH2
 
     @property
+    def grant_type(self) -> str:
+        """How a token is asked for, where one is."""
+        return self.spec.oauth_grant_type or DEFAULT_GRANT
+
+    @property
     def provider(self) -> str:
         """The ARN of the credential provider that is to be used, "" where there is none."""
         match self.auth_type:
@@ -51,6 +59,20 @@ class Use(msgspec.Struct, frozen=True, kw_only=True):
                 return self.spec.api_key.provider_arn if self.spec.api_key else ""
             case _:
                 return ""
+
+    @property
+    def words(self) -> Mapping[str, str]:
+        """What the sentences about it name."""
+        kind = PROVIDER_KINDS.get(self.auth_type, "")
+        return {
+            "namespace": self.namespace,
+            "authType": self.auth_type,
+            "grantType": self.grant_type,
+            "endpoint": self.spec.endpoint,
+            "provider": self.provider.rpartition("/")[2],
+            "kind": kind.removesuffix("credentialprovider"),
+            "region": self.gateway.region,
+        }
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,11 +95,10 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
             name: of the MCPGateway.
             kept: what becomes of what is there already, as a sentence.
         """
-        remedy = "Whoever may change the MCPGateway can permit it in its spec.allow."
         sentences = (
-            f"MCPGateway {name} does not permit this: {self.message}.",
+            REFUSED_WORDS.format(name=name, why=self.message),
             kept,
-            remedy if self.permittable else "",
+            REMEDY if self.permittable else "",
         )
         return " ".join(filter(None, sentences))
 
@@ -97,10 +118,17 @@ def refusal(policy: MCPGatewaySpec, use: Use) -> Refusal | None:
             return None
         nearest = max(nearest, passed)
     name, _, words = ENTRY_RULES[nearest]
-    return Refusal(rule=name, message=words(use), permittable=True)
+    return Refusal(rule=name, message=words.format_map(use.words), permittable=True)
 
 
 # -- what no entry can permit ---------------------------------------------------------------------------
+
+DENIED_WORDS: Final = "{fields} cannot be used on a gateway of an MCPGateway: remove it"
+REGION_WORDS: Final = "spec.iam.region must be the gateway's, {region}: write that, or remove it"
+PLACE_WORDS: Final = (
+    f"the credential provider must be {{kind}} and in the token vault {VAULT} of the gateway's account and"
+    " Region: write its ARN, as the console shows it"
+)
 
 
 def _denied(use: Use) -> Refusal | None:
@@ -108,35 +136,26 @@ def _denied(use: Use) -> Refusal | None:
     if not fields:
         return None
     written = ", ".join(f"spec.{each}" for each in fields)
-    return Refusal(
-        rule=fields[0], message=f"{written} cannot be used on a gateway of an MCPGateway: remove it"
-    )
+    return Refusal(rule=fields[0], message=DENIED_WORDS.format(fields=written))
 
 
 def _signing_region(use: Use) -> Refusal | None:
     region = use.spec.iam.region if use.spec.iam else ""
     if region in {"", use.gateway.region}:
         return None
-    return Refusal(
-        rule="iam.region",
-        message=f"spec.iam.region must be the gateway's, {use.gateway.region}: write that, or remove it",
-    )
+    return Refusal(rule="iam.region", message=REGION_WORDS.format_map(use.words))
 
 
 def _provider_place(use: Use) -> Refusal | None:
     """A provider is named by its ARN, of which only the name is the tenant's choice."""
-    kind = _PROVIDER_KINDS.get(use.auth_type)
+    kind = PROVIDER_KINDS.get(use.auth_type)
     if kind is None:
         return None
     parts, gateway = ProviderArn.parse(use.provider), use.gateway
-    place = (gateway.partition, gateway.region, gateway.account, _VAULT, kind)
+    place = (gateway.partition, gateway.region, gateway.account, VAULT, kind)
     if parts is not None and parts[:-1] == place:
         return None
-    return Refusal(
-        rule="providers",
-        message=f"the credential provider must be {kind.removesuffix('credentialprovider')} and in the token"
-        f" vault {_VAULT} of the gateway's account and Region: write its ARN, as the console shows it",
-    )
+    return Refusal(rule="providers", message=PLACE_WORDS.format_map(use.words))
 
 
 FIELD_RULES: Final[tuple[Callable[[Use], Refusal | None], ...]] = (_denied, _signing_region, _provider_place)
@@ -154,8 +173,7 @@ def _auth_types(entry: Allow, use: Use) -> bool:
 
 
 def _grant_types(entry: Allow, use: Use) -> bool:
-    grant = use.spec.oauth_grant_type or "CLIENT_CREDENTIALS"
-    return use.auth_type != AuthType.OAUTH2 or bool({ANYTHING, grant} & set(entry.grant_types))
+    return use.auth_type != AuthType.OAUTH2 or bool({ANYTHING, use.grant_type} & set(entry.grant_types))
 
 
 def _endpoints(entry: Allow, use: Use) -> bool:
@@ -163,7 +181,7 @@ def _endpoints(entry: Allow, use: Use) -> bool:
 
 
 def _providers(entry: Allow, use: Use) -> bool:
-    if use.auth_type not in _PROVIDER_KINDS:
+    if use.auth_type not in PROVIDER_KINDS:
         return True
     parts = ProviderArn.parse(use.provider)
     return parts is not None and any(_named(each, parts.name, use.namespace) for each in entry.providers)
@@ -182,33 +200,15 @@ def _named(entry: str, name: str, namespace: str) -> bool:
     return name.startswith(beginning) if star else name == beginning
 
 
-ENTRY_RULES: Final[tuple[tuple[str, Callable[[Allow, Use], bool], Callable[[Use], str]], ...]] = (
-    ("namespaces", _namespaces, lambda use: f"it names no namespace like {use.namespace}"),
-    (
-        "authTypes",
-        _auth_types,
-        lambda use: f"it does not permit authType {use.auth_type} to namespace {use.namespace}",
-    ),
-    (
-        "grantTypes",
-        _grant_types,
-        lambda use: (
-            f"it does not permit oauthGrantType {use.spec.oauth_grant_type or 'CLIENT_CREDENTIALS'} to"
-            f" namespace {use.namespace}"
-        ),
-    ),
-    (
-        "endpoints",
-        _endpoints,
-        lambda use: f"it does not permit the endpoint {use.spec.endpoint} to namespace {use.namespace}",
-    ),
+ENTRY_RULES: Final[tuple[tuple[str, Callable[[Allow, Use], bool], str], ...]] = (
+    ("namespaces", _namespaces, "it names no namespace like {namespace}"),
+    ("authTypes", _auth_types, "it does not permit authType {authType} to namespace {namespace}"),
+    ("grantTypes", _grant_types, "it does not permit oauthGrantType {grantType} to namespace {namespace}"),
+    ("endpoints", _endpoints, "it does not permit the endpoint {endpoint} to namespace {namespace}"),
     (
         "providers",
         _providers,
-        lambda use: (
-            f"it does not permit the credential provider {use.provider.rpartition('/')[2]} to namespace"
-            f" {use.namespace}"
-        ),
+        "it does not permit the credential provider {provider} to namespace {namespace}",
     ),
 )
 """Name, rule and words; all hold together in one entry."""

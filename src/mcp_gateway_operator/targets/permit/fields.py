@@ -62,14 +62,14 @@ SPEC_FIELDS: Final[Mapping[str, Treatment]] = {
 }
 """Treatment by path. A path that ends at an object speaks of all that is below it."""
 
-_AS_ABSENT: Final = {"adoptionPolicy": "Never"}
+AS_ABSENT: Final = {"adoptionPolicy": "Never"}
 """Values that say no more than absence does."""
 
 
 def denied_fields(spec: Mapping[str, Any]) -> Iterator[str]:
     """Yield the paths of a plain spec that are never permitted, those that stand in no table included."""
     for path, value in _written(spec, ""):
-        if SPEC_FIELDS.get(path, Treatment.DENIED) is Treatment.DENIED and value != _AS_ABSENT.get(path):
+        if SPEC_FIELDS.get(path, Treatment.DENIED) is Treatment.DENIED and value != AS_ABSENT.get(path):
             yield path
 
 
