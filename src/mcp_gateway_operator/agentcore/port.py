@@ -29,6 +29,13 @@ class ListPage(msgspec.Struct, frozen=True):
     next_token: str | None
 
 
+class GatewayPage(msgspec.Struct, frozen=True):
+    """One page of ListGateways; `next_token` is None on the last page."""
+
+    gateway_ids: tuple[str, ...]
+    next_token: str | None
+
+
 class Gateway(msgspec.Struct, frozen=True):
     """A gateway: its status word, where agents reach it, and how it authenticates them."""
 
@@ -72,6 +79,9 @@ class AgentCore(Protocol):
 
     async def get_gateway(self, gateway_id: str) -> Gateway:
         """Return a gateway; proves that it exists."""
+
+    async def list_gateways(self, *, next_token: str | None = None) -> GatewayPage:
+        """Return one page (up to 1000) of the gateways of the account and Region."""
 
     async def caller_identity(self) -> CallerIdentity:
         """Return whose credentials are used."""

@@ -11,7 +11,7 @@ from datetime import datetime
 import msgspec
 import structlog
 
-from mcp_gateway_operator.agentcore.observe import Observer, Outages
+from mcp_gateway_operator.agentcore.observe import Inquiries, Observer, Outages
 from mcp_gateway_operator.agentcore.port import AgentCore
 from mcp_gateway_operator.agentcore.quota import Quotas, QuotaScheduler
 from mcp_gateway_operator.api.codec import decode
@@ -116,12 +116,20 @@ class Operator:
             on_recovery=self.queue.retry_all,
             namespaces=config.namespaces,
         )
+        self.inquiries = Inquiries(
+            agentcore,
+            self.scheduler,
+            clock=loop.time,
+            table=self.observer.table,
+            on_answer=lambda gateway_id: self.reconciler.on_targets(gateway_id, ()),
+        )
         self.registry = Registry(cluster, clock=loop.time)
         self._served = (False, True)
         ports = Ports(
             cluster=cluster,
             agentcore=agentcore,
             observer=self.observer,
+            inquiries=self.inquiries,
             scheduler=self.scheduler,
             informer=self.informer,
             queue=self.queue,
@@ -178,6 +186,7 @@ class Operator:
         """Watch AWS, and what the installed CRD serves, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.observer.run())
+            tasks.create_task(self.inquiries.run())
             tasks.create_task(self._learn_identity())
             tasks.create_task(self.registry.run())
             tasks.create_task(self.keeper.run())

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import structlog
 
-from mcp_gateway_operator.agentcore.observe import Observer
+from mcp_gateway_operator.agentcore.observe import Inquiries, Observer
 from mcp_gateway_operator.agentcore.port import AgentCore, Fence
 from mcp_gateway_operator.agentcore.quota import QuotaScheduler
 from mcp_gateway_operator.api import names
@@ -122,6 +122,7 @@ class Ports:
     cluster: Cluster
     agentcore: AgentCore
     observer: Observer
+    inquiries: Inquiries
     scheduler: QuotaScheduler
     informer: Informer[MCPServer]
     queue: WorkQueue[tuple[str, str]]

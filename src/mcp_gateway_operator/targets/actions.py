@@ -188,9 +188,16 @@ class Delete(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CheckGateway(msgspec.Struct, frozen=True, kw_only=True):
-    """Ask AWS for a gateway whose Lists answer 404."""
+    """Have AWS asked for a gateway whose Lists answer 404, once for all objects."""
 
     place: Place
+
+
+class CallTheRoll(msgspec.Struct, frozen=True, kw_only=True):
+    """Look for such a gateway among all that there are, until a moment at the latest."""
+
+    place: Place
+    until: float
 
 
 class Move(msgspec.Struct, frozen=True, kw_only=True):
@@ -215,7 +222,9 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     message: str
 
 
-AtTarget = Read | Create | TakeUp | Verify | Update | Synchronize | Decline | Delete | CheckGateway
+AtTarget = (
+    Read | Create | TakeUp | Verify | Update | Synchronize | Decline | Delete | CheckGateway | CallTheRoll
+)
 """What is done for the target of one place, and remembered there."""
 
 
@@ -226,7 +235,7 @@ class AtPlace(msgspec.Struct, frozen=True, kw_only=True):
     step: AtTarget
 
 
-Call = Read | Create | Update | Synchronize | Delete | CheckGateway
+Call = Read | Create | Update | Synchronize | Delete
 """What is asked of AWS."""
 Step = AtTarget | AtPlace | Protect | Note | Fetch | Move | Forget | Release
 """What is performed, and followed by another decision."""

@@ -405,21 +405,6 @@ async def test_stale_ready_after_delete_is_not_asked_again() -> None:
         assert world.calls()["DeleteGatewayTarget"] == 1
 
 
-@pytest.mark.parametrize("denied", [[], ["GetGateway"]])
-async def test_gone_gateway_is_believed_after_four_minutes(denied: list[str]) -> None:
-    world = World()
-    world.aws.configure(denied_actions=denied)
-    async with world.operator(drift_interval=DRIFT):
-        await world.create()
-        await world.until_ready()
-        world.aws.delete_gateway(GATEWAY)
-        await world.delete()
-        await world.pass_time(220)
-        assert world.exists()
-        assert condition(await world.get()).reason == "GatewayNotFound"
-        await world.until(lambda: not world.exists(), within=60)
-
-
 async def test_gone_gateway_is_believed_without_sts_on_the_word_of_another() -> None:
     """Its ARN tells the account; with no other gateway nothing does, and nothing is forgotten."""
     world = World()

@@ -285,6 +285,7 @@ async def test_an_old_gateway_that_cannot_be_listed_keeps_its_entry() -> None:
 
 async def test_an_old_gateway_that_is_gone_is_believed_after_four_minutes() -> None:
     world = moving_world()
+    world.aws.configure(denied_actions=["ListGateways"])
     async with world.operator(drift_interval=DRIFT):
         await made(world)
         world.aws.delete_gateway(GATEWAY)

@@ -22,6 +22,7 @@ from mcp_gateway_operator.targets.known import (
     Drift,
     Ending,
     ErrorKind,
+    Existence,
     Failure,
     GatewayView,
     Held,
@@ -151,6 +152,17 @@ VIEWS = st.builds(
     listed_at=st.sampled_from([*4 * [NOW], None, NOW - 1.0, NOW - 10.0, NOW - 400.0]),
     error=st.sampled_from(6 * [None]) | KINDS.map(lambda kind: failed(kind, "words")),
     missing_since=st.sampled_from([*6 * [None], NOW - 400.0, NOW - 60.0, NOW - 1.0]),
+    existence=st.builds(
+        Existence,
+        known_at=st.sampled_from([None, NOW - 100.0, NOW - 1.0]),
+        unknown_at=st.sampled_from([None, NOW - 100.0, NOW - 1.0]),
+        denied_at=st.sampled_from([None, None, NOW - 1.0]),
+        lacking=st.sampled_from([None, (NOW - 40.0, NOW - 20.0), (NOW - 5.0, NOW - 5.0)]),
+        where=st.sampled_from([None, None, ("123456789012", "us-east-1"), ("210987654321", "us-east-1")]),
+        where_at=st.sampled_from([NOW - 100.0, NOW - 1.0]),
+        asked=st.booleans(),
+        rolling=st.booleans(),
+    ),
 )
 RECORDS = st.builds(
     Record,
@@ -214,7 +226,7 @@ DOUBTS = _varied(
     unsure_since=st.sampled_from([None, None, None, NOW - 76.0, NOW - 10.0]),
     conflict_since=MAYBE,
 )
-ENDINGS = _varied(Ending, since=MAYBE, asked_at=MAYBE, gateway_gone=st.booleans(), gateway_answered=MAYBE)
+ENDINGS = _varied(Ending, since=MAYBE, asked_at=MAYBE)
 TROUBLES = _varied(
     Trouble,
     kind=KINDS.map(ErrorKind),

@@ -88,8 +88,6 @@ PAGES = {
     "conflict_since": ("doubt", "conflict_since"),
     "ending_since": ("ending", "since"),
     "delete_asked": ("ending", "asked_at"),
-    "gateway_gone": ("ending", "gateway_gone"),
-    "gateway_answered": ("ending", "gateway_answered"),
 }
 """Short names of what the tests change in a memory: part and field."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import msgspec
 from hypothesis import strategies as st
@@ -18,6 +19,13 @@ from tests.unit.targets.builders import NOW, TARGET, TWIN, remembering, target
 
 MAX_STEPS = 12
 """What the controller allows in one pass."""
+
+
+def _told(state: State, place: Place, **changes: Any) -> State:
+    """Return a state in which AWS has said something of a gateway itself."""
+    view = state.view(place)
+    view = msgspec.structs.replace(view, existence=msgspec.structs.replace(view.existence, **changes))
+    return replace(state, gateways={**state.gateways, place: view})
 
 
 class StillAws:
@@ -61,8 +69,10 @@ class StillAws:
                 status = TargetStatus.DELETING if going else TargetStatus.UPDATING
                 return self._write(state, action.target_id, status=status)
             case act.CheckGateway():
-                answered = NOW if self.gateway_found else None
-                return remembering(state, gateway_gone=not self.gateway_found, gateway_answered=answered)
+                answer = {"known_at": NOW} if self.gateway_found else {"unknown_at": NOW}
+                return _told(state, action.place, asked=False, where_at=NOW, **answer)
+            case act.CallTheRoll():
+                return _told(state, action.place, rolling=True)
             case _:
                 return state
 

@@ -10,9 +10,10 @@ import pytest
 
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.targets import actions as act
-from mcp_gateway_operator.targets.known import NOWHERE, GatewayView, Place, State, Verified
+from mcp_gateway_operator.targets.known import NOWHERE, Existence, GatewayView, Place, State, Verified
 from mcp_gateway_operator.targets.plan import plan
 from tests.unit.targets.builders import (
+    ARN,
     ELSEWHERE,
     FOREIGN,
     GATEWAY,
@@ -305,51 +306,121 @@ CONFIRMED: list[Case] = [
     ),
 ]
 
-CHECKED = {"memory": {"gateway_gone": True}}
+LACKING = (NOW - 13.0, NOW - 2.0)
+UNKNOWN = Existence(unknown_at=NOW - 1.0)
 
+
+def waits(message: str, until: float | None) -> act.Blocked:
+    return act.Blocked(reason="GatewayNotFound", message=message, until=until, place=HERE)
+
+
+def told(since: float, **changes: Any) -> dict[str, Any]:
+    """Return a gateway whose Lists have answered 404 for so long, and what else AWS says of it."""
+    return {"gateways": missing(since, existence=Existence(**changes))}
+
+
+GONE_WITH_IT = act.Release(event="Released", message=f"Gateway {GATEWAY} is gone")
 GATEWAYS: list[Case] = [
     (
         "missing for a moment, whatever was listed before",
         deleted,
         {"gateways": missing(10.0)},
-        act.Blocked(reason="GatewayNotFound", message="four minutes", until=NOW + 230.0, place=HERE),
-    ),
-    ("missing for four minutes", deleted, {"gateways": missing(240.0)}, act.CheckGateway(place=HERE)),
-    (
-        "GetGateway finds it",
-        deleted,
-        {"gateways": missing(300.0), "memory": {"gateway_answered": NOW - 1.0}},
-        act.Blocked(reason="GatewayNotFound", message="the gateway is", until=NOW + 59.0, place=HERE),
+        waits("four minutes", NOW + 5.0),
     ),
     (
-        "GetGateway is asked again",
+        "missing for a while: all gateways are looked through",
         deleted,
-        {"gateways": missing(300.0), "memory": {"gateway_answered": NOW - 60.0}},
+        {"gateways": missing(15.0)},
+        act.CallTheRoll(place=HERE, until=NOW + 225.0),
+    ),
+    ("they are being looked through", deleted, told(15.0, rolling=True), waits("four minutes", NOW + 225.0)),
+    (
+        "once is not enough",
+        deleted,
+        told(35.0, rolling=True, lacking=(NOW - 1.0, NOW - 1.0)),
+        waits("four minutes", NOW + 205.0),
+    ),
+    (
+        "twice is, after half a minute",
+        deleted,
+        told(28.0, rolling=True, lacking=LACKING),
+        waits("four minutes", NOW + 2.0),
+    ),
+    (
+        "then it is asked for",
+        deleted,
+        told(30.0, rolling=True, lacking=LACKING),
         act.CheckGateway(place=HERE),
     ),
     (
-        "GetGateway fails",
+        "the answer is awaited",
         deleted,
-        {"gateways": missing(300.0), "memory": {"trouble": trouble(generation=2)}},
-        act.Blocked(reason="Throttled", message="busy", until=NOW + 30.0),
+        told(30.0, rolling=True, lacking=LACKING, asked=True),
+        waits("four minutes", NOW + 210.0),
     ),
     (
-        "gone",
+        "all answers agree",
         deleted,
-        {"gateways": missing(300.0), **CHECKED},
-        act.Release(event="Released", message=f"Gateway {GATEWAY} is gone"),
+        told(31.0, rolling=True, lacking=LACKING, unknown_at=NOW),
+        GONE_WITH_IT,
     ),
     (
-        "gone before, here again, and missing since a moment",
+        "GetGateway is denied: four minutes",
         deleted,
-        {"gateways": missing(1.0), **CHECKED},
-        act.Blocked(reason="GatewayNotFound", message="four minutes", until=NOW + 239.0, place=HERE),
+        told(31.0, rolling=True, lacking=LACKING, denied_at=NOW),
+        waits("four minutes", NOW + 209.0),
+    ),
+    (
+        "an answer from before ListGateways showed it again is too old",
+        deleted,
+        told(100.0, rolling=True, unknown_at=NOW - 50.0),
+        waits("four minutes", NOW + 140.0),
+    ),
+    (
+        "nobody knows the account: four minutes",
+        deleted,
+        {
+            "gateways": missing(20.0),
+            "settings": settings(account=""),
+            "heard": {THERE: ARN},
+        },
+        waits("four minutes", NOW + 220.0),
+    ),
+    ("missing for four minutes", deleted, {"gateways": missing(240.0)}, act.CheckGateway(place=HERE)),
+    ("the last answer is awaited", deleted, told(300.0, asked=True), waits("four minutes", None)),
+    ("GetGateway finds it", deleted, told(300.0, known_at=NOW - 1.0), waits("the gateway is", NOW + 59.0)),
+    ("GetGateway is asked again", deleted, told(300.0, known_at=NOW - 60.0), act.CheckGateway(place=HERE)),
+    ("gone", deleted, told(300.0, unknown_at=NOW - 1.0), GONE_WITH_IT),
+    ("it may not be asked for, and is gone", deleted, told(300.0, denied_at=NOW - 1.0), GONE_WITH_IT),
+    (
+        "an early answer is asked for again",
+        deleted,
+        told(300.0, unknown_at=NOW - 200.0),
+        act.CheckGateway(place=HERE),
+    ),
+    (
+        "the credentials are another account's by now",
+        deleted,
+        told(300.0, unknown_at=NOW - 1.0, where=("210987654321", "us-east-1"), where_at=NOW - 1.0),
+        act.Blocked(
+            reason="WrongAccountOrRegion",
+            message="operator works in 210987654321 us-east-1:",
+            stalled=True,
+            place=HERE,
+            list_since=NOW,
+        ),
+    ),
+    (
+        "and are asked for again",
+        deleted,
+        told(300.0, unknown_at=NOW - 60.0, where=("210987654321", "us-east-1"), where_at=NOW - 60.0),
+        act.CheckGateway(place=HERE),
     ),
     *(
         (
             f"all gateways look gone from {where}",
             deleted,
-            {"gateways": missing(9_000.0), "settings": settings(**other), **CHECKED},
+            {**told(9_000.0, unknown_at=NOW - 1.0), "settings": settings(**other)},
             act.Blocked(
                 reason="WrongAccountOrRegion",
                 message=f"made in account 123456789012, Region us-east-1, but the operator works in {where}:",
@@ -368,9 +439,8 @@ GATEWAYS: list[Case] = [
         "a record that names no account proves nothing",
         deleted,
         {
-            "gateways": missing(9_000.0),
+            **told(9_000.0, unknown_at=NOW - 1.0),
             "record": msgspec.structs.replace(RECORD, gateway_arn=""),
-            **CHECKED,
         },
         act.Blocked(
             reason="WrongAccountOrRegion",
@@ -480,20 +550,22 @@ UNRECORDED: list[Case] = [
         "the gateway is missing",
         deleted_unrecorded,
         {"gateways": missing(10.0, listed_at=None), "marked": (row(),)},
-        act.Blocked(reason="GatewayNotFound", message="four minutes", until=NOW + 230.0, place=HERE),
+        waits("four minutes", NOW + 230.0),
     ),
     (
         "the gateway is gone with all that it held",
         deleted_unrecorded,
-        {"gateways": missing(300.0, listed_at=None), "marked": (row(),), **CHECKED},
+        {"gateways": missing(300.0, listed_at=None, existence=UNKNOWN), "marked": (row(),)},
         act.Release(event="Released", message="No gateway holds a target of it."),
     ),
     (
         "another gateway is not gone",
         deleted_unrecorded,
         {
-            "gateways": {**missing(300.0), **views(view(place=THERE, listed_at=None))},
-            **CHECKED,
+            "gateways": {
+                **missing(300.0, existence=UNKNOWN),
+                **views(view(place=THERE, listed_at=None)),
+            },
         },
         act.Await(reason="Queued", message=ELSEWHERE, place=THERE, list_since=0.0, quiet=True),
     ),

@@ -8,7 +8,7 @@ import pytest
 
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.targets import actions as act
-from mcp_gateway_operator.targets.known import State
+from mcp_gateway_operator.targets.known import Existence, State
 from mcp_gateway_operator.targets.plan import plan
 from tests.unit.targets.builders import (
     BORN,
@@ -114,8 +114,11 @@ REMOVING = [
         "a gateway that is gone is forgotten",
         [
             due(
-                gateways=listed(error=failed("not-found", "no"), missing_since=NOW - 400.0),
-                memory={"gateway_gone": True},
+                gateways=listed(
+                    error=failed("not-found", "no"),
+                    missing_since=NOW - 400.0,
+                    existence=Existence(unknown_at=NOW - 1.0),
+                ),
             )
         ],
         {},
@@ -123,9 +126,9 @@ REMOVING = [
     ),
     (
         "one that is missing since a moment is not",
-        [due(gateways=listed(error=failed("not-found", "no"), missing_since=NOW - 100.0))],
+        [due(gateways=listed(error=failed("not-found", "no"), missing_since=NOW - 10.0))],
         {},
-        act.Blocked(reason="GatewayNotFound", message="four minutes", until=NOW + 140.0, place=THERE),
+        act.Blocked(reason="GatewayNotFound", message="four minutes", until=NOW + 5.0, place=THERE),
     ),
     (
         "a denied Delete is waited for",

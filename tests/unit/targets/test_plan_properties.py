@@ -39,6 +39,7 @@ CLOSED_SET = {
     act.TakeUp,
     act.Verify,
     act.Update,
+    act.CallTheRoll,
     act.Synchronize,
     act.Decline,
     act.Delete,
@@ -293,14 +294,22 @@ def _is_not_ours(state: State, row: Row) -> bool:
 
 def _gateway_is_gone(state: State, place: Place) -> bool:
     view = state.gateways.get(place)
-    if view is None or view.missing_since is None or view.missing_since + 300.0 > NOW:
+    if view is None or view.missing_since is None or view.missing_since + 30.0 > NOW:
+        return False
+    told = view.existence
+    lacked = told.lacking is not None and told.lacking[1] - told.lacking[0] >= 10.0
+    soon = lacked and told.denied_at is None
+    since = view.missing_since + (30.0 if soon else 240.0)
+    answers = [told.unknown_at, None if soon else told.denied_at]
+    if not any(at is not None and at >= since for at in answers):
         return False
     arn = (state.record.gateway_arn if state.record else "") or state.obj.status.gateway_arn
     here = f"arn:aws:bedrock-agentcore:{state.settings.region}:{state.settings.account}:"
     where = arn.startswith(here) and bool(state.settings.account)
+    where = where and told.where in {None, (state.settings.account, state.settings.region)}
     unknown = not arn and state.record is None
     assert arn in {"", ARN}
-    return state.memory.ending.gateway_gone and (where or unknown)
+    return where or unknown
 
 
 def _nothing_is_left(state: State) -> bool:

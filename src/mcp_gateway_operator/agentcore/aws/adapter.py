@@ -19,7 +19,7 @@ from mcp_gateway_operator.agentcore.aws.call_log import request_id_of, tell
 from mcp_gateway_operator.agentcore.aws.classify_error import from_botocore
 from mcp_gateway_operator.agentcore.aws.clock_skew import ClockSkew
 from mcp_gateway_operator.agentcore.aws.threads import ThreadPool
-from mcp_gateway_operator.agentcore.port import CallerIdentity, Fence, Gateway, ListPage, OnCall
+from mcp_gateway_operator.agentcore.port import CallerIdentity, Fence, Gateway, GatewayPage, ListPage, OnCall
 from mcp_gateway_operator.targets.known import CALL_SECONDS, AgentCoreError, ErrorKind
 from mcp_gateway_operator.targets.shape import Target, TargetStatus
 
@@ -144,6 +144,13 @@ class Boto3AgentCore:
     async def get_gateway(self, gateway_id: str) -> Gateway:
         """Return a gateway; proves that it exists."""
         return await self._ask("get_gateway", {"gatewayIdentifier": gateway_id}, answers.gateway)
+
+    async def list_gateways(self, *, next_token: str | None = None) -> GatewayPage:
+        """Return one page (up to 1000) of the gateways of the account and Region."""
+        request: dict[str, Any] = {"maxResults": PAGE_SIZE}
+        if next_token is not None:
+            request["nextToken"] = next_token
+        return await self._ask("list_gateways", request, answers.gateways)
 
     async def caller_identity(self) -> CallerIdentity:
         """Return whose credentials are used."""

@@ -16,7 +16,7 @@ import msgspec
 from botocore.model import Shape
 from botocore.parsers import DEFAULT_TIMESTAMP_PARSER
 
-from mcp_gateway_operator.agentcore.port import Gateway, ListPage
+from mcp_gateway_operator.agentcore.port import Gateway, GatewayPage, ListPage
 from mcp_gateway_operator.targets.shape import Target, TargetStatus, TargetSummary
 
 T = TypeVar("T")
@@ -78,6 +78,15 @@ class _Gateway(msgspec.Struct, rename="camel"):
     status: Text
     gateway_url: Annotated[str, msgspec.Meta(max_length=2048)] = ""
     authorizer_type: Annotated[str, msgspec.Meta(max_length=64)] = ""
+
+
+class _Listed(msgspec.Struct, rename="camel"):
+    gateway_id: Id
+
+
+class _Gateways(msgspec.Struct, rename="camel"):
+    items: list[_Listed]
+    next_token: Annotated[str, msgspec.Meta(max_length=2048)] | None = None
 
 
 class _Consent(msgspec.Struct, rename="camel"):
@@ -187,6 +196,16 @@ def gateway(answer: Mapping[str, Any]) -> Gateway:
     """
     found = _checked(answer, _Gateway)
     return Gateway(status=found.status, url=found.gateway_url, authorizer_type=found.authorizer_type)
+
+
+def gateways(answer: Mapping[str, Any]) -> GatewayPage:
+    """Return a page of ListGateways.
+
+    Raises:
+        AnswerError: as for `page`.
+    """
+    checked = _checked(answer, _Gateways)
+    return GatewayPage(tuple(each.gateway_id for each in checked.items), checked.next_token or None)
 
 
 def _checked(answer: object, shape: type[T]) -> T:

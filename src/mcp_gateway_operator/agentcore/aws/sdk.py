@@ -30,6 +30,7 @@ OPERATIONS: Final = frozenset(
         "GetGateway",
         "GetGatewayTarget",
         "ListGatewayTargets",
+        "ListGateways",
         "SynchronizeGatewayTargets",
         "UpdateGatewayTarget",
     }

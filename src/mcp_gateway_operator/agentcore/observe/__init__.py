@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from mcp_gateway_operator.agentcore.observe.gateway_table import Change, GatewayTable
+from mcp_gateway_operator.agentcore.observe.inquiries import Inquiries
 from mcp_gateway_operator.agentcore.observe.observer import Observer
 from mcp_gateway_operator.agentcore.observe.outage_clock import Outages
 
 __all__ = [
     "Change",
     "GatewayTable",
+    "Inquiries",
     "Observer",
     "Outages",
 ]

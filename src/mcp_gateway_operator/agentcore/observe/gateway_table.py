@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, KeysView
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypedDict, Unpack
 
 import msgspec
 from msgspec.structs import force_setattr
@@ -19,6 +19,7 @@ from mcp_gateway_operator.targets.known import (
     TWO_READS,
     AgentCoreError,
     ErrorKind,
+    Existence,
     GatewayView,
     Outage,
     Place,
@@ -36,6 +37,19 @@ class Change(NamedTuple):
     target_id: str
     before: TargetSummary | None
     after: TargetSummary | None
+
+
+class Told(TypedDict, total=False):
+    """What is noted of a gateway itself; the fields are those of `Existence`."""
+
+    known_at: float
+    unknown_at: float
+    denied_at: float
+    lacking: tuple[float, float] | None
+    where: tuple[str, str] | None
+    where_at: float
+    asked: bool
+    rolling: bool
 
 
 class GatewayTable:
@@ -149,13 +163,23 @@ class GatewayTable:
         # That there is no such gateway is an answer.
         outage = None if error.kind is ErrorKind.NOT_FOUND else self.view.outage
         self.view = msgspec.structs.replace(
-            self.view, error=error, missing_since=missing_since, missing=missing, outage=outage
+            self.view,
+            error=error,
+            missing_since=missing_since,
+            missing=missing,
+            outage=outage,
+            existence=Existence() if missing_since is None else self.view.existence,
         )
         return last is None or last.words != error.words
 
     def apply_outage(self, outage: Outage) -> None:
         """Note what is told of Lists that have failed for long."""
         self.view = msgspec.structs.replace(self.view, outage=outage)
+
+    def apply_inquiry(self, **told: Unpack[Told]) -> None:
+        """Note what is asked, or heard, of the gateway itself; that AWS knows it ends all that was before."""
+        before = Existence() if "known_at" in told else self.view.existence
+        self.view = msgspec.structs.replace(self.view, existence=msgspec.structs.replace(before, **told))
 
     def apply_write(self, target: Target, *, began: float, ended: float) -> list[Change]:
         """Take in the answer of our Create, Update or Synchronize."""

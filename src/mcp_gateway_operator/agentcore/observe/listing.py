@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol, TypeVar
 
 from mcp_gateway_operator.agentcore.observe.gateway_table import Change, GatewayTable
-from mcp_gateway_operator.agentcore.port import AgentCore, ListPage
+from mcp_gateway_operator.agentcore.port import AgentCore
 from mcp_gateway_operator.agentcore.quota import Lane, Op, QuotaScheduler, Ticket
 from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind
 from mcp_gateway_operator.targets.shape import TargetSummary
 
+T = TypeVar("T")
+
 MAX_PAGES: Final = 100
 """Pages of up to 1,000 targets each; a gateway has 100 targets by default."""
-MAX_TARGETS: Final = 20_000
-"""Targets of one gateway that are believed and kept in memory."""
+MAX_ITEMS: Final = 20_000
+"""Targets of one gateway, or gateways, that are believed and kept in memory."""
 MAX_BARREN: Final = 10
 """Pages in a row that may show nothing new: the service's filters may leave a page empty."""
 PAGE_SECONDS: Final = 20.0
@@ -37,51 +39,74 @@ async def list_all(port: AgentCore, scheduler: QuotaScheduler, gateway_id: str, 
     Raises:
         AgentCoreError: a page failed, or the pages do not end.
     """
-    items: dict[str, TargetSummary] = {}
+
+    async def page(token: str | None) -> tuple[dict[str, TargetSummary], str | None]:
+        answer = await port.list_targets(gateway_id, next_token=token)
+        return {item.target_id: item for item in answer.items}, answer.next_token
+
+    def more() -> Awaitable[Ticket]:
+        return a_ticket(scheduler, Op.LIST, gateway_id, waiter=("list-page", gateway_id))
+
+    items, pages = await read_pages(page, ticket, more=more, call="ListGatewayTargets")
+    return Listing(list(items.values()), pages)
+
+
+async def read_pages(
+    page: Callable[[str | None], Awaitable[tuple[Mapping[str, T], str | None]]],
+    ticket: Ticket,
+    *,
+    more: Callable[[], Awaitable[Ticket]],
+    call: str,
+) -> tuple[dict[str, T], int]:
+    """Read all pages of a List; return what they show, by id, and how many they were.
+
+    Args:
+        page: reads the page of a token; returns what it shows by id, and the next token.
+        ticket: for the first page.
+        more: waits for a ticket for each other one.
+        call: the operation's name, for messages.
+
+    Raises:
+        AgentCoreError: a page failed, or the pages do not end.
+    """
+    items: dict[str, T] = {}
     seen: set[str] = set()
     token: str | None = None
     barren = 0
     for number in range(1, MAX_PAGES + 1):
         with ticket:
-            page = await _page(port, gateway_id, token)
+            try:
+                async with asyncio.timeout(PAGE_SECONDS):
+                    shown, token = await page(token)
+            except TimeoutError:
+                raise _failed(call, "Timeout", f"did not answer within {PAGE_SECONDS:.0f} s") from None
         known = len(items)
-        items.update((item.target_id, item) for item in page.items)
+        items.update(shown)
         barren = barren + 1 if len(items) == known else 0
-        token = page.next_token
-        if len(items) > MAX_TARGETS:
-            raise _endless("TooManyTargets", f"showed more than {MAX_TARGETS} targets")
+        if len(items) > MAX_ITEMS:
+            raise _failed(call, "TooManyTargets", f"showed more than {MAX_ITEMS} items")
         if not token:
-            return Listing(list(items.values()), number)
+            return items, number
         if token in seen:
-            raise _endless("PageTokenLoop", "answered a page token for the second time")
+            raise _failed(call, "PageTokenLoop", "answered a page token for the second time")
         if barren == MAX_BARREN:
-            raise _endless("PageTokenLoop", f"showed nothing new on {MAX_BARREN} pages in a row")
+            raise _failed(call, "PageTokenLoop", f"showed nothing new on {MAX_BARREN} pages in a row")
         seen.add(token)
-        ticket = await _next_ticket(scheduler, gateway_id)
+        ticket = await more()
     ticket.unused()
-    raise _endless("TooManyPages", f"did not end within {MAX_PAGES} pages")
+    raise _failed(call, "TooManyPages", f"did not end within {MAX_PAGES} pages")
 
 
-def _endless(code: str, what: str) -> AgentCoreError:
-    return AgentCoreError(ErrorKind.TRANSIENT, code, f"ListGatewayTargets {what}")
+def _failed(call: str, code: str, what: str) -> AgentCoreError:
+    return AgentCoreError(ErrorKind.TRANSIENT, code, f"{call} {what}")
 
 
-async def _page(port: AgentCore, gateway_id: str, token: str | None) -> ListPage:
-    try:
-        async with asyncio.timeout(PAGE_SECONDS):
-            return await port.list_targets(gateway_id, next_token=token)
-    except TimeoutError:
-        raise AgentCoreError(
-            ErrorKind.TRANSIENT, "Timeout", f"ListGatewayTargets did not answer within {PAGE_SECONDS:.0f} s"
-        ) from None
-
-
-async def _next_ticket(scheduler: QuotaScheduler, gateway_id: str) -> Ticket:
-    waiter: Hashable = ("list-page", gateway_id)
+async def a_ticket(scheduler: QuotaScheduler, op: Op, gateway_id: str, *, waiter: Hashable) -> Ticket:
+    """Wait for a ticket for a call that no object makes."""
     while True:
         granted = asyncio.Event()
         ticket = scheduler.take(
-            Op.LIST,
+            op,
             gateway_id,
             waiter=waiter,
             lane=Lane.INTERACTIVE,

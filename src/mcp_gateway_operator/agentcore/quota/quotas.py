@@ -17,6 +17,7 @@ class Op(StrEnum):
     SYNCHRONIZE = "synchronize"
     GET = "get"
     LIST = "list"
+    LIST_GATEWAYS = "list-gateways"
 
 
 class Lane(StrEnum):
@@ -54,6 +55,7 @@ class Quotas:
     synchronize: float | None = 5
     get: float | None = 10
     list: float | None = 10
+    list_gateways: float | None = 10
     gateway_writes: int | None = 5
     gateway_targets: int | None = 100
 
@@ -66,6 +68,7 @@ class Quotas:
             Op.SYNCHRONIZE: self.synchronize,
             Op.GET: self.get,
             Op.LIST: self.list,
+            Op.LIST_GATEWAYS: self.list_gateways,
         }
         return rates[op]
 
@@ -82,7 +85,7 @@ class Quotas:
         if text in {"", "default"}:
             return cls()
         if text == "unlimited":
-            return cls(None, None, None, None, None, None, None)
+            return cls(None, None, None, None, None, None, None, None)
         given: dict[str, Any] = {}
         for part in text.split(","):
             name, equals, value = (piece.strip() for piece in part.partition("="))
@@ -90,11 +93,11 @@ class Quotas:
             if equals and key in _COUNTS:
                 given[_COUNTS[key]] = _count(name, value)
             elif equals and key in set(Op):
-                given[key] = _rate(name, value)
+                given[key.replace("-", "_")] = _rate(name, value)
             else:
                 raise ValueError(
                     f"{part.strip()!r} is not a quota: write 'default', 'unlimited' or a list such as "
-                    "'create=5,update=5,delete=5,sync=5,get=10,list=10,gateway-writes=5,gateway-targets=100'"
+                    "'create=5,update=5,delete=5,sync=5,get=10,list=10,list-gateways=10,gateway-writes=5,gateway-targets=100'"
                 )
         return cls(**given)
 

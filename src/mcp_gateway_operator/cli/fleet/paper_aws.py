@@ -10,7 +10,7 @@ from typing import Any, Final, NoReturn, Protocol, TypeVar
 
 import msgspec
 
-from mcp_gateway_operator.agentcore.port import CallerIdentity, Fence, Gateway, ListPage
+from mcp_gateway_operator.agentcore.port import CallerIdentity, Fence, Gateway, GatewayPage, ListPage
 from mcp_gateway_operator.agentcore.quota import Quotas
 from mcp_gateway_operator.cli.fleet.fast_forward import outside
 from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind
@@ -155,6 +155,10 @@ class PaperAgentCore:
         if gateway_id not in self._about:
             self._about[gateway_id] = await _answer(self._real.get_gateway(gateway_id))
         return _or_raise(self._about[gateway_id])
+
+    async def list_gateways(self, *, next_token: str | None = None) -> GatewayPage:  # noqa: ARG002  -- the port's signature
+        """Refuse it, as AWS may the operator: it only makes the end of a gateway known sooner."""
+        raise _error(ErrorKind.ACCESS_DENIED, "AccessDeniedException", "ListGateways is not asked on paper")
 
     async def caller_identity(self) -> CallerIdentity:
         """Return whose credentials are used, asked for once."""

@@ -145,8 +145,6 @@ def _place(state: State, ports: Ports) -> TargetMemory:
     ending, failure, row = page.ending, page.failure, state.recorded
     if meta.deletion_timestamp:
         ending = ending_begun(ending, state.now)
-    if all(view.missing_since is None for view in state.gateways.values()):
-        ending = msgspec.structs.replace(ending, gateway_gone=False, gateway_answered=None)
     if failure.generation != meta.generation:
         failure = _first_failure(state, failure, ports)
     if row is not None and row.settled:

@@ -17,7 +17,7 @@ CALL_BUCKETS: Final = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0)
 
 _GATEWAY: Final = {"gateway": "its id"}
 _LANE: Final = "`interactive`, `background`"
-_OP: Final = "`create`, `update`, `delete`, `synchronize`, `get`, `list`"
+_OP: Final = "`create`, `update`, `delete`, `synchronize`, `get`, `list`, `list-gateways`"
 
 # Objects. Shown by the process that leads.
 
@@ -196,7 +196,7 @@ QUEUE_DEPTH = Declared(
     kind="gauge",
     help="Objects and gateways that wait for their turn within the quota.",
     labels={"operation": _OP, "lane": _LANE},
-    bound=12,
+    bound=14,
 )
 QUEUE_AGE = Declared(
     name="mcps_aws_queue_age_seconds",
@@ -211,7 +211,7 @@ RATE_LIMIT = Declared(
     help="Calls per second allowed at present: a little below the quota, less after throttling; none without "
     "a limit.",
     labels={"operation": _OP},
-    bound=6,
+    bound=7,
 )
 CREDENTIALS_VALID = Declared(
     name="mcps_aws_credentials_valid",

@@ -158,8 +158,9 @@ class Performer:
                 return await self._synchronize(view, entry, state, step)
             case act.Delete():
                 return await self._delete(state, step)
-            case act.CheckGateway():
-                return await self._check_gateway(state, step)
+            case act.CheckGateway() | act.CallTheRoll():
+                self._inquire(step)
+                return state.memory
             case act.TakeUp():
                 return self._take_up(entry, state, step)
             case act.Verify(digest=digest):
@@ -296,18 +297,13 @@ class Performer:
         self._objects.event(state.obj, "Warning", names.Reason.DUPLICATE_MARKER, message)
         return page
 
-    async def _check_gateway(self, state: State, step: act.CheckGateway) -> TargetMemory:
-        """Ask whether the gateway exists; where that is denied, the Lists' own 404 must do."""
-        page = state.memory
-        with self._ticket(state, Op.GET, step.place, Lane.BACKGROUND):
-            try:
-                await self._ports.agentcore.get_gateway(step.place.gateway_id)
-            except AgentCoreError as error:
-                if error.kind not in {ErrorKind.NOT_FOUND, ErrorKind.ACCESS_DENIED}:
-                    raise
-                return page.but(ending=msgspec.structs.replace(page.ending, gateway_gone=True))
-        answered = self._ports.clock()
-        return page.but(ending=msgspec.structs.replace(page.ending, gateway_answered=answered))
+    def _inquire(self, step: act.CheckGateway | act.CallTheRoll) -> None:
+        """Have AWS asked for a gateway; who waits for the answer is woken."""
+        gateway_id, inquiries = step.place.gateway_id, self._ports.inquiries
+        if isinstance(step, act.CallTheRoll):
+            inquiries.call_the_roll(gateway_id, until=step.until)
+        else:
+            inquiries.ask(gateway_id)
 
     # How.
 

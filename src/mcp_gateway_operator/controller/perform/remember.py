@@ -49,7 +49,6 @@ MAX_REASON = 1024
 """each with so many characters: status shows less."""
 OPS = {
     act.Read: Op.GET,
-    act.CheckGateway: Op.GET,
     act.Create: Op.CREATE,
     act.Update: Op.UPDATE,
     act.Synchronize: Op.SYNCHRONIZE,

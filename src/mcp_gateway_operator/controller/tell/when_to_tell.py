@@ -136,7 +136,7 @@ def queued(state: State, step: act.Step, refused: AgentCoreError | None) -> act.
     """
     leaving = isinstance(step, act.AtPlace) and any(each.place == step.place for each in state.leftovers)
     inner = step.step if isinstance(step, act.AtPlace) else step
-    looks = leaving or isinstance(inner, act.Read | act.CheckGateway | act.Synchronize)
+    looks = leaving or isinstance(inner, act.Read | act.Synchronize)
     obj = state.obj
     if refused is not None:
         reason, why = reason_of(refused), why_refused(refused)

@@ -36,7 +36,7 @@ from mcp_gateway_operator.targets.known.records import (
     stored_moves,
     stored_record,
 )
-from mcp_gateway_operator.targets.known.rows import LIST_LAG, TWO_READS, GatewayView, Outage, Row
+from mcp_gateway_operator.targets.known.rows import LIST_LAG, TWO_READS, Existence, GatewayView, Outage, Row
 from mcp_gateway_operator.targets.known.rulings import FREE, Frozen, Ruling
 from mcp_gateway_operator.targets.known.state import CALL_SECONDS, Settings, State
 
@@ -55,6 +55,7 @@ __all__ = [
     "Drift",
     "Ending",
     "ErrorKind",
+    "Existence",
     "Failure",
     "Frozen",
     "GatewayView",

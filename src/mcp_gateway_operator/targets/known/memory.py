@@ -213,14 +213,10 @@ class Ending(Page, frozen=True, kw_only=True):
     Attributes:
         since: when it was first seen to be due.
         asked_at: when AWS last accepted a Delete.
-        gateway_gone: GetGateway answered 404 too, or may not be asked.
-        gateway_answered: when GetGateway last knew a gateway whose Lists answer 404.
     """
 
     since: float | None = None
     asked_at: float | None = None
-    gateway_gone: bool = False
-    gateway_answered: float | None = None
 
 
 class TargetMemory(Page, frozen=True, kw_only=True):

@@ -57,6 +57,31 @@ class Outage(msgspec.Struct, frozen=True, kw_only=True):
     lost: bool
 
 
+class Existence(msgspec.Struct, frozen=True, kw_only=True):
+    """What AWS says of a gateway itself since its Lists answer that there is none.
+
+    Attributes:
+        known_at: when GetGateway last knew it; what was heard before counts no more.
+        unknown_at: when the latest GetGateway began that did not know it.
+        denied_at: when the latest GetGateway began that AWS denied.
+        lacking: when the first and the latest of an unbroken run of ListGateways began that lack it, all
+            sent with credentials of one account.
+        where: the account and Region that the latest answer is from, None where AWS did not say.
+        where_at: when it was last asked for that.
+        asked: a GetGateway is due or on its way.
+        rolling: so are ListGateways.
+    """
+
+    known_at: float | None = None
+    unknown_at: float | None = None
+    denied_at: float | None = None
+    lacking: tuple[float, float] | None = None
+    where: tuple[str, str] | None = None
+    where_at: float = 0.0
+    asked: bool = False
+    rolling: bool = False
+
+
 class GatewayView(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of one gateway.
 
@@ -66,6 +91,7 @@ class GatewayView(msgspec.Struct, frozen=True, kw_only=True):
         missing_since: since when Lists answer that the gateway does not exist.
         missing: they said so twice, and none has succeeded since.
         outage: what is told of Lists that have failed for long.
+        existence: what AWS says of the gateway itself, while `missing_since` stands.
     """
 
     place: Place
@@ -74,3 +100,4 @@ class GatewayView(msgspec.Struct, frozen=True, kw_only=True):
     missing_since: float | None = None
     missing: bool = False
     outage: Outage | None = None
+    existence: Existence = Existence()

@@ -13,7 +13,7 @@ from mcp_gateway_operator.targets.rules.consent import asks_person, follow_conse
 from mcp_gateway_operator.targets.rules.creation import plan_creation, unanswered
 from mcp_gateway_operator.targets.rules.deletion import ending_begun, plan_deletion
 from mcp_gateway_operator.targets.rules.failures import backoff, classify
-from mcp_gateway_operator.targets.rules.gateway_gone import GATEWAY_GONE_AFTER
+from mcp_gateway_operator.targets.rules.gateway_gone import GATEWAY_GONE_AFTER, ROLLS_APART
 from mcp_gateway_operator.targets.rules.move import clear_up, forgotten_leftovers, plan_move
 from mcp_gateway_operator.targets.rules.not_yet import (
     as_shown,
@@ -63,6 +63,7 @@ __all__ = [
     "OBSERVED",
     "OUTAGES",
     "PAUSED",
+    "ROLLS_APART",
     "Actor",
     "Cause",
     "Claim",

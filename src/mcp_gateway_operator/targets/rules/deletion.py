@@ -24,7 +24,16 @@ from mcp_gateway_operator.targets.rules.not_yet import (
 from mcp_gateway_operator.targets.rules.permission import policy_unknown, unproven
 from mcp_gateway_operator.targets.shape import TRANSIENT, TargetStatus
 
-Clearing = act.Read | act.Delete | act.CheckGateway | act.TakeUp | act.Await | act.Blocked | act.Release
+Clearing = (
+    act.Read
+    | act.Delete
+    | act.CheckGateway
+    | act.CallTheRoll
+    | act.TakeUp
+    | act.Await
+    | act.Blocked
+    | act.Release
+)
 """What is done, or waited for, until nothing of an object is left in one place; then a Release."""
 
 STALE_AFTER_DELETE = 10.0

@@ -2,63 +2,99 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from mcp_gateway_operator.api.names import Reason
 from mcp_gateway_operator.targets import actions as act
-from mcp_gateway_operator.targets.known import LIST_LAG, Place, State
-from mcp_gateway_operator.targets.rules.not_yet import attempt
+from mcp_gateway_operator.targets.known import LIST_LAG, Existence, Place, State
 from mcp_gateway_operator.targets.shape import account_and_region
 
-GATEWAY_GONE_AFTER = 240.0
+GATEWAY_GONE_AFTER: Final = 240.0
 """Seconds of 404 before a missing gateway is believed: helm and Terraform wait for five minutes at most."""
+GATEWAY_GONE_SOON: Final = 30.0
+"""Seconds of it where everything that AWS has to say of gateways agrees."""
+ROLL_AFTER: Final = 15.0
+"""Seconds of it after which all gateways are looked through: most that were missing for a moment are back."""
+ROLLS_APART: Final = 10.0
+"""Seconds between two Lists of all gateways that both lack it."""
 
 
 def gateway_missing(
     state: State, place: Place
-) -> act.CheckGateway | act.Release | act.Await | act.Blocked | None:
+) -> act.CheckGateway | act.CallTheRoll | act.Release | act.Blocked | None:
     """Return what follows from Lists that answer 404 for the gateway, None while they do not.
 
     It is believed to be gone after four minutes of that, when GetGateway says the same, in the account and
-    Region where the target was made: with other credentials every gateway looks gone.
+    Region where the target was made: with other credentials every gateway looks gone. After half a minute,
+    when ListGateways has lacked it twice as well.
     """
     view = state.view(place)
-    if view.missing_since is None:
+    since, told = view.missing_since, view.existence
+    if since is None:
         return None
-    if (action := _made_in_another_account(state, place)) is not None:
+    if (action := _made_elsewhere(state, place, told)) is not None:
         return action
-    gateway = f"gateway {place.gateway_id}"
-    due = view.missing_since + GATEWAY_GONE_AFTER
-    if state.now < due:
-        return act.Blocked(
-            reason=Reason.GATEWAY_NOT_FOUND,
-            message=f"G{gateway[1:]} was not found; it is believed gone after four minutes of that.",
-            until=due,
-            place=place,
-        )
-    if state.memory.ending.gateway_gone:
+    soon = _agreed(told)
+    due, late = since + (GATEWAY_GONE_SOON if soon else GATEWAY_GONE_AFTER), since + GATEWAY_GONE_AFTER
+    answers = [told.unknown_at] if soon else [told.unknown_at, told.denied_at]
+    if any(at is not None and at >= due for at in answers):
         return act.Release(
             event="Released", message=f"Gateway {place.gateway_id} is gone, and its targets with it."
         )
-    answered = state.memory.ending.gateway_answered
-    if answered is not None and state.now < answered + LIST_LAG:
-        return act.Blocked(
-            reason=Reason.GATEWAY_NOT_FOUND,
-            message=f"The targets of {gateway} are not found, but the gateway is; asking again.",
-            until=answered + LIST_LAG,
-            place=place,
+    if told.known_at is not None and state.now < told.known_at + LIST_LAG:
+        message = (
+            f"The targets of gateway {place.gateway_id} are not found, but the gateway is; asking again."
         )
-    return attempt(state, act.CheckGateway(place=place))
+        return _blocked(place, message, until=told.known_at + LIST_LAG)
+    if state.now >= due and not told.asked:
+        return act.CheckGateway(place=place)
+    moments = [due, late]
+    if not told.rolling and told.denied_at is None and _account_is_known(state):
+        look = since + ROLL_AFTER
+        if look <= state.now < late:
+            return act.CallTheRoll(place=place, until=late)
+        moments.append(look)
+    message = (
+        f"Gateway {place.gateway_id} was not found; it is believed gone after four minutes of that, or "
+        "sooner where ListGateways lacks it as well."
+    )
+    return _blocked(place, message, until=min((at for at in moments if at > state.now), default=None))
 
 
-def _made_in_another_account(state: State, place: Place) -> act.Blocked | None:
+def _blocked(place: Place, message: str, *, until: float | None) -> act.Blocked:
+    return act.Blocked(reason=Reason.GATEWAY_NOT_FOUND, message=message, until=until, place=place)
+
+
+def _agreed(told: Existence) -> bool:
+    """Whether ListGateways has lacked the gateway twice, and GetGateway may say whether it is there."""
+    first, last = told.lacking or (0.0, 0.0)
+    return last - first >= ROLLS_APART and told.denied_at is None
+
+
+def _account_is_known(state: State) -> bool:
+    """Whether it is certain that the target was made where these credentials look."""
+    return bool(_made(state)) and bool(state.settings.account)
+
+
+def _made(state: State) -> str:
+    """Return the ARN of the gateway that the target was made on, "" where nothing says."""
+    return (state.record.gateway_arn if state.record else "") or state.obj.status.gateway_arn
+
+
+def _made_elsewhere(state: State, place: Place, told: Existence) -> act.CheckGateway | act.Blocked | None:
     """Refuse to believe anything outside the account and Region where the target was made."""
-    arn = (state.record.gateway_arn if state.record else "") or state.obj.status.gateway_arn
+    arn = _made(state)
     if not arn and state.record is None:
         return None
     settings = state.settings
     made = account_and_region(arn)
     ours = (settings.account, settings.region) if settings.account else _heard(state, place)
+    # Credentials can be exchanged while the process runs: what AWS said last of whose they are counts.
+    ours = told.where or ours
     if ours[0] and made == ours:
         return None
+    if told.where is not None and not told.asked and state.now >= told.where_at + LIST_LAG:
+        return act.CheckGateway(place=place)
     return act.Blocked(
         reason=Reason.WRONG_ACCOUNT_OR_REGION,
         message=(
