@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from datetime import timedelta
 from itertools import count
 
@@ -19,6 +20,7 @@ from mcp_gateway_operator.targets.known import NOWHERE, State
 
 log = structlog.get_logger(__name__)
 
+_TARGET_ID = re.compile("[0-9A-Za-z]{10}")
 _REASONS = frozenset(value for name, value in vars(Reason).items() if name.isupper())
 
 
@@ -91,12 +93,15 @@ class DecisionLog:
         """
         queue, key = self._ports.queue, state.obj.key
         due = queue.due_in(key)
-        ready = state.obj.status.condition(ConditionType.READY)
+        ready, there = state.obj.status.condition(ConditionType.READY), state.destination
+        frozen = state.ruling.frozen or (there.ruling.frozen if there is not None else None)
+        target = state.record.target_id if state.record is not None else ""
         return {
             "generation": state.obj.metadata.generation,
-            # Others may write to status as well, and only words of ours are repeated.
+            # Others may write to status as well, and only words of ours are repeated, and ids of AWS's form.
             "ready_reason": ready.reason if ready is not None and ready.reason in _REASONS else "",
-            "recorded_target": state.record.target_id if state.record is not None else "",
+            "recorded_target": target if _TARGET_ID.fullmatch(target) else "",
+            "frozen": frozen.reason if frozen is not None else "",
             "decision": self.told(state, decision),
             "next_pass_in_seconds": None if due is None else round(due, 1),
             "failed_passes": queue.failures(key),

@@ -216,6 +216,22 @@ def test_a_cause_is_told_once(tmp_path: Path) -> None:
     run_stories(tmp_path, RULE, [credentials, gateway, quota, conflict, blind, told])
 
 
+def test_of_three_hundred_in_a_thousand_that_are_not_ready_one_alert_tells(tmp_path: Path) -> None:
+    """Which one goes by who can help: nobody is told of what tenants alone can mend."""
+    stories = []
+    for reason, alerts in {
+        "TargetFailed": ("MCPServersFailTogether",),
+        "AccessDenied": ("MCPServersWaitForPlatform",),
+        "AWSUnavailable": ("MCPServersStuck",),
+        "ValidationError": (),
+    }.items():
+        ready = "mcps_objects{ready='True',stalled='False',reason='GatewayTargetReady',POD}"
+        changes = {ready: "700", failing(reason): "300", oldest(reason): "0+60x89"}
+        stories.append(story(reason, changes))
+        stories[-1].fires(*alerts)
+    run_stories(tmp_path, RULE, stories)
+
+
 def test_two_installations_are_told_apart(tmp_path: Path) -> None:
     told = story(
         "one without a leader",

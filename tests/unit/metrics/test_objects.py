@@ -132,6 +132,24 @@ async def test_an_object_that_may_not_be_where_it_is_says_so_in_no_word_of_its_o
         assert CANARY not in str(answer)
 
 
+async def test_one_that_is_not_permitted_any_more_says_so_though_all_is_as_it_was() -> None:
+    world = World()
+    platform = Platform(world)
+    await platform.make()
+    async with measured(world) as figure:
+        await world.create(gatewayRef={"name": "tools"})
+        await world.until_ready()
+        await world.pass_time(5)
+        answer = told(figure, "weather")
+        assert answer is not None
+        assert answer["frozen"] == ""
+        await platform.edit(spec={"allow": []})
+        await world.pass_time(5)
+        answer = told(figure, "weather")
+        assert answer is not None
+        assert (answer["ready_reason"], answer["frozen"]) == ("GatewayTargetReady", "NotPermitted")
+
+
 async def test_a_pause_is_told_though_a_pass_would_look_first() -> None:
     world = World()
     async with measured(world) as figure:
@@ -177,7 +195,7 @@ async def test_nor_is_what_others_write_to_status() -> None:
             MCPSERVERS,
             "team-a",
             "weather",
-            {"status": {"conditions": [ready | stamps]}},
+            {"status": {"conditions": [ready | stamps], "targetId": CANARY}},
             kind=PatchType.MERGE,
             subresource="status",
         )
