@@ -13,7 +13,7 @@ from mcp_gateway_operator.agentcore.observe import GatewayTable, Inquiries
 from mcp_gateway_operator.agentcore.port import CallerIdentity, Gateway, GatewayPage
 from mcp_gateway_operator.agentcore.quota import Lane, Op, Quotas, QuotaScheduler
 from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind
-from tests.support.virtual_time import run_virtual
+from tests.support.virtual_time import pass_time, run_virtual
 
 GATEWAYS = [f"gone-{number:010}" for number in range(10)]
 
@@ -39,7 +39,7 @@ class FakePort:
 
     async def _call(self, name: str) -> None:
         self.calls[name] += 1
-        await asyncio.sleep(0.1)
+        await pass_time(0.1)
         if (kind := self.errors.get(name)) is not None:
             raise refusal(kind)
 
@@ -114,12 +114,12 @@ async def test_a_thousand_objects_of_ten_gateways_cost_what_one_costs() -> None:
     async with at_work() as bench:
         for gateway_id in GATEWAYS * 100:
             bench.inquiries.call_the_roll(gateway_id, until=240.0)
-        await asyncio.sleep(15)
+        await pass_time(15)
         assert bench.port.calls["list_gateways"] == 2
         assert sorted(bench.answers) == GATEWAYS
         for gateway_id in GATEWAYS * 100:
             bench.inquiries.ask(gateway_id)
-        await asyncio.sleep(5)
+        await pass_time(5)
         assert bench.port.calls["get_gateway"] == 10
         assert Counter(bench.answers) == Counter(GATEWAYS * 2)
         assert all(bench.existence(each).unknown_at >= 15 for each in GATEWAYS)
@@ -131,7 +131,7 @@ async def test_a_right_that_is_denied_is_not_asked_for_again_within_ten_minutes(
         bench.port.errors["list_gateways"] = ErrorKind.ACCESS_DENIED
         for moment in range(0, 590, 10):
             bench.inquiries.call_the_roll(GATEWAYS[0], until=moment + 240.0)
-            await asyncio.sleep(10)
+            await pass_time(10)
         assert bench.port.calls["list_gateways"] == 1
         assert not bench.answers
 
@@ -142,12 +142,12 @@ async def test_calls_that_fail_are_made_again_until_nobody_waits() -> None:
         bench.port.errors |= dict.fromkeys(("list_gateways", "get_gateway"), ErrorKind.TRANSIENT)
         bench.inquiries.call_the_roll(GATEWAYS[0], until=100.0)
         bench.inquiries.ask(GATEWAYS[0])
-        await asyncio.sleep(100)
+        await pass_time(100)
         assert 9 <= bench.port.calls["list_gateways"] <= 10
         assert 9 <= bench.port.calls["get_gateway"] <= 10
         del bench.tables[GATEWAYS[0]]
         bench.port.calls.clear()
-        await asyncio.sleep(100)
+        await pass_time(100)
         assert not bench.port.calls
         assert not bench.answers
 
@@ -157,7 +157,7 @@ async def test_pages_that_do_not_end_are_no_answer() -> None:
     async with at_work() as bench:
         bench.port.pages = [GatewayPage((f"other-{n}",), str((n + 1) % 5)) for n in range(5)]
         bench.inquiries.call_the_roll(GATEWAYS[0], until=30.0)
-        await asyncio.sleep(60)
+        await pass_time(60)
         assert bench.port.calls["list_gateways"] <= 6 * 3
         assert bench.existence().lacking is None
 
@@ -169,7 +169,7 @@ async def test_a_gateway_on_the_last_page_is_shown() -> None:
         bench.port.pages.append(GatewayPage((GATEWAYS[0],), None))
         for gateway_id in GATEWAYS[:2]:
             bench.inquiries.call_the_roll(gateway_id, until=60.0)
-        await asyncio.sleep(60)
+        await pass_time(60)
         assert bench.existence().lacking is None
         assert bench.answers == [GATEWAYS[1]]
 
@@ -178,14 +178,14 @@ async def test_a_gateway_on_the_last_page_is_shown() -> None:
 async def test_two_answers_from_two_accounts_agree_on_nothing() -> None:
     async with at_work() as bench:
         bench.inquiries.call_the_roll(GATEWAYS[0], until=60.0)
-        await asyncio.sleep(5)
+        await pass_time(5)
         bench.port.account = "210987654321"
-        await asyncio.sleep(10)
+        await pass_time(10)
         first, last = bench.existence().lacking
         assert first == last
         assert not bench.answers
         bench.port.errors["caller_identity"] = ErrorKind.ACCESS_DENIED
-        await asyncio.sleep(11)
+        await pass_time(11)
         assert bench.existence().lacking is None
 
 
@@ -193,13 +193,13 @@ async def test_two_answers_from_two_accounts_agree_on_nothing() -> None:
 async def test_a_gateway_that_is_back_is_forgotten_about() -> None:
     async with at_work() as bench:
         bench.inquiries.call_the_roll(GATEWAYS[0], until=240.0)
-        await asyncio.sleep(5)
+        await pass_time(5)
         bench.tables[GATEWAYS[0]].apply_list([], began=5.0)
-        await asyncio.sleep(100)
+        await pass_time(100)
         assert bench.port.calls["list_gateways"] == 1
         assert not bench.existence().rolling
         bench.inquiries.ask("untracked-abcdefghij")
-        await asyncio.sleep(100)
+        await pass_time(100)
         assert not bench.port.calls["get_gateway"]
 
 
@@ -209,7 +209,7 @@ async def test_it_never_stands_in_the_way_of_other_calls() -> None:
     async with at_work("list-gateways=0.01,get=1,list=1") as bench:
         bench.port.pages = [GatewayPage((f"other-{n}",), str(n + 1)) for n in range(50)]
         bench.inquiries.call_the_roll(GATEWAYS[0], until=240.0)
-        await asyncio.sleep(30)
+        await pass_time(30)
         depths = bench.scheduler.depths()
         assert depths[Op.LIST_GATEWAYS, Lane.INTERACTIVE] == 1
         for op in (Op.LIST, Op.GET):
