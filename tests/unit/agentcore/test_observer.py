@@ -17,7 +17,7 @@ from mcp_gateway_operator.agentcore.port import ListPage
 from mcp_gateway_operator.agentcore.quota import Lane, Op, Quotas, QuotaScheduler
 from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind
 from mcp_gateway_operator.targets.shape import Target, TargetSummary
-from tests.support.virtual_time import EPOCH, run_virtual, settle
+from tests.support.virtual_time import EPOCH, pass_time, run_virtual, settle
 from tests.unit.agentcore.samples import is_ready, summary, target
 
 
@@ -43,7 +43,7 @@ class FakePort:
             self._at_once[key] += 1
             self.most_at_once[key] = max(self.most_at_once[key], self._at_once[key])
         try:
-            await asyncio.sleep(3600 if gateway_id in self.hanging else self.seconds)
+            await pass_time(3600 if gateway_id in self.hanging else self.seconds)
         finally:
             self._at_once[gateway_id] -= 1
             self._at_once["all"] -= 1
@@ -131,11 +131,11 @@ def test_a_gateway_is_listed_at_once_and_then_every_drift_interval() -> None:
             bench.port.gateways["g"] = [summary()]
             table = bench.observer.track("g")
             assert bench.observer.track("g") is table
-            await asyncio.sleep(1)
+            await pass_time(1)
             assert bench.observer.table("g") is table
             assert is_ready(table, "t1")
             assert bench.changes == [("g", [Change("t1", None, summary())])]
-            await asyncio.sleep(3600)
+            await pass_time(3600)
             assert 56 <= len(bench.lists()) <= 66
             assert len(bench.changes) == 1
 
@@ -151,7 +151,7 @@ def test_after_a_start_gateways_are_listed_in_the_order_in_which_they_were_asked
             for gateway_id in asked_for:
                 bench.observer.track(gateway_id)
                 bench.observer.after_list(gateway_id, since=0.0, waiter=gateway_id, wake=lambda: None)
-            await asyncio.sleep(0.9)
+            await pass_time(0.9)
             assert [gateway_id for _, gateway_id in bench.port.lists] == asked_for
 
     run_virtual(main())
@@ -164,7 +164,7 @@ def test_a_hundred_idle_gateways_cost_one_list_each_and_interval() -> None:
         async with at_work() as bench:
             for number in range(100):
                 bench.observer.track(f"g{number}")
-            await asyncio.sleep(3660)
+            await pass_time(3660)
             counts = Counter(gateway for _, gateway in bench.port.lists)
             assert len(counts) == 100
             assert all(55 <= count <= 70 for count in counts.values())
@@ -180,7 +180,7 @@ def test_more_gateways_than_the_quota_allows_stretch_the_interval() -> None:
         async with at_work(Quotas(list=2), drift_interval=10) as bench:
             for number in range(60):
                 bench.observer.track(f"g{number}")
-            await asyncio.sleep(660)
+            await pass_time(660)
             assert bench.observer.interval("g0") == 60
             assert len(bench.lists(60)) == pytest.approx(600, rel=0.1)
 
@@ -193,16 +193,16 @@ def test_a_hundred_targets_in_flight_cost_one_list_a_second() -> None:
     async def main() -> None:
         async with at_work() as bench:
             bench.observer.track("g")
-            await asyncio.sleep(5)
+            await pass_time(5)
             for number in range(100):
                 bench.observer.busy("g", number)
             assert bench.observer.interval("g") == 1
-            await asyncio.sleep(20)
+            await pass_time(20)
             assert 20 <= len(bench.lists(5)) <= 21
             for number in range(100):
                 bench.observer.idle("g", number)
             assert bench.observer.interval("g") == 60
-            await asyncio.sleep(20)
+            await pass_time(20)
             assert len(bench.lists(25.1)) == 0
 
     run_virtual(main())
@@ -214,14 +214,14 @@ def test_what_is_in_flight_for_long_is_looked_at_less_often() -> None:
     async def main() -> None:
         async with at_work() as bench:
             bench.observer.busy("g", "stuck")
-            await asyncio.sleep(600)
+            await pass_time(600)
             assert bench.observer.interval("g") == 10
             assert len(bench.lists(500)) in {10, 11}
             bench.observer.busy("g", "stuck")
             assert bench.observer.interval("g") == 10
             bench.observer.busy("g", "fresh")
             assert bench.observer.interval("g") == 1
-            await asyncio.sleep(10)
+            await pass_time(10)
             assert len(bench.lists(600)) >= 9
 
     run_virtual(main())
@@ -235,7 +235,7 @@ def test_many_busy_gateways_share_the_quota() -> None:
             for number in range(80):
                 bench.observer.busy(f"g{number}", "w")
             assert bench.observer.interval("g0") == 10
-            await asyncio.sleep(100)
+            await pass_time(100)
             assert len(bench.lists(20)) == pytest.approx(8 * 80, rel=0.1)
 
     run_virtual(main())
@@ -247,17 +247,17 @@ def test_one_list_serves_all_who_wait_for_one() -> None:
     async def main() -> None:
         async with at_work() as bench:
             bench.observer.track("g")
-            await asyncio.sleep(10)
+            await pass_time(10)
             woken: list[float] = []
             loop = asyncio.get_running_loop()
             for number in range(100):
                 bench.observer.after_list(
                     "g", since=10, waiter=number, wake=lambda: woken.append(loop.time())
                 )
-            await asyncio.sleep(1)
+            await pass_time(1)
             assert len(bench.lists(10)) == 1
             assert woken == pytest.approx([10.05] * 100)
-            await asyncio.sleep(5)
+            await pass_time(5)
             assert len(bench.lists(10)) == 1
 
     run_virtual(main())
@@ -270,11 +270,11 @@ def test_a_list_begun_too_early_wakes_nobody() -> None:
         async with at_work() as bench:
             bench.port.seconds = 0.5
             bench.observer.track("g")
-            await asyncio.sleep(0.2)
+            await pass_time(0.2)
             woken: list[float] = []
             loop = asyncio.get_running_loop()
             bench.observer.after_list("g", since=0.2, waiter="w", wake=lambda: woken.append(loop.time()))
-            await asyncio.sleep(5)
+            await pass_time(5)
             assert bench.lists() == [0, pytest.approx(1.0)]
             assert woken == [pytest.approx(1.5)]
             assert bench.port.most_at_once["g"] == 1
@@ -290,7 +290,7 @@ def test_a_failed_list_wakes_who_waits() -> None:
             bench.port.errors["g"] = error(ErrorKind.TRANSIENT)
             woken = asyncio.Event()
             bench.observer.after_list("g", since=0, waiter="w", wake=woken.set)
-            await asyncio.sleep(1)
+            await pass_time(1)
             assert woken.is_set()
             table = bench.observer.table("g")
             assert table is not None
@@ -307,12 +307,12 @@ def test_a_failing_gateway_backs_off_alone_and_says_so_once() -> None:
             bench.port.errors["bad"] = error(ErrorKind.TRANSIENT)
             for gateway in ("bad", "good"):
                 bench.observer.busy(gateway, "w")
-            await asyncio.sleep(60)
+            await pass_time(60)
             assert len(bench.lists(gateway="good")) > 40
             assert len(bench.lists(gateway="bad")) <= 6
             assert [gateway for gateway, _ in bench.changes] == ["bad"]
             del bench.port.errors["bad"]
-            await asyncio.sleep(70)
+            await pass_time(70)
             assert bench.changes == [("bad", ()), ("bad", ())]
 
     run_virtual(main())
@@ -325,7 +325,7 @@ def test_denied_access_is_looked_at_again_every_drift_interval() -> None:
         async with at_work() as bench:
             bench.port.errors["g"] = error(ErrorKind.ACCESS_DENIED)
             bench.observer.busy("g", "w")
-            await asyncio.sleep(600)
+            await pass_time(600)
             assert 9 <= len(bench.lists()) <= 13
 
     run_virtual(main())
@@ -338,7 +338,7 @@ def test_a_missing_gateway_is_missing_since_the_first_404() -> None:
         async with at_work() as bench:
             bench.port.errors["g"] = error(ErrorKind.NOT_FOUND)
             table = bench.observer.track("g")
-            await asyncio.sleep(300)
+            await pass_time(300)
             assert table.view.missing_since == 0
 
     run_virtual(main())
@@ -351,12 +351,12 @@ def test_throttled_lists_slow_down_and_are_no_news_at_first() -> None:
         async with at_work() as bench:
             bench.port.errors["g"] = error(ErrorKind.THROTTLED)
             bench.observer.busy("g", "w")
-            await asyncio.sleep(4)
+            await pass_time(4)
             assert bench.changes == []
             rate = bench.scheduler.rates()[Op.LIST]
             assert rate is not None
             assert rate < 8
-            await asyncio.sleep(30)
+            await pass_time(30)
             assert bench.changes == [("g", ())]
 
     run_virtual(main())
@@ -370,7 +370,7 @@ def test_a_list_that_hangs_holds_nobody_else_up() -> None:
             bench.port.hanging.add("bad")
             table = bench.observer.track("bad")
             bench.observer.busy("good", "w")
-            await asyncio.sleep(30)
+            await pass_time(30)
             assert len(bench.lists(gateway="good")) >= 28
             assert table.view.error is not None
             assert table.view.error.code == "Timeout"
@@ -386,7 +386,7 @@ def test_pages_are_read_to_the_end_each_with_a_ticket() -> None:
             bench.port.gateways["g"] = [summary(f"t{number}") for number in range(25)]
             bench.port.page_size = 10
             table = bench.observer.track("g")
-            await asyncio.sleep(5)
+            await pass_time(5)
             assert len(table) == 25
             begun = bench.lists()
             assert len(begun) == 3
@@ -404,7 +404,7 @@ def test_pages_that_go_round_in_a_loop_are_an_error_of_the_gateway() -> None:
             bench.port.page_size = 10
             bench.port.tokens = lambda _: "10"
             table = bench.observer.track("g")
-            await asyncio.sleep(3)
+            await pass_time(3)
             assert table.view.error is not None
             assert table.view.error.code == "PageTokenLoop"
             assert len(table) == 0
@@ -420,7 +420,7 @@ def test_pages_without_end_are_an_error_of_the_gateway() -> None:
             bench.port.gateways["g"] = [summary(f"t{number}") for number in range(200)]
             bench.port.page_size = 1
             table = bench.observer.track("g")
-            await asyncio.sleep(7)
+            await pass_time(7)
             assert table.view.error is not None
             assert table.view.error.code == "TooManyPages"
             assert len(bench.lists()) == 100
@@ -435,9 +435,9 @@ def test_busy_lists_go_before_idle_ones() -> None:
         async with at_work(Quotas(list=1)) as bench:
             for number in range(50):
                 bench.observer.track(f"idle{number}")
-            await asyncio.sleep(3.1)
+            await pass_time(3.1)
             bench.observer.busy("idle49", "w")
-            await asyncio.sleep(3)
+            await pass_time(3)
             assert bench.lists(3.1, gateway="idle49")
             assert bench.scheduler.depths()[Op.LIST, Lane.BACKGROUND] > 30
 
@@ -451,7 +451,7 @@ def test_changes_are_reported_and_targets_on_the_move_counted() -> None:
         async with at_work(Quotas(gateway_writes=1)) as bench:
             bench.port.gateways["g"] = [summary(status="CREATING"), summary("t2", status="SYNCHRONIZING")]
             bench.observer.busy("g", "w")
-            await asyncio.sleep(0.5)
+            await pass_time(0.5)
             refused = error(ErrorKind.THROTTLED, "Too many concurrent operations")
             ticket = bench.scheduler.take(
                 Op.CREATE, "g", waiter="w", lane=Lane.INTERACTIVE, namespace="n", on_grant=lambda: None
@@ -461,7 +461,7 @@ def test_changes_are_reported_and_targets_on_the_move_counted() -> None:
                 raise refused
             assert bench.scheduler.slots_taken("g") == 1
             bench.port.gateways["g"] = [summary(updated=3), summary("t2", updated=3)]
-            await asyncio.sleep(2)
+            await pass_time(2)
             assert bench.scheduler.slots_taken("g") == 0
             assert bench.changes[-1][1][0] == Change("t1", summary(status="CREATING"), summary(updated=3))
 
@@ -494,7 +494,7 @@ def test_an_untracked_gateway_is_left_alone() -> None:
             woken = asyncio.Event()
             bench.port.hanging.add("g")
             bench.observer.busy("g", "w")
-            await asyncio.sleep(1)
+            await pass_time(1)
             bench.observer.after_list("g", since=1, waiter="w", wake=woken.set)
             bench.observer.untrack("g")
             bench.observer.untrack("g")
@@ -502,11 +502,11 @@ def test_an_untracked_gateway_is_left_alone() -> None:
             await settle()
             assert bench.observer.gateways() == ()
             bench.observer.idle("g", "w")
-            await asyncio.sleep(100)
+            await pass_time(100)
             assert len(bench.lists()) == 1
             bench.port.hanging.clear()
             bench.observer.track("g")
-            await asyncio.sleep(1)
+            await pass_time(1)
             assert len(bench.lists()) == 2
 
     run_virtual(main())
@@ -519,9 +519,9 @@ def test_a_target_that_a_list_lacks_is_reported() -> None:
         async with at_work() as bench:
             bench.port.gateways["g"] = [summary()]
             bench.observer.track("g")
-            await asyncio.sleep(1)
+            await pass_time(1)
             bench.port.gateways["g"] = []
-            await asyncio.sleep(70)
+            await pass_time(70)
             assert bench.changes[-1] == ("g", [Change("t1", summary(), None)])
 
     run_virtual(main())
@@ -534,11 +534,11 @@ def test_an_update_of_ours_becomes_ready_when_a_newer_list_says_so() -> None:
         async with at_work() as bench:
             bench.port.gateways["g"] = [summary()]
             table = bench.observer.track("g")
-            await asyncio.sleep(5)
+            await pass_time(5)
             table.apply_write(target(status="UPDATING", updated=5), began=4.9, ended=5)
             bench.observer.busy("g", "w")
             bench.port.gateways["g"] = [summary(updated=6)]
-            await asyncio.sleep(2)
+            await pass_time(2)
             assert is_ready(table, "t1")
 
     run_virtual(main())
@@ -554,12 +554,12 @@ def test_a_gateway_that_is_tracked_while_credentials_are_refused_says_so_like_th
             bench.known = {"early", "late"}
             bench.observer.track("early")
             bench.scheduler.on_credentials = lambda: refuse(bench)
-            await asyncio.sleep(10)
+            await pass_time(10)
             assert bench.scheduler.refused_credentials is not None
             late = bench.observer.track("late")
             assert late.view.error is not None
             assert late.view.error.kind is ErrorKind.CREDENTIALS
-            await asyncio.sleep(300)
+            await pass_time(300)
             assert late.view.outage is not None
 
     def refuse(bench: Bench) -> None:

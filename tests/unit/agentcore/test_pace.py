@@ -10,7 +10,7 @@ import pytest
 from mcp_gateway_operator.agentcore.observe.observer import PARALLEL_FAILING
 from mcp_gateway_operator.agentcore.quota import Lane, Op, Quotas
 from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind
-from tests.support.virtual_time import VirtualTimeLoop, run_virtual
+from tests.support.virtual_time import VirtualTimeLoop, pass_time, run_virtual
 from tests.unit.agentcore.samples import summary
 from tests.unit.agentcore.test_observer import Bench, at_work
 
@@ -29,7 +29,7 @@ def test_hundreds_of_gateways_are_listed_evenly(gateways: int, interval: float) 
         async with at_work() as bench:
             for number in range(gateways):
                 bench.observer.track(f"g{number}")
-            await asyncio.sleep(15 * interval)
+            await pass_time(15 * interval)
             assert bench.observer.interval("g0") == interval
             counts = windows(bench, 2 * interval, 15 * interval, 10.0)
             assert all(20 <= count <= 85 for count in counts), counts
@@ -48,11 +48,11 @@ def test_a_process_that_stood_still_makes_no_burst_of_each_interval() -> None:
         async with at_work() as bench:
             for number in range(200):
                 bench.observer.track(f"g{number}")
-            await asyncio.sleep(600)
+            await pass_time(600)
             loop = asyncio.get_running_loop()
             assert isinstance(loop, VirtualTimeLoop)
             loop._jumping.now += 300
-            await asyncio.sleep(600)
+            await pass_time(600)
             assert max(windows(bench, 900, 930, 1.0)) <= 18
             counts = windows(bench, 990, 1490, 10.0)
             assert all(15 <= count <= 52 for count in counts), counts
@@ -72,9 +72,9 @@ def test_gateways_that_hang_leave_the_threads_to_the_others() -> None:
             bench.port.hanging = {f"bad{number}" for number in range(40)}
             for gateway in sorted(bench.port.hanging):
                 bench.observer.track(gateway)
-            await asyncio.sleep(120)
+            await pass_time(120)
             since = 120.0
-            await asyncio.sleep(600)
+            await pass_time(600)
             for number in range(20):
                 assert 9 <= len(bench.lists(since, f"good{number}")) <= 12
             bad = [gateway for at, gateway in bench.port.lists if at >= since and gateway.startswith("bad")]
@@ -87,7 +87,7 @@ def test_gateways_that_hang_leave_the_threads_to_the_others() -> None:
                 assert table.view.error is not None
                 assert table.view.error.code == "Timeout"
             bench.port.hanging = set()
-            await asyncio.sleep(150)
+            await pass_time(150)
             tables = [bench.observer.table(gateway) for gateway in bench.observer.gateways()]
             assert all(table is not None and table.view.error is None for table in tables)
 
@@ -102,7 +102,7 @@ def test_an_answer_that_comes_after_its_time_is_not_believed() -> None:
             bench.port.gateways["g"] = [summary()]
             bench.port.seconds = 25.0
             table = bench.observer.track("g")
-            await asyncio.sleep(30)
+            await pass_time(30)
             assert len(table) == 0
             assert table.view.error is not None
             assert bench.port.most_at_once["g"] == 1
@@ -117,9 +117,9 @@ def test_retry_after_is_honoured_by_lists_that_fail_otherwise() -> None:
         async with at_work() as bench:
             bench.port.errors["g"] = AgentCoreError(ErrorKind.TRANSIENT, "503", "later", retry_after=45.0)
             bench.observer.busy("g", "w")
-            await asyncio.sleep(40)
+            await pass_time(40)
             assert len(bench.lists()) == 1
-            await asyncio.sleep(20)
+            await pass_time(20)
             assert len(bench.lists()) == 2
 
     run_virtual(main())
@@ -135,7 +135,7 @@ def test_pages_that_show_nothing_new_end_soon() -> None:
             table = bench.observer.track("bad")
             for number in range(20):
                 bench.observer.busy(f"good{number}", "w")
-            await asyncio.sleep(300)
+            await pass_time(300)
             assert table.view.error is not None
             assert table.view.error.code == "PageTokenLoop"
             assert len(table) == 0
@@ -154,7 +154,7 @@ def test_more_targets_than_any_gateway_has_are_not_kept() -> None:
         async with at_work(Quotas.parse("unlimited")) as bench:
             bench.port.gateways["bad"] = [summary(f"t{number}") for number in range(30_000)]
             table = bench.observer.track("bad")
-            await asyncio.sleep(5)
+            await pass_time(5)
             assert table.view.error is not None
             assert table.view.error.code == "TooManyTargets"
             assert len(table) == 0

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from mcp_gateway_operator.cli.explain import advice, explain_troubles, why_not_ready
 from mcp_gateway_operator.runtime.cluster import ApiError
 from mcp_gateway_operator.runtime.informer import Informer
-from tests.support.virtual_time import run_virtual
+from tests.support.virtual_time import pass_time, run_virtual
 
 MISSING = ApiError(404, "NotFound", "404 page not found")
 FORBIDDEN = ApiError(403, "Forbidden", "mcpservers is forbidden: user x cannot list")
@@ -53,7 +53,7 @@ def test_each_trouble_is_told_once_when_it_begins() -> None:
             task = asyncio.create_task(explain_troubles(cast(Informer[Any], informer)))
             for trouble in (None, MISSING, MISSING, AWAY, None, MISSING, FORBIDDEN):
                 informer.trouble = trouble
-                await asyncio.sleep(5)
+                await pass_time(5)
             task.cancel()
         return [line["event"] for line in lines]
 

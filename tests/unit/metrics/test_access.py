@@ -20,6 +20,7 @@ from mcp_gateway_operator.runtime.access import (
     AccessGuard,
 )
 from mcp_gateway_operator.runtime.cluster import ApiError
+from tests.support.virtual_time import pass_time
 from tests.unit.metrics.reviews import PROMETHEUS, Reviewer, forbidden
 
 
@@ -80,7 +81,7 @@ async def test_an_answer_holds_for_its_time_and_no_longer(token: str, seconds: f
     await asyncio.sleep(seconds - 0.1)
     assert await guard.check(f"Bearer {token}") == first
     assert reviewer.count(TOKEN_REVIEWS) == 1
-    await asyncio.sleep(0.2)
+    await pass_time(0.2)
     assert await guard.check(f"Bearer {token}") == first
     assert reviewer.count(TOKEN_REVIEWS) == 2
 
@@ -143,7 +144,7 @@ async def test_missing_rights_of_the_operator_are_one_line_a_minute_that_names_t
         await guard.check("Bearer good")
     assert len(logs) == 1
     assert "metrics-auth-role" in logs[0]["event"]
-    await asyncio.sleep(61)
+    await pass_time(61)
     await guard.check("Bearer good")
     assert len(logs) == 2
 
@@ -194,7 +195,7 @@ async def test_wrong_tokens_make_sixty_reviews_a_second_and_no_more() -> None:
             await guard.check(f"Bearer wrong-{client}-{serial}", f"10.0.0.{client}")
 
     tasks = [asyncio.create_task(knock(client)) for client in range(20)]
-    await asyncio.sleep(10.0)
+    await pass_time(10.0)
     for task in tasks:
         task.cancel()
     assert 500 < reviewer.count(TOKEN_REVIEWS) <= 10 * STRANGERS_REVIEWS / WRONG_SECONDS + STRANGERS_REVIEWS
@@ -206,7 +207,7 @@ async def flood(guard: AccessGuard, address: str) -> None:
     async def knock(client: int) -> None:
         for serial in range(100_000):
             await guard.check(f"Bearer wrong-{client}-{serial}", address)
-            await asyncio.sleep(0.2)
+            await pass_time(0.2)
 
     async with asyncio.TaskGroup() as tasks:
         for client in range(40):
@@ -218,7 +219,7 @@ async def test_a_new_caller_waits_for_one_turn_however_many_knock_from_another_a
     reviewer.seconds = 0.01
     guard = make_guard(reviewer)
     flooding = [asyncio.create_task(flood(guard, address)) for address in ("10.0.0.1", "10.0.0.2")]
-    await asyncio.sleep(1.0)
+    await pass_time(1.0)
     began = asyncio.get_running_loop().time()
     assert (await guard.check("Bearer good", "10.0.0.3")).allowed
     assert asyncio.get_running_loop().time() - began < 0.2
@@ -255,7 +256,7 @@ async def test_callers_who_give_up_leave_their_turns_to_others() -> None:
     reviewer.seconds = 1.0
     guard = make_guard(reviewer)
     waiting = [asyncio.create_task(guard.check(f"Bearer wrong-{n}", "10.0.0.1")) for n in range(16)]
-    await asyncio.sleep(0.5)
+    await pass_time(0.5)
     for task in waiting:
         task.cancel()
     await asyncio.sleep(0.0)
@@ -274,7 +275,7 @@ async def test_when_too_many_wait_the_last_of_the_largest_crowd_is_told_to_come_
         asyncio.create_task(guard.check(f"Bearer w-{n}", "10.0.0.1"))
         for n in range(STRANGERS_REVIEWS + WAITING)
     ]
-    await asyncio.sleep(0.5)
+    await pass_time(0.5)
     assert (await guard.check("Bearer x", "10.0.0.1")).status == 429
     few = [asyncio.create_task(guard.check(f"Bearer f-{n}", f"10.0.0.{n}")) for n in range(2, WAITING)]
     assert (await guard.check("Bearer good", "10.0.0.100")).allowed

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from mcp_gateway_operator.runtime.controller_metrics import ControllerMetrics
 from mcp_gateway_operator.runtime.queue import WorkQueue
 from mcp_gateway_operator.runtime.workers import Outcome, Workers
-from tests.support.virtual_time import run_virtual
+from tests.support.virtual_time import pass_time, run_virtual
 
 Key = tuple[str, str]
 QUEUE = {"name": "thing", "controller": "thing"}
@@ -41,9 +41,9 @@ async def test_a_key_is_followed_through_the_queue() -> None:
     queue.add(("ns", "b"))
     assert figure("workqueue_adds_total") == 2
     assert figure("workqueue_depth") == 2
-    await asyncio.sleep(3)
+    await pass_time(3)
     key = await queue.get()
-    await asyncio.sleep(5)
+    await pass_time(5)
     assert figure("workqueue_queue_duration_seconds_sum") == 3
     assert figure("workqueue_unfinished_work_seconds") == 5
     assert figure("workqueue_longest_running_processor_seconds") == 5
@@ -117,16 +117,16 @@ async def test_workers_count_their_passes() -> None:
     figure = Figures(queue)
 
     async def reconcile(_key: Key) -> float | None:
-        await asyncio.sleep(2)
+        await pass_time(2)
         return None
 
     task = asyncio.create_task(Workers(queue, reconcile, count=3, on_pass=figure.metrics.on_pass).run())
     for number in range(5):
         queue.add(("ns", str(number)))
-    await asyncio.sleep(1)
+    await pass_time(1)
     assert figure("controller_runtime_active_workers", controller="thing") == 3
     assert figure("controller_runtime_max_concurrent_reconciles", controller="thing") == 3
-    await asyncio.sleep(10)
+    await pass_time(10)
     assert figure("controller_runtime_reconcile_total", controller="thing", result="success") == 5
     queue.shut_down()
     await task

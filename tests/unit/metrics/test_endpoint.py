@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 from mcp_gateway_operator.runtime.access import AccessGuard
 from mcp_gateway_operator.runtime.http1 import Answer, Request
 from mcp_gateway_operator.runtime.metrics_server import MAX_SCRAPES, MetricsEndpoint
+from tests.support.virtual_time import pass_time
 from tests.unit.metrics.reviews import Reviewer
 
 PLAIN = "text/plain;version=0.0.4"
@@ -158,7 +159,7 @@ async def test_callers_who_wait_to_be_checked_keep_nobody_from_an_answer(
     knocking = [
         asyncio.create_task(ask(app, authorization=f"Bearer wrong-{number}")) for number in range(200)
     ]
-    await asyncio.sleep(0.1)
+    await pass_time(0.1)
     began = asyncio.get_running_loop().time()
     assert (await ask(app, authorization="Bearer good")).status == 200
     assert asyncio.get_running_loop().time() == began

@@ -12,7 +12,7 @@ import pytest
 from mcp_gateway_operator.runtime.cluster import EVENTS, ApiError
 from mcp_gateway_operator.runtime.events import BUFFER, REMEMBERED, SENDERS, EventRecorder, ObjectRef
 from tests.support.memory_cluster import Fault, MemoryApiServer, Request
-from tests.support.virtual_time import wall_clock
+from tests.support.virtual_time import pass_time, wall_clock
 
 REF = ObjectRef("test.example.com/v1", "Thing", "default", "a", "uid-a", "7")
 
@@ -65,7 +65,7 @@ async def test_identical_events_become_one_with_a_count() -> None:
     world = World()
     for _ in range(3):
         world.recorder.record(REF, "Normal", "Same", "again")
-        await asyncio.sleep(10)
+        await pass_time(10)
     world.recorder.record(REF, "Normal", "Same", "something else")
     await world.recorder.flush(5)
     counted = {event["message"]: event for event in world.stored()}
@@ -93,7 +93,7 @@ async def test_one_object_cannot_flood_the_api_server_and_does_not_silence_other
     await world.recorder.flush(5)
     assert sum(event["reason"] == "Flood" for event in world.stored()) == 25
     assert sum(event["reason"] == "Calm" for event in world.stored()) == 1
-    await asyncio.sleep(301)
+    await pass_time(301)
     for number in range(5):
         world.recorder.record(REF, "Normal", "Later", str(number))
     await world.recorder.flush(5)
@@ -144,7 +144,7 @@ async def test_a_namespace_that_refused_events_is_tried_again(logs: list[Mutable
     await world.recorder.flush(5)
     world.cluster.faults = None
     world.record("default", "too early")
-    await asyncio.sleep(300)
+    await pass_time(300)
     world.record("default", "told")
     world.record("default", "again", name="b")
     await world.recorder.flush(5)
@@ -160,7 +160,7 @@ async def test_a_cluster_that_forbids_events_is_asked_ever_more_seldom_and_told_
     world.cluster.faults = refusing("default", error=ApiError(403, "Forbidden", "cannot create events"))
     for minute in range(24 * 60):
         world.record("default", str(minute), name=str(minute))
-        await asyncio.sleep(60)
+        await pass_time(60)
     assert 20 < len(world.server.log) < 40
     assert len(logs) == 1
 
@@ -172,7 +172,7 @@ async def test_many_namespaces_that_refuse_cost_a_line_a_minute_and_bounded_memo
     world.cluster.faults = lambda _: Fault(refuse=ApiError(403, "Forbidden", QUOTA))
     for number in range(REMEMBERED + 200):
         world.record(f"tenant-{number}", "lost")
-        await asyncio.sleep(0.1)
+        await pass_time(0.1)
     assert len(world.recorder._troubles) == REMEMBERED
     assert [line["log_level"] for line in logs] == ["warning", *["info"] * 7]
 
@@ -190,7 +190,7 @@ async def test_a_namespace_in_which_nothing_gets_through_holds_up_no_other(fault
         world.record("tenant", "stuck", name=str(number))
     for number in range(20):
         world.record("default", f"{number}", name=str(number))
-        await asyncio.sleep(1)
+        await pass_time(1)
         assert len(world.messages("default")) == number + 1
 
 

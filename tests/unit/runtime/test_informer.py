@@ -13,6 +13,7 @@ from mcp_gateway_operator.runtime.cluster import NAMESPACES, ApiError, PatchType
 from mcp_gateway_operator.runtime.informer import Informer, InformerTimes
 from tests.support.memory_cluster import Fault, MemoryApiServer, MemoryCluster, Request
 from tests.support.things import THINGS, Thing, decode_thing, thing
+from tests.support.virtual_time import pass_time
 
 A, B = ("default", "a"), ("default", "b")
 Event = tuple[int | None, int | None]
@@ -62,7 +63,7 @@ class World:
 async def running(world: World) -> AsyncIterator[World]:
     task = asyncio.create_task(world.informer.run())
     await world.informer.synced.wait()
-    await asyncio.sleep(0.1)
+    await pass_time(0.1)
     yield world
     assert not task.done(), "the informer never ends on its own"
     task.cancel()
@@ -78,10 +79,10 @@ async def test_existing_objects_and_later_changes_are_each_reported_once() -> No
         await world.resize("a", 2)
         await world.create("b", 7)
         await world.user.delete(THINGS, *A)
-        await asyncio.sleep(1)
+        await pass_time(1)
         assert world.sizes() == [(1, 2), (None, 7), (2, None)]
         assert [obj.metadata.name for obj in world.informer.values()] == ["b"]
-        await asyncio.sleep(3 * 3600)
+        await pass_time(3 * 3600)
         assert world.sizes() == []
 
 
@@ -118,7 +119,7 @@ async def test_one_object_that_no_page_can_hold_is_a_trouble_and_no_busy_loop() 
     body["spec"]["text"] = "x" * 5_000_000
     world.server.store.create(THINGS, "default", body)
     task = asyncio.create_task(world.informer.run())
-    await asyncio.sleep(120)
+    await pass_time(120)
     assert world.informer.trouble is not None
     assert world.informer.trouble.too_long
     assert world.listed() < 120
@@ -142,7 +143,7 @@ async def test_a_compacted_version_leads_to_a_list_that_reports_what_vanished() 
         await world.create("c", 3)
         world.server.store.compact()
         world.cluster.frozen = False
-        await asyncio.sleep(200)
+        await pass_time(200)
         assert sorted(world.sizes(), key=str) == [(1, 2), (1, None), (None, 3)]
         assert world.informer.get(A) is None
 
@@ -154,7 +155,7 @@ async def test_a_compacted_version_is_listed_anew_without_delay() -> None:
         world.server.store.compact()
         world.server.store.create(THINGS, "default", thing("b"))
         world.server.store.compact()
-        await asyncio.sleep(2)
+        await pass_time(2)
         assert world.listed() == 2
         assert len(world.informer) == 2
 
@@ -185,14 +186,14 @@ async def test_a_silent_connection_is_noticed_and_replaced() -> None:
     async with running(world):
         world.server.silence_watches()
         await world.resize("a", 2)
-        await asyncio.sleep(150)
+        await pass_time(150)
         assert world.size_of(A) == 2
 
 
 async def test_bookmarks_alone_keep_a_watch_alive() -> None:
     world = World()
     async with running(world):
-        await asyncio.sleep(1500)
+        await pass_time(1500)
         watches = world.server.counts()["watch", "things", ""]
         assert watches <= 5, "one per server timeout, none for silence"
         assert world.listed() == 1
@@ -215,9 +216,9 @@ async def test_any_error_is_survived_and_nothing_is_missed(error: Exception) -> 
         world.cluster.faults = lambda request: Fault(refuse=error) if request.verb == "watch" else None
         world.server.break_watches()
         await world.resize("a", 2)
-        await asyncio.sleep(20)
+        await pass_time(20)
         world.cluster.faults = None
-        await asyncio.sleep(11)
+        await pass_time(11)
         assert world.size_of(A) == 2
 
 
@@ -226,7 +227,7 @@ async def test_a_short_failure_goes_on_from_the_same_version_without_a_list() ->
     async with running(world):
         world.server.break_watches()
         await world.create("a", 1)
-        await asyncio.sleep(5)
+        await pass_time(5)
         assert world.listed() == 1
         assert world.sizes() == [(None, 1)]
 
@@ -237,10 +238,10 @@ async def test_watching_forbidden_but_listing_allowed_degrades_to_lists() -> Non
     world.cluster.faults = lambda request: Fault(refuse=denied) if request.verb == "watch" else None
     async with running(world):
         await world.create("a", 1)
-        await asyncio.sleep(60)
+        await pass_time(60)
         assert world.size_of(A) == 1
         before = world.listed()
-        await asyncio.sleep(600)
+        await pass_time(600)
         assert world.listed() - before <= 20
 
 
@@ -264,7 +265,7 @@ async def test_an_error_event_ends_the_watch_and_is_retried() -> None:
         status = msgspec.json.encode({"code": 500, "reason": "InternalError", "message": "boom"})
         world.server.inject(WatchEvent("ERROR", msgspec.Raw(status)))
         await world.create("a", 1)
-        await asyncio.sleep(20)
+        await pass_time(20)
         assert world.sizes() == [(None, 1)]
 
 
@@ -280,7 +281,7 @@ async def test_a_watch_that_ends_at_once_is_not_repeated_in_a_tight_loop() -> No
         world.cluster.faults = end_at_once
         world.server.break_watches(None)
         before = world.server.counts()["watch", "things", ""]
-        await asyncio.sleep(100)
+        await pass_time(100)
         assert world.server.counts()["watch", "things", ""] - before < 25
 
 
@@ -292,11 +293,11 @@ async def test_an_object_that_cannot_be_decoded_harms_no_other() -> None:
         bad = thing("bad") | {"spec": {"size": "large"}}
         await world.user.create(THINGS, "default", bad)
         await world.resize("a", 2)
-        await asyncio.sleep(1)
+        await pass_time(1)
         assert world.sizes() == [(1, 2)]
         assert list(world.informer.undecodable) == [("default", "bad")]
         await world.resize("bad", 3)
-        await asyncio.sleep(1)
+        await pass_time(1)
         assert world.sizes() == [(None, 3)]
         assert not world.informer.undecodable
 
@@ -307,11 +308,11 @@ async def test_an_object_that_becomes_unreadable_keeps_its_last_good_state_until
     async with running(world):
         body = {"spec": {"size": "large"}}
         await world.user.patch(THINGS, *A, body, kind=PatchType.MERGE)
-        await asyncio.sleep(3 * 3600)
+        await pass_time(3 * 3600)
         assert world.size_of(A) == 1
         world.sizes()
         await world.user.delete(THINGS, *A)
-        await asyncio.sleep(1)
+        await pass_time(1)
         assert world.sizes() == [(1, None)]
 
 
@@ -344,7 +345,7 @@ async def test_several_namespaces_are_watched_apart() -> None:
         await world.user.delete(THINGS, "one", "x")
         await world.create("y", 5, "two")
         await world.create("y", 9, "three")
-        await asyncio.sleep(7200)
+        await pass_time(7200)
         assert sorted(world.sizes(), key=str) == [(1, None), (None, 5)]
 
 
@@ -358,7 +359,7 @@ async def test_the_same_name_with_a_new_uid_is_reported_as_a_change_of_object() 
         world.server.store.compact()
         world.cluster.frozen = False
         world.events.clear()
-        await asyncio.sleep(200)
+        await pass_time(200)
         ((old, new),) = world.events
         assert old is not None
         assert new is not None
@@ -369,7 +370,7 @@ async def test_a_resource_that_is_not_served_yet_is_waited_for() -> None:
     world = World()
     world.server.store.stop_serving(THINGS)
     task = asyncio.create_task(world.informer.run())
-    await asyncio.sleep(120)
+    await pass_time(120)
     assert not world.informer.synced.is_set()
     trouble = world.informer.trouble
     assert trouble is not None
@@ -386,11 +387,11 @@ async def test_a_deleted_resource_takes_its_objects_along_and_comes_back() -> No
     async with running(world):
         world.sizes()
         world.server.store.stop_serving(THINGS)
-        await asyncio.sleep(60)
+        await pass_time(60)
         assert world.sizes() == [(1, None)]
         world.server.serve(THINGS, "Thing")
         await world.create("a", 2)
-        await asyncio.sleep(60)
+        await pass_time(60)
         assert world.sizes() == [(None, 2)]
 
 
@@ -402,10 +403,10 @@ async def test_a_restore_of_etcd_is_noticed_although_the_watch_stays_silent() ->
         for size in range(2, 50):
             await world.resize("a", size)
         await world.create("b", 1)
-        await asyncio.sleep(1)
+        await pass_time(1)
         world.sizes()
         world.server.store.restore(backup)
-        await asyncio.sleep(3700)
+        await pass_time(3700)
         assert sorted(world.sizes(), key=str) == [(1, None), (49, 1)]
 
 
@@ -416,10 +417,10 @@ async def test_a_write_of_ours_older_than_the_cache_reveals_a_restore_at_once() 
         backup = world.server.store.snapshot()
         for size in range(2, 50):
             await world.resize("a", size)
-        await asyncio.sleep(1)
+        await pass_time(1)
         world.server.store.restore(backup)
         world.informer.remember(await world.resize("a", 7))
-        await asyncio.sleep(1)
+        await pass_time(1)
         assert world.size_of(A) == 7
 
 
@@ -432,7 +433,7 @@ class TestReadYourWrites:
             world.informer.remember(await world.resize("a", 2))
             assert world.size_of(A) == 2
             assert world.sizes() == [(1, 2)]
-            await asyncio.sleep(10)
+            await pass_time(10)
             assert world.sizes() == []
 
     async def test_an_older_event_never_overwrites_it(self) -> None:
@@ -446,7 +447,7 @@ class TestReadYourWrites:
             world.sizes()
             world.cluster.frozen = False
             await world.resize("a", 5)
-            await asyncio.sleep(200)
+            await pass_time(200)
             assert world.sizes() == [(4, 5)]
 
     async def test_an_answer_older_than_the_newest_event_is_ignored(self) -> None:
@@ -455,7 +456,7 @@ class TestReadYourWrites:
         async with running(world):
             answer = await world.resize("a", 2)
             await world.resize("a", 3)
-            await asyncio.sleep(1)
+            await pass_time(1)
             world.informer.remember(answer)
             assert world.size_of(A) == 3
 
@@ -465,7 +466,7 @@ class TestReadYourWrites:
         async with running(world):
             answer = await world.resize("a", 2)
             await world.user.delete(THINGS, *A)
-            await asyncio.sleep(1)
+            await pass_time(1)
             world.informer.remember(answer)
             assert world.informer.get(A) is None
 
@@ -476,7 +477,7 @@ class TestReadYourWrites:
             answer = await world.resize("a", 2)
             await world.user.delete(THINGS, *A)
             new = await world.create("a", 9)
-            await asyncio.sleep(1)
+            await pass_time(1)
             world.informer.remember(answer)
             held = world.informer.get(A)
             assert held is not None
@@ -492,7 +493,7 @@ class TestReadYourWrites:
             world.informer.remember(await world.resize("a", 10))
             world.sizes()
             world.cluster.frozen = False
-            await asyncio.sleep(100)
+            await pass_time(100)
             assert world.size_of(A) == 10
             assert world.sizes() == []
 
@@ -512,7 +513,7 @@ class TestReadYourWrites:
 
             world.cluster.faults = write_during_the_list
             world.sizes()
-            await asyncio.sleep(150)
+            await pass_time(150)
             assert written
             assert world.sizes() == [(1, 2)]
 
@@ -524,7 +525,7 @@ class TestReadYourWrites:
             await world.user.delete(THINGS, *A)
             world.informer.forget(A, obj.metadata.uid)
             assert world.informer.get(A) is None
-            await asyncio.sleep(10)
+            await pass_time(10)
             assert world.sizes() == [(1, None)]
 
 
@@ -535,7 +536,7 @@ class TestHealth:
         async with running(world):
             world.cluster.faults = lambda _: Fault(refuse=ApiError(0, "ConnectError", "refused"))
             world.server.break_watches()
-            await asyncio.sleep(7200)
+            await pass_time(7200)
             assert world.informer.healthy(loop.time())
 
     async def test_hanging_lists_are_given_up_and_tried_again(self) -> None:

@@ -17,7 +17,7 @@ from mcp_gateway_operator.runtime.informer import Informer
 from tests.support.memory_cluster import LOST, Fault, MemoryApiServer, Request
 from tests.support.memory_store import Change
 from tests.support.things import THINGS, Thing, decode_thing, thing
-from tests.support.virtual_time import run_virtual
+from tests.support.virtual_time import pass_time, run_virtual
 
 Step = tuple[str, str, int]
 
@@ -141,12 +141,12 @@ async def live_through(history: History, plan: list[Step], *, pause: float) -> N
             history.remember(answer)
         await asyncio.sleep(pause * history.rng.random() + (number if action == "wait" else 0))
     # From here on nothing happens any more: a dead stream is found, the backoff runs out, the server is up.
-    await asyncio.sleep(90 + 130 + 30 + 30)
+    await pass_time(90 + 130 + 30 + 30)
     assert not task.done()
     assert history.matches()
     assert history.told == {obj.key: obj.metadata.uid for obj in history.informer.values()}
     settled = dict(history.told)
-    await asyncio.sleep(2 * 3600)
+    await pass_time(2 * 3600)
     assert history.matches()
     assert history.told == settled
     task.cancel()
@@ -179,11 +179,11 @@ def test_after_a_restore_of_etcd_the_copy_comes_to_equal_the_truth_within_the_ho
             history.perform(action, name, number)
             if position == back % len(plan):
                 backup = history.store.snapshot()
-            await asyncio.sleep(1.0)
+            await pass_time(1.0)
         history.store.restore(backup)
         for name in NAMES:
             history.remember(history.write(name))
-        await asyncio.sleep(3600 + 400)
+        await pass_time(3600 + 400)
         assert history.matches()
         task.cancel()
 
@@ -203,9 +203,9 @@ def test_lost_events_are_made_up_for_by_the_next_full_list(plan: list[Step], see
         task = asyncio.create_task(history.informer.run())
         for action, name, number in plan:
             history.perform(action, name, number)
-            await asyncio.sleep(1.0)
+            await pass_time(1.0)
         history.cluster.drop = None
-        await asyncio.sleep(3600 + 400)
+        await pass_time(3600 + 400)
         assert history.matches()
         assert history.told == {obj.key: obj.metadata.uid for obj in history.informer.values()}
         task.cancel()

@@ -11,7 +11,7 @@ import pytest
 from mcp_gateway_operator.runtime.cluster import LEASES, ApiError, PatchType
 from mcp_gateway_operator.runtime.lease import Lease, LeaseForbidden, LeaseLost, spare
 from tests.support.memory_cluster import LOST, Fault, MemoryApiServer, Request
-from tests.support.virtual_time import wall_clock
+from tests.support.virtual_time import pass_time, wall_clock
 
 NO_ANSWER = ApiError(0, "ConnectError", "refused")
 
@@ -71,7 +71,7 @@ async def test_a_released_lease_is_taken_at_the_next_look() -> None:
     first, second = make(server, "one"), make(server, "two")
     await first.acquire()
     waiting = asyncio.create_task(seconds_to_acquire(second))
-    await asyncio.sleep(12)
+    await pass_time(12)
     await first.release()
     assert not first.held
     assert await waiting <= 20
@@ -85,7 +85,7 @@ async def test_a_released_lease_is_taken_within_one_retry_period(retry: float, p
     first, second = make(server, "one"), make(server, "two", retry_period=retry)
     await first.acquire()
     waiting = asyncio.create_task(second.acquire())
-    await asyncio.sleep(10 + phase / 10)
+    await pass_time(10 + phase / 10)
     await first.release()
     await asyncio.wait_for(waiting, retry)
 
@@ -100,7 +100,7 @@ async def test_a_lease_whose_holder_was_killed_is_taken_within_its_duration_and_
     await first.acquire()
     renewing = asyncio.create_task(first.renew())
     waiting = asyncio.create_task(second.acquire())
-    await asyncio.sleep(100 + phase / 2)
+    await pass_time(100 + phase / 2)
     renewing.cancel()
     killed = asyncio.get_running_loop().time()
     await waiting
@@ -116,7 +116,7 @@ async def test_a_call_may_begin_at_every_moment_while_renewals_are_slow(retry: f
     lease._cluster.latency = lambda _: slow  # type: ignore[attr-defined]  # a MemoryCluster
     renewing = asyncio.create_task(lease.renew())
     for _ in range(1000):
-        await asyncio.sleep(0.1)
+        await pass_time(0.1)
         assert lease.may_begin()
         assert lease.shut_for == 0
     renewing.cancel()
@@ -131,15 +131,15 @@ async def test_a_fence_that_stays_shut_while_the_lease_is_held_is_told_once(
     await lease.acquire()
     lease._cluster.latency = lambda _: 4.99  # type: ignore[attr-defined]  # a MemoryCluster
     renewing = asyncio.create_task(lease.renew())
-    await asyncio.sleep(100)
+    await pass_time(100)
     told = [entry for entry in logs if "nothing is written" in entry["event"]]
     assert [entry["log_level"] for entry in told] == ["warning"]
-    await asyncio.sleep(1.5)
+    await pass_time(1.5)
     assert lease.held
     assert not lease.may_begin()
     assert lease.shut_for > 0
     lease._cluster.latency = lambda _: 0.0  # type: ignore[attr-defined]  # a MemoryCluster
-    await asyncio.sleep(10)
+    await pass_time(10)
     assert lease.may_begin()
     assert lease.shut_for == 0
     renewing.cancel()
@@ -153,9 +153,9 @@ async def test_the_fence_shuts_when_renewals_fail_and_says_since_when(
     await lease.acquire()
     renewing = asyncio.create_task(lease.renew())
     cut(lease)
-    await asyncio.sleep(4.9)
+    await pass_time(4.9)
     assert lease.may_begin()
-    await asyncio.sleep(3.1)
+    await pass_time(3.1)
     assert lease.held
     assert lease.shut_for == pytest.approx(3.0)
     assert sum("nothing is written" in entry["event"] for entry in logs) == 1
@@ -189,7 +189,7 @@ async def test_a_lease_that_cannot_be_taken_says_why() -> None:
     lease = make(server, "one")
     cut(lease, ApiError(404, "NotFound", 'namespaces "nowhere" not found'))
     acquiring = asyncio.create_task(lease.acquire())
-    await asyncio.sleep(1)
+    await pass_time(1)
     assert "nowhere" in str(lease.trouble)
     lease._cluster.faults = None  # type: ignore[attr-defined]  # a MemoryCluster
     await acquiring
@@ -201,7 +201,7 @@ async def test_a_standby_has_no_trouble() -> None:
     first, second = make(server, "one"), make(server, "two")
     await first.acquire()
     waiting = asyncio.create_task(second.acquire())
-    await asyncio.sleep(30)
+    await pass_time(30)
     assert second.trouble is None
     waiting.cancel()
 
@@ -212,7 +212,7 @@ async def test_a_lease_that_is_renewed_is_never_taken() -> None:
     await first.acquire()
     renewing = asyncio.create_task(first.renew())
     waiting = asyncio.create_task(second.acquire())
-    await asyncio.sleep(3600)
+    await pass_time(3600)
     assert not waiting.done()
     assert first.held
     renewing.cancel()
@@ -269,7 +269,7 @@ async def test_a_holder_cut_off_stops_before_another_may_begin() -> None:
     await first.acquire()
     renewing = asyncio.create_task(first.renew())
     waiting = asyncio.create_task(second.acquire())
-    await asyncio.sleep(100)
+    await pass_time(100)
     cut(first)
     started = asyncio.get_running_loop().time()
     with pytest.raises(LeaseLost, match="could not be renewed"):
@@ -296,9 +296,9 @@ async def test_a_short_outage_is_survived() -> None:
     await lease.acquire()
     renewing = asyncio.create_task(lease.renew())
     cut(lease)
-    await asyncio.sleep(30)
+    await pass_time(30)
     lease._cluster.faults = None  # type: ignore[attr-defined]  # a MemoryCluster
-    await asyncio.sleep(600)
+    await pass_time(600)
     assert lease.held
     renewing.cancel()
 
@@ -314,7 +314,7 @@ async def test_a_renewal_whose_answer_was_lost_is_recognised_as_ours() -> None:
 
     lease._cluster.faults = lose_one  # type: ignore[attr-defined]  # a MemoryCluster
     renewing = asyncio.create_task(lease.renew())
-    await asyncio.sleep(300)
+    await pass_time(300)
     assert lease.held
     renewing.cancel()
 
@@ -335,7 +335,7 @@ async def test_a_lease_deleted_by_hand_is_made_again() -> None:
     await lease.acquire()
     renewing = asyncio.create_task(lease.renew())
     await server.connect().delete(LEASES, "default", "operator")
-    await asyncio.sleep(100)
+    await pass_time(100)
     assert lease.held
     assert stored(server)["holderIdentity"] == "one"
     renewing.cancel()
@@ -345,7 +345,7 @@ async def test_two_that_try_at_the_same_moment_never_both_hold_it() -> None:
     server = MemoryApiServer()
     leases = [make(server, str(number)) for number in range(5)]
     tasks = [asyncio.create_task(lease.acquire()) for lease in leases]
-    await asyncio.sleep(30)
+    await pass_time(30)
     assert sum(lease.held for lease in leases) == 1
     for task in tasks:
         task.cancel()
@@ -360,7 +360,7 @@ async def test_missing_rights_are_reported_and_the_caller_may_go_on_without() ->
     lease.waive()
     assert lease.valid_for(1e9)
     renewing = asyncio.create_task(lease.renew())
-    await asyncio.sleep(1000)
+    await pass_time(1000)
     assert not renewing.done()
     renewing.cancel()
 
@@ -370,7 +370,7 @@ async def test_an_unreachable_api_server_is_waited_for() -> None:
     lease = make(server, "one")
     cut(lease)
     acquiring = asyncio.create_task(lease.acquire())
-    await asyncio.sleep(1000)
+    await pass_time(1000)
     assert not acquiring.done()
     lease._cluster.faults = None  # type: ignore[attr-defined]  # a MemoryCluster
     await asyncio.wait_for(acquiring, 6)
@@ -419,7 +419,7 @@ async def test_no_two_ever_hold_it_while_requests_are_slow_and_fail() -> None:
     tasks = [asyncio.create_task(life(lease)) for lease in leases]
     holders = set()
     for _ in range(20_000):
-        await asyncio.sleep(0.5)
+        await pass_time(0.5)
         holding = [lease.identity for lease in leases if lease.held]
         assert len(holding) <= 1
         holders.update(holding)
@@ -435,7 +435,7 @@ async def test_a_lease_is_given_up_although_a_renewal_was_under_way() -> None:
     await lease.acquire()
     lease._cluster.faults = lambda _: Fault(hang_applied=True)  # type: ignore[attr-defined]  # a MemoryCluster
     renewing = asyncio.create_task(lease.renew())
-    await asyncio.sleep(6)
+    await pass_time(6)
     renewing.cancel()
     lease._cluster.faults = None  # type: ignore[attr-defined]  # a MemoryCluster
     await lease.release()
@@ -464,9 +464,9 @@ async def test_an_answer_that_is_no_lease_is_an_error_like_others(answer: bytes)
 
     renewing = asyncio.create_task(lease.renew())
     lease._cluster.get = lease._cluster.replace = page  # type: ignore[assignment,method-assign]
-    await asyncio.sleep(20)
+    await pass_time(20)
     lease._cluster.get, lease._cluster.replace = get, replace  # type: ignore[method-assign]
-    await asyncio.sleep(100)
+    await pass_time(100)
     assert lease.held
     assert not renewing.done()
     renewing.cancel()

@@ -22,6 +22,7 @@ from mcp_gateway_operator.runtime import log_output
 from mcp_gateway_operator.runtime.log_output import REPORT_SECONDS, Rate
 from mcp_gateway_operator.runtime.logs import configure, parse_level
 from tests.support.unseen import NASTY, SECRET, texts, unseen
+from tests.support.virtual_time import pass_time
 
 
 @pytest.fixture(autouse=True)
@@ -279,7 +280,7 @@ async def test_what_is_missing_is_told_at_intervals_and_at_the_end(clock: Clock)
     out = io.StringIO()
     report = configure(stream=out, rate=Rate.parse("1:1"))
     running = asyncio.create_task(report.run())
-    await asyncio.sleep(1.0)
+    await pass_time(1.0)
     for _ in range(3):
         structlog.get_logger().info("turn")
     await asyncio.sleep(REPORT_SECONDS)

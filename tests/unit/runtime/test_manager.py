@@ -19,7 +19,7 @@ from mcp_gateway_operator.runtime.queue import WorkQueue
 from mcp_gateway_operator.runtime.workers import Workers
 from tests.support.memory_cluster import Fault, MemoryApiServer
 from tests.support.things import THINGS, Thing, decode_thing, thing
-from tests.support.virtual_time import wall_clock
+from tests.support.virtual_time import pass_time, wall_clock
 
 Key = tuple[str, str]
 
@@ -90,7 +90,7 @@ def holder(server: MemoryApiServer) -> str:
 async def test_it_leads_prepares_and_works() -> None:
     process = Process(make_server())
     await process.manager.leading.wait()
-    await asyncio.sleep(1)
+    await pass_time(1)
     assert process.story == ["prepared", "observing"]
     assert process.finished == [("default", "a")]
     assert process.parts.health.ready() is None
@@ -103,9 +103,9 @@ async def test_a_signal_finishes_what_was_begun_and_releases_the_lease_last(numb
     server = make_server()
     process = Process(server, seconds=8.0)
     await process.manager.leading.wait()
-    await asyncio.sleep(1)
+    await pass_time(1)
     os.kill(os.getpid(), number)
-    await asyncio.sleep(1)
+    await pass_time(1)
     assert process.parts.health.ready() == "shutdown: stopping"
     server.store.create(THINGS, "default", thing("late"))
     assert await process.task == 0
@@ -122,7 +122,7 @@ async def test_passes_that_do_not_end_are_cut_off_within_the_grace_period() -> N
     server = make_server()
     process = Process(server, seconds=1e6)
     await process.manager.leading.wait()
-    await asyncio.sleep(1)
+    await pass_time(1)
     process.manager.stop()
     assert await process.task == 0
     assert asyncio.get_running_loop().time() <= 26
@@ -133,7 +133,7 @@ async def test_passes_that_do_not_end_are_cut_off_within_the_grace_period() -> N
 async def test_a_hanging_api_server_does_not_hold_up_the_end() -> None:
     process = Process(make_server(), seconds=2.0)
     await process.manager.leading.wait()
-    await asyncio.sleep(1)
+    await pass_time(1)
     process.cluster.faults = process.lease_cluster.faults = lambda _: Fault(hang=True)
     process.manager.stop()
     assert await process.task == 0
@@ -143,11 +143,11 @@ async def test_a_hanging_api_server_does_not_hold_up_the_end() -> None:
 async def test_a_second_signal_exits_at_once() -> None:
     process = Process(make_server(), seconds=1e6)
     await process.manager.leading.wait()
-    await asyncio.sleep(1)
+    await pass_time(1)
     os.kill(os.getpid(), signal.SIGTERM)
-    await asyncio.sleep(0.1)
+    await pass_time(0.1)
     os.kill(os.getpid(), signal.SIGINT)
-    await asyncio.sleep(0.1)
+    await pass_time(0.1)
     assert process.exits == [130]
     await process.task
 
@@ -155,9 +155,9 @@ async def test_a_second_signal_exits_at_once() -> None:
 async def test_a_terminal_that_closes_may_say_so_twice() -> None:
     process = Process(make_server(), seconds=8.0)
     await process.manager.leading.wait()
-    await asyncio.sleep(1)
+    await pass_time(1)
     os.kill(os.getpid(), signal.SIGHUP)
-    await asyncio.sleep(0.1)
+    await pass_time(0.1)
     os.kill(os.getpid(), signal.SIGHUP)
     assert await process.task == 0
     assert process.exits == []
@@ -171,7 +171,7 @@ async def test_the_end_of_a_terminal_is_ignored_where_it_was_before() -> None:
         process = Process(make_server())
         await process.manager.leading.wait()
         os.kill(os.getpid(), signal.SIGHUP)
-        await asyncio.sleep(1)
+        await pass_time(1)
         assert process.parts.health.ready() is None
         process.manager.stop()
         assert await process.task == 0
@@ -185,7 +185,7 @@ async def test_a_standby_is_ready_and_takes_over_when_the_leader_ends() -> None:
     leader = Process(server, "one")
     await leader.manager.leading.wait()
     standby = Process(server, "two")
-    await asyncio.sleep(60)
+    await pass_time(60)
     assert standby.parts.health.ready() is None
     assert standby.begun == []
     leader.manager.stop()
@@ -202,7 +202,7 @@ async def test_the_loss_of_the_lease_ends_the_process_with_one_sentence(
 ) -> None:
     process = Process(make_server(), seconds=1e6)
     await process.manager.leading.wait()
-    await asyncio.sleep(1)
+    await pass_time(1)
     process.lease_cluster.faults = lambda _: Fault(refuse=ApiError(0, "ConnectError", "refused"))
     assert await process.task == 1
     (error,) = [entry for entry in logs if entry["log_level"] == "error"]
@@ -267,7 +267,7 @@ async def test_without_lease_rights_leader_election_does_not_write() -> None:
 async def test_readiness_waits_for_the_caches_and_liveness_does_not() -> None:
     process = Process(make_server())
     process.cluster.faults = lambda _: Fault(refuse=ApiError(0, "ConnectError", "refused"))
-    await asyncio.sleep(3600)
+    await pass_time(3600)
     assert process.parts.health.ready() == "informers: 1 of 1 caches are not filled yet"
     assert process.parts.health.alive() is None
     process.manager.stop()

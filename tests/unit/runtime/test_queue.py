@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from mcp_gateway_operator.runtime.queue import BACKGROUND_SHARE, QueueShutDown, WorkQueue
-from tests.support.virtual_time import VirtualTimeLoop
+from tests.support.virtual_time import VirtualTimeLoop, pass_time
 
 Key = tuple[str, str]
 
@@ -40,7 +40,7 @@ async def test_a_key_added_while_worked_on_is_given_again_after_done_and_to_nobo
     queue.add(key)
     assert len(queue) == 0
     second = asyncio.create_task(queue.get())
-    await asyncio.sleep(100)
+    await pass_time(100)
     assert not second.done()
     queue.done(key)
     assert await second == key
@@ -113,7 +113,7 @@ async def test_the_earliest_of_several_timers_counts() -> None:
     await queue.get()
     assert loop.time() == pytest.approx(10)
     queue.done(("a", "x"))
-    await asyncio.sleep(120)
+    await pass_time(120)
     assert len(queue) == 0
 
 
@@ -125,9 +125,9 @@ async def test_a_pass_states_its_next_deadline_anew() -> None:
     assert queue.due_in(key) is None
     queue.add(key, after=300)
     queue.done(key)
-    await asyncio.sleep(299)
+    await pass_time(299)
     assert len(queue) == 0
-    await asyncio.sleep(2)
+    await pass_time(2)
     assert len(queue) == 1
 
 
@@ -136,7 +136,7 @@ async def test_a_timer_that_goes_off_during_the_work_is_not_lost() -> None:
     queue.add(("a", "x"))
     key = await queue.get()
     queue.add(key, after=1)
-    await asyncio.sleep(5)
+    await pass_time(5)
     assert len(queue) == 0
     queue.done(key)
     assert len(queue) == 1
@@ -163,7 +163,7 @@ async def test_a_dropped_key_has_neither_timer_nor_backoff() -> None:
     queue.drop(("a", "x"))
     assert queue.timers == 0
     assert queue.failures(("a", "x")) == 0
-    await asyncio.sleep(10)
+    await pass_time(10)
     assert len(queue) == 0
 
 
@@ -203,9 +203,9 @@ async def test_the_figures_for_metrics() -> None:
     queue = make_queue()
     queue.add(("a", "x"))
     queue.add(("b", "y"), urgent=False)
-    await asyncio.sleep(7)
+    await pass_time(7)
     await queue.get()
-    await asyncio.sleep(3)
+    await pass_time(3)
     assert (len(queue), queue.working, queue.unfinished) == (1, 1, 2)
     assert queue.longest_running == pytest.approx(3)
 

@@ -9,6 +9,7 @@ import pytest
 from mcp_gateway_operator.runtime.cluster import ApiError
 from mcp_gateway_operator.runtime.queue import WorkQueue
 from mcp_gateway_operator.runtime.workers import QUICK_CONFLICTS, Workers
+from tests.support.virtual_time import pass_time
 
 Key = tuple[str, str]
 A = ("default", "a")
@@ -49,7 +50,7 @@ class World:
 async def test_a_pass_says_when_it_is_due_again() -> None:
     world = World([60.0, 30.0, None])
     world.queue.add(A)
-    await asyncio.sleep(1000)
+    await pass_time(1000)
     assert world.times == [0, 60, 90]
     assert world.outcomes == ["requeue_after", "requeue_after", "success"]
 
@@ -57,18 +58,18 @@ async def test_a_pass_says_when_it_is_due_again() -> None:
 async def test_a_failed_pass_backs_off_and_success_resets_it() -> None:
     world = World([Expected("no"), Expected("no"), None, Expected("no"), None])
     world.queue.add(A)
-    await asyncio.sleep(100)
+    await pass_time(100)
     world.queue.add(A)
-    await asyncio.sleep(100)
+    await pass_time(100)
     assert world.times == [0, 1, 3, 100, 101]
 
 
 async def test_a_lost_race_is_run_again_quickly_but_not_for_ever() -> None:
     world = World([CONFLICT] * (QUICK_CONFLICTS + 2))
     world.queue.add(A)
-    await asyncio.sleep(1.5)
+    await pass_time(1.5)
     assert len(world.times) == QUICK_CONFLICTS + 1
-    await asyncio.sleep(1)
+    await pass_time(1)
     assert world.outcomes[:QUICK_CONFLICTS] == ["conflict"] * QUICK_CONFLICTS
     assert world.outcomes[QUICK_CONFLICTS] == "error"
 
@@ -78,7 +79,7 @@ async def test_a_bug_in_one_pass_is_logged_with_its_traceback_and_ends_nothing(
 ) -> None:
     world = World([ZeroDivisionError(), None])
     world.queue.add(A)
-    await asyncio.sleep(10)
+    await pass_time(10)
     assert world.outcomes == ["panic", "success"]
     assert [entry["exc_info"] for entry in logs if "exc_info" in entry] == [True]
 
@@ -88,7 +89,7 @@ async def test_an_expected_failure_is_one_line_without_traceback(
 ) -> None:
     world = World([Expected("AWS says no"), None])
     world.queue.add(A)
-    await asyncio.sleep(10)
+    await pass_time(10)
     failed, over = logs
     assert (failed["error"], failed["log_level"]) == ("AWS says no", "warning")
     assert over["cause"] == "Expected"
@@ -104,7 +105,7 @@ async def test_a_cause_is_one_warning_however_many_objects_and_tries_it_takes(
     world = World([*[refused] * 40, busy, *[refused] * 9])
     for number in range(20):
         world.queue.add(("default", str(number)))
-    await asyncio.sleep(1000)
+    await pass_time(1000)
     warnings = [entry for entry in logs if entry["log_level"] == "warning"]
     told = [entry.get("cause") or entry["error"] for entry in warnings]
     assert told == ["403 Forbidden: no", "503 Busy: later", "503 Busy", "403 Forbidden"]
@@ -116,7 +117,7 @@ async def test_what_an_api_server_refuses_as_wrong_is_not_quoted(
 ) -> None:
     world = World([ApiError(422, "Invalid", 'spec.endpoint: Invalid value: "https://secret"'), None])
     world.queue.add(A)
-    await asyncio.sleep(10)
+    await pass_time(10)
     assert logs[0]["error"] == "422 Invalid"
 
 
@@ -135,7 +136,7 @@ async def test_shutting_the_queue_down_lets_passes_finish_and_starts_none() -> N
     queue.add(("default", "b"))
     await entered.wait()
     queue.shut_down()
-    await asyncio.sleep(5)
+    await pass_time(5)
     assert not task.done()
     finish.set()
     await task
@@ -150,14 +151,14 @@ async def test_no_more_passes_at_a_time_than_workers(count: int) -> None:
         nonlocal running, peak
         running += 1
         peak = max(peak, running)
-        await asyncio.sleep(1)
+        await pass_time(1)
         running -= 1
 
     queue: WorkQueue[Key] = WorkQueue()
     task = asyncio.create_task(Workers(queue, one_pass, count=count).run())
     for number in range(10):
         queue.add(("default", str(number)))
-    await asyncio.sleep(30)
+    await pass_time(30)
     assert peak == count
     queue.shut_down()
     await task
