@@ -46,9 +46,13 @@ Example:
 @click.option(
     "--account", default="123456789012", show_default=True, help="Account of callers that name none."
 )
-@click.option("--region", default="us-east-1", show_default=True, help="Region of the gateways of --gateway.")
+@click.option("--region", default="us-east-1", show_default=True, help="Region of gateways that name none.")
 @click.option(
-    "--gateway", "gateways", multiple=True, metavar="ID", help="Make a gateway of this id (repeatable)."
+    "--gateway",
+    "gateways",
+    multiple=True,
+    metavar="[ACCOUNT/REGION/]ID",
+    help="Make a gateway of this id, here or there (repeatable).",
 )
 @click.option(
     "--latency", type=click.FloatRange(min=0), metavar="MS", help="Added to each answer, in milliseconds."
@@ -67,7 +71,7 @@ Example:
 @click.option(
     "--scenario",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="YAML file of settings, gateways, targets, scenarios, faults and other writers.",
+    help="YAML file of settings, roles, gateways, targets, scenarios, faults and other writers.",
 )
 @click.option(
     "--ready-file",

@@ -10,6 +10,7 @@ Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
 AccountId = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{12}$")]
+RegionName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9-]{1,32}$")]
 Profile = Literal["fast", "aws", "chaos"]
 
 

@@ -14,7 +14,7 @@ import msgspec
 from agentcore_simulator.admin import other_writers, outside_edits, role_edits, situations, snapshots
 from agentcore_simulator.admin.places import Where, find_gateway, find_target
 from agentcore_simulator.messages import Request, Response
-from agentcore_simulator.plane import Clock, ControlPlane, Gateway, Role, Target
+from agentcore_simulator.plane import Clock, ControlPlane, Gateway, Role, RoleChange, Target
 from agentcore_simulator.scenarios import Fault, Scenario, Writer
 from agentcore_simulator.settings import Settings, patched
 
@@ -81,6 +81,12 @@ class Admin:
             ],
             ("PATCH", "roles/*"): lambda call: role_edits.edit_role(plane, role(call), call.body),
             ("DELETE", "roles/*"): lambda call: plane.roles.remove(role(call)),
+            ("GET", "role-changes"): lambda _: plane.roles.changes,
+            ("POST", "role-changes"): lambda call: [
+                role_edits.change_later(plane, change, call.now)
+                for change in _one_or_more(call.raw, RoleChange)
+            ],
+            ("DELETE", "role-changes"): lambda _: plane.roles.changes.clear(),
             ("DELETE", "roles/*/sessions"): lambda call: role_edits.end_sessions(plane, role(call), call.now),
         }
 

@@ -28,6 +28,7 @@ from agentcore_simulator.plane import (
     vanish_target,
 )
 from agentcore_simulator.protocol import iam_arn, loopback_endpoint, service_validator, with_endpoint
+from agentcore_simulator.settings import AccountId, RegionName
 
 _TARGET_ID = re.compile(r"[0-9a-zA-Z]{10}")
 _GATEWAY_ID = re.compile(r"([0-9a-z][-]?){1,100}-[0-9a-z]{10}")
@@ -36,8 +37,8 @@ _GATEWAY_ID = re.compile(r"([0-9a-z][-]?){1,100}-[0-9a-z]{10}")
 class _NewGateway(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     gateway_id: str
     name: str | None = None
-    account: str | None = None
-    region: str | None = None
+    account: AccountId | None = None
+    region: RegionName | None = None
     authorizer_type: str = "AWS_IAM"
     policy_engine: bool = False
 

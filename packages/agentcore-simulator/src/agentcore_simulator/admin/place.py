@@ -159,6 +159,19 @@ class Place:
         answer = self.call("DELETE", f"roles/{quote(name, safe='')}/sessions", **self._account())
         return int(answer["ended"])
 
+    def change_role_later(
+        self,
+        name: str,
+        seconds: float,
+        *,
+        end_sessions: bool = False,
+        delete: bool = False,
+        **members: Any,
+    ) -> None:
+        """Edit a role, end its sessions or delete it in so many seconds."""
+        change = {"after": seconds, "edit": members, "end_sessions": end_sessions, "delete": delete}
+        self.call("POST", "role-changes", {"name": name, **self._account(), **change})
+
     def roles(self) -> list[Any]:
         """The roles that were made."""
         return list(self.call("GET", "roles", **self._account()))

@@ -8,7 +8,7 @@ import msgspec
 
 from agentcore_simulator.admin import other_writers, outside_edits, role_edits
 from agentcore_simulator.admin.places import Where, find_gateway
-from agentcore_simulator.plane import ControlPlane, Role
+from agentcore_simulator.plane import ControlPlane, Role, RoleChange
 from agentcore_simulator.scenarios import Fault, Scenario, Writer
 from agentcore_simulator.settings import patched
 
@@ -25,6 +25,8 @@ class Situation(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     targetId, and account and region of the gateway."""
     roles: list[Role] = []
     """Roles; one that is there under this name is replaced."""
+    role_changes: list[RoleChange] = []
+    """What becomes of roles later on."""
     scenarios: list[Scenario] = []
     faults: list[Fault] = []
     writers: list[Writer] = []
@@ -52,6 +54,8 @@ def apply_situation(plane: ControlPlane, situation: Situation, now: float) -> No
     plane.journal.resize(plane.settings.log_size)
     for role in situation.roles:
         role_edits.make_role(plane, role)
+    for change in situation.role_changes:
+        role_edits.change_later(plane, change, now)
     for gateway in situation.gateways:
         if not _present(plane, gateway):
             outside_edits.make_gateway(plane, gateway, now)

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 
-from agentcore_simulator.admin import other_writers
+from agentcore_simulator.admin import other_writers, role_edits
 from agentcore_simulator.errors import ServiceError
 from agentcore_simulator.plane import (
     Consent,
@@ -19,6 +19,7 @@ from agentcore_simulator.plane import (
     Region,
     Remembered,
     Role,
+    RoleChange,
     Target,
     authorization_url,
     resume_gateway,
@@ -108,6 +109,7 @@ class _State(msgspec.Struct):
     faults: list[Fault]
     writers: list[Writer]
     roles: list[Role] = []
+    role_changes: list[RoleChange] = []
     governed: list[str] = []
     """Accounts that have no other roles than those."""
 
@@ -128,6 +130,7 @@ def dump_snapshot(plane: ControlPlane) -> bytes:
         faults=plane.faults.faults,
         writers=plane.writers,
         roles=list(plane.roles),
+        role_changes=plane.roles.changes,
         governed=list(plane.roles.accounts),
     )
     return msgspec.json.encode(state)
@@ -150,6 +153,8 @@ def load_snapshot(plane: ControlPlane, document: bytes) -> None:
     plane.roles.accounts.update({account: {} for account in state.governed})
     for role in state.roles:
         plane.roles.put(role)
+    for change in state.role_changes:
+        role_edits.change_later(plane, change, 0.0)
     plane.scenarios[:] = state.scenarios
     plane.faults.faults[:] = state.faults
     for token in state.tokens:

@@ -27,7 +27,7 @@ from agentcore_simulator.plane.resources import (
     Target,
     traits_of,
 )
-from agentcore_simulator.plane.roles import Role, Roles, Verdict
+from agentcore_simulator.plane.roles import Role, RoleChange, Roles, Verdict
 from agentcore_simulator.plane.target_ops import REPLACEABLE, add_target
 from agentcore_simulator.plane.tokens import Remembered
 from agentcore_simulator.plane.views import full_gateway, full_target, stamp
@@ -47,6 +47,7 @@ __all__ = [
     "Region",
     "Remembered",
     "Role",
+    "RoleChange",
     "Roles",
     "Target",
     "Verdict",

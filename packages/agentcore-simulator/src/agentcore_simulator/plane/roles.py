@@ -5,11 +5,11 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
-from agentcore_simulator.settings import AccountId
+from agentcore_simulator.settings import AccountId, Seconds
 
 RoleName = Annotated[str, msgspec.Meta(pattern=r"^([\x21-\x7e]+/)?[A-Za-z0-9_+=,.@-]{1,64}$", max_length=512)]
 _Principal = Annotated[str, msgspec.Meta(pattern=r"^(\*|[0-9]{12}|arn:[^*]+)$")]
@@ -60,6 +60,23 @@ class Role(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         return "allowed" if _among(action, self.allow) else "not allowed"
 
 
+class RoleChange(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """Something that becomes of a role later on."""
+
+    name: str
+    """Name of the role."""
+    account: AccountId = ""
+    after: Seconds
+    """Seconds from now."""
+    edit: dict[str, Any] = {}
+    """Members of the role to replace."""
+    end_sessions: bool = False
+    """Let its running sessions expire."""
+    delete: bool = False
+    at: float | None = None
+    """When that is (epoch seconds); filled in."""
+
+
 class Roles:
     """The roles that were made, by account and name.
 
@@ -69,6 +86,8 @@ class Roles:
 
     def __init__(self) -> None:
         self.accounts: dict[str, dict[str, Role]] = {}
+        self.changes: list[RoleChange] = []
+        """What becomes of roles later on."""
 
     def put(self, role: Role) -> None:
         """Add a role, or replace the one of its name."""

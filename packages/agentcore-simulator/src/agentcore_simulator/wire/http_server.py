@@ -95,8 +95,10 @@ def prepare(
 ) -> None:
     """Load the state file, if there is one, make the gateways that it does not have, apply the scenario file.
 
-    What is in the state already (gateways and targets by name) stays; its scenarios, faults and other writers
-    give way to those of the scenario file.
+    What is in the state already (gateways and targets by name) stays; its scenarios, faults, other writers
+    and changes of roles give way to those of the scenario file.
+
+    `gateways` are ids, or ACCOUNT/REGION/ID for another place than that of the settings.
 
     Raises:
         ValueError: an id that no gateway can have, or a file that is no state or no scenario file.
@@ -105,18 +107,31 @@ def prepare(
     engine.plane.base_url = url
     if state is not None and state.exists():
         load_snapshot(engine.plane, state.read_bytes())
-    settings = engine.plane.settings
-    present = engine.plane.region(settings.account, settings.region).gateways
     admin = AdminClient.in_process(engine)
-    for gateway_id in gateways:
-        if gateway_id not in present:
-            admin.create_gateway(gateway_id)
+    for wanted in gateways:
+        account, region, gateway_id = _placed(wanted, engine.plane.settings)
+        if gateway_id not in engine.plane.region(account, region).gateways:
+            admin.account(account, region).create_gateway(gateway_id)
     if scenario is not None:
         situation = parse_situation(scenario.read_bytes())
         engine.plane.scenarios.clear()
         engine.plane.faults.faults.clear()
         engine.plane.writers.clear()
+        engine.plane.roles.changes.clear()
         apply_situation(engine.plane, situation, engine.advance())
+
+
+def _placed(wanted: str, settings: Settings) -> tuple[str, str, str]:
+    """Account, Region and id of a wanted gateway."""
+    match wanted.split("/"):
+        case [gateway_id]:
+            return settings.account, settings.region, gateway_id
+        case [account, region, gateway_id]:
+            return account, region, gateway_id
+    raise ValueError(
+        f"{wanted!r} is no gateway: say ID or ACCOUNT/REGION/ID, such as "
+        "222222222222/eu-west-1/tools-abcdefghij."
+    )
 
 
 def serve(

@@ -65,10 +65,15 @@ def test_a_ready_file_that_cannot_be_written(tmp_path: Path) -> None:
 
 def test_it_prints_its_url_and_serves_the_gateway(tmp_path: Path) -> None:
     ready = tmp_path / "ready"
-    with running("--gateway", GATEWAY, "--account", "210987654321", "--ready-file", str(ready)) as (_, url):
+    there = f"222222222222/eu-west-1/{GATEWAY}"
+    options = ("--gateway", GATEWAY, "--gateway", there, "--account", "210987654321")
+    with running(*options, "--ready-file", str(ready)) as (_, url):
         assert ready.read_text() == f"{url}\n"
         shown = client(url).get_gateway(gatewayIdentifier=GATEWAY)
         assert shown["gatewayArn"] == f"arn:aws:bedrock-agentcore:us-east-1:210987654321:gateway/{GATEWAY}"
+        other = client(url, region_name="eu-west-1", aws_access_key_id="222222222222")
+        shown = other.get_gateway(gatewayIdentifier=GATEWAY)
+        assert shown["gatewayArn"] == f"arn:aws:bedrock-agentcore:eu-west-1:222222222222:gateway/{GATEWAY}"
 
 
 @pytest.mark.parametrize("where", ["README", "--help"])
@@ -109,6 +114,8 @@ def test_profile_and_latency_are_taken_over() -> None:
 
 def test_mistakes_are_explained() -> None:
     assert "is not a gateway id" in refused("--port", "0", "--gateway", "Demo")
+    assert "ACCOUNT/REGION/ID" in refused("--port", "0", "--gateway", f"eu-west-1/{GATEWAY}")
+    assert "account" in refused("--port", "0", "--gateway", f"12/eu-west-1/{GATEWAY}")
     assert "account" in refused("--port", "0", "--account", "12")
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
 
-from agentcore_simulator import Engine
+from agentcore_simulator import AdminClient, Engine
 from agentcore_simulator.admin import situations
 from agentcore_simulator.settings import Switches
 
 ROOT = Path(__file__).parents[3]
 RULES = (ROOT / "docs" / "rules.md").read_text(encoding="utf-8")
 TROUBLE = (ROOT / "docs" / "trouble.md").read_text(encoding="utf-8")
+ACCOUNTS = (ROOT / "docs" / "accounts.md").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -39,3 +41,17 @@ def test_the_example_of_a_situation_works() -> None:
     engine = Engine(clock=lambda: 0.0)
     situations.apply_situation(engine.plane, situations.parse_situation(example.encode()), 0.0)
     assert [target.name for target in engine.plane.targets()] == ["theirs"]
+
+
+def test_the_examples_of_accounts_work() -> None:
+    engine = Engine(clock=lambda: 0.0)
+    simulator = SimpleNamespace(admin=AdminClient.in_process(engine))
+    for program in re.findall(r"```python\n(.*?)```", ACCOUNTS, re.DOTALL):
+        exec(program, {"simulator": simulator})  # noqa: S102  -- our own documentation
+    simulator.admin.reset()
+    (example,) = re.findall(r"```yaml\n(.*?)```", ACCOUNTS, re.DOTALL)
+    simulator.admin.apply(**yaml.safe_load(example))
+    tools = simulator.admin.account("222222222222", "eu-west-1")
+    assert [role["name"] for role in tools.roles()] == ["mcp-targets"]
+    assert len(tools.state("tools-abcdefghij")["gateways"]) == 1
+    assert len(simulator.admin.call("GET", "role-changes")) == 3

@@ -414,6 +414,43 @@ def test_a_situation_makes_roles(sim: Simulation) -> None:
         assume(sim, ExternalId="acme")
 
 
+def test_what_becomes_of_a_role_can_be_ordered_beforehand(sim: Simulation, place: Place) -> None:
+    place.add_role("mcp-targets")
+    place.change_role_later("mcp-targets", 60, denied=True)
+    place.change_role_later("mcp-targets", 120, denied=False, end_sessions=True)
+    place.change_role_later("mcp-targets", 180, delete=True)
+    place.change_role_later("mcp-targets", 240, denied=True)  # of nothing
+    client = control(sim, assume(sim))
+    sim.admin.restore(sim.admin.snapshot())
+    sim.advance(59)
+    assume(sim)
+    sim.advance(1)
+    with refusal("AccessDenied", 403, DENIED):
+        assume(sim)
+    client.list_gateways()
+    sim.advance(60)
+    with refusal("ExpiredTokenException", 403):
+        client.list_gateways()
+    client = control(sim, assume(sim))
+    sim.advance(60)
+    with refusal("UnrecognizedClientException", 403):
+        client.list_gateways()
+    sim.advance(60)
+    assert sim.admin.call("GET", "role-changes") == []
+    assert place.roles() == []
+
+
+def test_an_order_for_later_is_checked_now_and_can_be_withdrawn(sim: Simulation) -> None:
+    sim.admin.add_role("x")
+    for wrong in ({"colour": "red"}, {"name": "y"}):
+        with pytest.raises(AdminRefusedError, match=next(iter(wrong))):
+            sim.admin.call("POST", "role-changes", {"name": "x", "after": 1, "edit": wrong})
+    sim.admin.apply(role_changes=[{"name": "x", "after": 1, "delete": True}])
+    sim.admin.call("DELETE", "role-changes")
+    sim.advance(2)
+    assert [role["name"] for role in sim.admin.roles()] == ["x"]
+
+
 def test_the_calls_about_one_role_can_fail_alone(sim: Simulation) -> None:
     other = "arn:aws:iam::333333333333:role/any"
     sim.admin.add_fault(role=ROLE, operation="sts:AssumeRole", kind="hang", count=None)
