@@ -85,13 +85,13 @@ class Reconciler:
         self._ports = ports
         self._registry = registry
         self.rulings = Rulings(registry, classes)
-        self._circles = Circles(ports, self.index, default_of=self._default_of)
+        self._memories = Memories(ports.observer, self.index)
+        self._circles = Circles(ports, self.index, default_of=self._default_of, users=self._memories.users)
         self.class_news = ClassNews(ports, self.index, registry, self._circles, default_of=self._default_of)
         self._loader = Loader(ports, self.index, self._circles, self.rulings, knows_all=self._knows_all)
         self._objects = ObjectWriter(ports, self.index)
         self._performer = Performer(ports, self._objects, self.index)
         self._log = DecisionLog(ports)
-        self._memories = Memories(ports.observer, self.index)
         self._large = LargeSpecs(lambda key: ports.queue.add(key, urgent=False))
         self.payer = self._memories.payer
         ports.observer.users, ports.informer.on_event = self, self.on_object

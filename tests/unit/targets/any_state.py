@@ -16,6 +16,7 @@ from mcp_gateway_operator.api.types import MCPServer, MCPServerStatus
 from mcp_gateway_operator.targets.known import (
     NOWHERE,
     Address,
+    Circle,
     Consent,
     Details,
     Doubt,
@@ -383,7 +384,11 @@ def states(draw: st.DrawFn) -> State:
         disbelieved=draw(st.none() | st.tuples(IDS, st.just("it is older than this object"))),
         holder=draw(st.sampled_from(["", "team-b/other"])),
         rival=draw(st.sampled_from([*3 * [""], "team-b/other"])),
-        circle=draw(st.sampled_from(["", "team-a/weather and team-a/other"])),
+        circle=Circle(
+            members=draw(st.sampled_from(["", "team-a/weather and team-a/other"])),
+            names=True,
+            room=draw(st.booleans()),
+        ),
         rename_blocked=draw(st.sampled_from(["", "taken"])),
         sync_denied=draw(st.booleans()),
         name_recorded=draw(st.sampled_from([False, False, True])),

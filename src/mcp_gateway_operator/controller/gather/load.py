@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from mcp_gateway_operator.agentcore.observe import GatewayTable
+from mcp_gateway_operator.api.names import Reason
 from mcp_gateway_operator.api.types import AuthType, MCPServer
 from mcp_gateway_operator.api.validation import Location, validate
 from mcp_gateway_operator.controller.classes import Rulings
@@ -25,7 +26,9 @@ from mcp_gateway_operator.controller.gather.wants import Terms, Wants
 from mcp_gateway_operator.controller.ports import Ports
 from mcp_gateway_operator.targets.known import (
     BLANK,
+    NO_CIRCLE,
     NOWHERE,
+    Circle,
     ErrorKind,
     Frozen,
     GatewayView,
@@ -279,8 +282,15 @@ class Loader:
             "orphans": self._orphans(state.settings, holders),
             "holder": holder,
             "rival": rival,
-            "circle": self._circles.of(state.obj, state.place) if holders else "",
+            "circle": self._circle(state, taken=bool(holders)),
         }
+
+    def _circle(self, state: State, *, taken: bool) -> Circle:
+        trouble = state.memory.trouble
+        full = state.full or (trouble is not None and trouble.reason == Reason.GATEWAY_FULL)
+        if not taken and not (state.aside and full):
+            return NO_CIRCLE
+        return self._circles.of(state.obj, state.place, full=full and not taken)
 
     def _orphans(self, settings: Settings, rows: tuple[Row, ...]) -> frozenset[str]:
         """Return those of the rows' markers that are of this installation and name no object there is."""

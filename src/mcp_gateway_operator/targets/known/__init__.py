@@ -36,7 +36,16 @@ from mcp_gateway_operator.targets.known.records import (
     stored_moves,
     stored_record,
 )
-from mcp_gateway_operator.targets.known.rows import LIST_LAG, TWO_READS, Existence, GatewayView, Outage, Row
+from mcp_gateway_operator.targets.known.rows import (
+    LIST_LAG,
+    NO_CIRCLE,
+    TWO_READS,
+    Circle,
+    Existence,
+    GatewayView,
+    Outage,
+    Row,
+)
 from mcp_gateway_operator.targets.known.rulings import FREE, Frozen, Ruling
 from mcp_gateway_operator.targets.known.state import CALL_SECONDS, Settings, State
 
@@ -46,9 +55,11 @@ __all__ = [
     "FREE",
     "LIST_LAG",
     "NOWHERE",
+    "NO_CIRCLE",
     "TWO_READS",
     "Address",
     "AgentCoreError",
+    "Circle",
     "Consent",
     "Details",
     "Doubt",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
 import msgspec
 
@@ -39,6 +40,23 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     settled: bool
     listed: bool = False
     absent_at: float | None = None
+
+
+class Circle(msgspec.Struct, frozen=True, kw_only=True):
+    """Objects that wait for each other, so that none of them ever goes first.
+
+    Attributes:
+        members: those in it as words, an object itself among them; "" where there is no circle.
+        names: names are waited for in it.
+        room: room on full gateways is.
+    """
+
+    members: str
+    names: bool
+    room: bool
+
+
+NO_CIRCLE: Final = Circle(members="", names=False, room=False)
 
 
 class Outage(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ from mcp_gateway_operator.api.annotations import gateway_of
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.targets.known.memory import ObjectMemory, TargetMemory
 from mcp_gateway_operator.targets.known.records import NOWHERE, Place, Record
-from mcp_gateway_operator.targets.known.rows import GatewayView, Outage, Row
+from mcp_gateway_operator.targets.known.rows import NO_CIRCLE, Circle, GatewayView, Outage, Row
 from mcp_gateway_operator.targets.known.rulings import FREE, Ruling
 from mcp_gateway_operator.targets.shape import Flat, Target, marker_of, owner_code
 
@@ -96,7 +96,7 @@ class State:
         held_unknown: only a Get of the recorded target can tell whether AWS holds what a rule refuses.
         holder: the MCPServer, as NAMESPACE/NAME, whose target holds the desired name, or "".
         rival: the MCPServer, as NAMESPACE/NAME, that wants the desired name too and comes first, or "".
-        circle: the MCPServers that wait in a circle for each other's names, this one among them, or "".
+        circle: those that wait in a circle with this object for the desired name, or for room where it goes.
         rename_blocked: why the target keeps its old name for now, or "".
         sync_denied: AWS refuses Synchronize to these credentials (an old IAM policy).
         heard: ARNs of the gateways whose targets answered this process, the latest last.
@@ -149,7 +149,7 @@ class State:
     held_unknown: bool = False
     holder: str = ""
     rival: str = ""
-    circle: str = ""
+    circle: Circle = NO_CIRCLE
     rename_blocked: str = ""
     sync_denied: bool = False
     moves: tuple[Record, ...] = ()

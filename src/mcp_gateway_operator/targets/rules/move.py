@@ -20,6 +20,7 @@ from mcp_gateway_operator.targets.rules.deletion import Clearing, clear, retains
 from mcp_gateway_operator.targets.rules.not_yet import await_agreement, read, unlisted
 from mcp_gateway_operator.targets.rules.permission import no_return
 from mcp_gateway_operator.targets.rules.recorded import plan_absent
+from mcp_gateway_operator.targets.rules.rivalry import circle_words
 from mcp_gateway_operator.targets.shape import Target, TargetStatus, gateway_of_arn, instant
 
 Create = Callable[[State], act.Step | act.Wait]
@@ -50,7 +51,10 @@ def plan_move(state: State, destination: State, *, create: Create) -> act.Step |
         words = _words(state, destination, action.message)
         return msgspec.structs.replace(action, reason=Reason.MOVING, message=words)
     if isinstance(action, act.Blocked):
-        return msgspec.structs.replace(action, message=_words(state, destination, action.message))
+        words = action.message
+        if action.reason == Reason.GATEWAY_FULL:
+            words = f"{words} {circle_words(destination.circle)}".rstrip()
+        return msgspec.structs.replace(action, message=_words(state, destination, words))
     return act.AtPlace(place=destination.place, step=action) if isinstance(action, act.AtTarget) else action
 
 

@@ -7,6 +7,7 @@ then the uid: the same object wins whatever the order of events, and the losers 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 import msgspec
 
@@ -14,7 +15,7 @@ from mcp_gateway_operator.api.names import ConditionType, Reason
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.api.validation import problems_of
 from mcp_gateway_operator.targets import actions as act
-from mcp_gateway_operator.targets.known import NOWHERE, Place, Row, State, stored_record
+from mcp_gateway_operator.targets.known import NOWHERE, Circle, Place, Row, State, stored_record
 from mcp_gateway_operator.targets.shape import TargetStatus
 
 Rank = tuple[bool, str, str]
@@ -103,6 +104,16 @@ def yield_name(state: State) -> act.Blocked | None:
     )
 
 
+_FREE_NAME: Final = "a spec.targetName that is free"
+_ROOM: Final = "a gateway that has room, or make room for one more target on one of theirs"
+_IN_A_CIRCLE: Final = {
+    (True, False): ("names", _FREE_NAME, "have the name it wants"),
+    (False, True): ("room", _ROOM, "go where it wants"),
+    (True, True): ("names and room", f"{_FREE_NAME}, {_ROOM}", "have what it wants"),
+}
+"""What is waited for, what ends it, and what can be done then; by whether names and room are waited for."""
+
+
 def deciding_row(rows: Iterable[Row]) -> Row:
     """Return the row that decides whether a name is taken: one that stays, if there is any.
 
@@ -114,12 +125,17 @@ def deciding_row(rows: Iterable[Row]) -> Row:
 
 def way_out(state: State, otherwise: str) -> str:
     """Return what a user can do to have a name that another target holds: `otherwise`, but in a circle."""
-    if not state.circle:
-        return otherwise
+    return circle_words(state.circle) or otherwise
+
+
+def circle_words(circle: Circle) -> str:
+    """Return who waits in a circle, and what ends it; "" where there is none."""
+    if not circle.members:
+        return ""
+    waited_for, what, wish = _IN_A_CIRCLE[circle.names, circle.room]
     return (
-        f"MCPServers {state.circle} wait for each other's names in a circle, so none of them goes first. "
-        "Give one of them a spec.targetName that is free: the others follow by themselves, and then it can "
-        "have the name it wants."
+        f"MCPServers {circle.members} wait for each other's {waited_for} in a circle, so none of them goes "
+        f"first. Give one of them {what}: the others follow by themselves, and then it can {wish}."
     )
 
 
