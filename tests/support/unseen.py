@@ -32,6 +32,8 @@ _WIDTHLESS = {
 
 def unseen(text: str) -> list[str]:
     """Return the characters of a text that a reader does not see, or that are no text."""
+    if text.isascii() and text.isprintable():
+        return []
     return [each for each in text if unicodedata.category(each) in CATEGORIES or ord(each) in _WIDTHLESS]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 
 import msgspec
 
@@ -371,7 +370,7 @@ class Reconciler:
         own = entry.memory = concluded(state, wait, speaks.waiting_since)
         if not speaks.aloud:
             return speaks.again
-        state = replace(state, own=own, memory=own.places[state.place])
+        state = msgspec.structs.replace(state, own=own, memory=own.places[state.place])
         status = status_of(state, wait, wall=self._ports.wall())
         if status is None:
             return speaks.again

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -430,7 +429,9 @@ BASES: tuple[Callable[[], State], ...] = (
     deleted_unrecorded,
 )
 _PARTS = [
-    part.name for part in fields(State) if not part.name.startswith(("want", "request", "now", "memory"))
+    part.name
+    for part in msgspec.structs.fields(State)
+    if not part.name.startswith(("want", "request", "now", "memory"))
 ]
 
 
@@ -439,7 +440,7 @@ def likely_states(draw: st.DrawFn) -> State:
     """A state in which something is about to happen, with a few facts replaced."""
     state, other = draw(st.sampled_from(BASES))(), draw(states())
     parts = draw(st.lists(st.sampled_from(_PARTS), max_size=3))
-    state = replace(state, **{name: getattr(other, name) for name in parts})
+    state = msgspec.structs.replace(state, **{name: getattr(other, name) for name in parts})
     state = remembering(state, **draw(_some_memories()))
     changes: dict[str, Any] = {}
     if state.record is None:
@@ -448,7 +449,7 @@ def likely_states(draw: st.DrawFn) -> State:
         changes["place"] = state.record.place
     if not state.settings.marks:
         changes |= {"marked": (), "astray": (), "orphans": frozenset()}
-    return replace(state, **changes)
+    return msgspec.structs.replace(state, **changes)
 
 
 @st.composite

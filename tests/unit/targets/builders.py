@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -104,7 +103,7 @@ def remember(memory: TargetMemory, **changes: Any) -> TargetMemory:
 def remembering(state: State, **changes: Any) -> State:
     """Return a state whose target is remembered with changes, as of `remember`."""
     memory = remember(state.memory, **changes)
-    return replace(state, memory=memory, own=state.own.put(state.place, memory))
+    return msgspec.structs.replace(state, memory=memory, own=state.own.put(state.place, memory))
 
 
 def spec(**changes: Any) -> MCPServerSpec:

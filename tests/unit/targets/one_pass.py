@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -25,7 +24,7 @@ def _told(state: State, place: Place, **changes: Any) -> State:
     """Return a state in which AWS has said something of a gateway itself."""
     view = state.view(place)
     view = msgspec.structs.replace(view, existence=msgspec.structs.replace(view.existence, **changes))
-    return replace(state, gateways={**state.gateways, place: view})
+    return msgspec.structs.replace(state, gateways={**state.gateways, place: view})
 
 
 class StillAws:
@@ -41,7 +40,7 @@ class StillAws:
             case act.Protect():
                 return self._protect(state, action.place)
             case act.Fetch():
-                return replace(state, fresh=True)
+                return msgspec.structs.replace(state, fresh=True)
             case act.Read():
                 return self._read(state, action.target_id)
             case act.Create():
@@ -86,16 +85,16 @@ class StillAws:
                 annotations={**meta.annotations, names.GATEWAY_ANNOTATION: place.gateway_id},
             ),
         )
-        return replace(state, obj=obj, fresh=True)
+        return msgspec.structs.replace(state, obj=obj, fresh=True)
 
     def _read(self, state: State, target_id: str) -> State:
         found = self.held.get(target_id)
         if found is None:
             return self._absent(state, target_id)
-        state = replace(state, target=found)
+        state = msgspec.structs.replace(state, target=found)
         record = state.record
         if record is not None and record.target_id == target_id:
-            state = replace(state, absences=None)
+            state = msgspec.structs.replace(state, absences=None)
             if state.recorded is None:
                 state = self._record(state, record.place, found)
         state = self._change(state, target_id, lambda row: _shown(row, found))
@@ -110,7 +109,7 @@ class StillAws:
 
     def _write(self, state: State, target_id: str, *, status: TargetStatus) -> State:
         found = self.held.get(target_id)
-        state = replace(state, target=None)
+        state = msgspec.structs.replace(state, target=None)
         if found is None:
             return self._absent(state, target_id)
         after = msgspec.structs.replace(found, summary=msgspec.structs.replace(found.summary, status=status))
@@ -120,7 +119,7 @@ class StillAws:
     def _absent(self, state: State, target_id: str) -> State:
         if state.record is not None and state.record.target_id == target_id:
             first = state.absences[0] if state.absences else NOW
-            state = replace(
+            state = msgspec.structs.replace(
                 state,
                 absences=(first, NOW),
                 still_listed=state.still_listed or state.recorded is not None,
@@ -133,7 +132,7 @@ class StillAws:
         def each(row: Row) -> Row:
             return change(row) if row.summary.target_id == target_id else row
 
-        return replace(
+        return msgspec.structs.replace(
             state,
             recorded=each(state.recorded) if state.recorded is not None else None,
             marked=tuple(map(each, state.marked)),
@@ -157,7 +156,7 @@ class StillAws:
             ready=False,
             settled=False,
         )
-        return replace(state, record=record, recorded=_shown(row, found), absences=None)
+        return msgspec.structs.replace(state, record=record, recorded=_shown(row, found), absences=None)
 
 
 def _shown(row: Row, found: Target) -> Row:
@@ -191,7 +190,7 @@ def make_consistent(state: State) -> State:
         return state
     summary = msgspec.structs.replace(row.summary, target_id=record.target_id)
     shown = msgspec.structs.replace(row, summary=summary, place=record.place)
-    return replace(state, recorded=shown, absences=None, still_listed=False)
+    return msgspec.structs.replace(state, recorded=shown, absences=None, still_listed=False)
 
 
 def a_pass_ends(state: State, aws: StillAws) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import msgspec
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
@@ -62,7 +60,7 @@ def places(draw: st.DrawFn, of: State, place: Place) -> State:
     view = next(iter(any_of.gateways.values()), None)
     marked = [msgspec.structs.replace(each, place=place) for each in any_of.marked]
     named = [msgspec.structs.replace(each, place=place) for each in any_of.named]
-    return replace(
+    return msgspec.structs.replace(
         any_of,
         obj=of.obj,
         settings=of.settings,
@@ -87,7 +85,7 @@ def moving(draw: st.DrawFn) -> State:
         state = recorded()
     assert state.record is not None
     home = state.record.place
-    state = replace(state, place=home)
+    state = msgspec.structs.replace(state, place=home)
     others = [each for each in (HERE, THERE, THIRD_PLACE) if each != home]
     found = [draw(places(state, place)) for place in others[: draw(st.integers(0, 2))]]
     on_its_way = draw(st.booleans())
@@ -98,13 +96,16 @@ def moving(draw: st.DrawFn) -> State:
         if draw(st.booleans()):
             meta = msgspec.structs.replace(state.obj.metadata, annotations=noted)
             obj = msgspec.structs.replace(state.obj, metadata=meta)
-            state, destination = replace(state, obj=obj), replace(destination, obj=obj)
-            found = [replace(each, obj=obj) for each in found]
+            state, destination = (
+                msgspec.structs.replace(state, obj=obj),
+                msgspec.structs.replace(destination, obj=obj),
+            )
+            found = [msgspec.structs.replace(each, obj=obj) for each in found]
     entered = [*found]
     if destination is not None and (destination.record is not None or draw(st.booleans())):
         entered.append(destination)
     moves = tuple(each.record or Record(place=each.place, target_id="") for each in entered)
-    return replace(state, destination=destination, leftovers=tuple(found), moves=moves)
+    return msgspec.structs.replace(state, destination=destination, leftovers=tuple(found), moves=moves)
 
 
 @settings(
@@ -205,7 +206,7 @@ def _forget_only_on_proof(state: State, action: Decision) -> None:
 def _alone(place: State) -> State:
     """Return a place whose object names no other gateway."""
     meta = msgspec.structs.replace(place.obj.metadata, annotations={})
-    return replace(place, obj=msgspec.structs.replace(place.obj, metadata=meta))
+    return msgspec.structs.replace(place, obj=msgspec.structs.replace(place.obj, metadata=meta))
 
 
 def _release_only_when_nothing_is_left(state: State, action: Decision) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
+import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -38,8 +38,8 @@ def ruled(state: State, *, here: bool, there: bool) -> State:
     """Return a state that is frozen in its own place, at its destination, or in both."""
     destination = state.destination
     if destination is not None and there:
-        destination = replace(destination, ruling=FROZEN)
-    return replace(state, ruling=FROZEN if here else state.ruling, destination=destination)
+        destination = msgspec.structs.replace(destination, ruling=FROZEN)
+    return msgspec.structs.replace(state, ruling=FROZEN if here else state.ruling, destination=destination)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
@@ -59,7 +59,7 @@ def test_nothing_new_is_done_where_an_object_is_frozen(state: State, here: bool,
 def test_what_is_elsewhere_meant_is_never_settled(state: State) -> None:
     assert FROZEN.frozen is not None
     frozen = Frozen(reason=FROZEN.frozen.reason, message=FROZEN.frozen.message, elsewhere=True)
-    state = replace(state, ruling=Ruling(frozen=frozen), destination=None)
+    state = msgspec.structs.replace(state, ruling=Ruling(frozen=frozen), destination=None)
     deleted = bool(state.obj.metadata.deletion_timestamp)
     assert deleted or not isinstance(plan(state), act.Settled)
 
@@ -67,7 +67,7 @@ def test_what_is_elsewhere_meant_is_never_settled(state: State) -> None:
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(states(), st.sampled_from(["", "Delete", "Retain"]))
 def test_a_default_that_is_not_known_deletes_nothing(state: State, said: str) -> None:
-    state = replace(state, ruling=Ruling(policies_known=False, deletion_policy=said))
+    state = msgspec.structs.replace(state, ruling=Ruling(policies_known=False, deletion_policy=said))
     if not state.obj.metadata.deletion_timestamp or state.obj.spec.deletion_policy:
         return
     _, step = at(state, plan(state))

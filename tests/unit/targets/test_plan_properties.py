@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import msgspec
 from hypothesis import HealthCheck, event, example, given, settings
 
@@ -249,7 +247,7 @@ def test_every_rule_holds_in_every_state(state: State, aws: StillAws) -> None:
 def observing_writes_nothing_and_records_nothing_foreign(state: State) -> None:
     """Neither to AWS nor to the object's metadata; only what carries our marker enters the record."""
     policy = msgspec.structs.replace(state.obj.spec, management_policy="Observe")
-    observed = replace(state, obj=msgspec.structs.replace(state.obj, spec=policy))
+    observed = msgspec.structs.replace(state, obj=msgspec.structs.replace(state.obj, spec=policy))
     action = plan(observed)
     assert not isinstance(action, (*WRITES, act.Protect, act.Fetch, act.Move, act.AtPlace, act.Forget))
     if isinstance(action, act.TakeUp):

@@ -6,8 +6,9 @@ what AWS holds is refused by nobody, and only a Get tells what that is.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
+
+import msgspec
 
 from mcp_gateway_operator.api.types import AuthType
 from mcp_gateway_operator.api.validation import Location, Problem, validate
@@ -48,9 +49,9 @@ def without_held(state: State, record: Record, gateway: Location, *, region: str
         held = HeldValues(fingerprint, want)
     memory = state.memory.but(held_values=held)
     if held is None or row is None or held.fingerprint != fingerprint:
-        return replace(state, memory=memory, held_unknown=True)
+        return msgspec.structs.replace(state, memory=memory, held_unknown=True)
     problems = tuple(map(str, _refused(state, gateway, want, held.values)))
-    return replace(state, memory=memory, problems=problems)
+    return msgspec.structs.replace(state, memory=memory, problems=problems)
 
 
 def _refused(state: State, gateway: Location, want: Flat, have: Flat) -> tuple[Problem, ...]:

@@ -1,14 +1,14 @@
 """First part of a pass: gather one consistent state from the caches. No call leaves the process here.
 
-Everything here is a function of what it is given and of the caches; nothing is changed. What is remembered is
-brought in step by `recall`, in the state that is returned.
+Everything here is a function of what it is given and of the caches; nothing is changed but what was worked
+out already, for the next time. What is remembered is brought in step by `recall`, in the state that is
+returned.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, Final
 
 import msgspec
 
@@ -23,6 +23,7 @@ from mcp_gateway_operator.controller.gather.held_values import without_held
 from mcp_gateway_operator.controller.gather.object_index import ObjectIndex, wanted_name
 from mcp_gateway_operator.controller.gather.recall import status_proves
 from mcp_gateway_operator.controller.gather.wants import Terms, Wants
+from mcp_gateway_operator.controller.gather.worked_out import WorkedOut
 from mcp_gateway_operator.controller.ports import Ports
 from mcp_gateway_operator.targets.known import (
     BLANK,
@@ -53,6 +54,13 @@ from mcp_gateway_operator.targets.shape import (
 )
 
 _UNREACHABLE = frozenset({ErrorKind.NOT_FOUND, ErrorKind.ACCESS_DENIED})
+_NO_ROW: Final[dict[str, Any]] = {
+    "absences": None,
+    "was_listed": False,
+    "still_listed": False,
+    "recorded": None,
+    "shared": False,
+}
 
 
 class Loader:
@@ -77,6 +85,8 @@ class Loader:
         self._account = ports.account
         self._clock = ports.clock
         self._knows_all = knows_all
+        self._checked: WorkedOut[tuple[str, ...]] = WorkedOut()
+        self._desired: WorkedOut[dict[str, Any]] = WorkedOut()
 
     def load(
         self,
@@ -103,6 +113,7 @@ class Loader:
         gateway = self._location(bearings, settings)
         if wants is not None:
             wants.look_from(gateway)
+        gateways = self._views(obj, bearings)
         state = State(
             now=self._clock(),
             obj=obj,
@@ -113,10 +124,10 @@ class Loader:
             record=bearings.record,
             disbelieved=bearings.disbelieved,
             place=bearings.place,
-            gateways=self._views(obj, bearings),
+            gateways=gateways,
             heard=self._account.heard,
             target=target,
-            problems=_problems(obj, gateway),
+            problems=self._problems(obj, gateway),
             sync_denied=self._account.sync_denied(bearings.place),
             astray=bearings.astray,
             unseen=bearings.unseen,
@@ -130,11 +141,11 @@ class Loader:
                 record=bearings.record,
                 frozen=bearings.frozen if bearings.destination == NOWHERE else None,
             ),
+            **self._rows(obj, bearings.record, settings, gateways),
         )
         others = {
             place: self._other(state, entry, bearings, wants) for place, entry in bearings.others.items()
         }
-        state = replace(state, **self._rows(state))
         if state.problems and obj.left_out is None:
             # What AWS holds may make up for it, and that changes.
             wants = None
@@ -142,7 +153,7 @@ class Loader:
             proven = state.recorded is not None and status_proves(state, state.recorded)
             state = without_held(state, state.record, gateway, region=_region(state), proven=proven)
         destination = others.pop(bearings.destination, None)
-        return replace(
+        return msgspec.structs.replace(
             state, **self._wanted(state, wants), destination=destination, leftovers=tuple(others.values())
         )
 
@@ -163,13 +174,15 @@ class Loader:
         page = BLANK if entry.place == state.own.home else known
         found = page.record if entry.place != bearings.destination else None
         table = self._table(entry.place)
-        aside = replace(
+        gateways = {entry.place: table.view} if table is not None else {}
+        # One that was found by its marker is in no status: it is found again.
+        record = found or (entry if entry.target_id else None)
+        aside = msgspec.structs.replace(
             state,
             memory=page,
-            # One that was found by its marker is in no status: it is found again.
-            record=found or (entry if entry.target_id else None),
+            record=record,
             place=entry.place,
-            gateways={entry.place: table.view} if table is not None else {},
+            gateways=gateways,
             sync_denied=self._account.sync_denied(entry.place),
             aside=True,
             **self._ruled(
@@ -180,9 +193,9 @@ class Loader:
                 frozen=bearings.frozen if entry.place == bearings.destination else None,
                 aside=True,
             ),
+            **self._rows(state.obj, record, state.settings, gateways),
         )
-        aside = replace(aside, **self._rows(aside))
-        return replace(aside, **self._wanted(aside, wants))
+        return msgspec.structs.replace(aside, **self._wanted(aside, wants))
 
     def _ruled(
         self,
@@ -220,17 +233,18 @@ class Loader:
             if place == bearings.place or view.error is None or view.error.kind not in _UNREACHABLE
         }
 
-    def _rows(self, state: State) -> dict[str, Any]:
+    def _rows(
+        self, obj: MCPServer, record: Record | None, settings: Settings, places: Iterable[Place]
+    ) -> dict[str, Any]:
         """Return what the tables say of the recorded target and of those with the object's marker."""
-        marked = marked_rows(self._ports, self._index, state.obj, state.settings, state.gateways)
-        found: dict[str, Any] = {"marked": marked}
-        record = state.record
+        marked = marked_rows(self._ports, self._index, obj, settings, places)
         table = self._table(record.place) if record is not None else None
         if record is None or table is None:
-            return found
+            return {"marked": marked, **_NO_ROW}
         row, absences = table.row(record.target_id), table.absences(record.target_id)
-        others = self._index.recorders(record.target_id, proven=not record.legacy) - {state.obj.key}
-        return found | {
+        others = self._index.recorders(record.target_id, proven=not record.legacy) - {obj.key}
+        return {
+            "marked": marked,
             "absences": absences,
             "was_listed": table.was_listed(record.target_id),
             "still_listed": row is not None,
@@ -248,7 +262,7 @@ class Loader:
             found = self._name_facts(state, name)
             if row is not None and found["named"]:
                 held = deciding_row(found["named"])
-                known = replace(state, **found)
+                known = msgspec.structs.replace(state, **found)
                 found["rename_blocked"] = (
                     f"The target keeps the name {row.summary.name!r}: {name!r} is taken by target "
                     f"{held.summary.target_id}, {holder_words(known, held)}. "
@@ -261,12 +275,10 @@ class Loader:
         terms = name, mark, _region(state)
         if obj.left_out is not None:
             return found | _known(wants, terms, ends=bool(obj.metadata.deletion_timestamp))
-        body = target_request(obj.spec, name=name, mark=mark)
-        want = flatten(body, region=_region(state))
-        digest = digest_of(want)
+        desired = self._desired.of(obj.key, (obj.spec, *terms), lambda: _desired(obj, *terms))
         if wants is not None:
-            wants.put(terms, want, digest)
-        return found | {"request": body, "want": want, "want_digest": digest}
+            wants.put(terms, desired["want"], desired["want_digest"])
+        return found | desired
 
     def _name_facts(self, state: State, name: str) -> dict[str, Any]:
         """Return who has the wanted name, and who else wants it."""
@@ -300,14 +312,24 @@ class Loader:
         # One by one: a difference from the live view would walk through the markers of all objects.
         return frozenset(mark for mark in marks if mark not in self._index.markers())
 
+    def _problems(self, obj: MCPServer, gateway: Location) -> tuple[str, ...]:
+        if obj.left_out is not None:
+            return obj.left_out.problems
+        spec, name = obj.spec, wanted_name(obj)
+        return self._checked.of(
+            obj.key,
+            (spec, gateway, name),
+            lambda: tuple(map(str, validate(spec, gateway=gateway, target_name=name))),
+        )
+
     def _table(self, place: Place) -> GatewayTable | None:
         return self._observer.table(place.gateway_id)
 
 
-def _problems(obj: MCPServer, gateway: Location) -> tuple[str, ...]:
-    if obj.left_out is not None:
-        return obj.left_out.problems
-    return tuple(map(str, validate(obj.spec, gateway=gateway, target_name=wanted_name(obj))))
+def _desired(obj: MCPServer, name: str, mark: str | None, region: str) -> dict[str, Any]:
+    body = target_request(obj.spec, name=name, mark=mark)
+    want = flatten(body, region=region)
+    return {"request": body, "want": want, "want_digest": digest_of(want)}
 
 
 def _region(state: State) -> str:

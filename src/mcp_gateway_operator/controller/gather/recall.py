@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 
 import msgspec
@@ -52,8 +51,8 @@ def recalled(state: State, entry: Entry, ports: Ports) -> State:
         page = _place(destination, ports)
         # What is to be made there is not left over, and what was found there once is found again.
         page = page.but(record=None, ending=msgspec.structs.replace(page.ending, since=None))
-        destination = replace(destination, memory=page)
-    leftovers = tuple(replace(each, memory=_place(each, ports)) for each in state.leftovers)
+        destination = msgspec.structs.replace(destination, memory=page)
+    leftovers = tuple(msgspec.structs.replace(each, memory=_place(each, ports)) for each in state.leftovers)
     page, synced = _place(state, ports), state.own.synced_request
     record, moves = page.record, state.own.moves
     if record in (None, stored_record(state.obj)) and moves in (None, stored_moves(state.obj)):
@@ -78,7 +77,7 @@ def recalled(state: State, entry: Entry, ports: Ports) -> State:
         moves=moves,
         synced_request=synced,
     )
-    return replace(
+    return msgspec.structs.replace(
         state, memory=page, own=own, destination=destination, leftovers=leftovers, tools_due=tools_due
     )
 
@@ -103,7 +102,7 @@ def _hear(state: State, entry: Entry, now: float) -> State:
     wish = request_of(state.obj.metadata.annotations, names.RECONCILE_ANNOTATION)
     asked = wish not in ("", _heard(state, wish))
     if wish != state.own.wish:
-        state = replace(state, own=state.own.but(wish=wish))
+        state = msgspec.structs.replace(state, own=state.own.but(wish=wish))
     if not asked:
         return _all_places(state, partial(_due, now=now)) if entry.freed else state
     state = _all_places(state, lambda page: page.but(trouble=None))
@@ -115,7 +114,7 @@ def _hear(state: State, entry: Entry, now: float) -> State:
         held=msgspec.structs.replace(page.held, next_sweep=now),
         failure=msgspec.structs.replace(page.failure, due=due),
     )
-    return replace(state, memory=page)
+    return msgspec.structs.replace(state, memory=page)
 
 
 def _due(page: TargetMemory, *, now: float) -> TargetMemory:
@@ -127,11 +126,15 @@ def _due(page: TargetMemory, *, now: float) -> TargetMemory:
 def _all_places(state: State, change: Callable[[TargetMemory], TargetMemory]) -> State:
     """Return a state in which what is remembered of each of the object's places is changed."""
     destination = state.destination
-    return replace(
+    return msgspec.structs.replace(
         state,
         memory=change(state.memory),
-        destination=None if destination is None else replace(destination, memory=change(destination.memory)),
-        leftovers=tuple(replace(each, memory=change(each.memory)) for each in state.leftovers),
+        destination=None
+        if destination is None
+        else msgspec.structs.replace(destination, memory=change(destination.memory)),
+        leftovers=tuple(
+            msgspec.structs.replace(each, memory=change(each.memory)) for each in state.leftovers
+        ),
     )
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import msgspec
 import structlog
 
@@ -38,7 +36,7 @@ class Mover:
         placed_by = state.destination.ruling.placed_by if state.destination is not None else None
         arn = placed_by.gateway_arn if placed_by is not None else ""
         place = Record(place=step.place, target_id="", gateway_arn=arn, placed_by=placed_by)
-        entered = replace(state, moves=(*state.moves, place))
+        entered = msgspec.structs.replace(state, moves=(*state.moves, place))
         moving = act.Await(reason=Reason.MOVING, message=step.message)
         status = status_of(entered, moving, wall=self._ports.wall())
         if status is None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import msgspec
 
 from mcp_gateway_operator.api import names
@@ -68,8 +66,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(marker_of(owner, *obj.key) for owner in self.owner_ids) if self.marks else ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class State:
+class State(msgspec.Struct, frozen=True, kw_only=True):
     """One consistent view for one decision. `now` and every other instant are loop seconds.
 
     Attributes:
@@ -127,7 +124,7 @@ class State:
     place: Place = NOWHERE
     ruling: Ruling = FREE
     full: bool = False
-    gateways: dict[Place, GatewayView] = field(default_factory=dict)
+    gateways: dict[Place, GatewayView] = {}
     recorded: Row | None = None
     was_listed: bool = False
     still_listed: bool = False
@@ -136,10 +133,10 @@ class State:
     astray: tuple[Row, ...] = ()
     unseen: Place = NOWHERE
     named: tuple[Row, ...] = ()
-    want: Flat = field(default_factory=dict)
+    want: Flat = {}
     want_digest: str = ""
-    request: dict[str, object] = field(default_factory=dict)
-    heard: dict[Place, str] = field(default_factory=dict)
+    request: dict[str, object] = {}
+    heard: dict[Place, str] = {}
     target: Target | None = None
     problems: tuple[str, ...] = ()
     tools_due: float | None = None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Final, NamedTuple
 
 import msgspec
@@ -59,7 +58,7 @@ def observe(state: State, *, pursue: Pursue, manner: Manner = OBSERVED) -> act.S
         drift=msgspec.structs.replace(state.memory.drift, not_before=0.0),
         failure=msgspec.structs.replace(state.memory.failure, due=state.now),
     )
-    action = pursue(replace(state, memory=memory, fresh=True, leftovers=()))
+    action = pursue(msgspec.structs.replace(state, memory=memory, fresh=True, leftovers=()))
     match action:
         case act.Settled():
             where = ", ".join(left.place.gateway_id for left in state.leftovers)
@@ -71,15 +70,15 @@ def observe(state: State, *, pursue: Pursue, manner: Manner = OBSERVED) -> act.S
         case act.Synchronize():
             request = action.request or state.own.synced_request
             done = msgspec.structs.replace(state.own, synced_request=request)
-            indexed = replace(state, own=done, tools_due=None)
+            indexed = msgspec.structs.replace(state, own=done, tools_due=None)
             return _with_note("have AWS index its tools again", indexed, pursue, manner)
         case act.Decline() if not manner.note:
             done = msgspec.structs.replace(state.own, synced_request=action.request)
-            return observe(replace(state, own=done), pursue=pursue, manner=manner)
+            return observe(msgspec.structs.replace(state, own=done), pursue=pursue, manner=manner)
         case act.Delete(target_id=target_id):
             marked = tuple(row for row in state.marked if row.summary.target_id != target_id)
             would = f"delete target {target_id}, a second one of the same name"
-            return _with_note(would, replace(state, marked=marked), pursue, manner)
+            return _with_note(would, msgspec.structs.replace(state, marked=marked), pursue, manner)
     sentence = _would(state, action)
     return action if sentence is None else _only(sentence, manner)
 

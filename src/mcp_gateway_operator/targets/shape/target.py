@@ -35,6 +35,7 @@ def owner_code(owner_id: str) -> str:
     return _code(owner_id, 6)
 
 
+@lru_cache(maxsize=1024)
 def marker_of(owner_id: str, namespace: str, name: str) -> str:
     """Return `OWNER/OBJECT` for one object of one installation."""
     subject = "\0".join((owner_id, namespace, name))
