@@ -94,6 +94,7 @@ CASES = [
     Case("MCPGatewayNotAccepted", classes("False", "Conflict"), "0x60 1x29", "0x80 1x9"),
     Case("MCPGatewayNotAccepted", classes("Unknown", "IdentityUnknown"), "0x60 1x29", "0x80 1x9"),
     Case("MCPGatewayNotReady", classes("True", "NotReady"), "0x50 1x39", "0x65 1x24"),
+    Case("MCPGatewayNotReady", classes("True", "RoleRefused"), "0x50 1x39", "0x65 1x24"),
     Case("MCPGatewayNotReady", classes("True", "AWSUnavailable"), "0x50 1x39", "0x65 1x24"),
     Case("MCPServersFrozenTogether", "mcps_class_objects{state='frozen',POD}", "0x60 30x29", "0x60 22x29"),
     Case("MCPServersFailTogether", failing("TargetFailed"), "0x60 30x29", "0x60 22x29"),

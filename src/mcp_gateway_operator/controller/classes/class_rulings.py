@@ -116,7 +116,7 @@ class Rulings:
             held: its record is there.
             aside: it is one of the other places of a move, or of those where something of it is looked for.
         """
-        if self._idle:
+        if self.idle:
             return FREE
         governor = self._registry.governor(place.gateway_id)
         frozen = self._blind() or self._pruned(obj, held=held)
@@ -143,7 +143,7 @@ class Rulings:
         That is refused by what is known, however old that is: deletion goes on while nobody can see. And an
         MCPGateway that takes no new target may well have one.
         """
-        governor = None if self._idle else self._registry.governor(place.gateway_id)
+        governor = None if self.idle else self._registry.governor(place.gateway_id)
         if governor is None or governor.arn is None:
             return self._settings.required
         if self._registry.verdict(governor).accepted is False or obj.left_out is not None:
@@ -153,10 +153,10 @@ class Rulings:
     @property
     def known(self) -> bool:
         """Whether MCPGateways and labels of namespaces are as known here, or nothing speaks of them."""
-        return self._idle or (self._registry.namespaces.synced.is_set() and not self._registry.blind())
+        return self.idle or (self._registry.namespaces.synced.is_set() and not self._registry.blind())
 
     @property
-    def _idle(self) -> bool:
+    def idle(self) -> bool:
         """Whether nothing speaks of MCPGateways: then all is as if there were no such kind.
 
         Nor may one have come to be since anybody could look.

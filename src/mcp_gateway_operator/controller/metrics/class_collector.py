@@ -35,7 +35,7 @@ class Classes(Collector):
         self._operator = operator
 
     def collect(self) -> Iterable[Metric]:
-        """Walk through all MCPGateways, and where there are any or were, through all objects."""
+        """Walk through all MCPGateways, and where anything speaks of them, through all objects."""
         registry = self._operator.registry
         counts = Counts(_standing(registry, each) for each in registry.all())
         counts["True", _ACCEPTED] += 0
@@ -51,7 +51,9 @@ class Classes(Collector):
         return [classes, self._objects(registry), known]
 
     def _objects(self, registry: Registry) -> Metric:
-        counts = Counts(_state(registry, each) for each in self._operator.informer.values())
+        counts = Counts[str]()
+        if not self._operator.reconciler.rulings.idle:
+            counts.update(_state(registry, each) for each in self._operator.informer.values())
         family = declared.CLASS_OBJECTS.gauges()
         for state in _STATES:
             family.add_metric([state], counts[state])
