@@ -12,7 +12,7 @@ from agentcore_simulator.errors import ServiceError
 from agentcore_simulator.plane import ControlPlane, Role
 from agentcore_simulator.protocol import Caller, Entry, sts_validator
 
-_ROLE = re.compile(r"arn:(aws[a-z-]*):iam::([0-9]{12}):role/(.+)")
+_ROLE = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/([\x21-\x7e]+/)?[A-Za-z0-9_+=,.@-]{1,64}")
 _MEMBER = re.compile(r"(Tags|TransitiveTagKeys)\.member\.([1-9][0-9]{0,2})(?:\.(Key|Value))?")
 _MEMBERS = (
     "RoleArn",

@@ -54,8 +54,7 @@ def issue(
     role = plane.roles.get(account, short_name)
     lifetimes = [seconds, plane.settings.credential_seconds, role.session_seconds if role else None]
     expires = now + min(limit for limit in lifetimes if limit is not None)
-    for key in [key for key, known in plane.credentials.items() if known.expires <= now - _REMEMBERED]:
-        del plane.credentials[key]
+    _forget_long_expired(plane, now)
     access_key = KEY_PREFIX + _random(plane, 20 - len(KEY_PREFIX))
     session = Session(
         account=account,
@@ -75,6 +74,15 @@ def issue(
         expiration=stamp(expires, 0),
         session=session,
     )
+
+
+def _forget_long_expired(plane: ControlPlane, now: float) -> None:
+    # From the oldest on, and no further than the first that is still remembered: giving out many stays cheap.
+    while plane.credentials:
+        oldest, session = next(iter(plane.credentials.items()))
+        if session.expires > now - _REMEMBERED:
+            return
+        del plane.credentials[oldest]
 
 
 def container_credentials(plane: ControlPlane, request: Request, now: float) -> Response:

@@ -282,6 +282,8 @@ def test_expired_sessions_are_forgotten_in_the_end(sim: Simulation) -> None:
             "arn:aws:iam::1:role/x-and-more-of-it is invalid",
         ),
         ({"RoleArn": "arn:aws:s3:::a-bucket-of-some-name"}, "is invalid"),
+        ({"RoleArn": f"{ROLE}/"}, f"{ROLE}/ is invalid"),
+        ({"RoleArn": f"{ROLE}<a>"}, f"{ROLE}<a> is invalid"),
         (
             {"Tags": tags(**{f"k{n}": "v" for n in range(51)})},
             "Member must have length less than or equal to 50",
