@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Final
 
 from mcp_gateway_operator.api.mcpgateway import MCPGateway
 from mcp_gateway_operator.api.types import MCPServer
@@ -12,6 +13,10 @@ from mcp_gateway_operator.controller.gather import Circles, ObjectIndex
 from mcp_gateway_operator.controller.ports import Ports
 from mcp_gateway_operator.targets.known import believed_placement, placements, stored_moves, stored_record
 from mcp_gateway_operator.targets.shape import gateway_of_arn
+
+AT_ONCE: Final = 50
+TOLD_A_SECOND: Final = 50.0
+"""How many objects are woken at once, and how many a second after these, where an MCPGateway is edited."""
 
 
 class ClassNews:
@@ -38,30 +43,35 @@ class ClassNews:
         classes = [each for each in (old, new) if each is not None]
         gateways = {each.arn.gateway_id for each in classes if each.arn is not None}
         names_of = {other.name for each in classes for other in (each, *self._registry.rivals(each))}
+        concerned = []
         for obj in self._objects.values():
             named = {obj.spec.class_name, *(placed_by.class_ for _, placed_by in placements(obj))}
             places = {obj.spec.gateway, obj.status.gateway_id}
             places |= {each.gateway_id for each in obj.status.moves}
             if named & names_of or places & gateways or not obj.status.target_id:
-                self._look_again(obj)
+                concerned.append(obj)
+        self._look_again(concerned)
 
     def on_namespace(self, namespace: str) -> None:
         """Take a change of a namespace's labels."""
         if self._registry.all():
-            for obj in self._objects.values():
-                if obj.metadata.namespace == namespace:
-                    self._look_again(obj)
+            self._look_again(obj for obj in self._objects.values() if obj.metadata.namespace == namespace)
 
     def on_classes(self) -> None:
         """Look at every object again: what all MCPGateways mean has changed."""
-        for obj in self._objects.values():
-            self._look_again(obj)
+        self._look_again(self._objects.values())
 
-    def _look_again(self, obj: MCPServer) -> None:
+    def _look_again(self, objects: Iterable[MCPServer]) -> None:
+        """Wake objects a few at a time, for each may write its status; first those that wait for something.
+
+        A later edit begins anew: an object that still has its turn to come keeps it.
+        """
         self._circles.forget()
-        self._queue.add(self._index.shared_key(obj.key), urgent=False)
-        for key, after in self._index.rivals.follow(obj, obj, default_of=self._default_of).items():
-            self._queue.add(key, urgent=False, after=after)
+        for number, obj in enumerate(sorted(objects, key=_rests)):
+            after = max(0.0, (number - AT_ONCE) / TOLD_A_SECOND)
+            self._queue.add(self._index.shared_key(obj.key), urgent=False, after=after)
+            for key, later in self._index.rivals.follow(obj, obj, default_of=self._default_of).items():
+                self._queue.add(key, urgent=False, after=later)
 
     def in_use(self) -> Counter[str]:
         """Return on how many targets each gateway is in use: recorded ones, and those of moves."""
@@ -89,3 +99,8 @@ def differs(old: MCPServer, new: MCPServer) -> bool:
         or before.finalizers != after.finalizers
         or before.annotations != after.annotations
     )
+
+
+def _rests(obj: MCPServer) -> bool:
+    """Whether an object has what it asks for."""
+    return obj.was_ready or obj.in_doubt

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from mcp_gateway_operator.api import names
@@ -12,7 +13,7 @@ from mcp_gateway_operator.controller.classes import MCPGATEWAYS
 from mcp_gateway_operator.controller.ports import MCPSERVERS
 from mcp_gateway_operator.runtime.cluster import PatchType
 from mcp_gateway_operator.targets import actions as act
-from tests.support.classes import GATEWAY, OTHER_GATEWAY, Platform
+from tests.support.classes import GATEWAY, OTHER_GATEWAY, Platform, arn
 from tests.support.memory_cluster import Fault, Request
 from tests.support.world import World, condition
 from tests.unit.controller.moving import THIRD_GATEWAY, moving_world
@@ -273,3 +274,32 @@ async def test_a_deletion_of_an_own_create_that_was_lost_finds_it_although_nothi
     async with world.operator():
         await world.until(lambda: not world.exists(), within=300.0)
     assert world.targets() == []
+
+
+async def test_a_class_made_again_while_the_status_of_another_is_written_ends_nothing() -> None:
+    world = moving_world()
+    platform = await two_gateways(world)
+    store, remade = world.api.store, False
+
+    def remake() -> None:
+        nonlocal remade
+        remade = True
+        store.patch(MCPGATEWAYS, None, "tools", {"metadata": {"finalizers": None}}, kind=PatchType.MERGE)
+        body = msgspec.json.decode(store.get(MCPGATEWAYS, None, "tools"))
+        store.delete(MCPGATEWAYS, None, "tools")
+        spec = {**body["spec"], "gatewayArn": arn(THIRD_GATEWAY)}
+        meta = {"metadata": {"name": "tools"}, "spec": spec}
+        store.create(MCPGATEWAYS, None, {**body, **meta, "status": {}})
+
+    def faults(request: Request) -> Fault | None:
+        ours = request.resource == MCPGATEWAYS and request.verb == "patch" and request.name == "other"
+        return Fault(before=remake, delay=1.0) if ours and not remade else None
+
+    async with world.operator(faults=faults):
+        await world.until(lambda: remade)
+        await world.pass_time(A_WHILE)
+        found = (await platform.get()).condition("Accepted")
+        assert found is not None
+        assert found.status == "True"
+        await world.create(**REF)
+        assert (await world.until_ready()).status.gateway_id == THIRD_GATEWAY

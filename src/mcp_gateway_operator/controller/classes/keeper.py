@@ -96,6 +96,9 @@ class Keeper:
         used = self._in_use() if classes else Counter[str]()
         self._seen = {each.metadata.uid: self._seen.get(each.metadata.uid, _Seen()) for each in classes}
         for each in classes:
+            if self._registry.get(each.name) is not each:
+                # Changed, or gone, while another one was written: that pokes, too.
+                continue
             try:
                 await self._keep(each, used)
             except ApiError as error:

@@ -228,7 +228,8 @@ class Registry:
                 f"The gateway is in account {arn.account} and Region {arn.region}, and the operator works in "
                 f"account {account} and Region {region}: others are not supported yet.",
             )
-        first = self.rivals(of)[0]
+        # One that is gone by now has no rivals that would say so.
+        first = next(iter(self.rivals(of)), of)
         if first.name != of.name:
             return _no("Conflict", f"MCPGateway {first.name} names the same gateway and came first.")
         return Verdict(accepted=True, reason="Accepted", message="The operator works by this MCPGateway.")
