@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 import yaml
+from prometheus_client import generate_latest
 
 from mcp_gateway_operator.agentcore.quota import Quotas
 from mcp_gateway_operator.controller.metrics.declared import DECLARED
 from mcp_gateway_operator.runtime.controller_metrics import DECLARED as OF_CONTROLLERS
 from tests.integration.monitoring.test_outages import Outage, credentials, nothing
 from tests.support.grafana import mistakes
-from tests.support.promtool import ROOT, RULES, Story, run_stories
+from tests.support.promtool import ROOT, RULES, Story, run_promtool, run_stories
 from tests.support.virtual_time import run_virtual
 from tests.support.world import World, clients
 from tests.unit.metrics.test_figures import measured
@@ -50,6 +51,19 @@ def test_no_panel_is_without_data(tmp_path: Path, outage: Outage) -> None:
     for query in QUERIES:
         story.answers[f"count({as_grafana_sends_it(query)}) > bool 0"] = [("{}", 1)]
     run_stories(tmp_path, yaml.safe_load(RULES.read_text()), [story])
+
+
+def test_promtool_finds_nothing_to_say_of_the_metrics(tmp_path: Path) -> None:
+    clients()
+
+    async def scraped() -> bytes:
+        world = World()
+        async with measured(world, quotas=Quotas()) as figure:
+            await world.create()
+            await world.until_ready()
+            return generate_latest(figure.metrics.controller) + generate_latest(figure.metrics.process)
+
+    assert run_promtool(tmp_path, "check", "metrics", stdin=run_virtual(scraped())) == ""
 
 
 def test_every_metric_and_label_in_it_is_declared() -> None:
