@@ -94,7 +94,8 @@ class Reader:
     @property
     def paused(self) -> bool:
         """Whether it wrote nothing to AWS."""
-        return self.meta.get("annotations", {}).get("mcpgateway.bedrock.aws/paused") == "true"
+        annotations: dict[str, str] = self.meta.get("annotations", {})
+        return annotations.get("mcpgateway.bedrock.aws/paused") == "true"
 
 
 def written(raw: dict[str, Any], *, updated_at: str, wall: str) -> dict[str, Any]:
