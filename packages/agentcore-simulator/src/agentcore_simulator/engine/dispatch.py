@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable
 from email.utils import formatdate
@@ -81,7 +82,7 @@ class Engine:
         )
         response = Response(200, {}, delay=plane.settings.latency)
         try:
-            caller = self._caller(request, entry, now, "bedrock-agentcore")
+            caller = self._named_caller(request, entry, now)
             operation, params = parse(request, entry)
             fault = self._fault(entry, response)
             if fault is None or fault.commit or fault.kind == "delay":
@@ -98,6 +99,15 @@ class Engine:
         entry.status, entry.effect = response.status, response.effect
         plane.journal.add(entry)
         return _finished(response, entry.request_id, "application/json", now)
+
+    def _named_caller(self, request: Request, entry: Entry, now: float) -> Caller:
+        """The caller; of one who is refused, the log says all the same what was asked for."""
+        try:
+            return self._caller(request, entry, now, "bedrock-agentcore")
+        except ServiceError:
+            with contextlib.suppress(ServiceError):
+                parse(request, entry)
+            raise
 
     def _caller(
         self, request: Request, entry: Entry, now: float, service: str, *, signed: bool = True

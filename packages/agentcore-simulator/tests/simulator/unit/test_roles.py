@@ -241,7 +241,13 @@ def test_sessions_end_with_their_time_or_when_told(sim: Simulation, place: Place
     client = control(sim, assume(sim))
     assert place.end_sessions("mcp-targets") == 1
     with refusal("ExpiredTokenException", 403):
-        client.list_gateways()
+        client.list_gateway_targets(gatewayIdentifier=GATEWAY)
+    (entry,) = place.requests(operation="ListGatewayTargets")
+    assert (entry["gateway"], entry["session"], entry["error"]) == (
+        GATEWAY,
+        "operator",
+        "ExpiredTokenException",
+    )
     assert place.end_sessions("mcp-targets") == 0
     control(sim, assume(sim)).list_gateways()
 
