@@ -90,6 +90,23 @@ async def test_why_the_operator_does_not_work_by_one() -> None:
         assert classes(figure, "True", "Accepted") == 1
 
 
+async def test_an_operator_of_some_namespaces_tells_of_what_its_own_objects_name_or_use() -> None:
+    """The others may be meant for an operator of another account, and are nobody's trouble here."""
+    world = World()
+    platform = Platform(world)
+    await platform.make()
+    await platform.make("by-id", gateway=OTHER_GATEWAY)
+    for name in ("named", "abroad"):
+        await platform.make(name, gateway_arn=arn(f"{name}-abcdefghij", account="999999999999"))
+    async with measured(world, all_namespaces=False) as figure:
+        await world.create(**BY_REFERENCE)
+        await world.create("other", gatewayId=OTHER_GATEWAY)
+        await world.create("wrong", gatewayRef={"name": "named"})
+        await world.until_ready("other")
+        assert classes(figure, "True", "Accepted") == 2
+        assert classes(figure, "False", "WrongAccountOrRegion") == 1
+
+
 async def test_while_aws_does_not_say_whose_credentials_these_are_none_is_accepted() -> None:
     world = World()
     platform = Platform(world)

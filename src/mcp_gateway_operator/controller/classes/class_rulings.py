@@ -151,6 +151,11 @@ class Rulings:
         return refusal(governor.spec, self._use(obj, governor.arn)) is not None
 
     @property
+    def default_class(self) -> str:
+        """The MCPGateway of objects that name no gateway and have no record, "" where there is none."""
+        return self._settings.default_ref
+
+    @property
     def known(self) -> bool:
         """Whether MCPGateways and labels of namespaces are as known here, or nothing speaks of them."""
         return self.idle or (self._registry.namespaces.synced.is_set() and not self._registry.blind())

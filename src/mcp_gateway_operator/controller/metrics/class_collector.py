@@ -29,15 +29,22 @@ _STATES: Final = ("permitted", "refused", "frozen")
 
 
 class Classes(Collector):
-    """MCPGateways, the objects that they decide about, and whether they are as known here."""
+    """MCPGateways, the objects that they decide about, and whether they are as known here.
 
-    def __init__(self, operator: Operator) -> None:
+    Args:
+        operator: whose.
+        all_namespaces: it sees all objects. One that does not tells of the MCPGateways alone that its objects
+            name or use: the others may be meant for an operator of another account.
+    """
+
+    def __init__(self, operator: Operator, *, all_namespaces: bool) -> None:
         self._operator = operator
+        self._all_namespaces = all_namespaces
 
     def collect(self) -> Iterable[Metric]:
         """Walk through all MCPGateways, and where anything speaks of them, through all objects."""
         registry = self._operator.registry
-        counts = Counts(_standing(registry, each) for each in registry.all())
+        counts = Counts(_standing(registry, each) for each in self._concerned(registry.all()))
         counts["True", _ACCEPTED] += 0
         ranked, most = counts.most_common(), declared.CLASSES.bound - 3
         shown = Counts(dict(ranked[:most]))
@@ -49,6 +56,15 @@ class Classes(Collector):
         known = declared.CLASSES_KNOWN.gauges()
         known.add_metric([], self._operator.reconciler.rulings.known)
         return [classes, self._objects(registry), known]
+
+    def _concerned(self, classes: tuple[MCPGateway, ...]) -> Iterable[MCPGateway]:
+        if self._all_namespaces or not classes:
+            return classes
+        reconciler = self._operator.reconciler
+        used = {reconciler.settings.default_gateway, reconciler.rulings.default_class}
+        for obj in self._operator.informer.values():
+            used |= {obj.spec.class_name, obj.spec.gateway, obj.status.gateway_id}
+        return [each for each in classes if each.name in used or (each.arn and each.arn.gateway_id in used)]
 
     def _objects(self, registry: Registry) -> Metric:
         counts = Counts[str]()

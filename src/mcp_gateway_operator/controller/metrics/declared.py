@@ -142,7 +142,8 @@ CLASSES = Declared(
     kind="gauge",
     help="MCPGateways by whether the operator works by them. Where it does not, or does not know yet, "
     "`reason` is that of `Accepted`; where it does, what keeps the gateway from being Ready: `NotReady` as "
-    "AWS reports it, `AWSUnavailable`, `Queued`, `Deleting`, else `Accepted`.",
+    "AWS reports it, `AWSUnavailable`, `Queued`, `Deleting`, else `Accepted`. With `--watch-namespaces` only "
+    "those that an MCPServer there names or uses.",
     labels={"accepted": "`True`, `False`, `Unknown`", "reason": "as said, `other`"},
     bound=16,
 )

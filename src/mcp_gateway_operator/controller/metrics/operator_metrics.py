@@ -153,7 +153,7 @@ class OperatorMetrics:
                 lambda: writer.lease.held,
                 Objects(operator),
                 Gateways(operator, all_namespaces=all_namespaces),
-                Classes(operator),
+                Classes(operator, all_namespaces=all_namespaces),
                 Outages(operator.causes),
                 Waiting(operator.scheduler),
                 self._credentials,
