@@ -24,7 +24,7 @@ from agentcore_simulator.settings import Settings as SimulatorSettings
 from mcp_gateway_operator.agentcore.aws import Boto3AgentCore, sdk
 from mcp_gateway_operator.agentcore.aws.adapter import _Flight
 from mcp_gateway_operator.agentcore.aws.classify_error import from_botocore
-from mcp_gateway_operator.agentcore.aws.threads import ThreadPool
+from mcp_gateway_operator.agentcore.aws.threads import Share
 from mcp_gateway_operator.agentcore.quota import Quotas
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.codec import decode
@@ -54,9 +54,9 @@ _decoded = lru_cache(maxsize=1024)(decode)
 
 
 @cache
-def clients() -> tuple[Any, Any]:
-    """Make one pair of clients for the whole run: building them costs more than a test."""
-    session = sdk.new_session("us-east-1")
+def clients(region: str = "us-east-1") -> tuple[Any, Any]:
+    """Make one pair of clients of a Region for the whole run: building them costs more than a test."""
+    session = sdk.new_session(region)
     session.set_credentials("test", "test")
     agentcore = sdk.new_client(session, user_agent="test/0", connections=1)
     sts = sdk.new_sts_client(session, user_agent="test/0")
@@ -70,9 +70,10 @@ class EngineAgentCore(Boto3AgentCore):
     """The boto3 adapter over an engine of this process: each call takes `latency` virtual seconds."""
 
     def __init__(self, engine: Engine, *, latency: float, call_seconds: float) -> None:
-        super().__init__(region="us-east-1", user_agent="test/0", read_threads=1, write_threads=1)
+        super().__init__(region="us-east-1", user_agent="test/0", at_a_time=1)
         self._read_timeout = call_seconds * sdk.READ_SHARE
         _engine[:] = [engine]
+        self._asked_of = engine
         self._latency = latency
 
     def _clients(self) -> Any:
@@ -80,7 +81,7 @@ class EngineAgentCore(Boto3AgentCore):
 
     async def _run(
         self,
-        pool: ThreadPool,  # noqa: ARG002  -- the adapter's signature
+        pool: Share,  # noqa: ARG002  -- the adapter's signature
         operation: str,  # noqa: ARG002  -- the adapter's signature
         call: Callable[[_Flight], T],
         flight: _Flight,
@@ -89,6 +90,7 @@ class EngineAgentCore(Boto3AgentCore):
         if flight.fence is not None and not flight.fence():
             raise AgentCoreError(ErrorKind.FENCED, "Fenced", "not sent")
         flight.sent = True
+        _engine[:] = [self._asked_of]
         try:
             answer = call(flight)
         except ReadTimeoutError as error:

@@ -7,7 +7,7 @@ Every method raises `AgentCoreError` (see `errors`) and nothing else.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -50,6 +50,53 @@ class CallerIdentity(msgspec.Struct, frozen=True):
     account: str
     arn: str
     region: str
+
+
+class Identity(msgspec.Struct, frozen=True, kw_only=True):
+    """As whom, and in which Region, calls are made.
+
+    Attributes:
+        region: where they go.
+        role_arn: of the role that is assumed; "" is the operator's own identity.
+        external_id: that the role's trust policy asks for, "" for none.
+        tags: of the session: exactly these.
+    """
+
+    region: str
+    role_arn: str = ""
+    external_id: str = ""
+    tags: tuple[tuple[str, str], ...] = ()
+
+
+class Mandate(msgspec.Struct, frozen=True, kw_only=True):
+    """What an MCPGateway says of the calls for its gateway.
+
+    Attributes:
+        holder: the MCPGateway's name, which CloudTrail is to show.
+        account: the only one in which the calls may act.
+    """
+
+    holder: str
+    account: str
+    identity: Identity
+
+
+class Opened(NamedTuple):
+    """A way to call AWS under an identity, and until when (seconds of the event loop's clock)."""
+
+    port: AgentCore
+    until: float
+
+
+class Opener(Protocol):
+    """Makes sessions."""
+
+    async def open(self, identity: Identity, *, name: str) -> Opened:
+        """Return a session that CloudTrail shows under a name; one request to STS where there is a role.
+
+        Raises:
+            AgentCoreError: there is none.
+        """
 
 
 class AgentCore(Protocol):

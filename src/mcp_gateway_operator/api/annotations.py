@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from mcp_gateway_operator.api import names
+from mcp_gateway_operator.api.mcpgateway_rules import GatewayArn
 from mcp_gateway_operator.api.places import is_gateway_id
 from mcp_gateway_operator.api.problem import Problem
 from mcp_gateway_operator.api.schema import shown as quoted
@@ -15,6 +16,8 @@ from mcp_gateway_operator.shown import shown
 PREFIX: Final = f"{names.GROUP}/"
 LONGEST: Final = 256
 """Characters of a value that count."""
+LONGEST_GATEWAY: Final = 320
+"""The same of a gateway's ARN: 211 for the id, and what is before it."""
 MOST_UNKNOWN: Final = 3
 """Unknown keys of an object that are told of."""
 _KNOWN: Final = (
@@ -34,10 +37,14 @@ def ours(annotations: Mapping[str, str]) -> dict[str, str]:
     Of those that we do not have only the first keys in order are kept, without values.
     """
     found = [key for key in annotations if key.startswith(PREFIX)]
-    kept = {key: annotations[key][: LONGEST + 1] for key in _KNOWN if key in found}
+    kept = {key: annotations[key][: _longest(key) + 1] for key in _KNOWN if key in found}
     if len(kept) < len(found):
         kept |= dict.fromkeys(sorted(set(found).difference(_KNOWN))[:MOST_UNKNOWN], "")
     return kept
+
+
+def _longest(key: str) -> int:
+    return LONGEST_GATEWAY if key == names.GATEWAY_ANNOTATION else LONGEST
 
 
 def pauses(annotations: Mapping[str, str]) -> bool:
@@ -47,12 +54,16 @@ def pauses(annotations: Mapping[str, str]) -> bool:
 
 
 def gateway_of(annotations: Mapping[str, str]) -> str:
-    """Return the gateway in which a target may have been made, "" for none.
+    """Return the gateway in which a target may have been made, by its id or its ARN, "" for none.
 
     Anybody may write it, and it leads to AWS: what cannot be a gateway is no place to look.
     """
     value = annotations.get(names.GATEWAY_ANNOTATION, "")
-    return value if is_gateway_id(value) else ""
+    return value if _is_gateway(value) else ""
+
+
+def _is_gateway(value: str) -> bool:
+    return is_gateway_id(value) or GatewayArn.parse(value) is not None
 
 
 def request_of(annotations: Mapping[str, str], name: str) -> str:
@@ -87,7 +98,7 @@ def _odd(key: str, value: str) -> str:
             else ""
         )
     if key == names.GATEWAY_ANNOTATION:
-        odd = not is_gateway_id(value)
+        odd = not _is_gateway(value)
         return (
             f"{quoted(value)} is no gateway's id, and the operator alone writes it: remove it" if odd else ""
         )

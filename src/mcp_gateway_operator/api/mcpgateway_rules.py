@@ -98,6 +98,12 @@ class GatewayArn(NamedTuple):
         found = _GATEWAY_ARN_PARTS.fullmatch(arn)
         return cls(*map(found.group, cls._fields)) if found else None
 
+    @property
+    def text(self) -> str:
+        """The ARN itself."""
+        head = f"arn:{self.partition}:bedrock-agentcore:{self.region}:{self.account}"
+        return f"{head}:gateway/{self.gateway_id}"
+
 
 class ProviderArn(NamedTuple):
     """A credential provider's ARN in its parts."""

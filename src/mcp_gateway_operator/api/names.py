@@ -76,6 +76,7 @@ class Reason:
     GATEWAY_NOT_FOUND: Final = "GatewayNotFound"
     REFERENCE_NOT_FOUND: Final = "ReferenceNotFound"
     WRONG_ACCOUNT_OR_REGION: Final = "WrongAccountOrRegion"
+    ROLE_REFUSED: Final = "RoleRefused"
     PERMITTED: Final = "Permitted"
     NOT_PERMITTED: Final = "NotPermitted"
     ACCESS_DENIED: Final = "AccessDenied"

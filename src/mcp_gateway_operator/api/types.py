@@ -84,7 +84,10 @@ class PlacedBy(Camel, frozen=True, kw_only=True):
 class MoveEntry(Camel, frozen=True, kw_only=True):
     """The other side of a move from one gateway to another."""
 
-    gateway_id: Annotated[str, Field(doc="Id of the gateway.")] = ""
+    gateway_id: Annotated[
+        str,
+        Field(doc="Id of the gateway; its ARN outside the operator's own account and Region."),
+    ] = ""
     target_id: Annotated[
         str,
         Field(doc="Id of the target there; absent where one is about to be made, and may have been."),
@@ -111,7 +114,13 @@ class MCPServerStatus(Camel, frozen=True, kw_only=True):
         ),
     ] = ""
     gateway_arn: Annotated[str, Field(doc="ARN of the gateway that holds the target.")] = ""
-    gateway_id: Annotated[str, Field(doc="Id of the gateway that holds the target.")] = ""
+    gateway_id: Annotated[
+        str,
+        Field(
+            doc="Id of the gateway that holds the target; its ARN outside the operator's own account and "
+            "Region."
+        ),
+    ] = ""
     gateway_url: Annotated[
         str, Field(doc="Address at which agents reach the gateway, where an MCPGateway tells it.")
     ] = ""

@@ -35,6 +35,7 @@ class ProcessMetrics:
     Attributes:
         on_request: hook of the connections to the API server.
         on_call: hook of the AgentCore adapter.
+        on_call_elsewhere: the same of sessions of roles and of other Regions.
         on_pass: hook of the workers.
     """
 
@@ -44,6 +45,7 @@ class ProcessMetrics:
         self._metrics: OperatorMetrics | None = None
         self.on_request: OnRequest = _nothing
         self.on_call: OnCall = _nothing
+        self.on_call_elsewhere: OnCall = _nothing
         self.on_pass: OnPass = _nothing
         if self._address is not None:
             from mcp_gateway_operator.controller.metrics import OperatorMetrics  # noqa: PLC0415  -- only if on
@@ -51,6 +53,7 @@ class ProcessMetrics:
             self._metrics = OperatorMetrics(version=__version__)
             self.on_request = self._metrics.runtime.on_request
             self.on_call = self._metrics.on_call
+            self.on_call_elsewhere = self._metrics.on_call_elsewhere
             self.on_pass = self._metrics.runtime.on_pass
 
     def servers(

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import random
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
@@ -16,7 +17,13 @@ import structlog
 from botocore.exceptions import BotoCoreError
 
 from mcp_gateway_operator import __version__
-from mcp_gateway_operator.agentcore.aws import Boto3AgentCore, choose_proxies, new_session
+from mcp_gateway_operator.agentcore.aws import (
+    Boto3AgentCore,
+    Boto3Sessions,
+    Threads,
+    choose_proxies,
+    new_session,
+)
 from mcp_gateway_operator.agentcore.quota import Quotas
 from mcp_gateway_operator.api.places import is_region, no_region
 from mcp_gateway_operator.cli.explain import (
@@ -48,7 +55,11 @@ from mcp_gateway_operator.targets.known import AgentCoreError
 
 USER_AGENT = f"mcp-gateway-operator/{__version__}"
 WORKERS = 16
-"""Passes at a time: as many as there are threads for AWS calls."""
+"""Passes at a time: as many as there are threads for the calls of one account and Region."""
+THREADS = 20
+"""For reads of all accounts and Regions, and as many for writes: of one account and Region at most 8."""
+OTHER_THREADS = 4
+"""For all else that blocks."""
 REACH_TRIES = 3
 REACH_PAUSE = 2.0
 """How often, and seconds apart, the API server is tried before the start is given up."""
@@ -146,6 +157,8 @@ async def run_operator(options: ProcessOptions, report: logs.Report) -> int:
         StartupError: no cluster, no Region, or the API server does not answer.
     """
     region = region_of(options.aws_region)
+    # Else as many as there are processors and more: files and the login to Kubernetes need a few.
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(OTHER_THREADS, "other"))
     network = network_of_environment()
     metrics = ProcessMetrics(options)
     cluster, lease_connection, config = _connect(options, metrics)
@@ -157,6 +170,7 @@ async def run_operator(options: ProcessOptions, report: logs.Report) -> int:
             region=region,
             user_agent=USER_AGENT,
             call_seconds=options.call_seconds,
+            threads=Threads.of(THREADS),
             on_call=metrics.on_call,
             authorities=stack.enter_context(network.authorities()),
             proxy_for=lambda url: str(network.proxy_for(url) or ""),
@@ -185,6 +199,7 @@ async def run_operator(options: ProcessOptions, report: logs.Report) -> int:
             territory=writer,
             causes=_causes(events, lease),
         )
+        operator.accounts.opener = Boto3Sessions(agentcore, on_call=metrics.on_call_elsewhere)
         guard.on_change = operator.reconciler.on_territory
         try:
             servers = metrics.servers(

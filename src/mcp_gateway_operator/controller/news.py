@@ -12,7 +12,6 @@ from mcp_gateway_operator.controller.classes import Registry
 from mcp_gateway_operator.controller.gather import Circles, ObjectIndex
 from mcp_gateway_operator.controller.ports import Ports
 from mcp_gateway_operator.targets.known import believed_placement, placements, stored_moves, stored_record
-from mcp_gateway_operator.targets.shape import gateway_of_arn
 
 AT_ONCE: Final = 50
 TOLD_A_SECOND: Final = 50.0
@@ -42,6 +41,7 @@ class ClassNews:
         """Take a change of what an MCPGateway says: wake the objects that it is about."""
         classes = [each for each in (old, new) if each is not None]
         gateways = {each.arn.gateway_id for each in classes if each.arn is not None}
+        gateways |= {each.spec.gateway_arn for each in classes}
         names_of = {other.name for each in classes for other in (each, *self._registry.rivals(each))}
         concerned = []
         for obj in self._objects.values():
@@ -74,14 +74,18 @@ class ClassNews:
                 self._queue.add(key, urgent=False, after=later)
 
     def in_use(self) -> Counter[str]:
-        """Return on how many targets each gateway is in use: recorded ones, and those of moves."""
+        """Return on how many targets each gateway is in use: recorded ones, and those of moves.
+
+        By the gateway's ARN where status has it, else as `Place` calls it.
+        """
         used = Counter[str]()
         for obj in self._objects.values():
             record = stored_record(obj)
-            used.update(each.place.gateway_id for each in (record, *stored_moves(obj)) if each is not None)
+            everywhere = (each for each in (record, *stored_moves(obj)) if each is not None)
+            used.update(each.gateway_arn or each.place.gateway_id for each in everywhere)
             if record is None and (placed := believed_placement(obj)) is not None:
                 # A Create may be on its way.
-                used[gateway_of_arn(placed.gateway_arn)] += 1
+                used[placed.gateway_arn] += 1
         return used
 
 

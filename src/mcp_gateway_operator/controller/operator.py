@@ -11,6 +11,7 @@ from datetime import datetime
 import msgspec
 import structlog
 
+from mcp_gateway_operator.agentcore.accounts import Accounts, Observers, Office, Offices, Schedulers
 from mcp_gateway_operator.agentcore.observe import Inquiries, Observer, Outages
 from mcp_gateway_operator.agentcore.port import AgentCore
 from mcp_gateway_operator.agentcore.quota import Quotas, QuotaScheduler
@@ -26,7 +27,7 @@ from mcp_gateway_operator.runtime.cluster import NAMESPACES, ApiError, Cluster
 from mcp_gateway_operator.runtime.events import EventRecorder
 from mcp_gateway_operator.runtime.informer import Informer
 from mcp_gateway_operator.runtime.queue import WorkQueue
-from mcp_gateway_operator.targets.known import CALL_SECONDS, AgentCoreError, Settings
+from mcp_gateway_operator.targets.known import CALL_SECONDS, AgentCoreError, ErrorKind, Settings
 
 OWNER_NAMESPACE = "kube-system"
 """Its uid is the cluster's usual identity: it is made with the cluster and cannot be deleted."""
@@ -69,6 +70,7 @@ class Operator:
     """The parts that work on MCPServers; who runs them, and when, is the manager's business.
 
     Args:
+        agentcore: calls under the operator's own identity, in its own Region.
         wall: UTC now, for stamps.
         territory: where this process works; nothing is written elsewhere.
         causes: tells of what goes wrong for a while; in the log alone when None.
@@ -100,15 +102,14 @@ class Operator:
         self.hooks = Hooks()
         self.schema = ServedSchema(cluster)
         self.queue: WorkQueue[tuple[str, str]] = WorkQueue()
-        self.scheduler = QuotaScheduler(config.quotas, clock=loop.time, call_at=loop.call_at, rng=rng)
-        self.observer = Observer(
-            agentcore,
-            self.scheduler,
-            clock=loop.time,
-            drift_interval=config.drift_interval,
-            rng=rng,
-            outages=Outages(lost_after=config.ready_unknown_after, clock=loop.time, wall=wall),
+        self.registry = Registry(cluster, clock=loop.time)
+        self.accounts = Accounts(agentcore, mandate=self.registry.mandate, clock=loop.time)
+        self._rng = rng
+        self._offices = Offices(
+            self._open_office, governed=lambda each: self.registry.governor(each) is not None
         )
+        self.scheduler = Schedulers(self._offices)
+        self.observer = Observers(self._offices)
         self.informer: Informer[MCPServer] = Informer(
             cluster,
             MCPSERVERS,
@@ -117,17 +118,16 @@ class Operator:
             namespaces=config.namespaces,
         )
         self.inquiries = Inquiries(
-            agentcore,
+            self.accounts,
             self.scheduler,
             clock=loop.time,
             table=self.observer.table,
             on_answer=lambda gateway_id: self.reconciler.on_targets(gateway_id, ()),
         )
-        self.registry = Registry(cluster, clock=loop.time)
         self._served = (False, True)
         ports = Ports(
             cluster=cluster,
-            agentcore=agentcore,
+            agentcore=self.accounts,
             observer=self.observer,
             inquiries=self.inquiries,
             scheduler=self.scheduler,
@@ -161,8 +161,10 @@ class Operator:
             self.registry,
             ports,
             in_use=self.reconciler.class_news.in_use,
+            trouble_of=self.accounts.trouble,
             leads=lambda: not config.namespaces and territory.may_begin(OWNER_NAMESPACE),
         )
+        self.accounts.on_turn = self._on_session
         self.registry.on_class = self._on_class
         self.registry.on_settled = self._on_settled
         self.registry.on_namespace = self.reconciler.class_news.on_namespace
@@ -231,6 +233,28 @@ class Operator:
                 for obj in self.informer.values():
                     self.queue.add(obj.key)
 
+    def _open_office(self, beside: Observer | None) -> Office:
+        """Return the scheduler and the observer of one account and Region."""
+        config, clock = self._config, self._clock
+        loop = asyncio.get_running_loop()
+        scheduler = QuotaScheduler(config.quotas, clock=clock, call_at=loop.call_at, rng=self._rng)
+        observer = Observer(
+            self.accounts,
+            scheduler,
+            clock=clock,
+            drift_interval=config.drift_interval,
+            rng=self._rng,
+            outages=Outages(lost_after=config.ready_unknown_after, clock=clock, wall=self.wall),
+            beside=beside,
+        )
+        return Office(scheduler, observer)
+
+    def _on_session(self, works: bool) -> None:
+        """Take that a session began to fail, or works again."""
+        if works:
+            self.observer.retry(ErrorKind.TRANSIENT)
+        self.keeper.poke()
+
     def _take_schema(self) -> None:
         """Tell what the API server serves of MCPGateways."""
         self.registry.serve(self.schema.classes if self._config.follow_classes else False)
@@ -240,10 +264,12 @@ class Operator:
             self.reconciler.class_news.on_classes()
 
     def _on_settled(self) -> None:
+        self.observer.settle()
         self.reconciler.class_news.on_classes()
         self.keeper.poke()
 
     def _on_class(self, old: MCPGateway | None, new: MCPGateway | None) -> None:
+        self.observer.settle()
         self.reconciler.class_news.on_class(old, new)
         self.keeper.poke()
 
@@ -265,6 +291,7 @@ class Operator:
             self.reconciler.settings, account=identity.account, region=identity.region, identity=identity.arn
         )
         self.registry.identify(identity.account, identity.region)
+        self._offices.home = (identity.account, identity.region)
         if self.registry.all():
             self._on_settled()
 

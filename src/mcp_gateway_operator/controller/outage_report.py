@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mcp_gateway_operator.agentcore.observe import Observer
+from mcp_gateway_operator.agentcore.accounts import Observers
 from mcp_gateway_operator.runtime.causes import Causes
 from mcp_gateway_operator.targets.known import Place
 from mcp_gateway_operator.targets.rules import reason_of, why_unlisted
@@ -16,7 +16,7 @@ ADVICE = (
 class OutageReport:
     """Passes on what the observer knows of outages."""
 
-    def __init__(self, observer: Observer, causes: Causes) -> None:
+    def __init__(self, observer: Observers, causes: Causes) -> None:
         self._observer = observer
         self._causes = causes
 

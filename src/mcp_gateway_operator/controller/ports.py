@@ -13,9 +13,9 @@ from typing import Protocol
 
 import structlog
 
-from mcp_gateway_operator.agentcore.observe import Inquiries, Observer
+from mcp_gateway_operator.agentcore.accounts import Observers, Schedulers
+from mcp_gateway_operator.agentcore.observe import Inquiries
 from mcp_gateway_operator.agentcore.port import AgentCore, Fence
-from mcp_gateway_operator.agentcore.quota import QuotaScheduler
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.runtime.causes import Causes
@@ -62,7 +62,9 @@ class Account:
         self.creating: Counter[Place] = Counter()
 
     def hear(self, place: Place, arn: str) -> None:
-        """Note that a gateway answered."""
+        """Note that a gateway answered; one elsewhere tells nothing of where the operator itself is."""
+        if any(place.account_and_region):
+            return
         self.heard.pop(place, None)
         self.heard[place] = arn
 
@@ -121,9 +123,9 @@ class Ports:
 
     cluster: Cluster
     agentcore: AgentCore
-    observer: Observer
+    observer: Observers
     inquiries: Inquiries
-    scheduler: QuotaScheduler
+    scheduler: Schedulers
     informer: Informer[MCPServer]
     queue: WorkQueue[tuple[str, str]]
     events: EventRecorder

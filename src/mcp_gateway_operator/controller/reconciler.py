@@ -185,9 +185,9 @@ class Reconciler:
             queue.add(key)
         over = [each for each in changes if each.after is None or each.after.status not in TRANSIENT]
         self._circles.forget()
-        done = self.index.concerned(over)
+        done = self.index.concerned(gateway_id, over)
         concerned = self.index.rivals.concerned(gateway_id, changes)
-        own = self.index.concerned(changes)
+        own = self.index.concerned(gateway_id, changes)
         for key, after in (concerned | dict.fromkeys(own, 0.0)).items():
             entry = self._memories.get(key)
             queue.add(key, urgent=entry is not None and entry.busy_on != NOWHERE, after=after)
@@ -327,7 +327,8 @@ class Reconciler:
                 # Whoever writes now reports, too; should it be this process again, it goes on.
                 return state, act.Nothing(until=self._ports.clock() + FENCED_AGAIN)
             except NoTicketError:
-                wait = queued(state, decision, self._ports.scheduler.refused_credentials)
+                refused = self._ports.scheduler.refused_at(_place_of(state, decision).gateway_id)
+                wait = queued(state, decision, refused)
                 self._log.decided(state, wait, ticketless=decision)
                 return state, wait
             if isinstance(decision, act.Release):
@@ -387,6 +388,10 @@ class Reconciler:
                 entry.memory = entry.memory.but(telling=telling)
             self._objects.event(obj if news.turn else state.obj, news.type, news.reason, news.message)
         return speaks.again
+
+
+def _place_of(state: State, step: act.Step) -> Place:
+    return step.place if isinstance(step, act.AtPlace) else state.place
 
 
 def _ready(obj: MCPServer) -> str:

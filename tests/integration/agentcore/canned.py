@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -29,7 +30,7 @@ class Canned:
             except OSError:
                 return
             self._connections.append(connection)
-            self.requests.append(connection.recv(65536))
+            self.requests.append(_request(connection))
             self.arrived.set()
             if self.answer is not None:
                 connection.sendall(self.answer)
@@ -42,6 +43,17 @@ class Canned:
         for connection in self._connections:
             connection.close()
         self._thread.join(5)
+
+
+def _request(connection: socket.socket) -> bytes:
+    """Return one request, whose body may come after its head."""
+    data = connection.recv(65536)
+    head, _, body = data.partition(b"\r\n\r\n")
+    length = re.search(rb"content-length: *([0-9]+)", head, re.IGNORECASE)
+    missing = int(length[1]) - len(body) if length else 0
+    while missing > 0 and (more := connection.recv(missing)):
+        data, missing = data + more, missing - len(more)
+    return data
 
 
 @contextmanager

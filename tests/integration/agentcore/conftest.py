@@ -50,8 +50,7 @@ async def port(aws: pytest.MonkeyPatch, call_seconds: float) -> AsyncIterator[Bo
         region="us-east-1",
         user_agent=USER_AGENT,
         call_seconds=call_seconds,
-        read_threads=2,
-        write_threads=2,
+        at_a_time=2,
     )
     yield adapter
     await adapter.close()

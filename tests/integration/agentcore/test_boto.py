@@ -253,7 +253,7 @@ async def test_a_call_that_was_given_up_before_it_was_sent_is_never_sent(
         assert not failed.value.maybe_applied
         ready.set()
         await port.close()
-        for thread in port._writes._threads:
+        for thread in port._threads.writes._threads:
             await asyncio.to_thread(thread.join, 10)
         assert server.requests == []
 

@@ -11,17 +11,20 @@ from tests.integration.operator.site import GATEWAY, OTHER_GATEWAY, Site
 from tests.support.polling import until
 
 ACCOUNT = "123456789012"
+SPOKE = "222222222222"
 
 
-def gateway(name: str, gateway_id: str, allow: list[dict[str, Any]]) -> str:
+def gateway(
+    name: str, gateway_id: str, allow: list[dict[str, Any]], *, account: str = ACCOUNT, **spec: Any
+) -> str:
     """Return an MCPGateway as JSON text."""
-    arn = f"arn:aws:bedrock-agentcore:us-east-1:{ACCOUNT}:gateway/{gateway_id}"
+    arn = f"arn:aws:bedrock-agentcore:us-east-1:{account}:gateway/{gateway_id}"
     return json.dumps(
         {
             "apiVersion": f"{names.GROUP}/{names.VERSION}",
             "kind": names.CLASS_KIND,
             "metadata": {"name": name},
-            "spec": {"gatewayArn": arn, "allow": allow},
+            "spec": {"gatewayArn": arn, "allow": allow, **spec},
         }
     )
 
@@ -66,3 +69,36 @@ def test_one_team_is_permitted_and_nothing_reaches_the_gateway_of_the_other(site
     finally:
         for name in (mine, theirs):
             site.cluster.kubectl("delete", "mcpgw", name, "--wait=false", check=False)
+
+
+def test_a_gateway_of_another_account_is_reached_by_the_session_of_its_role_alone(site: Site) -> None:
+    spoke = site.simulator.admin.account(SPOKE, "us-east-1")
+    site.simulator.admin.account(SPOKE).add_role("mcp-targets", trust=[ACCOUNT], external_id="acme")
+    spoke.create_gateway(GATEWAY)
+    name = f"spoke-{site.namespace}"
+    entry = {
+        "namespaces": {"matchLabels": {"kubernetes.io/metadata.name": site.namespace}},
+        "authTypes": ["NoAuth"],
+        "endpoints": ["https://weather.example.com"],
+    }
+    aws = {"roleArn": f"arn:aws:iam::{SPOKE}:role/mcp-targets", "externalId": "acme"}
+    site.cluster.apply(gateway(name, GATEWAY, [entry], account=SPOKE, aws=aws))
+    try:
+        site.start()
+        spec = {
+            "endpoint": "https://weather.example.com/mcp",
+            "capabilities": ["tools"],
+            "authType": "NoAuth",
+        }
+        site.create("far", None, **spec, gatewayRef={"name": name})
+        made = site.until_ready("far")
+        arn = f"arn:aws:bedrock-agentcore:us-east-1:{SPOKE}:gateway/{GATEWAY}"
+        assert (made["status"]["gatewayId"], made["status"]["gatewayArn"]) == (arn, arn)
+        created = spoke.requests(operation="CreateGatewayTarget")
+        assert [each["session"] for each in created] == [f"mcp-gateway-operator@{name}"[:64]]
+        site.delete("far")
+        until(lambda: site.get("far") is None)
+        assert spoke.targets(GATEWAY) == []
+        assert site.simulator.admin.account(ACCOUNT).requests(operation="CreateGatewayTarget") == []
+    finally:
+        site.cluster.kubectl("delete", "mcpgw", name, "--wait=false", check=False)

@@ -8,7 +8,7 @@ from contextvars import ContextVar
 
 import pytest
 
-from mcp_gateway_operator.agentcore.aws.threads import ThreadPool
+from mcp_gateway_operator.agentcore.aws.threads import Share, ThreadPool
 
 
 async def test_results_and_errors_reach_the_caller() -> None:
@@ -108,4 +108,29 @@ async def test_a_call_is_made_in_the_context_of_its_caller() -> None:
     asked = [asyncio.create_task(ask(name)) for name in ("a", "b")]
     assert await asyncio.gather(*asked) == ["a", "b"]
     assert await pool.submit(call).future == "nobody"
+    pool.close()
+
+
+async def test_a_share_whose_calls_hang_leaves_threads_to_the_others() -> None:
+    pool = ThreadPool(3, "shared")
+    dead, alive = Share(pool, 2), Share(pool, 2)
+    begun, release = threading.Semaphore(0), threading.Event()
+
+    def hang() -> None:
+        begun.release()
+        release.wait(60)
+
+    hanging = [dead.submit(hang) for _ in range(10)]
+    for _ in range(2):
+        await asyncio.to_thread(begun.acquire)
+    for job in hanging[:2]:
+        # Nobody waits for them any more, and they keep their threads all the same.
+        job.future.cancel()
+    assert await alive.submit(lambda: "answered").future == "answered"
+    assert threads("shared") <= 3
+    assert [job.started for job in hanging].count(True) == 2
+    hanging[2].future.cancel()
+    release.set()
+    await asyncio.gather(*(job.future for job in hanging[3:]))
+    assert not hanging[2].started
     pool.close()

@@ -183,7 +183,6 @@ FREEZES: dict[str, Any] = {
     "unknown field": lambda platform: platform.edit(spec={"deny": ["everything"]}),
     "unknown field within": lambda platform: platform.edit(spec={"allow": [{**ALLOW, "unless": "x"}]}),
     "null": lambda platform: platform.edit(spec={"allow": [{**ALLOW, "namespaces": {"matchLabels": None}}]}),
-    "role": lambda platform: platform.edit(spec={"aws": {"roleArn": "arn:aws:iam::123456789012:role/x"}}),
     "another gateway": lambda platform: platform.edit(spec={"gatewayArn": arn(OTHER_GATEWAY)}),
     "another account": lambda platform: platform.edit(
         spec={"gatewayArn": arn(GATEWAY, account="210987654321")}
@@ -308,9 +307,8 @@ async def _accepted(platform: Platform, status: str, name: str = "tools") -> boo
 @pytest.mark.parametrize(
     ("spec", "word"),
     [
-        ({"gateway_arn": arn(GATEWAY, account="210987654321")}, "not supported yet"),
-        ({"gateway_arn": arn(GATEWAY, region="eu-west-1")}, "not supported yet"),
-        ({"aws": {"roleArn": "arn:aws:iam::123456789012:role/x"}}, "not supported yet"),
+        ({"gateway_arn": arn(GATEWAY, account="210987654321")}, "name a role of the gateway's account"),
+        ({"aws": {"roleArn": "arn:aws:iam::210987654321:role/x"}}, "a role of another account"),
         ({"unheard": 1}, "unknown field"),
     ],
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from mcp_gateway_operator.api.names import Reason
@@ -106,7 +108,7 @@ def test_ids_that_aws_repeats_say_nothing() -> None:
 @pytest.mark.parametrize("cause", CAUSES, ids=lambda cause: cause.quote[:30])
 def test_each_row_is_found_by_its_own_quote(cause: object) -> None:
     row = next(each for each in CAUSES if each is cause)
-    code, _, message = row.quote.partition(": ") if "Exception: " in row.quote else ("x", "", row.quote)
+    code, _, message = row.quote.partition(": ") if re.match(r"\w+: ", row.quote) else ("x", "", row.quote)
     for kind in row.kinds:
         found = cause_of(AgentCoreError(kind, code, message), identity=OPERATOR)
         assert found is row or (row.reason == Reason.ACCESS_DENIED and found is not None)

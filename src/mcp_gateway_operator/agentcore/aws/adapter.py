@@ -18,13 +18,15 @@ from mcp_gateway_operator.agentcore.aws import sdk
 from mcp_gateway_operator.agentcore.aws.call_log import request_id_of, tell
 from mcp_gateway_operator.agentcore.aws.classify_error import from_botocore
 from mcp_gateway_operator.agentcore.aws.clock_skew import ClockSkew
-from mcp_gateway_operator.agentcore.aws.threads import ThreadPool
+from mcp_gateway_operator.agentcore.aws.threads import Share, Threads
 from mcp_gateway_operator.agentcore.port import CallerIdentity, Fence, Gateway, GatewayPage, ListPage, OnCall
 from mcp_gateway_operator.targets.known import CALL_SECONDS, AgentCoreError, ErrorKind
 from mcp_gateway_operator.targets.shape import Target, TargetStatus
 
 T = TypeVar("T")
 
+SIBLING_THREADS: Final = 4
+"""Reads, and writes, at a time in each account and Region beside the operator's own."""
 PAGE_SIZE: Final = 1000
 """The service's limit for maxResults."""
 
@@ -54,9 +56,8 @@ class Boto3AgentCore:
         region: the AWS Region, None for the SDK's own choice (`AWS_REGION`, the profile).
         user_agent: `name/version`, added to the SDK's.
         call_seconds: the longest a call takes for its caller, credentials and all.
-        read_threads: Gets and Lists at a time.
-        write_threads: Creates, Updates, Deletes and Synchronizes at a time. Apart from the reads, so that
-            neither ever waits for threads that hang in the other.
+        at_a_time: Gets and Lists at a time, and as many Creates, Updates, Deletes and Synchronizes.
+        threads: in which the calls of all accounts are made; None for as many as this one needs.
         on_call: told of each call on the event loop, but not of those that the fence stopped.
         authorities: a file with the certificate authorities to trust; None for the SDK's own.
         proxy_for: names the proxy of an endpoint for messages, empty where there is none.
@@ -68,8 +69,8 @@ class Boto3AgentCore:
         region: str | None,
         user_agent: str,
         call_seconds: float = CALL_SECONDS,
-        read_threads: int = 8,
-        write_threads: int = 8,
+        at_a_time: int = 8,
+        threads: Threads | None = None,
         on_call: OnCall = lambda _operation, _code, _seconds, _request_id: None,
         authorities: str | None = None,
         proxy_for: Callable[[str], str] = lambda _url: "",
@@ -80,20 +81,38 @@ class Boto3AgentCore:
         self._on_call = on_call
         self._authorities = authorities
         self._proxy_for = proxy_for
-        self._connections = read_threads + write_threads
-        self._reads = ThreadPool(read_threads, "aws-read")
-        self._writes = ThreadPool(write_threads, "aws-write")
+        self._connections = 2 * at_a_time
+        self._threads = threads or Threads.of(at_a_time)
+        self._reads = Share(self._threads.reads, at_a_time)
+        self._writes = Share(self._threads.writes, at_a_time)
         self._lock = threading.Lock()
         self._client: BaseClient | None = None
         self._sts: BaseClient | None = None
+        self._given: Credentials | None = None
         self._credentials: Credentials | None = None
         self._skew = ClockSkew()
         self._flights = threading.local()
 
+    def sibling(
+        self, region: str, *, credentials: Credentials | None = None, on_call: OnCall | None = None
+    ) -> Boto3AgentCore:
+        """Return the same for another Region, and where given for other credentials, in the same threads."""
+        made = Boto3AgentCore(
+            region=region,
+            user_agent=self._user_agent,
+            call_seconds=self._call_seconds,
+            at_a_time=SIBLING_THREADS,
+            threads=self._threads,
+            on_call=on_call or self._on_call,
+            authorities=self._authorities,
+            proxy_for=self._proxy_for,
+        )
+        made._given = credentials
+        return made
+
     async def close(self) -> None:
         """Stop the threads and close idle connections; calls in flight end unseen."""
-        self._reads.close()
-        self._writes.close()
+        self._threads.close()
         # Without the lock, which a thread may hold while it reads configuration files.
         for client in (self._client, self._sts):
             if client is not None:
@@ -164,11 +183,28 @@ class Boto3AgentCore:
 
         return await self._timed("get_caller_identity", call, {}, None)
 
+    async def assume_role(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Ask the Region's STS for a session of a role; the answer is STS's own."""
+
+        def call(flight: _Flight) -> Mapping[str, Any]:
+            flight.client, sts = self._clients()
+            answer: Mapping[str, Any] = sts.assume_role(**request)
+            return answer
+
+        return await self._timed("assume_role", call, {}, None)
+
     # How.
 
     async def _ask(
         self, operation: str, request: dict[str, Any], parse: Callable[[Any], T], fence: Fence | None = None
     ) -> T:
+        gateway_id = request.get("gatewayIdentifier", "")
+        if ":" in gateway_id:
+            # AWS takes ids, and one alone would be that of a gateway here.
+            raise AgentCoreError(
+                ErrorKind.VALIDATION, "Elsewhere", f"{gateway_id} is not reached with these credentials"
+            )
+
         def call(flight: _Flight) -> T:
             client = flight.client = self._clients()[0]
             self._flights.current = flight
@@ -213,9 +249,7 @@ class Boto3AgentCore:
         self._on_call(operation, "OK", now() - began, flight.request_id)
         return answer
 
-    async def _run(
-        self, pool: ThreadPool, operation: str, call: Callable[[_Flight], T], flight: _Flight
-    ) -> T:
+    async def _run(self, pool: Share, operation: str, call: Callable[[_Flight], T], flight: _Flight) -> T:
         mutating = flight.fence is not None
 
         def attempt() -> T:
@@ -262,7 +296,10 @@ class Boto3AgentCore:
         with self._lock:
             if self._client is None or self._sts is None:
                 aws = sdk.new_session(
-                    self._region, call_seconds=self._call_seconds, authorities=self._authorities
+                    self._region,
+                    call_seconds=self._call_seconds,
+                    authorities=self._authorities,
+                    credentials=self._given,
                 )
                 self._client = sdk.new_client(aws, user_agent=self._user_agent, connections=self._connections)
                 self._client.meta.events.register("before-send", self._before_send)

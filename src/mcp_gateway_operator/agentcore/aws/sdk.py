@@ -10,6 +10,7 @@ from __future__ import annotations
 import gzip
 import os
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -18,6 +19,7 @@ import msgspec
 from botocore import endpoint, loaders, parsers, session, utils
 from botocore.client import BaseClient
 from botocore.config import Config
+from botocore.credentials import CredentialProvider, CredentialResolver, Credentials
 
 from mcp_gateway_operator.agentcore.aws.parse_answer import keep_text
 from mcp_gateway_operator.targets.known import CALL_SECONDS
@@ -103,8 +105,34 @@ def choose_proxies(choose: Callable[[str], str | None]) -> None:
         module.get_environ_proxies = proxies
 
 
+class _Given(CredentialProvider):  # type: ignore[misc]  # botocore ships no types
+    """A credential chain of one link, which has what it was given."""
+
+    METHOD = "given"
+
+    def __init__(self, credentials: Credentials) -> None:
+        super().__init__()
+        self._credentials = credentials
+
+    def load(self) -> Credentials:
+        """Return it."""
+        return self._credentials
+
+
+@cache
+def _loader(data_path: str | None) -> loaders.Loader:
+    """Return what reads botocore's data files, each of them once for all sessions of the process."""
+    loader = loaders.create_loader(data_path)
+    loader.file_loader = SlimFileLoader()
+    return loader
+
+
 def new_session(
-    region: str | None, *, call_seconds: float = CALL_SECONDS, authorities: str | None = None
+    region: str | None,
+    *,
+    call_seconds: float = CALL_SECONDS,
+    authorities: str | None = None,
+    credentials: Credentials | None = None,
 ) -> session.Session:
     """Return a session with the default credential chain and slim data files.
 
@@ -113,6 +141,7 @@ def new_session(
         call_seconds: what the time-outs of its clients, connect and read together, stay inside.
         authorities: a file with the certificate authorities to trust, unless AWS_CA_BUNDLE or the profile
             names one; None for those that come with the SDK.
+        credentials: used instead of what the default chain finds.
     """
     created = session.Session()
     if authorities and not created.get_config_variable("ca_bundle"):
@@ -121,9 +150,9 @@ def new_session(
     region = region or os.environ.get("AWS_REGION")
     if region:
         created.set_config_variable("region", region)
-    loader = loaders.create_loader(created.get_config_variable("data_path"))
-    loader.file_loader = SlimFileLoader()
-    created.register_component("data_loader", loader)
+    created.register_component("data_loader", _loader(created.get_config_variable("data_path")))
+    if credentials is not None:
+        created.register_component("credential_provider", CredentialResolver([_Given(credentials)]))
     # Clients that the credential chain makes for itself (STS, SSO) get the same bounds.
     created.set_default_client_config(
         Config(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mcp_gateway_operator.agentcore.observe.gateway_table import Change, GatewayTable
 from mcp_gateway_operator.agentcore.observe.inquiries import Inquiries
+from mcp_gateway_operator.agentcore.observe.listing import Users
 from mcp_gateway_operator.agentcore.observe.observer import Observer
 from mcp_gateway_operator.agentcore.observe.outage_clock import Outages
 
@@ -13,4 +14,5 @@ __all__ = [
     "Inquiries",
     "Observer",
     "Outages",
+    "Users",
 ]

@@ -11,9 +11,9 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from mcp_gateway_operator.agentcore.observe.gateway_table import GatewayTable, Told
-from mcp_gateway_operator.agentcore.observe.listing import a_ticket, read_pages
+from mcp_gateway_operator.agentcore.observe.listing import Tickets, a_ticket, read_pages
 from mcp_gateway_operator.agentcore.port import AgentCore
-from mcp_gateway_operator.agentcore.quota import Op, QuotaScheduler, Ticket
+from mcp_gateway_operator.agentcore.quota import Op, Ticket
 from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind
 from mcp_gateway_operator.targets.rules import ROLLS_APART
 
@@ -39,7 +39,7 @@ class Inquiries:
     def __init__(
         self,
         port: AgentCore,
-        scheduler: QuotaScheduler,
+        scheduler: Tickets,
         *,
         clock: Callable[[], float],
         table: Callable[[str], GatewayTable | None],

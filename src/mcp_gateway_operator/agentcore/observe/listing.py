@@ -101,7 +101,26 @@ def _failed(call: str, code: str, what: str) -> AgentCoreError:
     return AgentCoreError(ErrorKind.TRANSIENT, code, f"{call} {what}")
 
 
-async def a_ticket(scheduler: QuotaScheduler, op: Op, gateway_id: str, *, waiter: Hashable) -> Ticket:
+class Tickets(Protocol):
+    """Hands out tickets, as `QuotaScheduler` does."""
+
+    def take(
+        self,
+        op: Op,
+        gateway_id: str,
+        *,
+        waiter: Hashable,
+        lane: Lane,
+        namespace: str,
+        on_grant: Callable[[], None],
+    ) -> Ticket | None:
+        """Return a ticket, or join the line."""
+
+    def cancel(self, waiter: Hashable) -> None:
+        """Leave it."""
+
+
+async def a_ticket(scheduler: Tickets, op: Op, gateway_id: str, *, waiter: Hashable) -> Ticket:
     """Wait for a ticket for a call that no object makes."""
     while True:
         granted = asyncio.Event()

@@ -62,6 +62,8 @@ class Observer:
         drift_interval: seconds between two Lists of an idle gateway.
         rng: spreads the Lists.
         outages: tells when Lists have failed for long.
+        beside: another observer, of another account or Region, with which it shares what it knows of all
+            gateways together.
 
     Attributes:
         users: whom it is for; set before the first gateway is tracked.
@@ -78,6 +80,7 @@ class Observer:
         drift_interval: float,
         rng: Random,
         outages: Outages,
+        beside: Observer | None = None,
     ) -> None:
         self._port = port
         self._scheduler = scheduler
@@ -87,8 +90,8 @@ class Observer:
         self.users: Users
         self._outages = outages
         self._watches: dict[str, Watch] = {}
-        self.marked_on = ReverseIndex()
-        self.unseen: dict[str, None] = {}
+        self.marked_on: ReverseIndex = ReverseIndex() if beside is None else beside.marked_on
+        self.unseen: dict[str, None] = {} if beside is None else beside.unseen
         self._heap: list[tuple[float, int, str]] = []
         self._entries = count()
         self._busy_gateways = 0

@@ -34,8 +34,7 @@ async def reading(region: str) -> AsyncIterator[ReadOnly]:
         port = Boto3AgentCore(
             region=where,
             user_agent=USER_AGENT,
-            read_threads=AT_A_TIME,
-            write_threads=1,
+            at_a_time=AT_A_TIME,
             authorities=authorities,
             proxy_for=lambda url: str(network.proxy_for(url) or ""),
         )

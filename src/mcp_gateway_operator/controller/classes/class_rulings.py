@@ -100,7 +100,21 @@ class Rulings:
             return Wanted(stay, Frozen(reason=Reason.WRONG_ACCOUNT_OR_REGION, message=message))
         if not verdict.accepted or found.arn is None:
             return Wanted(stay, _not_accepted(found, verdict.message))
-        return Wanted(Place(found.arn.gateway_id))
+        if home is not None and home.gateway_arn == found.spec.gateway_arn:
+            # However the record calls it.
+            return Wanted(home.place)
+        return Wanted(self._registry.place_of(found.spec.gateway_arn))
+
+    def may_look(self, obj: MCPServer, place: Place) -> bool:
+        """Return whether an annotation is a reason to look in a place: elsewhere anybody's word is none."""
+        if not any(place.account_and_region) or self._registry.governor(place.gateway_id) is not None:
+            return True
+        placed = believed_placement(obj)
+        return placed is not None and placed.gateway_arn == place.gateway_id
+
+    def place_of(self, gateway_arn: str) -> Place:
+        """Return where a gateway is."""
+        return self._registry.place_of(gateway_arn)
 
     # -- whether --------------------------------------------------------------------------------------------
 
@@ -116,7 +130,7 @@ class Rulings:
             held: its record is there.
             aside: it is one of the other places of a move, or of those where something of it is looked for.
         """
-        if self.idle:
+        if self.idle and not any(place.account_and_region):
             return FREE
         governor = self._registry.governor(place.gateway_id)
         frozen = self._blind() or self._pruned(obj, held=held)
@@ -125,17 +139,24 @@ class Rulings:
             if not aside:
                 named = named or believed_placement(obj) is not None or obj.spec.gateway_ref is not None
             return Ruling(frozen=frozen or self._ungoverned(obj, place), policies_known=not named)
-        spec, meta = governor.spec, governor.metadata
+        spec = governor.spec
         defaults = spec.defaults
         return Ruling(
             frozen=frozen or self._refused(obj, governor, settings, held=held),
-            placed_by=PlacedBy(class_=governor.name, uid=meta.uid, gateway_arn=spec.gateway_arn),
+            placed_by=self._placed_by(governor),
             gateway_url=governor.status.gateway_url,
             capacity=spec.capacity.targets if spec.capacity is not None else None,
             deletion_policy=defaults.deletion_policy if defaults is not None else "",
             drift_policy=defaults.drift_policy if defaults is not None else "",
             policies_known=not governor.problems,
         )
+
+    def _placed_by(self, governor: MCPGateway) -> PlacedBy | None:
+        """Return what status says of it; nothing while it may be of another account's gateway of this id."""
+        if self._registry.identity is None:
+            return None
+        arn = governor.spec.gateway_arn
+        return PlacedBy(class_=governor.name, uid=governor.metadata.uid, gateway_arn=arn)
 
     def bars(self, obj: MCPServer, place: Place) -> bool:
         """Whether an object that is being deleted may not even be looked for in a place of no proof.
@@ -145,7 +166,7 @@ class Rulings:
         """
         governor = None if self.idle else self._registry.governor(place.gateway_id)
         if governor is None or governor.arn is None:
-            return self._settings.required
+            return self._settings.required or any(place.account_and_region)
         if self._registry.verdict(governor).accepted is False or obj.left_out is not None:
             return True
         return refusal(governor.spec, self._use(obj, governor.arn)) is not None
@@ -194,6 +215,11 @@ class Rulings:
                 f"--require-gateway-ref. {_KEPT} Name an MCPGateway in spec.gatewayRef."
             )
         placed = believed_placement(obj)
+        if any(place.account_and_region):
+            return _frozen(
+                f"No MCPGateway of gateway {place.gateway_id} says under which identity the operator works "
+                f"there. {_KEPT} Make one with this ARN."
+            )
         if placed is None or obj.spec.gateway:
             return None
         return _frozen(f"MCPGateway {placed.class_}, by which the target was made, is gone. {_KEPT}")

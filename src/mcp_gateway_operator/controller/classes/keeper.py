@@ -24,12 +24,14 @@ from mcp_gateway_operator.controller.ports import Ports
 from mcp_gateway_operator.controller.tell import fit_to_show
 from mcp_gateway_operator.runtime.cluster import ApiError, PatchType
 from mcp_gateway_operator.targets.known import AgentCoreError
-from mcp_gateway_operator.targets.rules import stamp
+from mcp_gateway_operator.targets.rules import reason_of, stamp
 
 STATUS_INTERVAL: Final = 30.0
 """Seconds between two writes to the status of one MCPGateway."""
 GATEWAY_INTERVAL: Final = 300.0
 """Seconds between two looks at a gateway itself."""
+SESSION_INTERVAL: Final = 29.0
+"""The same while there is no session under which to look."""
 PAUSE: Final = 1.0
 """Seconds between two rounds, however much happens."""
 _READY: Final = "READY"
@@ -42,6 +44,7 @@ class _Seen(msgspec.Struct):
 
     gateway: Gateway | None = None
     problem: str = ""
+    trouble: AgentCoreError | None = None
     asked_at: float = float("-inf")
     written_at: float = float("-inf")
 
@@ -50,7 +53,8 @@ class Keeper:
     """Goes round the MCPGateways when something happens, and every half minute.
 
     Args:
-        in_use: returns how many targets are recorded, or may come to be, on each gateway.
+        in_use: returns how many targets are recorded, or may come to be, on each gateway, by ARN or else id.
+        trouble_of: returns why calls for a gateway have no session, None while they have one.
         leads: whether this process may write.
     """
 
@@ -60,6 +64,7 @@ class Keeper:
         ports: Ports,
         *,
         in_use: Callable[[], Counter[str]],
+        trouble_of: Callable[[str], AgentCoreError | None],
         leads: Callable[[], bool],
     ) -> None:
         self._registry = registry
@@ -70,6 +75,7 @@ class Keeper:
         self._clock = ports.clock
         self._wall = ports.wall
         self._in_use = in_use
+        self._trouble_of = trouble_of
         self._leads = leads
         self._seen: dict[str, _Seen] = {}
         self._news = asyncio.Event()
@@ -106,14 +112,18 @@ class Keeper:
 
     async def _keep(self, of: MCPGateway, used: Counter[str]) -> None:
         verdict, seen = self._registry.verdict(of), self._seen[of.metadata.uid]
-        governs = of.arn is not None and self._registry.governor(of.arn.gateway_id) is of
-        in_use = used[of.arn.gateway_id] if of.arn is not None and governs else 0
+        gateway_id = self._registry.place_of(of.spec.gateway_arn).gateway_id
+        governs = self._registry.governor(gateway_id) is of
+        in_use = self._used(of, used) if governs else 0
         of = await self._protect(of, in_use=in_use)
         if of.metadata.deletion_timestamp and names.CLASS_FINALIZER not in of.metadata.finalizers:
             return
         now = self._clock()
-        if verdict.accepted and now >= seen.asked_at + GATEWAY_INTERVAL:
-            await self._ask(of, seen)
+        # Without a session each round tries for one; the session itself says how often STS is asked.
+        again = SESSION_INTERVAL if seen.trouble is not None else GATEWAY_INTERVAL
+        if verdict.accepted and now >= seen.asked_at + again:
+            await self._ask(gateway_id, of, seen)
+        seen.trouble = self._trouble_of(gateway_id) if verdict.accepted else None
         status = self._status(of, verdict, seen, in_use=in_use)
         if status == of.status or now < seen.written_at + STATUS_INTERVAL:
             return
@@ -127,6 +137,13 @@ class Keeper:
                 MCPGATEWAYS, None, of.name, patch, kind=PatchType.JSON, subresource="status"
             )
         )
+
+    def _used(self, of: MCPGateway, used: Counter[str]) -> int:
+        """Return how many targets of ours a gateway has: an id alone may be its own while nobody knows."""
+        arn = of.arn
+        assert arn is not None
+        here = self._registry.identity in (None, (arn.account, arn.region))
+        return used[of.spec.gateway_arn] + (used[arn.gateway_id] if here else 0)
 
     async def _protect(self, of: MCPGateway, *, in_use: int) -> MCPGateway:
         """Put the finalizer on with the first target, and take it off when the last is gone."""
@@ -143,12 +160,11 @@ class Keeper:
             return msgspec.structs.replace(of, metadata=msgspec.structs.replace(meta, finalizers=()))
         return self._registry.classes.remember(raw)
 
-    async def _ask(self, of: MCPGateway, seen: _Seen) -> None:
+    async def _ask(self, gateway_id: str, of: MCPGateway, seen: _Seen) -> None:
         """Ask AWS for the gateway; where the quota has no room, in a later round."""
-        assert of.arn is not None
         ticket = self._scheduler.take(
             Op.GET,
-            of.arn.gateway_id,
+            gateway_id,
             waiter=(MCPGATEWAYS, of.metadata.uid),
             lane=Lane.BACKGROUND,
             namespace="",
@@ -159,7 +175,7 @@ class Keeper:
         seen.asked_at = self._clock()
         with ticket:
             try:
-                seen.gateway, seen.problem = await self._agentcore.get_gateway(of.arn.gateway_id), ""
+                seen.gateway, seen.problem = await self._agentcore.get_gateway(gateway_id), ""
             except AgentCoreError as error:
                 seen.problem = error.message or error.code
 
@@ -167,7 +183,8 @@ class Keeper:
 
     def _status(self, of: MCPGateway, verdict: Verdict, seen: _Seen, *, in_use: int) -> MCPGatewayStatus:
         arn, old, gateway = of.arn, of.status, seen.gateway
-        table = self._observer.table(arn.gateway_id) if arn is not None and verdict.accepted else None
+        gateway_id = self._registry.place_of(of.spec.gateway_arn).gateway_id
+        table = self._observer.table(gateway_id) if verdict.accepted else None
         listed = table is not None and table.view.listed_at is not None
         limit = of.spec.capacity.targets if of.spec.capacity is not None else None
         used = len(table) if table is not None and listed else old.targets.used if old.targets else 0
@@ -193,6 +210,8 @@ class Keeper:
         elif ends:
             blocks = f"Deleted as soon as the {in_use} targets are gone that MCPServers have on the gateway."
             ready = (False, Reason.DELETING, blocks)
+        elif seen.trouble is not None:
+            ready = (False, reason_of(seen.trouble), f"{seen.trouble.message}.")
         elif seen.problem:
             ready = (None, Reason.AWS_UNAVAILABLE, f"AWS does not tell of the gateway: {seen.problem}")
         elif not state:

@@ -1,4 +1,4 @@
-"""The MCPGateways and the labels of namespaces as they are now, and which MCPGateway an ARN belongs to."""
+"""The MCPGateways and the labels of namespaces as they are now, and which MCPGateway a place belongs to."""
 
 from __future__ import annotations
 
@@ -9,12 +9,17 @@ from typing import Final
 import msgspec
 import structlog
 
+from mcp_gateway_operator.agentcore.accounts import bare
+from mcp_gateway_operator.agentcore.port import Identity, Mandate
 from mcp_gateway_operator.api import names
-from mcp_gateway_operator.api.mcpgateway import MCPGateway
+from mcp_gateway_operator.api.mcpgateway import AwsIdentity, MCPGateway
 from mcp_gateway_operator.api.mcpgateway_codec import decode_gateway
+from mcp_gateway_operator.api.mcpgateway_rules import GatewayArn
 from mcp_gateway_operator.api.schema import Camel
 from mcp_gateway_operator.runtime.cluster import NAMESPACES, Cluster, Resource
 from mcp_gateway_operator.runtime.informer import Informer
+from mcp_gateway_operator.targets.known import NOWHERE, AgentCoreError, ErrorKind, Place
+from mcp_gateway_operator.targets.shape import account_and_region
 
 MCPGATEWAYS: Final = Resource(names.GROUP, names.VERSION, names.CLASS_PLURAL, namespaced=False)
 SETTLING: Final = 0.2
@@ -66,7 +71,8 @@ class Registry:
 
     def __init__(self, cluster: Cluster, *, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._identity: tuple[str, str] | None = None
+        self.identity: tuple[str, str] | None = None
+        """The operator's own account and Region."""
         self._by_gateway: dict[str, tuple[MCPGateway, ...]] = {}
         self._wanted = asyncio.Event()
         self._blinded = False
@@ -131,7 +137,7 @@ class Registry:
 
     def identify(self, account: str, region: str) -> None:
         """Take note of whose credentials the operator's own are."""
-        self._identity = (account, region)
+        self.identity = (account, region)
         self._index()
 
     # -- how much is known --------------------------------------------------------------------------------
@@ -192,14 +198,50 @@ class Registry:
         return self.classes.get(("", name)) if self.served else None
 
     def governor(self, gateway_id: str) -> MCPGateway | None:
-        """Return the MCPGateway that governs a gateway of the operator's own account and Region."""
+        """Return the MCPGateway that governs a gateway, given by its id or its ARN as in `Place`."""
         if not self.served:
             return None
-        for each in self._by_gateway.get(gateway_id, ()):
+        for each in self._by_gateway.get(bare(gateway_id), ()):
             arn = each.arn
-            if arn is not None and self._identity in (None, (arn.account, arn.region)):
+            if arn is None:
+                continue
+            here = self.identity in (None, (arn.account, arn.region))
+            if each.spec.gateway_arn == gateway_id or (here and arn.gateway_id == gateway_id):
                 return each
         return None
+
+    def place_of(self, gateway_arn: str) -> Place:
+        """Return where a gateway is, NOWHERE where the text is no ARN of one."""
+        arn = GatewayArn.parse(gateway_arn)
+        return Place.of(arn, self.identity) if arn is not None else NOWHERE
+
+    def mandate(self, gateway_id: str) -> Mandate | None:
+        """Return under which identity a gateway is worked on, where that is not simply the operator's own.
+
+        Raises:
+            AgentCoreError: that cannot be said, so nothing is to be sent.
+        """
+        governor = self.governor(gateway_id)
+        arn = governor.arn if governor is not None else None
+        if governor is None or arn is None:
+            return None
+        aws = governor.spec.aws or AwsIdentity()
+        if any("spec.aws" in each for each in governor.problems):
+            raise _unsaid(f"spec.aws of MCPGateway {governor.name} is not understood")
+        if aws.role_arn and account_and_region(aws.role_arn)[0] != arn.account:
+            raise _unsaid(f"The role of MCPGateway {governor.name} is not of the gateway's account")
+        here = gateway_id == arn.gateway_id
+        if here and not aws.role_arn:
+            return None
+        if here and self.identity is None:
+            raise _unsaid("AWS has not said yet in which account and Region the operator itself is")
+        identity = Identity(
+            region=arn.region,
+            role_arn=aws.role_arn,
+            external_id=aws.external_id,
+            tags=tuple(sorted(aws.session_tags.items())),
+        )
+        return Mandate(holder=governor.name, account=arn.account, identity=identity)
 
     def rivals(self, of: MCPGateway) -> tuple[MCPGateway, ...]:
         """Return the MCPGateways that name the same gateway, the one that has it first."""
@@ -213,20 +255,28 @@ class Registry:
         if of.problems or arn is None:
             problems = "; ".join(of.problems) or "spec.gatewayArn is not the ARN of a gateway"
             return _no("Invalid", f"The spec is not understood, so it permits nothing: {problems}.")
-        if aws is not None and (aws.role_arn or aws.external_id or aws.session_tags):
-            return _no("NotSupported", "spec.aws is not supported yet: remove it.")
-        if self._identity is None:
+        if aws is not None and not aws.role_arn and (aws.external_id or aws.session_tags):
+            return _no(
+                "Invalid",
+                "spec.aws.externalId and sessionTags are for the session of a role: set spec.aws.roleArn.",
+            )
+        if aws is not None and aws.role_arn and account_and_region(aws.role_arn)[0] != arn.account:
+            return _no(
+                "WrongAccountOrRegion",
+                f"The gateway is in account {arn.account}, and a role of another account does not act there: "
+                "name a role of that account in spec.aws.roleArn.",
+            )
+        if self.identity is None:
             return Verdict(
                 accepted=None,
                 reason="IdentityUnknown",
                 message="AWS has not said yet whose credentials the operator has (sts:GetCallerIdentity).",
             )
-        if (arn.account, arn.region) != self._identity:
-            account, region = self._identity
+        if (aws is None or not aws.role_arn) and arn.account != self.identity[0]:
             return _no(
                 "WrongAccountOrRegion",
-                f"The gateway is in account {arn.account} and Region {arn.region}, and the operator works in "
-                f"account {account} and Region {region}: others are not supported yet.",
+                f"The gateway is in account {arn.account}, and the operator's own identity acts in account "
+                f"{self.identity[0]}: name a role of the gateway's account in spec.aws.roleArn.",
             )
         # One that is gone by now has no rivals that would say so.
         first = next(iter(self.rivals(of)), of)
@@ -255,6 +305,10 @@ class Registry:
             if (arn := each.arn) is not None:
                 found.setdefault(arn.gateway_id, []).append(each)
         self._by_gateway = {gateway_id: tuple(each) for gateway_id, each in found.items()}
+
+
+def _unsaid(why: str) -> AgentCoreError:
+    return AgentCoreError(ErrorKind.TRANSIENT, "NoIdentity", f"{why}, so nothing is sent")
 
 
 def _no(reason: str, message: str) -> Verdict:

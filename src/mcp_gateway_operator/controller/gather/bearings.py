@@ -30,7 +30,6 @@ from mcp_gateway_operator.targets.known import (
     stored_record,
 )
 from mcp_gateway_operator.targets.rules import GATEWAY_GONE_AFTER, legacy_doubt, status_names_strays
-from mcp_gateway_operator.targets.shape import gateway_of_arn
 
 
 class Bearings(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,7 +95,7 @@ class Compass:
             followed = [each for each, known in memory.places.items() if known.record and each != memory.home]
             for each in (*followed, *(row.place for row in astray)):
                 others.setdefault(each, Record(place=each, target_id=""))
-        further = _further(obj, settings) if searches or _searches_further(obj) else ()
+        further = self._further(obj, settings) if searches or _searches_further(obj) else ()
         barred = self._barred(obj, (place, *further)[record is not None :], page, settings, place, frozen)
         further = tuple(each for each in further if each not in barred)
         marked_on = tuple(row.place for row in astray)
@@ -151,7 +150,7 @@ class Compass:
         if page.doubt.unsure_since is not None:
             return frozenset()
         placed = believed_placement(obj)
-        told = Place(gateway_of_arn(placed.gateway_arn)) if placed is not None else NOWHERE
+        told = self._rulings.place_of(placed.gateway_arn) if placed is not None else NOWHERE
         doubtful = [each for each in unnamed if each not in {told, NOWHERE}]
         if obj.metadata.deletion_timestamp:
             return frozenset(each for each in doubtful if self._rulings.bars(obj, each))
@@ -172,7 +171,7 @@ class Compass:
         row = table.row(record.target_id) if table is not None else None
         if row is None or (settings.marks and row.summary.marker is not None):
             return ""
-        others = self._index.recorders(record.target_id) - {obj.key}
+        others = self._index.recorders(record.target) - {obj.key}
         return legacy_doubt(obj, row.summary, other="/".join(min(others, default=())))
 
     def _astray(self, obj: MCPServer, settings: Settings, *, besides: set[Place]) -> tuple[Row, ...]:
@@ -185,18 +184,18 @@ class Compass:
         living = [each for each, missing in since.items() if missing is None or missing > gone]
         return marked_rows(self._ports, self._index, obj, settings, living)
 
+    def _further(self, obj: MCPServer, settings: Settings) -> tuple[Place, ...]:
+        """Return where a target of the object may be that its status does not name."""
+        noted = Place(gateway_of(obj.metadata.annotations))
+        known = (noted if self._rulings.may_look(obj, noted) else NOWHERE, Place(settings.default_gateway))
+        return tuple(each for each in known if each != NOWHERE)
+
     def _unseen(self, further: tuple[Place, ...], settings: Settings) -> Place:
         """Return a gateway that no List has told of yet: of these, or after a start of any."""
         unseen = self._observer.unseen
         starting = self._clock() < settings.started_at + LIST_LAG
         every = (*further, *map(Place, unseen if starting else ()))
         return next((each for each in every if each.gateway_id in unseen), NOWHERE)
-
-
-def _further(obj: MCPServer, settings: Settings) -> tuple[Place, ...]:
-    """Return where a target of the object may be that its status does not name."""
-    noted = gateway_of(obj.metadata.annotations)
-    return tuple(Place(each) for each in (noted, settings.default_gateway) if each)
 
 
 def _searches_further(obj: MCPServer) -> bool:
@@ -214,5 +213,5 @@ def marked_rows(
         for table in tables
         for mark in settings.markers_of(obj)
         for row in table.marked(mark)
-        if not index.recorders(row.summary.target_id) - {obj.key}
+        if not index.recorders(row.target) - {obj.key}
     )

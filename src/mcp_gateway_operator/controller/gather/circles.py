@@ -197,10 +197,10 @@ class Circles:
         if not rows:
             return _Wait((_gateway(gateway_id),), room=True) if stance.full else None
         summary = deciding_row(rows).summary
-        holder = self._index.holder(summary, besides=key)
+        holder = self._index.holder(summary, stance.claim.place, besides=key)
         other = self._objects(holder) if holder is not None else None
         record = stored_record(other) if other is not None else None
-        if other is None or record is None or record.target_id != summary.target_id:
+        if other is None or record is None or record.target != stance.claim.place.target(summary.target_id):
             return None
         return None if summary.status == TargetStatus.DELETING else _Wait((other.key,), room=False)
 

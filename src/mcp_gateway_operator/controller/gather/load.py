@@ -162,6 +162,9 @@ class Loader:
 
         All gateways that answer are in one place; one that is left may be elsewhere, with other credentials.
         """
+        there = bearings.destination if bearings.destination != NOWHERE else bearings.place
+        if any(there.account_and_region):
+            return Location.of(there.gateway_id)
         heard, record = self._account.heard, bearings.record
         kept = record.gateway_arn if record is not None and bearings.destination == NOWHERE else ""
         arn = kept or next(reversed(heard.values()), "")
@@ -242,7 +245,7 @@ class Loader:
         if record is None or table is None:
             return {"marked": marked, **_NO_ROW}
         row, absences = table.row(record.target_id), table.absences(record.target_id)
-        others = self._index.recorders(record.target_id, proven=not record.legacy) - {obj.key}
+        others = self._index.recorders(record.target, proven=not record.legacy) - {obj.key}
         return {
             "marked": marked,
             "absences": absences,
@@ -286,7 +289,7 @@ class Loader:
         own = state.record.target_id if state.record else ""
         rows = table.named(name) if table is not None else ()
         holders = tuple(row for row in rows if row.summary.target_id != own)
-        recorders = [self._index.recorders(row.summary.target_id) - {state.obj.key} for row in holders]
+        recorders = [self._index.recorders(row.target) - {state.obj.key} for row in holders]
         holder, rival = self._index.rivals.of(state, name, holders)
         return {
             "named": holders,
@@ -336,7 +339,8 @@ def _region(state: State) -> str:
     """Return what an IAM provider without a Region means, "" where there is none."""
     if state.obj.spec.auth_type != AuthType.GATEWAY_IAM_ROLE:
         return ""
-    return account_and_region(state.record.gateway_arn if state.record else "")[1] or state.settings.region
+    made = account_and_region(state.record.gateway_arn if state.record else "")[1]
+    return made or state.place.account_and_region[1] or state.settings.region
 
 
 def _known(wants: Wants | None, terms: Terms, *, ends: bool) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from itertools import islice
 
-from mcp_gateway_operator.agentcore.observe import Observer
+from mcp_gateway_operator.agentcore.accounts import Observers
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.controller.gather.full_gateways import FullGateways
 from mcp_gateway_operator.controller.gather.object_index import Key, ObjectIndex
@@ -54,7 +54,7 @@ class Entry:
 class Memories:
     """The entries of all objects, and the gateways that are watched for them."""
 
-    def __init__(self, observer: Observer, index: ObjectIndex) -> None:
+    def __init__(self, observer: Observers, index: ObjectIndex) -> None:
         self.full_gateways = FullGateways()
         """Who waits there for a place."""
         self._observer = observer
@@ -91,7 +91,7 @@ class Memories:
         self.busy(key, entry, NOWHERE)
         for page in entry.memory.places.values():
             if page.record is not None:
-                self._index.disclaim(page.record.target_id, key)
+                self._index.disclaim(page.record.target, key)
         self.watch(key, entry, ())
 
     def watch(self, key: Key, entry: Entry, places: tuple[Place, ...]) -> None:

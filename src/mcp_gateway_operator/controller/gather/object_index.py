@@ -10,7 +10,7 @@ from typing import Final
 
 from mcp_gateway_operator.agentcore.observe import Change
 from mcp_gateway_operator.api.aws_values import default_target_name
-from mcp_gateway_operator.api.types import MCPServer
+from mcp_gateway_operator.api.types import MCPServer, MCPServerStatus
 from mcp_gateway_operator.targets.known import Place, Row, Settings, State, stored_moves, stored_record
 from mcp_gateway_operator.targets.rules import Claim, claim_of, deciding_row, looks_on, place_of, rank_of
 from mcp_gateway_operator.targets.shape import TargetSummary
@@ -51,10 +51,10 @@ class ObjectIndex:
         """Take one change of one object in."""
         if new is not None and new.key not in self._alone:
             self._alone[new.key] = (new.key,)
-        for key, target_id in _recorded(old):
-            self._discard(self._by_target, target_id, key)
-        for key, target_id in _recorded(new):
-            self._add(self._by_target, target_id, key)
+        for key, target in _recorded(old):
+            self._discard(self._by_target, target, key)
+        for key, target in _recorded(new):
+            self._add(self._by_target, target, key)
         self._note_legacy(old, new)
         before, after = (wanted_name(obj) if obj is not None else "" for obj in (old, new))
         if before != after:
@@ -84,52 +84,53 @@ class ObjectIndex:
         for obj in objects:
             self.update(None, obj)
 
-    def recorders(self, target_id: str, *, proven: bool = False) -> frozenset[Key]:
+    def recorders(self, target: str, *, proven: bool = False) -> frozenset[Key]:
         """Return the objects whose valid record names this target.
 
         Args:
-            target_id: of the target.
+            target: as `Place.target` gives it.
             proven: leave out records of the Go operator, which do not say whose they are.
         """
         return frozenset(
-            key for key in self._by_target.get(target_id, ()) if not proven or key not in self._legacy
+            key for key in self._by_target.get(target, ()) if not proven or key not in self._legacy
         )
 
     def freed(self, old: MCPServer | None, new: MCPServer | None) -> set[Key]:
         """Return the objects that record a target which another one has just ceased to record."""
-        if old is None or (new is not None and new.status.target_id == old.status.target_id):
+        if old is None or (new is not None and _same_target(old.status, new.status)):
             return set()
-        before = {target_id for _, target_id in _recorded(old)} - {each for _, each in _recorded(new)}
-        return {key for target_id in before for key in self._by_target.get(target_id, ())}
+        before = {target for _, target in _recorded(old)} - {each for _, each in _recorded(new)}
+        return {key for target in before for key in self._by_target.get(target, ())}
 
     def wanting(self, name: str) -> Collection[Key]:
         """Return the objects that ask for this target name, on whatever gateway; a live view."""
         return self._by_name.get(name, ())
 
-    def holder(self, summary: TargetSummary, *, besides: Key) -> Key | None:
-        """Return the other object whose target this is: as its marker says, else as a record does."""
+    def holder(self, summary: TargetSummary, place: Place, *, besides: Key) -> Key | None:
+        """Return the other object whose target in a place this is: as its marker says, else a record."""
         mark = summary.marker
         if mark is not None:
             return self._by_marker.get(mark)
-        return min(self.recorders(summary.target_id) - {besides}, default=None)
+        return min(self.recorders(place.target(summary.target_id)) - {besides}, default=None)
 
     def markers(self) -> KeysView[str]:
         """Return the markers, as `OWNER/OBJECT`, of all objects there are; a live view."""
         return self._by_marker.keys()
 
-    def claim(self, target_id: str, key: Key) -> None:
+    def claim(self, target: str, key: Key) -> None:
         """Note a target that was created or taken up and is not in the status yet."""
-        self._add(self._by_target, target_id, key)
+        self._add(self._by_target, target, key)
 
-    def disclaim(self, target_id: str, key: Key) -> None:
+    def disclaim(self, target: str, key: Key) -> None:
         """Forget such a target: its object is gone, and its status never held it."""
-        self._discard(self._by_target, target_id, key)
+        self._discard(self._by_target, target, key)
 
-    def concerned(self, changes: Iterable[Change]) -> set[Key]:
-        """Return the objects that rows which changed belong to."""
+    def concerned(self, gateway_id: str, changes: Iterable[Change]) -> set[Key]:
+        """Return the objects that rows of a gateway which changed belong to."""
         keys: set[Key] = set()
+        place = Place(gateway_id)
         for change in changes:
-            keys.update(self._by_target.get(change.target_id, ()))
+            keys.update(self._by_target.get(place.target(change.target_id), ()))
             for summary in (change.before, change.after):
                 if summary is None:
                     continue
@@ -171,7 +172,11 @@ def _recorded(obj: MCPServer | None) -> list[tuple[Key, str]]:
     record = stored_record(obj) if obj is not None else None
     if obj is None or record is None:
         return []
-    return [(obj.key, each.target_id) for each in (record, *stored_moves(obj)) if each.target_id]
+    return [(obj.key, each.target) for each in (record, *stored_moves(obj)) if each.target_id]
+
+
+def _same_target(one: MCPServerStatus, other: MCPServerStatus) -> bool:
+    return (one.gateway_id, one.target_id) == (other.gateway_id, other.target_id)
 
 
 APART: Final = 30.0
@@ -213,7 +218,8 @@ class Rivals:
             holders: the rows of other targets that have the name.
         """
         key, record = state.obj.key, state.record
-        holder = self._index.holder(deciding_row(holders).summary, besides=key) if holders else None
+        deciding = deciding_row(holders).summary if holders else None
+        holder = self._index.holder(deciding, state.place, besides=key) if deciding is not None else None
         line = self._lines.get((name, state.place, False), ())
         other = next((each for each in line[:2] if each[1] != key), None)
         first = None

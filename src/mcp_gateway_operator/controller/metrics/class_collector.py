@@ -22,7 +22,16 @@ NOT_READY: Final = "NotReady"
 _ACCEPTED: Final = "Accepted"
 _OF_READY: Final = {
     "GatewayReady": NOT_READY,
-    **{each: each for each in (Reason.DELETING, Reason.AWS_UNAVAILABLE, Reason.QUEUED)},
+    **{
+        each: each
+        for each in (
+            Reason.DELETING,
+            Reason.AWS_UNAVAILABLE,
+            Reason.QUEUED,
+            Reason.ROLE_REFUSED,
+            Reason.WRONG_ACCOUNT_OR_REGION,
+        )
+    },
 }
 """By the reason of an MCPGateway's Ready that is not True. Of another one's words none is repeated."""
 _STATES: Final = ("permitted", "refused", "frozen")

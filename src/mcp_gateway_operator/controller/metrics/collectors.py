@@ -11,8 +11,9 @@ from typing import Final, NamedTuple
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
+from mcp_gateway_operator.agentcore.accounts import Schedulers
 from mcp_gateway_operator.agentcore.observe import GatewayTable
-from mcp_gateway_operator.agentcore.quota import Lane, QuotaScheduler
+from mcp_gateway_operator.agentcore.quota import Lane
 from mcp_gateway_operator.api.names import ConditionType, Reason
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.controller.metrics import declared
@@ -195,7 +196,7 @@ def bounded(tables: list[GatewayTable]) -> list[GatewayTable]:
 class Waiting(Collector):
     """What the quota scheduler holds back."""
 
-    def __init__(self, scheduler: QuotaScheduler) -> None:
+    def __init__(self, scheduler: Schedulers) -> None:
         self._scheduler = scheduler
 
     def collect(self) -> Iterable[Metric]:

@@ -116,7 +116,7 @@ OUTAGES = Declared(
     help="Gateways that AWS has not shown for three drift intervals although objects have targets there, by "
     "the reason that their conditions give, and `every call` where AWS refuses the credentials.",
     labels={"reason": "a reason of `Synced`"},
-    bound=9,
+    bound=11,
 )
 UNREPORTED = Declared(
     name="mcps_gateways_unreported",
@@ -145,7 +145,7 @@ CLASSES = Declared(
     "AWS reports it, `AWSUnavailable`, `Queued`, `Deleting`, else `Accepted`. With `--watch-namespaces` only "
     "those that an MCPServer there names or uses.",
     labels={"accepted": "`True`, `False`, `Unknown`", "reason": "as said, `other`"},
-    bound=16,
+    bound=15,
 )
 CLASS_OBJECTS = Declared(
     name="mcps_class_objects",

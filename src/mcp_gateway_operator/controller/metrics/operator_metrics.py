@@ -165,11 +165,15 @@ class OperatorMetrics:
         self.controller.register(_CertificateReads(certificate))
 
     def on_call(self, method: str, code: str, seconds: float, request_id: str = "") -> None:
-        """Count an AWS call; the hook of the AgentCore adapter."""
+        """Count an AWS call under the operator's own identity; the hook of the AgentCore adapter."""
+        self._credentials.heard(code)
+        self.on_call_elsewhere(method, code, seconds, request_id)
+
+    def on_call_elsewhere(self, method: str, code: str, seconds: float, request_id: str = "") -> None:
+        """Count an AWS call by the session of a role, or in another Region."""
         operation = "".join(part.capitalize() for part in method.split("_"))
         self._calls.inc(operation, code)
         self._seconds.labels(operation).observe(seconds)
-        self._credentials.heard(code)
         call = Call(self._wall(), operation, code, round(1000 * seconds), request_id)
         self.calls.note(call)
 

@@ -52,6 +52,7 @@ ACTS: Final = {
             Reason.SIGNATURE_REFUSED,
             Reason.GATEWAY_FULL,
             Reason.WRONG_ACCOUNT_OR_REGION,
+            Reason.ROLE_REFUSED,
             Reason.FOREIGN_MARKER,
             Reason.DUPLICATE_MARKER,
         ),

@@ -187,7 +187,7 @@ class ObjectWriter:
             kept=theirs.target_id,
             superfluous=mine.target_id,
         )
-        self._index.disclaim(mine.target_id, obj.key)
+        self._index.disclaim(mine.target, obj.key)
         held = msgspec.structs.replace(
             page.held, verified=None, written=None, applied=applied_generation(obj)
         )

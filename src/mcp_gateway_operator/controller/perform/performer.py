@@ -200,7 +200,7 @@ class Performer:
             ticket.moved = target.summary.target_id
             self._answered(step.place, target, began)
         page = remember.created(state, step, target, ports)
-        self._index.claim(target.summary.target_id, state.obj.key)
+        self._index.claim(step.place.target(target.summary.target_id), state.obj.key)
         summary = target.summary
         message = f"Created target {summary.target_id} ({summary.name}) on {step.place.gateway_id}."
         self._objects.event(state.obj, "Normal", "Created", message)
@@ -209,9 +209,10 @@ class Performer:
     def _take_up(self, entry: Entry, state: State, step: act.TakeUp) -> TargetMemory:
         if state.record is None and not state.aside and state.settings.keeps_moves:
             # What a lost status may have named beside it is not looked for on other gateways any more.
-            entry.memory = entry.memory.but(moves=forgotten_leftovers(state, step.target) or None)
+            left = forgotten_leftovers(state, step.target, step.place)
+            entry.memory = entry.memory.but(moves=left or None)
         target_id = step.target.summary.target_id
-        self._index.claim(target_id, state.obj.key)
+        self._index.claim(step.place.target(target_id), state.obj.key)
         if step.adopted:
             message = f"Took over target {target_id}, which this operator did not make."
             self._objects.event(state.obj, "Normal", "Adopted", message)
@@ -313,11 +314,11 @@ class Performer:
         if step.cause is not act.Cause.ADOPTION:
             yield
             return
-        self._index.claim(step.target_id, state.obj.key)
+        self._index.claim(step.place.target(step.target_id), state.obj.key)
         try:
             yield
         except BaseException:
-            self._index.disclaim(step.target_id, state.obj.key)
+            self._index.disclaim(step.place.target(step.target_id), state.obj.key)
             raise
 
     def _answered(self, place: Place, target: Target, began: float) -> None:

@@ -7,18 +7,39 @@ from typing import Final
 import msgspec
 
 from mcp_gateway_operator.api import names
+from mcp_gateway_operator.api.annotations import gateway_of
+from mcp_gateway_operator.api.mcpgateway_rules import GatewayArn
 from mcp_gateway_operator.api.names import ConditionType, Reason
 from mcp_gateway_operator.api.types import MCPServer, PlacedBy
-from mcp_gateway_operator.targets.shape import NO_FIELDS, Flat, gateway_of_arn
+from mcp_gateway_operator.targets.shape import NO_FIELDS, Flat, account_and_region, gateway_of_arn
 
 
 class Place(msgspec.Struct, frozen=True, order=True, gc=False):
-    """Where a target is or may be: a gateway today; account and Region will join its id here.
+    """Where a target is or may be: a gateway in an account and a Region.
 
-    Messages call a place by its gateway's id. One with an empty id is nowhere.
+    One with an empty id is nowhere.
+
+    Attributes:
+        gateway_id: the gateway's id where it is in the operator's own account and Region, else its ARN; so
+            it is written in statuses and the annotation, and so messages call it.
     """
 
     gateway_id: str
+
+    @classmethod
+    def of(cls, arn: GatewayArn, own: tuple[str, str] | None) -> Place:
+        """Return where a gateway is; `own` are the operator's account and Region, None while not known."""
+        return cls(arn.gateway_id if (arn.account, arn.region) == own else arn.text)
+
+    @property
+    def account_and_region(self) -> tuple[str, str]:
+        """Account and Region, each "" where they are the operator's own."""
+        return account_and_region(self.gateway_id)
+
+    def target(self, target_id: str) -> str:
+        """Return what names a target among those of all accounts and Regions: in its own an id is enough."""
+        where = self.account_and_region if ":" in self.gateway_id else None
+        return f"{':'.join(where)}/{target_id}" if where else target_id
 
 
 NOWHERE: Final = Place("")
@@ -37,6 +58,11 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     target_name: str = ""
     legacy: bool = False
     placed_by: PlacedBy | None = None
+
+    @property
+    def target(self) -> str:
+        """The target, as `Place.target` names it."""
+        return self.place.target(self.target_id)
 
     def same_target(self, other: Record | None) -> bool:
         """Whether another record names the very same target."""
@@ -100,9 +126,15 @@ def believed_placement(obj: MCPServer) -> PlacedBy | None:
 def placements(obj: MCPServer) -> tuple[tuple[Place, PlacedBy], ...]:
     """Return where MCPGateways have placed an object, its own target's place first."""
     own = believed_placement(obj)
-    found = [] if own is None else [(Place(gateway_of_arn(own.gateway_arn)), own)]
+    found = [] if own is None else [(_placed_in(obj, own), own)]
     found += [(each.place, each.placed_by) for each in stored_moves(obj) if each.placed_by is not None]
     return tuple(found)
+
+
+def _placed_in(obj: MCPServer, placed: PlacedBy) -> Place:
+    """Return the place as the record calls it, else the annotation, which is written before `placedBy`."""
+    elsewhere = placed.gateway_arn in {obj.status.gateway_id, gateway_of(obj.metadata.annotations)}
+    return Place(placed.gateway_arn if elsewhere else gateway_of_arn(placed.gateway_arn))
 
 
 def placement_in(obj: MCPServer, place: Place) -> PlacedBy | None:

@@ -41,6 +41,11 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     listed: bool = False
     absent_at: float | None = None
 
+    @property
+    def target(self) -> str:
+        """The target, as `Place.target` names it."""
+        return self.place.target(self.summary.target_id)
+
 
 class Circle(msgspec.Struct, frozen=True, kw_only=True):
     """Objects that wait for each other, so that none of them ever goes first.

@@ -11,7 +11,7 @@ from mcp_gateway_operator.targets.known.memory import ObjectMemory, TargetMemory
 from mcp_gateway_operator.targets.known.records import NOWHERE, Place, Record
 from mcp_gateway_operator.targets.known.rows import NO_CIRCLE, Circle, GatewayView, Outage, Row
 from mcp_gateway_operator.targets.known.rulings import FREE, Ruling
-from mcp_gateway_operator.targets.shape import Flat, Target, marker_of, owner_code
+from mcp_gateway_operator.targets.shape import Flat, Target, account_and_region, marker_of, owner_code
 
 CALL_SECONDS = 15.0
 """Seconds that a call to AWS may take, credentials, connect and answer together; less with a short lease."""
@@ -176,9 +176,15 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
         return names.FINALIZER in self.obj.metadata.finalizers
 
     def read_now(self, target_id: str) -> Target | None:
-        """Return a target if this pass has read it in full."""
+        """Return a target of this place if this pass has read it in full."""
         target = self.target
-        return target if target is not None and target.summary.target_id == target_id else None
+        if target is None or target.summary.target_id != target_id:
+            return None
+        # In two accounts there may be targets of one id.
+        here = self.place.account_and_region
+        here = here if any(here) else (self.settings.account, self.settings.region)
+        read = account_and_region(target.gateway_arn)
+        return target if read == here or not all((*read, *here)) else None
 
     @property
     def edited(self) -> bool:

@@ -49,7 +49,7 @@ def gateway_missing(
     if state.now >= due and not told.asked:
         return act.CheckGateway(place=place)
     moments = [due, late]
-    if not told.rolling and told.denied_at is None and _account_is_known(state):
+    if not told.rolling and told.denied_at is None and _account_is_known(state, place):
         look = since + ROLL_AFTER
         if look <= state.now < late:
             return act.CallTheRoll(place=place, until=late)
@@ -71,18 +71,26 @@ def _agreed(told: Existence) -> bool:
     return last - first >= ROLLS_APART and told.denied_at is None
 
 
-def _account_is_known(state: State) -> bool:
-    """Whether it is certain that the target was made where these credentials look."""
-    return bool(_made(state)) and bool(state.settings.account)
+def _account_is_known(state: State, place: Place) -> bool:
+    """Whether it is certain that the target was made where these credentials look: the operator's own."""
+    own = not any(place.account_and_region)
+    return own and bool(_made(state)) and bool(state.settings.account)
 
 
 def _made(state: State) -> str:
     """Return the ARN of the gateway that the target was made on, "" where nothing says."""
-    return (state.record.gateway_arn if state.record else "") or state.obj.status.gateway_arn
+    status = state.obj.status
+    told = "" if any(Place(status.gateway_id).account_and_region) else status.gateway_arn
+    return (state.record.gateway_arn if state.record else "") or told
 
 
 def _made_elsewhere(state: State, place: Place, told: Existence) -> act.CheckGateway | act.Blocked | None:
-    """Refuse to believe anything outside the account and Region where the target was made."""
+    """Refuse to believe anything outside the account and Region where the target was made.
+
+    Elsewhere nothing answers but a session that has proven to act in the gateway's own.
+    """
+    if any(place.account_and_region):
+        return None
     arn = _made(state)
     if not arn and state.record is None:
         return None

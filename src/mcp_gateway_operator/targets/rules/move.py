@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from mcp_gateway_operator.api.mcpgateway_rules import GatewayArn
 from mcp_gateway_operator.api.names import Reason
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.known import NOWHERE, Place, Record, State
@@ -21,7 +22,7 @@ from mcp_gateway_operator.targets.rules.not_yet import await_agreement, read, un
 from mcp_gateway_operator.targets.rules.permission import no_return
 from mcp_gateway_operator.targets.rules.recorded import plan_absent
 from mcp_gateway_operator.targets.rules.rivalry import circle_words
-from mcp_gateway_operator.targets.shape import Target, TargetStatus, gateway_of_arn, instant
+from mcp_gateway_operator.targets.shape import Target, TargetStatus, instant
 
 Create = Callable[[State], act.Step | act.Wait]
 
@@ -154,23 +155,33 @@ def _remove(state: State, left: State) -> Clearing:
     return action
 
 
-def forgotten_leftovers(state: State, taken: Target) -> tuple[Record, ...]:
+def forgotten_leftovers(state: State, taken: Target, taken_on: Place) -> tuple[Record, ...]:
     """Return what carries the marker and the name of a target that is taken up, on other gateways.
 
     Only a move that nobody remembers can have left it there; one on each gateway, the oldest.
     """
-    gateway_id = gateway_of_arn(taken.gateway_arn)
     found: dict[Place, Record] = {}
     for row in sorted(state.marked, key=lambda each: instant(each.summary.created_at)):
-        if row.place.gateway_id != gateway_id and row.summary.name == taken.summary.name:
+        if row.place != taken_on and row.summary.name == taken.summary.name:
             record = Record(
                 place=row.place,
                 target_id=row.summary.target_id,
-                gateway_arn=f"{taken.gateway_arn.removesuffix(gateway_id)}{row.place.gateway_id}",
+                gateway_arn=_arn_of(row.place, state, taken),
                 target_name=row.summary.name,
             )
             found.setdefault(row.place, record)
     return tuple(found.values())
+
+
+def _arn_of(place: Place, state: State, taken: Target) -> str:
+    """Return a gateway's ARN, as far as that of a target in the same partition and the settings tell it."""
+    if any(place.account_and_region):
+        return place.gateway_id
+    arn = GatewayArn.parse(taken.gateway_arn)
+    if arn is None:
+        return ""
+    account, region = state.settings.account or arn.account, state.settings.region or arn.region
+    return arn._replace(account=account, region=region, gateway_id=place.gateway_id).text
 
 
 def _refuse(state: State) -> act.Blocked:

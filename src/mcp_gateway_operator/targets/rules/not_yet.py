@@ -83,6 +83,11 @@ def await_first_list(place: Place, *, reason: str, message: str = "") -> act.Awa
     return act.Await(reason=reason, message=message, place=place, list_since=0.0, quiet=True)
 
 
+def _what_names(state: State) -> str:
+    class_name = state.obj.spec.class_name
+    return f"MCPGateway {class_name}, or name another" if class_name else "spec.gatewayId or --gateway-id"
+
+
 def unlisted(state: State, place: Place) -> act.Await | act.Blocked | None:
     """Return what to wait for while a gateway's targets are not known, None when they are.
 
@@ -96,13 +101,11 @@ def unlisted(state: State, place: Place) -> act.Await | act.Blocked | None:
     kind, why = view.error.kind, why_unlisted(place, view.error)
     if kind is ErrorKind.NOT_FOUND:
         where = f" in account {state.settings.account}, Region {state.settings.region}" * bool(
-            state.settings.account
+            state.settings.account and not any(place.account_and_region)
         )
         return act.Blocked(
             reason=Reason.GATEWAY_NOT_FOUND,
-            message=(
-                f"Gateway {place.gateway_id} does not exist{where}. Correct spec.gatewayId or --gateway-id."
-            ),
+            message=(f"Gateway {place.gateway_id} does not exist{where}. Correct {_what_names(state)}."),
             stalled=True,
             place=place,
         )

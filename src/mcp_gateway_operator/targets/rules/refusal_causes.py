@@ -167,6 +167,25 @@ CAUSES: Final = (
         Actor.NOBODY,
     ),
     Cause(
+        Reason.WRONG_ACCOUNT_OR_REGION,
+        frozenset({ErrorKind.TRANSIENT}),
+        _words(r"^WrongAccountOrRegion\b"),
+        "WrongAccountOrRegion: Role ... acts in account ... and Region ..., and the gateway is in "
+        "account ... and Region ..., so nothing is sent",
+        "Correct spec.aws.roleArn of the MCPGateway, or the credentials that the operator itself has",
+        Actor.PLATFORM,
+    ),
+    Cause(
+        Reason.ROLE_REFUSED,
+        frozenset({ErrorKind.TRANSIENT}),
+        _words(r"^(RoleRefused|NoIdentity)\b"),
+        "RoleRefused: Role ... cannot be assumed: AccessDenied: User: ... is not authorized to perform: "
+        "sts:AssumeRole on resource: ...",
+        "Let the role's trust policy name the operator's own role, with the externalId and the session tags "
+        "of the MCPGateway, and allow the operator sts:AssumeRole and sts:TagSession on it",
+        Actor.PLATFORM,
+    ),
+    Cause(
         Reason.AWS_UNAVAILABLE,
         frozenset({ErrorKind.TRANSIENT}),
         (),

@@ -1,0 +1,264 @@
+"""A scheduler and an observer for each account and Region, behind the face of one.
+
+AWS counts calls per account and Region, and one that does not answer must not hold up the others: each has
+lines and Lists of its own. What is asked for names a gateway, by id or ARN, and that says where it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Hashable
+from typing import Final, NamedTuple
+
+from mcp_gateway_operator.agentcore.observe import GatewayTable, Observer, Users
+from mcp_gateway_operator.agentcore.quota import Lane, Op, Quotas, QuotaScheduler, Ticket
+from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind
+from mcp_gateway_operator.targets.shape import Target, account_and_region
+
+Where = tuple[str, str]
+"""An account and a Region."""
+OWN: Final[Where] = "", ""
+LIMBO: Final[Where] = "?", "?"
+"""Gateways elsewhere of which no MCPGateway says anything: nothing is sent for them."""
+
+
+class Office(NamedTuple):
+    """What one account and Region has for itself."""
+
+    scheduler: QuotaScheduler
+    observer: Observer
+
+
+class Offices:
+    """Makes them as they are needed, and keeps them.
+
+    Args:
+        open_office: makes one; given the observer of the first, None for that.
+        governed: whether an MCPGateway governs a gateway that is elsewhere.
+
+    Attributes:
+        own: of the operator's own account and Region.
+        on_open: called with each one that is made.
+        home: the operator's own account and Region, None while they are not known.
+    """
+
+    def __init__(
+        self, open_office: Callable[[Observer | None], Office], *, governed: Callable[[str], bool]
+    ) -> None:
+        self._open = open_office
+        self._governed = governed
+        self.own = open_office(None)
+        self._offices: dict[Where, Office] = {OWN: self.own}
+        self.on_open: Callable[[Office], None] = lambda _office: None
+        self.home: Where | None = None
+
+    def all(self) -> tuple[Office, ...]:
+        """Return all there are, the operator's own first."""
+        return tuple(self._offices.values())
+
+    def of(self, gateway_id: str) -> Office:
+        """Return the one of a gateway."""
+        if ":" not in gateway_id:
+            return self.own
+        where = account_and_region(gateway_id)
+        if where not in self._offices:
+            if where == self.home:
+                return self.own
+            where = where if self._governed(gateway_id) else LIMBO
+        office = self._offices.get(where)
+        if office is None:
+            office = self._offices[where] = self._open(self.own.observer)
+            self.on_open(office)
+        return office
+
+    def strays(self) -> tuple[tuple[str, Office], ...]:
+        """Return the gateways that were in no account and Region of which anything was known, and are now."""
+        limbo = self._offices.get(LIMBO)
+        known = limbo.observer.gateways() if limbo is not None else ()
+        return tuple((each, limbo) for each in known if limbo is not None and self.of(each) is not limbo)
+
+
+class Schedulers:
+    """Hands out tickets, each from the scheduler of its gateway."""
+
+    def __init__(self, offices: Offices) -> None:
+        self._offices = offices
+        self._own = offices.own.scheduler
+        self._stands: dict[Hashable, QuotaScheduler] = {}
+        """Who waits elsewhere than in the operator's own account and Region, and where."""
+        self._closed = False
+        self.quotas: Quotas = self._own.quotas
+
+    @property
+    def on_credentials(self) -> Callable[[], None]:
+        """Told when AWS begins to refuse the operator's own credentials, and when that is over."""
+        return self._own.on_credentials
+
+    @on_credentials.setter
+    def on_credentials(self, told: Callable[[], None]) -> None:
+        self._own.on_credentials = told
+
+    @property
+    def refused_credentials(self) -> AgentCoreError | None:
+        """How AWS refuses the operator's own credentials, None while it accepts them."""
+        return self._own.refused_credentials
+
+    def refused_at(self, gateway_id: str) -> AgentCoreError | None:
+        """How AWS refuses the credentials of every call for a gateway, None while it accepts them."""
+        return self._offices.of(gateway_id).scheduler.refused_credentials
+
+    def take(
+        self,
+        op: Op,
+        gateway_id: str,
+        *,
+        waiter: Hashable,
+        lane: Lane,
+        namespace: str,
+        on_grant: Callable[[], None],
+    ) -> Ticket | None:
+        """Return a ticket, or join the line of the gateway's account and Region: as in `QuotaScheduler`."""
+        scheduler = self._offices.of(gateway_id).scheduler
+        before = self._stands.pop(waiter, self._own)
+        if before is not scheduler:
+            before.cancel(waiter)
+        if self._closed:
+            scheduler.close()
+        ticket = scheduler.take(
+            op, gateway_id, waiter=waiter, lane=lane, namespace=namespace, on_grant=on_grant
+        )
+        if ticket is None and scheduler is not self._own:
+            self._stands[waiter] = scheduler
+        return ticket
+
+    def cancel(self, waiter: Hashable) -> None:
+        """Forget a waiter: as in `QuotaScheduler`."""
+        self._stands.pop(waiter, self._own).cancel(waiter)
+
+    def close(self) -> None:
+        """Grant nothing any more; tickets that are in use end as usual."""
+        self._closed = True
+        for office in self._offices.all():
+            office.scheduler.close()
+
+    def queue_age(self, lane: Lane) -> float:
+        """Return for how many seconds the longest waiter of a lane has waited anywhere."""
+        return max(office.scheduler.queue_age(lane) for office in self._offices.all())
+
+    def depths(self) -> dict[tuple[Op, Lane], int]:
+        """Return how many wait, by operation and lane, everywhere together."""
+        total = Counter[tuple[Op, Lane]]()
+        for office in self._offices.all():
+            total.update(office.scheduler.depths())
+        return dict(total)
+
+    def rates(self) -> dict[Op, float | None]:
+        """Return the calls per second allowed at present in the operator's own account and Region."""
+        return self._own.rates()
+
+    def slots_taken(self, gateway_id: str) -> int:
+        """Return how many Creates, Updates and Deletes of a gateway count as in flight."""
+        return self._offices.of(gateway_id).scheduler.slots_taken(gateway_id)
+
+    def counts_targets(self) -> bool:
+        """Whether targets on the move count as writes in flight in the operator's own account and Region."""
+        return self._own.counts_targets()
+
+
+class Observers:
+    """Knows the targets of every gateway, each from the observer of its account and Region."""
+
+    def __init__(self, offices: Offices) -> None:
+        self._offices = offices
+        self._own = offices.own.observer
+        self._tasks: asyncio.TaskGroup | None = None
+        self.marked_on = self._own.marked_on
+        self.unseen = self._own.unseen
+        offices.on_open = self._opened
+
+    @property
+    def users(self) -> Users:
+        """Whom it is for; set before the first gateway is tracked."""
+        return self._own.users
+
+    @users.setter
+    def users(self, users: Users) -> None:
+        for office in self._offices.all():
+            office.observer.users = users
+
+    def track(self, gateway_id: str) -> GatewayTable:
+        """Begin to observe a gateway, if it is not observed yet, and return its table."""
+        return self._of(gateway_id).track(gateway_id)
+
+    def untrack(self, gateway_id: str) -> None:
+        """Stop observing a gateway. Whoever waits for a List of it is woken."""
+        self._of(gateway_id).untrack(gateway_id)
+
+    def table(self, gateway_id: str) -> GatewayTable | None:
+        """Return the table of a tracked gateway."""
+        return self._of(gateway_id).table(gateway_id)
+
+    def gateways(self) -> tuple[str, ...]:
+        """Return the ids, or ARNs, of all tracked gateways."""
+        return tuple(each for office in self._offices.all() for each in office.observer.gateways())
+
+    def busy(self, gateway_id: str, waiter: Hashable) -> None:
+        """Note that something of ours is in flight on a gateway. Its age counts from the first call."""
+        self._of(gateway_id).busy(gateway_id, waiter)
+
+    def idle(self, gateway_id: str, waiter: Hashable) -> None:
+        """Note that what `busy` told of has ended."""
+        self._of(gateway_id).idle(gateway_id, waiter)
+
+    def after_list(
+        self, gateway_id: str, *, since: float, waiter: Hashable, wake: Callable[[], None]
+    ) -> None:
+        """Call `wake` once when a List begun at or after `since` has ended, well or not."""
+        self._of(gateway_id).after_list(gateway_id, since=since, waiter=waiter, wake=wake)
+
+    def interval(self, gateway_id: str) -> float:
+        """Return the seconds between two Lists of a gateway at present, jitter aside."""
+        return self._of(gateway_id).interval(gateway_id)
+
+    def refused(self, error: AgentCoreError) -> None:
+        """Note that every List under the operator's own credentials would fail so."""
+        self._own.refused(error)
+
+    def retry(self, kind: ErrorKind) -> None:
+        """List every gateway now whose latest List failed in a way that is over."""
+        for office in self._offices.all():
+            office.observer.retry(kind)
+
+    async def read(self, gateway_id: str, target_id: str) -> Target:
+        """Get one target and take the answer into the table. The caller holds the ticket.
+
+        Raises:
+            AgentCoreError: the Get failed; a 404 is noted in the table.
+        """
+        return await self._of(gateway_id).read(gateway_id, target_id)
+
+    def settle(self) -> None:
+        """Take that MCPGateways have changed: gateways of which nothing was known go where they belong."""
+        for gateway_id, before in self._offices.strays():
+            before.observer.untrack(gateway_id)
+            self.track(gateway_id)
+
+    async def run(self) -> None:
+        """List gateways as they fall due until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            try:
+                for office in self._offices.all():
+                    tasks.create_task(office.observer.run())
+                await asyncio.Event().wait()
+            finally:
+                self._tasks = None
+
+    def _of(self, gateway_id: str) -> Observer:
+        return self._offices.of(gateway_id).observer
+
+    def _opened(self, office: Office) -> None:
+        office.observer.users = self._own.users
+        if self._tasks is not None:
+            self._tasks.create_task(office.observer.run())
