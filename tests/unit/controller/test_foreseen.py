@@ -20,6 +20,8 @@ from tests.support.world import GATEWAY, EngineAgentCore, World
 from tests.unit.controller.fuzz import DRIFT_INTERVAL, OWNER, Story
 
 STORIES = range(25)
+CHANGES = 5
+"""What users and others change while no operator runs, so that there is something to foresee."""
 SETTLED = 200.0
 """Seconds after which what AWS has begun is over, and Lists lag no more."""
 
@@ -53,10 +55,16 @@ def told(steps: Iterable[Foreseen]) -> dict[object, list[tuple[object, ...]]]:
 
 
 class Foretold(Story):
-    """A story whose end is foreseen before a fresh operator makes it."""
+    """A story whose end is foreseen before a fresh operator makes it, with all that users did meanwhile."""
+
+    foreseen: tuple[Foreseen, ...] = ()
 
     async def _converge(self) -> None:
         await self._stack.aclose()
+        self.say("nobody works, and users go on")
+        changes = (self.create, self.edit, self.rename, self.move, self.delete)
+        for change in self.rng.choices((*changes, self.edit_outside, self.delete_outside), k=CHANGES):
+            await change()
         await self.world.pass_time(SETTLED)
         future = foreseen(self.world)
         record = Recorder()
@@ -66,6 +74,7 @@ class Foretold(Story):
         operator.hooks.on_decision = record
         await super()._converge()
         assert told(future.steps) == told(record.steps)
+        self.foreseen = future.steps
 
 
 async def test_plan_foresees_the_steps_of_run(seed: int) -> None:

@@ -13,12 +13,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 
 import click
 from rich.console import Console
 
-from mcp_gateway_operator_demo.demo_view import Show, Snapshot
+from mcp_gateway_operator.api import names
+from mcp_gateway_operator_demo import teams
+from mcp_gateway_operator_demo.commands import Mcps
+from mcp_gateway_operator_demo.demo_view import INDENT, Show, Snapshot
 from mcp_gateway_operator_demo.demo_view import look as look_at
 from mcp_gateway_operator_demo.environment import GATEWAY, REGION, Environment, StartError
 from mcp_gateway_operator_demo.localcluster import LocalClusterError
@@ -30,8 +33,8 @@ STEP_SECONDS: Final = 60.0
 """How long a step may take before the demo gives up; each takes a few seconds."""
 LOOK_SECONDS: Final = 0.4
 """Between two looks at the cluster and at AWS."""
-LOG_WIDTH: Final = 160
-"""Columns where the output is a file or a pipe."""
+LOG_WIDTH: Final = 100_000
+"""Columns where the output is a file or a pipe: nothing is cut there."""
 CHANGED: Final = "https://changed-by-someone.example.com/mcp"
 _INTERRUPTED: Final = 130
 
@@ -69,15 +72,20 @@ def _run(scratch: Path, console: Console, *, keep: bool) -> None:
         show.heading("Setting up: etcd, kube-apiserver, the simulated AWS, the operator")
         environment.start_cluster(show.progress)
         show.done("CRD and RBAC of config/ are installed")
-        gateways = sorted({GATEWAY, *(sample.gateway_id for sample in samples if sample.gateway_id)})
-        environment.start_simulator(*(part for name in gateways[1:] for part in ("--gateway", name)))
+        show.done(f"kubectl is {environment.cluster.kubectl_path}")
+        asked = {sample.gateway_id for sample in samples if sample.gateway_id}
+        gateways = sorted({GATEWAY, teams.GATEWAY, *asked})
+        others = (name for name in gateways if name != GATEWAY)
+        environment.start_simulator(*(part for name in others for part in ("--gateway", name)))
         show.done(f"AgentCore is simulated at {environment.simulator.url}")
         environment.start_operator(f"--drift-interval={DRIFT_SECONDS}s", "--zap-encoder=console")
         show.done("the operator runs with its ServiceAccount's token, and is ready")
-        demo = _Demo(environment, show, samples, gateways)
+        mcps = Mcps(environment, console.width - INDENT if console.width < LOG_WIDTH else None)
+        demo = _Demo(environment, show, samples, gateways, mcps)
         demo.create()
         demo.edit_outside()
         demo.delete_outside()
+        demo.two_teams()
         demo.delete_all()
         show.summary(environment.simulator.admin.counts(), time.monotonic() - began)
         if keep:
@@ -90,9 +98,15 @@ class _Demo:
     """The steps; each ends only when what it claims was seen on both sides."""
 
     def __init__(
-        self, environment: Environment, show: Show, samples: list[Sample], gateways: list[str]
+        self,
+        environment: Environment,
+        show: Show,
+        samples: list[Sample],
+        gateways: list[str],
+        mcps: Mcps,
     ) -> None:
         self._environment = environment
+        self._mcps = mcps
         self._show = show
         self._samples = samples
         self._gateways = gateways
@@ -108,6 +122,7 @@ class _Demo:
             cluster.kubectl("apply", "--namespace", NAMESPACE, "--filename", "-", input=sample.text)
         took = self._until("every MCPServer is Ready, or waits for a person's consent", self._made)
         self._show.done(f"{len(self._samples)} targets made", took)
+        self._ask("status", "-n", NAMESPACE)
         self._consent()
 
     def _consent(self) -> None:
@@ -121,6 +136,10 @@ class _Demo:
             self._aws.consent(item.target_id)
         took = self._until("every MCPServer is Ready and its target READY", self._settled)
         self._show.done("all Ready", took)
+
+    def _ask(self, *arguments: str) -> None:
+        """Run a command of `mcps`, and show it."""
+        self._show.command(f"mcps {' '.join(arguments)}", self._mcps(*arguments))
 
     def edit_outside(self) -> None:
         """Change a target behind the operator's back; it is changed back."""
@@ -142,6 +161,7 @@ class _Demo:
     def delete_outside(self) -> None:
         """Delete a target behind the operator's back; it is made again."""
         victim = self._look().objects[-1]
+        self._ask("owner", victim.target_id)
         self._show.heading(f"Somebody deletes the target of {victim.name} in AWS")
         self._aws.delete_target(victim.target_id)
         took = self._until(
@@ -153,6 +173,34 @@ class _Demo:
             ),
         )
         self._show.done("noticed, made sure of, and created again", took)
+
+    def two_teams(self) -> None:
+        """Let two teams name one MCPGateway; the one that it does not permit is told so, before any call."""
+        permitted, refused = teams.TEAMS
+        self._show.heading(f"One gateway for two teams: its MCPGateway permits it to {permitted} alone")
+        cluster = self._environment.cluster
+        cluster.kubectl("apply", "--filename", "-", input=teams.the_class())
+        for team in teams.TEAMS:
+            cluster.create_namespace(team)
+            cluster.kubectl("apply", "--namespace", team, "--filename", "-", input=teams.server(team))
+        took = self._until_of_teams("one is Ready and one NotPermitted", ["NotPermitted", "True"])
+        self._show.done(f"{permitted} has its target, {refused} is refused without a call to AWS", took)
+        self._ask("why", teams.SERVER, "-n", refused)
+        for team in teams.TEAMS:
+            cluster.kubectl("delete", "mcps", "--all", "--namespace", team, "--wait=false")
+        self._until_of_teams("both MCPServers are gone", [])
+        cluster.kubectl("delete", "mcpgateways", teams.CLASS)
+
+    def _until_of_teams(self, what: str, wanted: list[str]) -> float:
+        """Wait until the teams' objects say so: each that its Ready is True, or the reason why not."""
+        path = f"/apis/{names.GROUP}/{names.VERSION}/namespaces/{{}}/{names.PLURAL}"
+
+        def holds(_seen: Snapshot) -> bool:
+            cluster = self._environment.cluster
+            found = [item for team in teams.TEAMS for item in cluster.get(path.format(team))["items"]]
+            return sorted(_says(item) for item in found) == wanted
+
+        return self._until(what, holds)
 
     def delete_all(self) -> None:
         """Delete the objects; they go only when their targets are gone."""
@@ -202,17 +250,26 @@ class _Demo:
                     )
 
 
+def _says(item: dict[str, Any]) -> str:
+    conditions = item.get("status", {}).get("conditions", ())
+    ready = next((each for each in conditions if each["type"] == "Ready"), {"status": "", "reason": ""})
+    return "True" if ready["status"] == "True" else str(ready["reason"])
+
+
 def _explain_hand_work(environment: Environment, show: Show) -> None:
     first = load_samples()[0].name
+    kubectl, program = environment.cluster.kubectl_path, f"{sys.executable} -m mcp_gateway_operator"
     patch = json.dumps({"spec": {"description": "hello"}})
     show.hand_work(
         f"export KUBECONFIG={environment.cluster.kubeconfig}",
         f"export AWS_ENDPOINT_URL={environment.simulator.url} AWS_DEFAULT_REGION={REGION}"
+        f" MCPS_GATEWAY_ID={GATEWAY}"
         " AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test",
         [
-            f"kubectl get mcps -n {NAMESPACE} -o wide --watch",
-            f"kubectl describe mcps {first} -n {NAMESPACE}",
-            f"kubectl patch mcps {first} -n {NAMESPACE} --type=merge -p '{patch}'",
+            f"{kubectl} get mcps -n {NAMESPACE} -o wide --watch",
+            f"{program} status -n {NAMESPACE} --watch",
+            f"{program} why {first} -n {NAMESPACE}",
+            f"{kubectl} patch mcps {first} -n {NAMESPACE} --type=merge -p '{patch}'",
             f"curl -s {environment.simulator.url}/_sim/counts",
             f"tail -f {environment.operator.log}",
         ],

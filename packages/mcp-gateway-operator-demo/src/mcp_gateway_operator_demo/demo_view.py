@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from textwrap import wrap
 from typing import Any, NamedTuple
 
 from rich.console import Console, Group
@@ -106,6 +107,15 @@ class Show:
         """Tell what was verified."""
         took = f" ({seconds:.1f} s)" if seconds is not None else ""
         self._console.print(f"  [green]✓[/green] {text}{took}")
+
+    def command(self, line: str, output: list[str]) -> None:
+        """Show a command that was run, and what it printed."""
+        width = self._console.width - INDENT
+        self._console.print(Text(f"  $ {line}", style="dim"))
+        for text in output:
+            indent = " " * (INDENT + len(text) - len(text.lstrip()))
+            for part in wrap(text, width, break_long_words=False) if len(text) > width else [text.lstrip()]:
+                self._console.print(Text(f"{indent}{part.strip()}", no_wrap=True))
 
     @contextmanager
     def live(self) -> Iterator[Callable[[Snapshot], None]]:

@@ -33,7 +33,7 @@ REGION: Final = "us-east-1"
 GATEWAY: Final = "demo-gateway-abcdefghij"
 START_SECONDS: Final = 30.0
 """How long a process may take until it answers; it takes two on an idle machine."""
-_NOT_INHERITED: Final = ("AWS_", "MCPS_", "GATEWAY_ID", "KUBE", "POD_", "XDG_RUNTIME_DIR")
+NOT_INHERITED: Final = ("AWS_", "MCPS_", "GATEWAY_ID", "KUBE", "POD_", "XDG_RUNTIME_DIR")
 """Variables of the caller's own installation, which must not leak into a local one."""
 
 
@@ -98,7 +98,7 @@ class OperatorProcess:
         self.health = f"http://127.0.0.1:{free_port()}"
         # One for all probes, and without certificates: loading them takes 50 ms, twenty times a second.
         self._probe = httpx2.Client(base_url=self.health, timeout=2.0, trust_env=False, verify=False)
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_INHERITED)}
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(NOT_INHERITED)}
         self._process = _python(
             "operator",
             [

@@ -130,6 +130,11 @@ def _refused(status: int, path: str, body: bytes) -> str:
             )
         case HTTPStatus.FORBIDDEN:
             return f"The operator may not tell you: ask for get on {path} (the ClusterRole debug-reader)."
+        case HTTPStatus.NOT_FOUND:
+            return (
+                "The operator says nothing of it there: it does not know the object, another replica leads, "
+                "or --metrics-secure=false lets everybody read the metrics, and so nobody the decisions."
+            )
         case _:
             return f"The operator answers {status}: {shown(body[:200].decode(errors='replace').strip())}"
 
@@ -177,7 +182,7 @@ async def _leading(cluster: Cluster) -> _Pod:
             f"The operator's pods are not to be seen ({shown(error.message)}): give --debug-address."
         ) from error
     pods = [msgspec.json.decode(raw) for raw in page.items]
-    found = [(pod, port) for pod in pods if (port := _port(pod)) is not None]
+    found = [(pod, place) for pod in pods if (place := _port(pod)) is not None]
     if not found:
         raise NoAnswerError(
             "No operator's pod here serves metrics: start it with --metrics-bind-address=:8443, or give "
@@ -193,9 +198,8 @@ async def _leading(cluster: Cluster) -> _Pod:
 def _port(pod: dict[str, Any]) -> tuple[int, str] | None:
     """Return where a pod's metrics are, and over what; None where it has none."""
     for container in pod["spec"].get("containers", ()):
-        given = dict(
-            match.groups() for each in container.get("args", ()) if (match := _ARGUMENT.fullmatch(each))
-        )
+        matches = map(_ARGUMENT.fullmatch, container.get("args", ()))
+        given: dict[str, str] = {match[1]: match[2] for match in matches if match is not None}
         port = given.get("bind-address", "0").rpartition(":")[2]
         if port.isdecimal() and int(port):
             return int(port), "http" if given.get("secure") == "false" else "https"

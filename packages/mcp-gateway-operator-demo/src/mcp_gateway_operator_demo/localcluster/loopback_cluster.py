@@ -140,6 +140,11 @@ class LocalCluster:
             if server is not None and server.pid is not None
         )
 
+    @property
+    def kubectl_path(self) -> Path:
+        """The kubectl that is used."""
+        return self._binaries.kubectl
+
     def kubectl(
         self,
         *args: str,

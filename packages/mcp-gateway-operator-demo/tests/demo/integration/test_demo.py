@@ -152,7 +152,17 @@ def test_the_whole_demo_in_a_pipe_and_kept_until_ctrl_c(tmp_path: Path) -> None:
         running.until("Ctrl-C stops and removes all of it", SECONDS)
         told, found, kept = running.output.partition("Every step was verified")
         assert found
-        assert told.count("✓") == 8
+        assert told.count("✓") == 10
+        found_kubectl = re.search(r"kubectl is (\S+)", told)
+        assert found_kubectl is not None
+        assert Path(found_kubectl[1]).is_file()
+        for command in ("mcps status -n demo", "mcps owner ", "mcps why search -n team-b"):
+            assert f"  $ {command}" in told
+        assert "MCPGateway tools does not permit this: it names no namespace like team-b." in told
+        assert "Whoever may change the MCPGateway can permit it in its spec.allow.\n" in told, (
+            "nothing is cut"
+        )
+        assert "…" not in told
         assert "\x1b" not in running.output, "no colours or cursor movements in a log"
         events = [line for line in running.output.splitlines() if "DriftRepaired" in line]
         assert len(events) == 1, "a log is told of an Event once"
