@@ -13,11 +13,17 @@ from typing import Final
 import click
 import msgspec
 
+from mcp_gateway_operator.api.mcpgateway import MCPGateway
+from mcp_gateway_operator.api.mcpgateway_codec import decode_gateway
+from mcp_gateway_operator.api.names import ACCEPTED
 from mcp_gateway_operator.cli.fleet.command import NOT_SO, asking, output_option, scope_options
-from mcp_gateway_operator.cli.fleet.reach import Scope, servers, with_cluster
+from mcp_gateway_operator.cli.fleet.reach import Scope, raw_objects, servers, with_cluster
 from mcp_gateway_operator.cli.fleet.tables import fit, on_terminal, width
 from mcp_gateway_operator.cli.fleet.view import DEFAULT_GATEWAY, Line, ago, ahead, line_of
-from mcp_gateway_operator.runtime.cluster import Cluster
+from mcp_gateway_operator.controller.classes import MCPGATEWAYS
+from mcp_gateway_operator.runtime.cluster import ApiError, Cluster
+
+Classes = dict[str, MCPGateway]
 
 SCHEMA: Final = "mcps.status/v1"
 LIMIT: Final = 100
@@ -49,8 +55,8 @@ def command(
 ) -> None:
     """Say which MCPServers are Ready, and of the others why not, since when and what happens next.
 
-    They are grouped by reason, gateway and namespace; those that wait longest come first. On a terminal it
-    fits one screen; in a pipe nothing is left out.
+    They are grouped by reason, gateway with its MCPGateway, and namespace; those that wait longest come
+    first. On a terminal it fits one screen; in a pipe nothing is left out.
 
     Exit status: 0 when all are Ready, 2 when one is not, 1 when that cannot be found out.
     """
@@ -58,18 +64,22 @@ def command(
     wanted = _filter(reasons, gateways)
     whole = where is None and not (scope.selector or reasons or gateways)
 
-    async def look(cluster: Cluster) -> list[Line]:
+    async def look(cluster: Cluster) -> tuple[list[Line], Classes]:
+        classes = await _classes(cluster)
+        gateways = {each.name: gateway_id for gateway_id, each in classes.items()}
         found = servers(cluster, where, labels=scope.selector)
-        return [line async for line in (line_of(obj) async for obj in found) if wanted(line)]
+        lines = [line async for line in (line_of(obj, gateways) async for obj in found) if wanted(line)]
+        return lines, classes
 
-    async def work(cluster: Cluster) -> list[Line]:
+    async def work(cluster: Cluster) -> tuple[list[Line], Classes]:
         shown_last = ""
         while True:
             began = time.monotonic()
-            lines = await look(cluster)
+            lines, classes = await look(cluster)
             if not watch:
-                return lines
-            text = _as_json(lines) if output == "json" else "\n".join(_screen(lines, whole=whole))
+                return lines, classes
+            screen = _screen(lines, classes, whole=whole)
+            text = _as_json(lines, classes) if output == "json" else "\n".join(screen)
             if text != shown_last:
                 if on_terminal():
                     click.clear()
@@ -77,11 +87,11 @@ def command(
             shown_last = text
             await asyncio.sleep(max(WATCH_SECONDS, WATCH_SHARE * (time.monotonic() - began)))
 
-    lines = with_cluster(scope, work)
+    lines, classes = with_cluster(scope, work)
     if output == "json":
-        click.echo(_as_json(lines))
+        click.echo(_as_json(lines, classes))
     else:
-        for text in _screen(lines, whole=whole):
+        for text in _screen(lines, classes, whole=whole):
             click.echo(text)
     if not all(line.ready for line in lines):
         raise SystemExit(NOT_SO)
@@ -91,22 +101,37 @@ def _filter(reasons: tuple[str, ...], gateways: tuple[str, ...]) -> Callable[[Li
     return lambda line: (not reasons or line.reason in reasons) and (not gateways or line.gateway in gateways)
 
 
-def _as_json(lines: list[Line]) -> str:
+async def _classes(cluster: Cluster) -> Classes:
+    """Return the MCPGateways that the operator works by, by gateway; none where they may not be read."""
+    try:
+        found = [decode_gateway(raw) async for raw in raw_objects(cluster, MCPGATEWAYS, None)]
+    except ApiError:
+        return {}
+    accepted = (each for each in found if (told := each.condition(ACCEPTED)) and told.status == "True")
+    return {each.arn.gateway_id: each for each in accepted if each.arn is not None}
+
+
+def _as_json(lines: list[Line], classes: Classes) -> str:
     answer = {
         "schema": SCHEMA,
         "total": len(lines),
         "ready": sum(line.ready for line in lines),
         "reasons": Counter(line.reason for line in lines if not line.ready),
+        "gateways": [
+            {"gateway": gateway_id, "mcpGateway": each.name, "targets": each.status.targets}
+            for gateway_id, each in sorted(classes.items())
+        ],
         "objects": lines,
     }
     return msgspec.json.format(msgspec.json.encode(answer), indent=2).decode()
 
 
-def _screen(lines: list[Line], *, whole: bool) -> Iterator[str]:
+def _screen(lines: list[Line], classes: Classes, *, whole: bool) -> Iterator[str]:
     """Yield the lines to print.
 
     Args:
         lines: the objects.
+        classes: the MCPGateways by gateway.
         whole: these are all objects of the cluster, so that the targets of a gateway can be counted.
     """
     if not lines:
@@ -118,8 +143,8 @@ def _screen(lines: list[Line], *, whole: bool) -> Iterator[str]:
     told = 1
     for table, flexible in (
         (_by_reason(late, now), [4]),
-        (_by_place("GATEWAY", lines, lambda line: line.gateway, whole=whole), [0]),
-        (_by_place("NAMESPACE", lines, lambda line: line.namespace, whole=False), [0]),
+        (_by_gateway(lines, classes, whole=whole), [0, 4] if classes else [0]),
+        (_by_place("NAMESPACE", lines, lambda line: line.namespace), [0]),
     ):
         if len(table) > 1:
             yield ""
@@ -152,19 +177,30 @@ def _by_reason(late: list[Line], now: datetime) -> list[tuple[str, ...]]:
     return list(table)
 
 
-def _by_place(
-    title: str, lines: Iterable[Line], place: Callable[[Line], str], *, whole: bool
-) -> list[tuple[str, ...]]:
+def _by_gateway(lines: list[Line], classes: Classes, *, whole: bool) -> list[tuple[str, ...]]:
+    """Return the gateways, with how full they are where that is known, and their MCPGateways."""
+    (*titles,), *rows = _by_place("GATEWAY", lines, lambda line: line.gateway)
+    table = [(*titles, *(("MCPGATEWAY",) if classes else ()))]
+    for gateway_id, ready, late, used in rows:
+        governed = classes.get(gateway_id)
+        counts = governed.status.targets if governed is not None else None
+        if counts is not None:
+            used = f"{counts.used}/{counts.limit or LIMIT}"  # noqa: PLW2901  -- whoever made them
+        elif whole and gateway_id != DEFAULT_GATEWAY:
+            used = f"{used}/{LIMIT}"  # noqa: PLW2901  -- as far as MCPServers tell
+        name = (governed.name if governed is not None else "-",) if classes else ()
+        table.append((gateway_id, ready, late, used, *name))
+    return table
+
+
+def _by_place(title: str, lines: Iterable[Line], place: Callable[[Line], str]) -> list[tuple[str, ...]]:
     ready, late, targets = Counter[str](), Counter[str](), Counter[str]()
     for line in lines:
         (ready if line.ready else late)[place(line)] += 1
         targets[place(line)] += line.recorded
-    table = [(title, "READY", "NOT READY", "TARGETS")]
-    for each in sorted(targets, key=lambda each: (-late[each], -targets[each], each)):
-        limited = whole and each != DEFAULT_GATEWAY
-        used = f"{targets[each]}/{LIMIT}" if limited else str(targets[each])
-        table.append((each, str(ready[each]), str(late[each]), used))
-    return list(table)
+    places = sorted(targets, key=lambda each: (-late[each], -targets[each], each))
+    rows = ((each, str(ready[each]), str(late[each]), str(targets[each])) for each in places)
+    return [(title, "READY", "NOT READY", "TARGETS"), *rows]
 
 
 def _objects(late: list[Line], now: datetime) -> list[tuple[str, ...]]:

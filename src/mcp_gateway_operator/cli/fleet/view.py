@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
@@ -44,8 +45,14 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         return f"{self.namespace}/{self.name}"
 
 
-def line_of(obj: MCPServer) -> Line:
-    """Return what an object's status says."""
+def line_of(obj: MCPServer, gateways: Mapping[str, str] | None = None) -> Line:
+    """Return what an object's status says.
+
+    Args:
+        obj: the object.
+        gateways: by MCPGateway, the id of its gateway, as far as they are known.
+    """
+    asked = (gateways or {}).get(obj.spec.class_name, "") or obj.spec.gateway or DEFAULT_GATEWAY
     status, meta, record = obj.status, obj.metadata, stored_record(obj)
     ready = status.condition(ConditionType.READY)
     stalled = status.condition(ConditionType.STALLED)
@@ -70,7 +77,7 @@ def line_of(obj: MCPServer) -> Line:
         message=shown(message),
         since=since,
         next_try=status.failure.next_attempt if status.failure is not None else "",
-        gateway=record.place.gateway_id if record else obj.spec.gateway or DEFAULT_GATEWAY,
+        gateway=record.place.gateway_id if record else asked,
         target_id=record.target_id if record else "",
         recorded=record is not None,
     )

@@ -9,10 +9,13 @@ import time
 import pytest
 
 from mcp_gateway_operator.cli.fleet import status_command, tables
+from mcp_gateway_operator.controller.classes import MCPGATEWAYS
 from mcp_gateway_operator.controller.ports import MCPSERVERS
 from mcp_gateway_operator.runtime.cluster import ApiError, PatchType
 from tests.support.memory_cluster import Fault
+from tests.support.world import GATEWAY, OTHER_GATEWAY
 from tests.unit.cli.fleet.conftest import Desk
+from tests.unit.cli.fleet.platform import make_class, refuse
 
 
 def test_nothing_but_ready_objects_is_said_in_a_line_and_ends_well(desk: Desk) -> None:
@@ -114,3 +117,21 @@ def test_10_000_objects_take_less_than_5_seconds_and_200_mb(desk: Desk) -> None:
     assert time.process_time() - began < 5
     assert said.startswith("10000 MCPServers: 9000 Ready, 1000 not.")
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 * 1024
+
+
+def test_gateways_of_classes_are_told_with_their_name_and_room(desk: Desk) -> None:
+    make_class(desk)
+    good = [{"type": "Accepted", "status": "True"}]
+    status = {"status": {"conditions": good, "targets": {"used": 7, "limit": 20}}}
+    desk.api.store.patch(MCPGATEWAYS, None, "tools", status, kind=PatchType.MERGE, subresource="status")
+    desk.put("orders", reason="GatewayTargetReady")
+    desk.put("new", gatewayId="", gatewayRef={"name": "tools"})
+    desk.put("far", gatewayId=OTHER_GATEWAY)
+    said = [line.split() for line in desk("status", "-A", exits=2).output.splitlines()]
+    assert ["GATEWAY", "READY", "NOT", "READY", "TARGETS", "MCPGATEWAY"] in said
+    assert [GATEWAY, "1", "1", "7/20", "tools"] in said
+    assert [OTHER_GATEWAY, "0", "1", "0/100", "-"] in said
+    (row,) = desk.json("status", "-A", exits=2)["gateways"]
+    assert (row["mcpGateway"], row["targets"]) == ("tools", {"used": 7, "limit": 20})
+    refuse(desk, MCPGATEWAYS)
+    assert "MCPGATEWAY" not in desk("status", "-A", exits=2).output
