@@ -158,6 +158,10 @@ build: $(DEV) ## Build the three wheels and the operator's source archive in dis
 	cd $(SIMULATOR) && $(CURDIR)/$(BIN)/python -m hatchling build -t wheel -d $(CURDIR)/dist
 	cd $(DEMO) && $(CURDIR)/$(BIN)/python -m hatchling build -t wheel -d $(CURDIR)/dist
 
+.PHONY: krew
+krew: build ## Write the archive of `kubectl mcps` and its krew manifest in dist/ (KREW_URL=where it will be)
+	$(BIN)/python hack/krew.py "$(KREW_URL)"
+
 .PHONY: run
 run: $(RUNTIME) ## Run the operator here against the current kubeconfig context (ARGS="--gateway-id=...")
 	$(BIN)/mcp-gateway-operator run $(ARGS)

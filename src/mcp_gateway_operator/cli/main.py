@@ -53,7 +53,8 @@ COMMANDS: Final = {name: text for group in GROUPS.values() for name, text in gro
 _FLEET: Final = {
     "status": "status_command",
     "plan": "plan_command",
-    **{name: name for name in ("why", "owner", "orphans", "doctor", "report")},
+    **{name: name for name in ("why", "owner", "orphans", "doctor")},
+    "report": "support_case",
     "import": "importing",
     **dict.fromkeys(("retry", "pause", "resume", "sync"), "marks"),
     "wait": "wait",

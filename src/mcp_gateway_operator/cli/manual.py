@@ -27,6 +27,10 @@ kubectl run mcps --rm -i --restart=Never --image=mcp-gateway-operator:VERSION \\
   --overrides='{"spec":{"serviceAccountName":"NAME"}}' --command -- mcp-gateway-operator status -A
 ```
 
+As `kubectl mcps ...` they come with the package (its entry point `kubectl-mcps`), or through krew. The \
+manifest for krew holds the digest of a release's archive, so it is made with the release, by \
+`make krew KREW_URL=https://HOST/PATH`, and is in no checkout.
+
 On a terminal a table fits its width; in a pipe nothing is cut. There is no colour, whatever `NO_COLOR` is. \
 Shell completion, for bash (`zsh_source` and `fish_source` for the others):
 

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from agentcore_simulator import AdminClient
-from mcp_gateway_operator.cli.fleet import redact, report
+from mcp_gateway_operator.cli.fleet import redact, support_case
 from mcp_gateway_operator.cli.fleet.debug import PODS
 from mcp_gateway_operator.controller.classes import MCPGATEWAYS
 from mcp_gateway_operator.controller.ports import MCPSERVERS
@@ -66,7 +66,9 @@ def full(desk: Desk, aws: AdminClient) -> None:
     }
     desk.api.store.create(PODS, "team-a", pod)
     path = "/api/v1/namespaces/team-a/pods/operator-0/log"
-    desk.api.paths[f"{path}?tailLines={report.LOG_LINES}&limitBytes={report.LOG_BYTES}"] = log.encode()
+    desk.api.paths[f"{path}?tailLines={support_case.LOG_LINES}&limitBytes={support_case.LOG_BYTES}"] = (
+        log.encode()
+    )
     event = {
         "metadata": {"name": "e1", "annotations": {"x": CANARY}},
         "regarding": {"kind": "MCPServer", "namespace": "team-a", "name": "search"},
@@ -138,8 +140,8 @@ def test_a_file_is_never_written_over(desk: Desk, tmp_path: Path) -> None:
 def test_it_does_not_grow_with_the_cluster(
     desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(report, "MOST", 3)
-    monkeypatch.setattr(report, "MOST_BYTES", 2000)
+    monkeypatch.setattr(support_case, "MOST", 3)
+    monkeypatch.setattr(support_case, "MOST_BYTES", 2000)
     for number in range(5):
         desk.put(f"fine-{number}", reason="GatewayTargetReady")
     desk.put("zz-late", reason="TargetFailed")
