@@ -6,8 +6,6 @@ import asyncio
 import io
 import json
 import logging
-import sys
-import threading
 from collections.abc import Iterator, MutableMapping
 from functools import partial
 from typing import Any
@@ -24,6 +22,7 @@ from mcp_gateway_operator.runtime import log_output
 from mcp_gateway_operator.runtime import logs as logging_setup
 from mcp_gateway_operator.runtime.log_output import Rate
 from mcp_gateway_operator.targets.shape import marker_of
+from tests.support.real_logs import logging_put_back
 from tests.support.world import GATEWAY, OTHER_GATEWAY, World
 
 Lines = list[MutableMapping[str, Any]]
@@ -165,15 +164,8 @@ async def test_a_wait_for_a_quota_ticket_is_told_as_such(logs: Lines) -> None:
 @pytest.fixture
 def restored() -> Iterator[None]:
     """Put back what a test configures."""
-    root = logging.getLogger()
-    handlers, level = root.handlers, root.level
-    hooks = sys.excepthook, threading.excepthook, sys.unraisablehook
-    yield
-    structlog.reset_defaults()
-    root.handlers = handlers
-    root.setLevel(level)
-    logging.captureWarnings(capture=False)
-    sys.excepthook, threading.excepthook, sys.unraisablehook = hooks
+    with logging_put_back():
+        yield
 
 
 @pytest.mark.usefixtures("restored")

@@ -21,6 +21,7 @@ from structlog.contextvars import bound_contextvars
 from mcp_gateway_operator.runtime import log_output
 from mcp_gateway_operator.runtime.log_output import REPORT_SECONDS, Rate
 from mcp_gateway_operator.runtime.logs import configure, parse_level
+from tests.support.real_logs import logging_put_back
 from tests.support.unseen import NASTY, SECRET, texts, unseen
 from tests.support.virtual_time import pass_time
 
@@ -28,15 +29,8 @@ from tests.support.virtual_time import pass_time
 @pytest.fixture(autouse=True)
 def logs() -> Iterator[None]:
     """Put back what the tests configure, and let them see real output."""
-    root = logging.getLogger()
-    handlers, level = root.handlers, root.level
-    hooks = sys.excepthook, threading.excepthook, sys.unraisablehook
-    yield
-    structlog.reset_defaults()
-    root.handlers = handlers
-    root.setLevel(level)
-    logging.captureWarnings(capture=False)
-    sys.excepthook, threading.excepthook, sys.unraisablehook = hooks
+    with logging_put_back():
+        yield
 
 
 def logged(out: io.StringIO) -> list[dict[str, Any]]:
