@@ -96,7 +96,9 @@ class Compass:
             for each in (*followed, *(row.place for row in astray)):
                 others.setdefault(each, Record(place=each, target_id=""))
         further = self._further(obj, settings) if searches or _searches_further(obj) else ()
-        barred = self._barred(obj, (place, *further)[record is not None :], page, settings, place, frozen)
+        own = {*others, *((place,) if record is not None else ())}
+        unnamed = tuple(each for each in (place, *further) if each not in own)
+        barred = self._barred(obj, unnamed, page, settings, place, frozen)
         further = tuple(each for each in further if each not in barred)
         marked_on = tuple(row.place for row in astray)
         searched = (place, *further, *marked_on) if searches else (place,)

@@ -135,18 +135,26 @@ def with_record(
 
 
 def with_placement(obj: MCPServer, placed_by: PlacedBy, *, wall: datetime) -> MCPServerStatus:
-    """Return an object's status with the MCPGateway by which a target is about to be made."""
+    """Return an object's status with the MCPGateway by which a target is about to be made.
+
+    That makes the status this object's own: what it says of a target was never believed, and does not stay.
+    """
     verdict = Verdict(
         reconciling=True, reason=Reason.CREATING, message=f"The target is made by {placed_by.class_}."
     )
     status = msgspec.structs.replace(
-        obj.status,
+        obj.status if obj.status.recorded_for == obj.metadata.uid else _without_record(obj.status),
         placed_by=placed_by,
         recorded_for=obj.metadata.uid,
         observed_generation=obj.metadata.generation,
         conditions=conditions_of(obj, verdict, wall),
     )
     return fit_to_show(status)
+
+
+def _without_record(status: MCPServerStatus) -> MCPServerStatus:
+    """Return a status that says nothing of any target."""
+    return MCPServerStatus(conditions=status.conditions, last_reconcile_request=status.last_reconcile_request)
 
 
 def entries_of(records: Iterable[Record]) -> tuple[MoveEntry, ...]:
