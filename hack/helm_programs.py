@@ -8,7 +8,6 @@ The two have a module each: they need different versions of the same Kubernetes 
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from pathlib import Path
 
 from mcp_gateway_operator_demo.localcluster.errors import BinariesUnavailableError
 from mcp_gateway_operator_demo.localcluster.gobuild import Program, build
-from mcp_gateway_operator_demo.localcluster.gomodule import Version
+from mcp_gateway_operator_demo.localcluster.gomodule import Version, pinned
 from mcp_gateway_operator_demo.localcluster.gotool import find_go
 from mcp_gateway_operator_demo.localcluster.program_cache import (
     cache_root,
@@ -82,13 +81,12 @@ def _build(missing: list[_Release], progress: Callable[[str], None]) -> None:
 
 def _read(major: int) -> _Release:
     module = _MODULES / f"v{major}"
-    text = (module / "go.mod").read_text(encoding="utf-8")
     return _Release(
         major=major,
         module=module,
-        helm=_pinned(text, rf"^\s*helm\.sh/helm/v{major} (v\S+)"),
-        client=_pinned(text, r"^\s*k8s\.io/client-go (v\S+)"),
-        go=_pinned(text, r"^go (\S+)$"),
+        helm=pinned(module, f"helm.sh/helm/v{major}"),
+        client=pinned(module, "k8s.io/client-go"),
+        go=pinned(module),
     )
 
 
@@ -106,14 +104,6 @@ def _program(release: _Release) -> Program:
             stamps[f"helm.sh/helm/v3/{package}.k8sVersionMajor"] = str(release.client.major + 1)
             stamps[f"helm.sh/helm/v3/{package}.k8sVersionMinor"] = str(release.client.minor)
     return Program("helm", f"helm.sh/helm/v{major}/cmd/helm", stamps)
-
-
-def _pinned(requirements: str, pattern: str) -> Version:
-    found = re.search(pattern, requirements, re.MULTILINE)
-    version = Version.parse(found[1]) if found else None
-    if version is None:
-        raise BinariesUnavailableError(f"No line of go.mod matches {pattern!r}")
-    return version
 
 
 def main() -> int:

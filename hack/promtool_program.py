@@ -6,14 +6,13 @@ python hack/promtool_program.py        builds it if it is missing, prints where 
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from mcp_gateway_operator_demo.localcluster.errors import BinariesUnavailableError
 from mcp_gateway_operator_demo.localcluster.gobuild import Program, build
-from mcp_gateway_operator_demo.localcluster.gomodule import Version
+from mcp_gateway_operator_demo.localcluster.gomodule import pinned
 from mcp_gateway_operator_demo.localcluster.gotool import find_go
 from mcp_gateway_operator_demo.localcluster.program_cache import (
     cache_root,
@@ -34,7 +33,7 @@ def ensure_promtool(*, progress: Callable[[str], None]) -> Path:
     Raises:
         BinariesUnavailableError: it could not be built; the text says why.
     """
-    prometheus, wanted = _pinned(r"^\s*github\.com/prometheus/prometheus (v\S+)"), _pinned(r"^go (\S+)$")
+    prometheus, wanted = pinned(_MODULE, "github.com/prometheus/prometheus"), pinned(_MODULE)
     home = cache_root() / f"promtool-{prometheus}-{platform_key()}"
     program = home / "promtool"
     if is_program(program):
@@ -51,14 +50,6 @@ def ensure_promtool(*, progress: Callable[[str], None]) -> Path:
             build(wanted_program, module=_MODULE, go=go, target=home, progress=progress)
             go.dispose()
     return program
-
-
-def _pinned(pattern: str) -> Version:
-    found = re.search(pattern, (_MODULE / "go.mod").read_text(encoding="utf-8"), re.MULTILINE)
-    version = Version.parse(found[1]) if found else None
-    if version is None:
-        raise BinariesUnavailableError(f"No line of go.mod matches {pattern!r}")
-    return version
 
 
 def main() -> int:

@@ -6,14 +6,12 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from mcp_gateway_operator_demo.localcluster.errors import BinariesUnavailableError
 from mcp_gateway_operator_demo.project_files import project_dir
 
 ETCD_PACKAGE = "go.etcd.io/etcd/server/v3"
 API_SERVER_PACKAGE = "k8s.io/kubernetes/cmd/kube-apiserver"
 
-_GO = re.compile(r"^go (\S+)$", re.MULTILINE)
-_KUBERNETES = re.compile(r"^[ \t]*k8s\.io/kubernetes (v\S+)", re.MULTILINE)
-_ETCD = re.compile(r"^[ \t]*go\.etcd\.io/etcd/server/v3 (v\S+)", re.MULTILINE)
 _RELEASE = re.compile(r"(?<!\d)(\d+)\.(\d+)(?:\.(\d+))?")
 
 
@@ -52,21 +50,26 @@ def wrapper_module() -> GoModule:
 
     Raises:
         FileNotFoundError: the package was installed without its data files.
-        ValueError: its go.mod does not name a version that we need.
+        BinariesUnavailableError: its go.mod does not name a version that we need.
     """
     directory = project_dir("hack/kubernetes")
-    text = (directory / "go.mod").read_text(encoding="utf-8")
-
-    def pinned(pattern: re.Pattern[str]) -> Version:
-        found = pattern.search(text)
-        version = Version.parse(found[1]) if found else None
-        if version is None:
-            raise ValueError(f"{directory / 'go.mod'} has no line that matches {pattern.pattern!r}")
-        return version
-
     return GoModule(
         directory=directory,
-        go=pinned(_GO),
-        kubernetes=pinned(_KUBERNETES),
-        etcd=pinned(_ETCD),
+        go=pinned(directory),
+        kubernetes=pinned(directory, "k8s.io/kubernetes"),
+        etcd=pinned(directory, "go.etcd.io/etcd/server/v3"),
     )
+
+
+def pinned(module: Path, package: str = "") -> Version:
+    """Return the version that a module's go.mod names of a package, or of Go itself.
+
+    Raises:
+        BinariesUnavailableError: it names none.
+    """
+    pattern = rf"^[ \t]*{re.escape(package)} (v\S+)" if package else r"^go (\S+)$"
+    found = re.search(pattern, (module / "go.mod").read_text(encoding="utf-8"), re.MULTILINE)
+    version = Version.parse(found[1]) if found else None
+    if version is None:
+        raise BinariesUnavailableError(f"{module / 'go.mod'} has no line that matches {pattern!r}")
+    return version

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_gateway_operator_demo.localcluster import gomodule, pins
+from mcp_gateway_operator_demo.localcluster.errors import BinariesUnavailableError
 from mcp_gateway_operator_demo.localcluster.gomodule import (
     API_SERVER_PACKAGE,
     ETCD_PACKAGE,
@@ -86,5 +87,5 @@ def test_wrapper_module_without_a_version_is_refused(tmp_path: Path, monkeypatch
     """Name what is missing from a damaged go.mod."""
     (tmp_path / "go.mod").write_text("module x\n\ngo 1.26.0\n")
     monkeypatch.setattr(gomodule, "project_dir", lambda _name: tmp_path)
-    with pytest.raises(ValueError, match="kubernetes"):
+    with pytest.raises(BinariesUnavailableError, match="kubernetes"):
         wrapper_module()
