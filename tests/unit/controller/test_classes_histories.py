@@ -436,3 +436,44 @@ async def test_history(name: str) -> None:
         assert Counter(scene.platform.writes()) == Counter(writes)
     for gateway_id in untouched:
         assert scene.platform.requests(gateway_id) == []
+
+
+async def test_a_crash_at_each_step_of_a_switched_reference_and_nothing_permitted_any_more() -> None:
+    """The process ends at the first, second, ... decision; by the time the next one works, all is refused.
+
+    What was made is the object's, on one gateway or the other; nothing more is made until it is permitted.
+    """
+    scene = Scene()
+    await scene.begin()
+    world, platform = scene.world, scene.platform
+    ends = 0
+    for step in range(12):
+        here, there = ("tools", "other") if step % 2 == 0 else ("other", "tools")
+        seen, over = 0, False
+
+        def decide(_state: Any, _decision: Any) -> None:
+            nonlocal seen, over
+            seen += 1
+            over = over or seen == step + 1  # noqa: B023  -- called within this round
+
+        def dead(request: Request) -> Fault | None:
+            return Fault(hang=True) if over and request.mutates else None  # noqa: B023  -- as above
+
+        async with world.operator(faults=dead, fence=lambda: not over) as operator:  # noqa: B023  -- as above
+            await world.pass_time(2.0)
+            operator.hooks.on_decision = decide
+            await world.edit(spec={"gatewayRef": {"name": there}})
+            await world.pass_time(20.0)
+        ends += over
+        await platform.edit(there, spec={"allow": []})
+        made = platform.writes().count(CREATE)
+        await scene.work()
+        assert platform.writes().count(CREATE) == made, (step, here, there)
+        assert UPDATE not in platform.writes()
+        await platform.edit(there, spec={"allow": [ALLOW]})
+        await scene.work(2 * A_WHILE)
+        await scene.ready_on(OTHER_GATEWAY if there == "other" else GATEWAY)
+        assert len(world.targets(GATEWAY)) + len(world.targets(OTHER_GATEWAY)) == 1
+        counts = Counter(platform.writes())
+        assert counts == {CREATE: step + 1, DELETE: step + 1}, (step, counts)
+    assert ends >= 7
