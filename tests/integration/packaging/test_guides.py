@@ -38,6 +38,7 @@ ELSEWHERE = (
     "make docker-",
     "make run ",  # runs until it is stopped; the operator as a process has tests of its own
     ".venv/bin/python -m pytest ",  # a test that runs where it is shown
+    "kubectl run ",  # nothing runs pods here
     "make demo",
     "make test",
     "make unit",
