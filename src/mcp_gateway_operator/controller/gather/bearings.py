@@ -92,17 +92,14 @@ class Compass:
         # A predecessor may have created the target where nothing but the annotation or the marker tells.
         searches = record is None and not (page.doubt.only_writer and page.doubt.unsure_since is None)
         if ends and not searches:
-            followed = [each for each, known in memory.places.items() if known.record and each != memory.home]
-            for each in (*followed, *(row.place for row in astray)):
+            for each in (*_followed(memory), *(row.place for row in astray)):
                 others.setdefault(each, Record(place=each, target_id=""))
         further = self._further(obj, settings) if searches or _searches_further(obj) else ()
-        own = {*others, *((place,) if record is not None else ())}
-        unnamed = tuple(each for each in (place, *further) if each not in own)
+        unnamed = {place, *further} - {*others, record.place if record is not None else NOWHERE}
         barred = self._barred(obj, unnamed, page, settings, place, frozen)
         further = tuple(each for each in further if each not in barred)
         marked_on = tuple(row.place for row in astray)
-        searched = (place, *further, *marked_on) if searches else (place,)
-        searched = tuple(each for each in dict.fromkeys(searched) if each != NOWHERE and each not in barred)
+        searched = _distinct((place, *further, *marked_on) if searches else (place,), barred)
         watched = (*searched, *others, *marked_on, *further, home.place if home else NOWHERE)
         return Bearings(
             record=record,
@@ -117,7 +114,7 @@ class Compass:
             astray=tuple(row for row in astray if row.place not in {*others, *searched}),
             unseen=self._unseen(further, settings) if _searches_further(obj) else NOWHERE,
             barred=barred,
-            watched=tuple(each for each in dict.fromkeys(watched) if each != NOWHERE),
+            watched=_distinct(watched),
         )
 
     def _wanted(
@@ -138,7 +135,7 @@ class Compass:
     def _barred(
         self,
         obj: MCPServer,
-        unnamed: tuple[Place, ...],
+        unnamed: set[Place],
         page: TargetMemory,
         settings: Settings,
         place: Place,
@@ -198,6 +195,16 @@ class Compass:
         starting = self._clock() < settings.started_at + LIST_LAG
         every = (*further, *map(Place, unseen if starting else ()))
         return next((each for each in every if each.gateway_id in unseen), NOWHERE)
+
+
+def _followed(memory: ObjectMemory) -> list[Place]:
+    """Return the places beside its home where an object is remembered to have a target."""
+    return [each for each, known in memory.places.items() if known.record and each != memory.home]
+
+
+def _distinct(places: Iterable[Place], barred: frozenset[Place] = frozenset()) -> tuple[Place, ...]:
+    """Return each place once, in their order, without those that are barred."""
+    return tuple(each for each in dict.fromkeys(places) if each != NOWHERE and each not in barred)
 
 
 def _searches_further(obj: MCPServer) -> bool:

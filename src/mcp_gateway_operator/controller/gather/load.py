@@ -114,6 +114,7 @@ class Loader:
         if wants is not None:
             wants.look_from(gateway)
         gateways = self._views(obj, bearings)
+        frozen = bearings.frozen if bearings.destination == NOWHERE else None
         state = State(
             now=self._clock(),
             obj=obj,
@@ -134,18 +135,10 @@ class Loader:
             moves=bearings.moves,
             immovable=bearings.immovable,
             barred=bearings.barred,
-            **self._ruled(
-                obj,
-                bearings.place,
-                settings,
-                record=bearings.record,
-                frozen=bearings.frozen if bearings.destination == NOWHERE else None,
-            ),
+            **self._ruled(obj, bearings.place, settings, record=bearings.record, frozen=frozen),
             **self._rows(obj, bearings.record, settings, gateways),
         )
-        others = {
-            place: self._other(state, entry, bearings, wants) for place, entry in bearings.others.items()
-        }
+        others = {at: self._other(state, entry, bearings, wants) for at, entry in bearings.others.items()}
         if state.problems and obj.left_out is None:
             # What AWS holds may make up for it, and that changes.
             wants = None
