@@ -138,6 +138,11 @@ monitoring-check: $(DEV) ## Have Debian's Prometheus watch an operator: panels w
 mutants: $(DEV) ## Change the decision core in small ways; fail when its tests miss one in ten (ARGS="--sample=50 --quick")
 	nice $(BIN)/python hack/mutants.py $(ARGS)
 
+.PHONY: fuzz
+fuzz: $(DEV) programs ## Ask the admission policy and the operator about 10,000 random specs (FUZZ_SPECS, FUZZ_SEED)
+	FUZZ_SPECS=$(or $(FUZZ_SPECS),10000) FUZZ_SEED=$(or $(FUZZ_SEED),admission) \
+	  $(BIN)/python -m pytest -p no:xdist -q -s --timeout=3600 tests/integration/api/test_admission_fuzz.py
+
 .PHONY: lock
 lock: ## Resolve the dependencies anew into requirements*.txt (UPGRADE=1 takes newer versions)
 	UPGRADE=$(UPGRADE) hack/lock.sh
