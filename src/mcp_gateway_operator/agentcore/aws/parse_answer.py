@@ -48,6 +48,17 @@ class AnswerError(ValueError):
     """An answer that is not of the service model's shape; the message quotes nothing of it."""
 
 
+def _prepared(shape: type[T]) -> type[T]:
+    """Have msgspec read a class now, not at its first use.
+
+    Two threads that convert to a class at once that it has not read yet end the process (msgspec 0.22.0), and
+    the first Lists are answered in several threads.
+    """
+    msgspec.json.Decoder(shape)
+    return shape
+
+
+@_prepared
 class _Summary(msgspec.Struct, rename="camel"):
     target_id: Id
     name: Text
@@ -60,35 +71,42 @@ class _Summary(msgspec.Struct, rename="camel"):
     resource_priority: int | None = None
 
 
+@_prepared
 class _Page(msgspec.Struct, rename="camel"):
     items: list[_Summary]
     next_token: Annotated[str, msgspec.Meta(max_length=2048)] | None = None
 
 
+@_prepared
 class _Details(msgspec.Struct, rename="camel"):
     gateway_arn: Id
     status_reasons: list[str] = []
 
 
+@_prepared
 class _Status(msgspec.Struct):
     status: Text
 
 
+@_prepared
 class _Gateway(msgspec.Struct, rename="camel"):
     status: Text
     gateway_url: Annotated[str, msgspec.Meta(max_length=2048)] = ""
     authorizer_type: Annotated[str, msgspec.Meta(max_length=64)] = ""
 
 
+@_prepared
 class _Listed(msgspec.Struct, rename="camel"):
     gateway_id: Id
 
 
+@_prepared
 class _Gateways(msgspec.Struct, rename="camel"):
     items: list[_Listed]
     next_token: Annotated[str, msgspec.Meta(max_length=2048)] | None = None
 
 
+@_prepared
 class _Consent(msgspec.Struct, rename="camel"):
     authorization_url: Annotated[str, msgspec.Meta(max_length=8192)] | None = None
 

@@ -69,6 +69,10 @@ class _Endpoints(msgspec.Struct):
     version: int
 
 
+_MODEL: Final = msgspec.json.Decoder(_Model)
+_ENDPOINTS: Final = msgspec.json.Decoder(_Endpoints)
+
+
 class SlimFileLoader(loaders.JSONFileLoader):  # type: ignore[misc]  # botocore ships no types
     """Reads botocore's data files and drops what is never used before it becomes Python objects."""
 
@@ -209,7 +213,7 @@ def _read(path: Path) -> bytes:
 
 
 def _service(data: bytes) -> dict[str, Any]:
-    model = msgspec.json.decode(data, type=_Model)
+    model = _MODEL.decode(data)
     operations = {name: _value(model.operations[name]) for name in sorted(OPERATIONS & set(model.operations))}
     shapes: dict[str, Any] = {}
     wanted = _shapes_in(operations)
@@ -222,7 +226,7 @@ def _service(data: bytes) -> dict[str, Any]:
 
 
 def _endpoints(data: bytes) -> dict[str, Any]:
-    table = msgspec.json.decode(data, type=_Endpoints)
+    table = _ENDPOINTS.decode(data)
     for partition in table.partitions:
         partition.services = {
             name: raw for name, raw in partition.services.items() if name in _ENDPOINT_SERVICES
