@@ -14,18 +14,14 @@ from typing import Literal
 
 import msgspec
 import structlog
-from botocore.exceptions import BotoCoreError
 
 from mcp_gateway_operator import __version__
 from mcp_gateway_operator.agentcore.aws import (
     Boto3AgentCore,
     Boto3Sessions,
     Threads,
-    choose_proxies,
-    new_session,
 )
 from mcp_gateway_operator.agentcore.quota import Quotas
-from mcp_gateway_operator.api.places import is_region, no_region
 from mcp_gateway_operator.cli.explain import (
     advice,
     explain_troubles,
@@ -36,8 +32,8 @@ from mcp_gateway_operator.cli.explain import (
 from mcp_gateway_operator.cli.lease_times import LeaseTimes
 from mcp_gateway_operator.cli.leases import Leases, Writer, now
 from mcp_gateway_operator.cli.metrics_setup import ProcessMetrics
-from mcp_gateway_operator.cli.network import Network
 from mcp_gateway_operator.cli.options import is_namespace, no_namespace
+from mcp_gateway_operator.cli.startup import StartupError, network_of_environment, region_of
 from mcp_gateway_operator.controller.operator import Operator, OperatorConfig
 from mcp_gateway_operator.runtime import kubeconfig as kubeconfigs
 from mcp_gateway_operator.runtime import logs
@@ -66,10 +62,6 @@ REACH_PAUSE = 2.0
 POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 log = structlog.get_logger(__name__)
-
-
-class StartupError(Exception):
-    """The process cannot start; the message is a sentence that says what to do."""
 
 
 class ProcessOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -286,51 +278,6 @@ def operator_config(options: ProcessOptions) -> OperatorConfig:
         quotas=options.aws_quotas,
         namespaces=options.watch_namespaces,
     )
-
-
-def region_of(given: str) -> str:
-    """Return the Region that a flag, the environment or the AWS configuration names.
-
-    Raises:
-        StartupError: none does, or it cannot be one.
-    """
-    try:
-        region = given or new_session(None).get_config_variable("region")
-    except BotoCoreError as error:
-        raise StartupError(f"The AWS configuration cannot be used: {error}.") from error
-    region = str(region or "").strip()
-    if not region:
-        raise StartupError(
-            "No AWS Region is known: set --aws-region or AWS_REGION to the Region of the gateways."
-        )
-    if not is_region(region):
-        raise StartupError(
-            f"{no_region(region)}. It comes from --aws-region, AWS_REGION or the AWS configuration."
-        )
-    return region
-
-
-def network_of_environment() -> Network:
-    """Return what the environment says of proxies and authorities, botocore's proxies chosen by it.
-
-    Raises:
-        StartupError: it cannot be used.
-    """
-    bundle = ""
-    # A profile that is not there is told by the first call, which may come after it is.
-    with contextlib.suppress(BotoCoreError):
-        bundle = new_session(None).get_config_variable("ca_bundle") or ""
-    try:
-        network = Network(os.environ, bundle=bundle)
-    except ValueError as error:
-        raise StartupError(str(error)) from error
-
-    def proxy_for(url: str) -> str | None:
-        proxy = network.proxy_for(url)
-        return proxy.url if proxy else None
-
-    choose_proxies(proxy_for)
-    return network
 
 
 def _connect(

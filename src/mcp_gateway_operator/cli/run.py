@@ -20,7 +20,8 @@ from mcp_gateway_operator.cli.options import (
     option,
     switch,
 )
-from mcp_gateway_operator.cli.process import ProcessOptions, StartupError, run_operator
+from mcp_gateway_operator.cli.process import ProcessOptions, run_operator
+from mcp_gateway_operator.cli.startup import StartupError
 
 _EXAMPLE: Final = """
 \b

@@ -62,8 +62,7 @@ class Observer:
         drift_interval: seconds between two Lists of an idle gateway.
         rng: spreads the Lists.
         outages: tells when Lists have failed for long.
-        beside: another observer, of another account or Region, with which it shares what it knows of all
-            gateways together.
+        beside: the observer of another account, with which it shares what is known of all gateways together.
 
     Attributes:
         users: whom it is for; set before the first gateway is tracked.
@@ -104,8 +103,6 @@ class Observer:
         self._silent_due = -math.inf
         self._held_up: set[str] = set()
         self._wake = asyncio.Event()
-
-    # What callers ask.
 
     def track(self, gateway_id: str) -> GatewayTable:
         """Begin to observe a gateway, if it is not observed yet, and return its table."""

@@ -13,7 +13,8 @@ import click
 from mcp_gateway_operator.agentcore.aws import Boto3AgentCore
 from mcp_gateway_operator.cli.fleet.paper_aws import AT_A_TIME, Paced, ReadOnly
 from mcp_gateway_operator.cli.fleet.tables import is_terminal
-from mcp_gateway_operator.cli.process import USER_AGENT, StartupError, network_of_environment, region_of
+from mcp_gateway_operator.cli.process import USER_AGENT
+from mcp_gateway_operator.cli.startup import StartupError, network_of_environment, region_of
 
 TELL_AFTER: Final = 2.0
 """Seconds of reading after which a person at a terminal is told how far it is."""
