@@ -6,7 +6,6 @@ and all of it is read on the event loop. So eight times the text may take eight 
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -79,8 +78,9 @@ def of_the_rules() -> list[Use]:
 
 
 def of_the_service_model() -> list[Use]:
-    """Return the patterns of what the simulator's operations on gateways and targets take."""
-    from agentcore_simulator.protocol.service_model import service_model  # noqa: PLC0415
+    """Return the patterns of what the simulator's operations on gateways, targets and sessions take."""
+    from agentcore_simulator.protocol.request_validation import _compiled  # noqa: PLC0415
+    from agentcore_simulator.protocol.service_model import service_model, sts_shapes  # noqa: PLC0415
 
     model = service_model()
     waiting = [each.input for each in model.operations.values() if "Gateway" in each.name]
@@ -95,8 +95,8 @@ def of_the_service_model() -> list[Use]:
             ]
             waiting += [each["shape"] for each in inner if each]
     return [
-        Use(name, re.compile(shape["pattern"]), "fullmatch")
-        for name, shape in shapes.items()
+        Use(name, _compiled(shape["pattern"]), "fullmatch")
+        for name, shape in (*shapes.items(), *sts_shapes().items())
         if "pattern" in shape
     ]
 
@@ -115,13 +115,21 @@ def of_the_causes() -> list[Use]:
     return [Use(cause.quote, pattern, "search") for cause in CAUSES for pattern in cause.words]
 
 
+def of_the_go_modules() -> list[Use]:
+    """Return the patterns that versions are read with."""
+    from mcp_gateway_operator_demo.localcluster.gomodule import _line_of  # noqa: PLC0415
+
+    return [Use("go.mod", _line_of(package), "search") for package in ("", "k8s.io/kubernetes")]
+
+
 MAKERS: Final[dict[str, Callable[[], list[Use]]]] = {
     "matches": of_the_rules,
     "lacks": of_the_rules,
     "_unless": of_the_rules,
-    "_string": of_the_service_model,
+    "_compiled": of_the_service_model,
     "_known": of_the_partitions,
     "_words": of_the_causes,
+    "_line_of": of_the_go_modules,
 }
 """Functions that compile what they are given, and everything that they are given."""
 

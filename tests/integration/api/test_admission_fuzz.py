@@ -114,7 +114,7 @@ def _provider(chance: random.Random, namespace: str, kind: str) -> str:
 
 def _endpoint(chance: random.Random, allow: list[dict[str, Any]]) -> str:
     """Return an endpoint near what some entry permits, or any."""
-    near = [each for entry in allow for each in entry.get("endpoints", ()) if each != "*"]
+    near: list[str] = [each for entry in allow for each in entry.get("endpoints", ()) if each != "*"]
     if near and chance.random() < 0.7:
         rest = chance.choices(SEGMENTS, k=chance.choice([0, 0, 1, 2]))
         return chance.choice(near).replace("*", chance.choice(["x", "x.y", "0x1"])) + "".join(rest)

@@ -10,7 +10,7 @@ from mcp_gateway_operator.agentcore.quota import Op, Quotas
 def test_the_default_is_the_service_quota() -> None:
     """The default is the service quota."""
     quotas = Quotas.parse("default")
-    assert [quotas.rate(op) for op in Op] == [5, 5, 5, 5, 10, 10]
+    assert [quotas.rate(op) for op in Op] == [5, 5, 5, 5, 10, 10, 10]
     assert quotas.gateway_writes == 5
 
 

@@ -10,7 +10,8 @@ from agentcore_simulator.settings import Settings as SimulatorSettings
 from mcp_gateway_operator.agentcore.quota.quotas import Quotas as AgentCoreQuotas
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.names import Reason
-from tests.support.classes import Platform
+from tests.support.accounts import SPOKE, Cloud, role
+from tests.support.classes import ALLOW, Platform, arn
 from tests.support.world import GATEWAY, OTHER_GATEWAY, World, record_of
 
 HUMAN = {"mcp": {"mcpServer": {"endpoint": "https://human.example.com/mcp"}}}
@@ -329,3 +330,17 @@ async def _permitted(world: World) -> None:
     await platform.make()
     async with world.operator():
         await ready(world, gatewayRef={"name": "tools"})
+
+
+@story(Reason.ROLE_REFUSED)
+async def _role(world: World) -> None:
+    cloud = Cloud(world)
+    cloud.denied.add(role())
+    platform = Platform(world)
+    spoke = arn(GATEWAY, account=SPOKE)
+    await platform.make(gateway_arn=spoke, aws={"roleArn": role()}, allow=[{**ALLOW, "authTypes": ["*"]}])
+    async with world.operator(gateway_id="") as operator:
+        cloud.join(operator)
+        credentials: dict[str, Any] = {"authType": "NoAuth", "oauthProviderArn": None, "oauthScopes": None}
+        await world.create(gatewayRef={"name": "tools"}, **credentials)
+        await world.until_reason(Reason.ROLE_REFUSED)

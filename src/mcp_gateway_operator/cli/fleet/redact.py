@@ -38,7 +38,7 @@ _TOKENS: Final = (
     re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}\b"),
 )
 _NAMED: Final = re.compile(
-    r"(?i)((?:password|passwd|secret|token|api[_-]?key|credentials?)[\w-]*\"?\s*[=:]\s*\"?)[^\s\",;&]+"
+    r"(?i)((?:password|passwd|secret|token|api[_-]?key|credentials?)[\w-]{0,64}\"?\s{0,8}[=:]\s{0,8}\"?)[^\s\",;&]+"
 )
 
 

@@ -67,9 +67,14 @@ def pinned(module: Path, package: str = "") -> Version:
     Raises:
         BinariesUnavailableError: it names none.
     """
-    pattern = rf"^[ \t]*{re.escape(package)} (v\S+)" if package else r"^go (\S+)$"
-    found = re.search(pattern, (module / "go.mod").read_text(encoding="utf-8"), re.MULTILINE)
+    line = _line_of(package)
+    found = line.search((module / "go.mod").read_text(encoding="utf-8"))
     version = Version.parse(found[1]) if found else None
     if version is None:
-        raise BinariesUnavailableError(f"{module / 'go.mod'} has no line that matches {pattern!r}")
+        raise BinariesUnavailableError(f"{module / 'go.mod'} has no line that matches {line.pattern!r}")
     return version
+
+
+def _line_of(package: str) -> re.Pattern[str]:
+    wanted = rf"^[ \t]*{re.escape(package)} (v\S+)" if package else r"^go (\S+)$"
+    return re.compile(wanted, re.MULTILINE)
