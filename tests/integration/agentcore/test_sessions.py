@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from urllib.parse import parse_qs
 
 import pytest
@@ -40,10 +42,16 @@ CALLER = (
 
 
 @pytest.fixture
-def sessions(aws: pytest.MonkeyPatch) -> Boto3Sessions:
-    """Make sessions from the credentials of the environment."""
+def own(aws: pytest.MonkeyPatch) -> Boto3AgentCore:
+    """Call under the credentials of the environment."""
     del aws
-    return Boto3Sessions(Boto3AgentCore(region="us-east-1", user_agent="x/1", call_seconds=5))
+    return Boto3AgentCore(region="us-east-1", user_agent="x/1", call_seconds=5)
+
+
+@pytest.fixture
+def sessions(own: Boto3AgentCore) -> Boto3Sessions:
+    """Make sessions from the credentials of the environment."""
+    return Boto3Sessions(own)
 
 
 async def test_a_role_is_asked_for_in_its_region_and_signs_what_follows(
@@ -142,3 +150,34 @@ async def test_an_arn_is_never_sent_with_the_operators_own_credentials(
                 "arn:aws:bedrock-agentcore:eu-west-1:222222222222:gateway/tools-abcdefghij"
             )
     assert server.requests == []
+
+
+async def test_what_is_known_of_the_nodes_clock_holds_for_each_new_session(
+    aws: pytest.MonkeyPatch, own: Boto3AgentCore
+) -> None:
+    """Each session is new; one that had to learn it by a refusal would never get as far as a second call."""
+    ahead = 2 * 3600.0
+    now = datetime.now(UTC) + timedelta(seconds=ahead)
+    body = (
+        "<ErrorResponse><Error><Code>SignatureDoesNotMatch</Code><Message>Signature expired</Message></Error>"
+    )
+    date = f"Date: {format_datetime(now, usegmt=True)}"
+    identity = Identity(region="eu-west-1", role_arn=ROLE)
+    with canned(status="403 Forbidden", body=f"{body}</ErrorResponse>", header=date) as sts:
+        aws.setenv("AWS_ENDPOINT_URL", sts.url)
+        with pytest.raises(AgentCoreError, match="clock") as failed:
+            await Boto3Sessions(own).open(identity, name=NAME)
+    assert failed.value.kind is ErrorKind.TRANSIENT
+    with canned(body=answer(ahead + 3600)) as sts:
+        # Clients keep their endpoint.
+        aws.setenv("AWS_ENDPOINT_URL", sts.url)
+        opened = await Boto3Sessions(own).open(identity, name=NAME)
+    # By the node's clock it would end in three hours.
+    assert opened.until - asyncio.get_running_loop().time() == pytest.approx(3600, abs=120)
+    with canned(body=CALLER) as sts:
+        aws.setenv("AWS_ENDPOINT_URL", sts.url)
+        await opened.port.caller_identity()
+    stamp = re.search(r"x-amz-date: *(\w+)", sts.requests[0].decode(), re.IGNORECASE)
+    assert stamp is not None
+    signed = datetime.strptime(stamp[1], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    assert abs((signed - now).total_seconds()) < 120

@@ -108,6 +108,8 @@ class Boto3AgentCore:
             proxy_for=self._proxy_for,
         )
         made._given = credentials
+        # The clock is the node's, whoever signs: a session that is new must not learn it by a refusal.
+        made._skew = self._skew
         return made
 
     async def close(self) -> None:
@@ -117,6 +119,10 @@ class Boto3AgentCore:
         for client in (self._client, self._sts):
             if client is not None:
                 client.close()
+
+    def aws_time(self) -> datetime:
+        """Return UTC now by AWS's clock, as far as it is known to differ from the node's."""
+        return self._skew.now()
 
     def credentials_end(self) -> float | None:
         """Return the Unix time at which the credentials in use end, None where nobody knows of an end."""

@@ -56,6 +56,10 @@ class ClockSkew:
         self._wall = wall
         self._skew = timedelta()
 
+    def now(self) -> datetime:
+        """Return AWS's time, as far as it is known to differ from ours."""
+        return self._wall() + self._skew
+
     def attach(self, client: BaseClient) -> None:
         """Let a client sign by the corrected clock."""
         client.meta.events.register("choose-signer", lambda **_: _SIGNER)

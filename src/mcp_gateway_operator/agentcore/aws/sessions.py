@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Mapping
 from typing import Any, Final
 
 from botocore.credentials import Credentials
@@ -23,19 +22,11 @@ class Boto3Sessions:
     Args:
         own: calls under the operator's own identity, the pattern of all others.
         on_call: told of each call by a session, as the adapter tells.
-        wall: UTC now, against which the end of a session is read.
     """
 
-    def __init__(
-        self,
-        own: Boto3AgentCore,
-        *,
-        on_call: OnCall | None = None,
-        wall: Callable[[], datetime] = lambda: datetime.now(UTC),
-    ) -> None:
+    def __init__(self, own: Boto3AgentCore, *, on_call: OnCall | None = None) -> None:
         self._own = own
         self._on_call = on_call
-        self._wall = wall
         self._in_region: dict[str, Boto3AgentCore] = {}
 
     async def open(self, identity: Identity, *, name: str) -> Opened:
@@ -54,7 +45,7 @@ class Boto3Sessions:
         try:
             given = answer["Credentials"]
             credentials = Credentials(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
-            left = (given["Expiration"] - self._wall()).total_seconds()
+            left = (given["Expiration"] - own.aws_time()).total_seconds()
         except (KeyError, TypeError) as error:
             raise AgentCoreError(
                 ErrorKind.TRANSIENT, "MalformedAnswer", "STS answered AssumeRole without credentials"
