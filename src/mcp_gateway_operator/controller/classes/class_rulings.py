@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 import msgspec
@@ -115,6 +116,10 @@ class Rulings:
     def place_of(self, gateway_arn: str) -> Place:
         """Return where a gateway is."""
         return self._registry.place_of(gateway_arn)
+
+    def as_called(self, place: Place, others: Iterable[Place]) -> Place:
+        """Return a place as it is called among others, where it is one of them."""
+        return next((each for each in others if self._registry.same(each, place)), place)
 
     # -- whether --------------------------------------------------------------------------------------------
 

@@ -94,7 +94,8 @@ class Compass:
         if ends and not searches:
             for each in (*_followed(memory), *(row.place for row in astray)):
                 others.setdefault(each, Record(place=each, target_id=""))
-        further = self._further(obj, settings) if searches or _searches_further(obj) else ()
+        known = (place, *others)
+        further = self._further(obj, settings, known) if searches or _searches_further(obj) else ()
         unnamed = {place, *further} - {*others, record.place if record is not None else NOWHERE}
         barred = self._barred(obj, unnamed, page, settings, place, frozen)
         further = tuple(each for each in further if each not in barred)
@@ -122,7 +123,11 @@ class Compass:
     ) -> tuple[Place, Frozen | None]:
         """Return where an object is to be, or stays because it may not go there."""
         wanted, frozen = self._rulings.wanted(obj, home, settings)
-        if home is None or wanted in {home.place, *(each.place for each in moves)}:
+        if home is None:
+            return wanted, frozen
+        known = (home.place, *(each.place for each in moves))
+        wanted = self._rulings.as_called(wanted, known)
+        if wanted in known:
             return wanted, frozen
         if frozen is not None:
             return home.place, frozen
@@ -177,17 +182,19 @@ class Compass:
         """Return the rows with an object's marker on all other gateways that are looked at, for whomever."""
         found = {each for mark in settings.markers_of(obj) for each in self._observer.marked_on.ids(mark)}
         gone = self._clock() - GATEWAY_GONE_AFTER
-        places = sorted({Place(each) for each in found} - besides)
+        called = {self._rulings.as_called(Place(each), besides) for each in found}
+        places = sorted(called - besides)
         tables = {place: self._observer.table(place.gateway_id) for place in places}
         since = {place: table.view.missing_since for place, table in tables.items() if table is not None}
         living = [each for each, missing in since.items() if missing is None or missing > gone]
         return marked_rows(self._ports, self._index, obj, settings, living)
 
-    def _further(self, obj: MCPServer, settings: Settings) -> tuple[Place, ...]:
-        """Return where a target of the object may be that its status does not name."""
-        noted = Place(gateway_of(obj.metadata.annotations))
-        known = (noted if self._rulings.may_look(obj, noted) else NOWHERE, Place(settings.default_gateway))
-        return tuple(each for each in known if each != NOWHERE)
+    def _further(self, obj: MCPServer, settings: Settings, known: tuple[Place, ...]) -> tuple[Place, ...]:
+        """Return where a target of the object may be that its status does not name, as `known` calls it."""
+        noted, default = Place(gateway_of(obj.metadata.annotations)), Place(settings.default_gateway)
+        found = (noted if self._rulings.may_look(obj, noted) else NOWHERE, default)
+        called = (self._rulings.as_called(each, (*known, default)) for each in found if each != NOWHERE)
+        return tuple(called)
 
     def _unseen(self, further: tuple[Place, ...], settings: Settings) -> Place:
         """Return a gateway that no List has told of yet: of these, or after a start of any."""
