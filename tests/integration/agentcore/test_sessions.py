@@ -12,6 +12,8 @@ import pytest
 
 from agentcore_simulator import SimulatorServer
 from mcp_gateway_operator.agentcore.aws import Boto3AgentCore, Boto3Sessions
+from mcp_gateway_operator.agentcore.aws.adapter import REGION_THREADS
+from mcp_gateway_operator.agentcore.aws.threads import Threads
 from mcp_gateway_operator.agentcore.port import Identity
 from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind
 from mcp_gateway_operator.targets.shape import account_and_region
@@ -181,3 +183,33 @@ async def test_what_is_known_of_the_nodes_clock_holds_for_each_new_session(
     assert stamp is not None
     signed = datetime.strptime(stamp[1], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
     assert abs((signed - now).total_seconds()) < 120
+
+
+async def test_a_region_that_does_not_answer_leaves_threads_however_many_roles_it_has(
+    aws: pytest.MonkeyPatch,
+) -> None:
+    threads = Threads.of(REGION_THREADS + 2)
+    own = Boto3AgentCore(region="us-east-1", user_agent="x/1", call_seconds=30, threads=threads)
+    sessions = Boto3Sessions(own)
+    with canned(body=answer(3600)) as sts:
+        aws.setenv("AWS_ENDPOINT_URL", sts.url)
+        roles = [Identity(region="eu-west-1", role_arn=f"{ROLE}-{number}") for number in range(6)]
+        opened = [await sessions.open(each, name=NAME) for each in roles]
+    with canned(answers=False) as dead:
+        aws.setenv("AWS_ENDPOINT_URL", dead.url)
+        calls = [
+            asyncio.create_task(each.port.list_targets("tools-abcdefghij"))
+            for each in opened
+            for _ in range(4)
+        ]
+        async with asyncio.timeout(60):
+            while len(dead.requests) < REGION_THREADS:  # noqa: ASYNC110  -- a thread of the server counts them
+                await asyncio.sleep(0.01)
+        with canned(body='{"items": []}') as alive:
+            aws.setenv("AWS_ENDPOINT_URL", alive.url)
+            assert (await own.list_targets("tools-abcdefghij")).items == ()
+        assert len(dead.requests) == REGION_THREADS
+        for call in calls:
+            call.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
+    await own.close()

@@ -134,3 +134,29 @@ async def test_a_share_whose_calls_hang_leaves_threads_to_the_others() -> None:
     await asyncio.gather(*(job.future for job in hanging[3:]))
     assert not hanging[2].started
     pool.close()
+
+
+async def test_a_share_of_a_share_leaves_threads_whoever_its_calls_are_for() -> None:
+    """As a Region that does not answer, with many accounts in it."""
+    pool = ThreadPool(4, "nested")
+    region = Share(pool, 3)
+    accounts = [Share(region, 2) for _ in range(4)]
+    begun, release = threading.Semaphore(0), threading.Event()
+
+    def hang() -> None:
+        begun.release()
+        release.wait(60)
+
+    hanging = [account.submit(hang) for account in accounts for _ in range(3)]
+    for _ in range(3):
+        await asyncio.to_thread(begun.acquire)
+    assert await Share(pool, 2).submit(lambda: "answered").future == "answered"
+    assert [job.started for job in hanging].count(True) == 3
+    # Those that nobody waits for any more leave their places.
+    for job in hanging:
+        job.future.cancel()
+    release.set()
+    for account in accounts * 3:
+        assert await account.submit(lambda: "again").future == "again"
+    assert threads("nested") <= 4
+    pool.close()

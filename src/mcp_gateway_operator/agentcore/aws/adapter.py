@@ -26,7 +26,9 @@ from mcp_gateway_operator.targets.shape import Target, TargetStatus
 T = TypeVar("T")
 
 SIBLING_THREADS: Final = 4
-"""Reads, and writes, at a time in each account and Region beside the operator's own."""
+"""Reads, and writes, at a time of each session beside the operator's own."""
+REGION_THREADS: Final = 12
+"""The same of all sessions of a Region together: one that does not answer leaves threads to the others."""
 PAGE_SIZE: Final = 1000
 """The service's limit for maxResults."""
 
@@ -93,23 +95,39 @@ class Boto3AgentCore:
         self._skew = ClockSkew()
         self._flights = threading.local()
 
-    def sibling(
-        self, region: str, *, credentials: Credentials | None = None, on_call: OnCall | None = None
+    def sibling(self, region: str, *, on_call: OnCall | None = None) -> Boto3AgentCore:
+        """Return the same for another Region, in the same threads, in which all its accounts have a share."""
+        return self._like(region, REGION_THREADS, on_call or self._on_call)
+
+    def within(self, credentials: Credentials | None = None) -> Boto3AgentCore:
+        """Return the same in this Region, where given for other credentials, with a share of its share."""
+        of = self._reads, self._writes
+        return self._like(self._region, SIBLING_THREADS, self._on_call, of=of, credentials=credentials)
+
+    def _like(
+        self,
+        region: str | None,
+        at_a_time: int,
+        on_call: OnCall,
+        *,
+        of: tuple[Share, Share] | None = None,
+        credentials: Credentials | None = None,
     ) -> Boto3AgentCore:
-        """Return the same for another Region, and where given for other credentials, in the same threads."""
         made = Boto3AgentCore(
             region=region,
             user_agent=self._user_agent,
             call_seconds=self._call_seconds,
-            at_a_time=SIBLING_THREADS,
+            at_a_time=at_a_time,
             threads=self._threads,
-            on_call=on_call or self._on_call,
+            on_call=on_call,
             authorities=self._authorities,
             proxy_for=self._proxy_for,
         )
-        made._given = credentials
         # The clock is the node's, whoever signs: a session that is new must not learn it by a refusal.
         made._skew = self._skew
+        made._given = credentials
+        if of is not None:
+            made._reads, made._writes = (Share(each, at_a_time) for each in of)
         return made
 
     async def close(self) -> None:

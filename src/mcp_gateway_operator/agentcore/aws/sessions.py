@@ -40,7 +40,7 @@ class Boto3Sessions:
         if own is None:
             own = self._in_region[region] = self._own.sibling(region, on_call=self._on_call)
         if not identity.role_arn:
-            return Opened(own, now() + OWN_SECONDS)
+            return Opened(own.within(), now() + OWN_SECONDS)
         answer = await own.assume_role(request_of(identity, name))
         try:
             given = answer["Credentials"]
@@ -50,7 +50,7 @@ class Boto3Sessions:
             raise AgentCoreError(
                 ErrorKind.TRANSIENT, "MalformedAnswer", "STS answered AssumeRole without credentials"
             ) from error
-        return Opened(self._own.sibling(region, credentials=credentials, on_call=self._on_call), now() + left)
+        return Opened(own.within(credentials), now() + left)
 
 
 def request_of(identity: Identity, name: str) -> Mapping[str, Any]:

@@ -126,12 +126,12 @@ class ThreadPool:
 
 
 class Share:
-    """What one caller has of a pool: at most `limit` of its threads at a time, first come first served.
+    """What one caller has of a pool, or of a share: at most `limit` threads, first come first served.
 
     So an account or Region whose calls hang leaves threads to the others.
     """
 
-    def __init__(self, pool: ThreadPool, limit: int) -> None:
+    def __init__(self, pool: ThreadPool | Share, limit: int) -> None:
         self._pool = pool
         self._limit = limit
         self._lock = threading.Lock()
@@ -140,7 +140,21 @@ class Share:
 
     def submit(self, call: Callable[[], T]) -> Job[T]:
         """Queue a call, as `ThreadPool.submit` does."""
-        job = self._pool.job(call, self._ended)
+        job = self.job(call, lambda: None)
+        self.put(job)
+        return job
+
+    def job(self, call: Callable[[], T], ended: Callable[[], None]) -> Job[T]:
+        """Return a call that is not queued yet, as `ThreadPool.job` does."""
+
+        def over() -> None:
+            self._ended()
+            ended()
+
+        return self._pool.job(call, over)
+
+    def put(self, job: Job[Any]) -> None:
+        """Queue a call. May be called in any thread."""
         with self._lock:
             free = self._running < self._limit
             if free:
@@ -149,13 +163,11 @@ class Share:
                 self._waiting.append(job)
         if free:
             self._pool.put(job)
-        return job
 
     def _ended(self) -> None:
+        # One that nobody waits for any more goes through, too, and ends at once: a share may count it.
         with self._lock:
             following = self._waiting.popleft() if self._waiting else None
-            while following is not None and following.future.cancelled():
-                following = self._waiting.popleft() if self._waiting else None
             if following is None:
                 self._running -= 1
         if following is not None:
