@@ -381,3 +381,25 @@ async def test_a_class_in_use_keeps_its_finalizer_while_nobody_knows_whose_the_o
             told = (await hub.world.get(name)).status.placed_by
             assert told is not None
             assert told.class_ == placed
+
+
+async def test_a_class_of_another_accounts_gateway_of_equal_id_keeps_no_target_from_being_deleted() -> None:
+    """Nor does it while nobody knows whose the operator is: then the deletion waits."""
+    hub = Hub()
+    async with hub.world.operator(gateway_id="") as operator:
+        hub.cloud.join(operator)
+        await hub.world.create("near", gatewayId=GATEWAY)
+        await hub.world.until_ready("near")
+    await hub.spoke(defaults={"deletionPolicy": "Retain"})
+    hub.world.aws.add_fault(operation="sts:GetCallerIdentity", code="AccessDenied", count=None)
+    async with hub.world.operator(gateway_id="") as operator:
+        hub.cloud.join(operator)
+        await hub.world.pass_time(A_WHILE)
+        await hub.world.delete("near")
+        await hub.world.pass_time(A_WHILE)
+        assert hub.world.exists("near")
+    hub.world.aws.clear_faults()
+    async with hub.world.operator(gateway_id="") as operator:
+        hub.cloud.join(operator)
+        await hub.world.until(lambda: not hub.world.exists("near"))
+    assert hub.world.targets() == []

@@ -153,8 +153,13 @@ class Rulings:
             capacity=spec.capacity.targets if spec.capacity is not None else None,
             deletion_policy=defaults.deletion_policy if defaults is not None else "",
             drift_policy=defaults.drift_policy if defaults is not None else "",
-            policies_known=not governor.problems,
+            policies_known=not governor.problems and self._is_of(governor, obj, place),
         )
+
+    def _is_of(self, governor: MCPGateway, obj: MCPServer, place: Place) -> bool:
+        """Whether it is certain that an MCPGateway is of the gateway in a place, not of one of equal id."""
+        known = self._registry.identity is not None or any(place.account_and_region)
+        return known or obj.status.gateway_arn == governor.spec.gateway_arn
 
     def _placed_by(self, governor: MCPGateway) -> PlacedBy | None:
         """Return what status says of it; nothing while it may be of another account's gateway of this id."""
