@@ -94,8 +94,7 @@ class Compass:
         if ends and not searches:
             for each in (*_followed(memory), *(row.place for row in astray)):
                 others.setdefault(each, Record(place=each, target_id=""))
-        known = (place, *others)
-        further = self._further(obj, settings, known) if searches or _searches_further(obj) else ()
+        further = self._further(obj, settings, (place, *others)) if searches or _searches_further(obj) else ()
         unnamed = {place, *further} - {*others, record.place if record is not None else NOWHERE}
         barred = self._barred(obj, unnamed, page, settings, place, frozen)
         further = tuple(each for each in further if each not in barred)
