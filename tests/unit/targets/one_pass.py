@@ -14,7 +14,7 @@ from mcp_gateway_operator.targets.known import Details, Place, Record, Row, Stat
 from mcp_gateway_operator.targets.plan import plan
 from mcp_gateway_operator.targets.shape import FAILED, TRANSIENT, Target, TargetStatus
 from tests.unit.targets.any_state import targets
-from tests.unit.targets.builders import NOW, TARGET, TWIN, remembering, target
+from tests.unit.targets.builders import ACCOUNT, NOW, REGION, TARGET, TWIN, remembering, target
 
 MAX_STEPS = 12
 """What the controller allows in one pass."""
@@ -184,7 +184,12 @@ def still_aws(draw: st.DrawFn) -> StillAws:
 
 
 def make_consistent(state: State) -> State:
-    """Let the recorded row be the record's, and no target both be seen and be absent."""
+    """Let the recorded row be the record's, and no target both be seen and be absent.
+
+    And let AWS answer from where the operator is: what it answers names no other account or Region.
+    """
+    here = msgspec.structs.replace(state.settings, account=ACCOUNT, region=REGION)
+    state = msgspec.structs.replace(state, settings=here)
     row, record = state.recorded, state.record
     if row is None or record is None:
         return state

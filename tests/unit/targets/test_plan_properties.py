@@ -302,9 +302,8 @@ def _gateway_is_gone(state: State, place: Place) -> bool:
     if not any(at is not None and at >= since for at in answers):
         return False
     arn = (state.record.gateway_arn if state.record else "") or state.obj.status.gateway_arn
-    here = f"arn:aws:bedrock-agentcore:{state.settings.region}:{state.settings.account}:"
-    where = arn.startswith(here) and bool(state.settings.account)
-    where = where and told.where in {None, (state.settings.account, state.settings.region)}
+    account, region = told.where or (state.settings.account, state.settings.region)
+    where = arn.startswith(f"arn:aws:bedrock-agentcore:{region}:{account}:") and bool(account)
     unknown = not arn and state.record is None
     assert arn in {"", ARN}
     return where or unknown
