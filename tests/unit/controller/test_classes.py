@@ -664,3 +664,20 @@ async def test_a_refused_object_keeps_no_name_from_those_who_may() -> None:
         await refused(world, "thief", namespace="team-b")
         await world.create(**REF)
         await world.until_ready()
+
+
+async def test_several_that_are_made_at_once_have_their_status_in_seconds() -> None:
+    world = World(latency=0.5)
+    platform = Platform(world)
+    gateways = {f"class-{number}": f"several-{number:010}" for number in range(6)}
+    for gateway_id in gateways.values():
+        world.aws.create_gateway(gateway_id)
+    async with world.operator():
+        await world.pass_time(A_WHILE)
+        for name, gateway_id in gateways.items():
+            await platform.make(name, gateway=gateway_id)
+
+        async def told() -> bool:
+            return all([(await platform.get(name)).condition("Ready") is not None for name in gateways])
+
+        assert await world.until(told) < 10.0

@@ -87,9 +87,10 @@ class Keeper:
     async def run(self) -> None:
         """Go round until cancelled; what the API server or AWS refuses is tried again in the next round."""
         while True:
+            # Before the round: what happens while it is on its way is for the next one.
+            self._news.clear()
             if self._leads() and self._registry.settled:
                 await self._round()
-            self._news.clear()
             await asyncio.sleep(PAUSE)
             try:
                 async with asyncio.timeout(STATUS_INTERVAL - PAUSE):
