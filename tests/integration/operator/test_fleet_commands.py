@@ -103,24 +103,25 @@ def test_a_plan_on_real_parts_writes_nothing(running: Site) -> None:
 
 
 def test_a_dry_run_needs_the_rights_of_a_reader_alone(
-    running: Site, cluster: LocalCluster, tmp_path: Path
+    site: Site, cluster: LocalCluster, tmp_path: Path
 ) -> None:
-    running.create("kept")
-    running.until_ready("kept")
-    running.create("taken", targetName="kept")
-    running.until_reason("NameConflict", "taken")
+    site.start()
+    site.create("kept")
+    site.until_ready("kept")
+    site.create("taken", targetName="kept")
+    site.until_reason("NameConflict", "taken")
     cluster.kubectl("create", "serviceaccount", "dry", "-n", HOME)
     for role in ("mcpserver-viewer-role", "mcpgateway-viewer-role"):
         bound = (f"dry-{role}", f"--clusterrole={PREFIX}{role}", f"--serviceaccount={HOME}:dry")
         cluster.kubectl("create", "clusterrolebinding", *bound)
     reader = cluster.service_account_kubeconfig(HOME, "dry", path=tmp_path / "dry.kubeconfig")
-    leases = cluster.kubectl("get", "leases", "-n", running.namespace, "-o", "name").stdout
-    with running.bill() as bill:
-        said = Mcps(running, reader)(
+    leases = cluster.kubectl("get", "leases", "-n", site.namespace, "-o", "name").stdout
+    with site.bill() as bill:
+        said = Mcps(site, reader)(
             "run",
             "--dry-run",
             "--zap-encoder=json",
-            f"--watch-namespaces={running.namespace}",
+            f"--watch-namespaces={site.namespace}",
             f"--gateway-id={GATEWAY}",
             "--owner-id=another",
         )
@@ -129,6 +130,6 @@ def test_a_dry_run_needs_the_rights_of_a_reader_alone(
     assert log[-1]["objects"] == 2
     assert bill.aws_writes == {}
     assert bill.writes == 0
-    assert cluster.kubectl("get", "leases", "-n", running.namespace, "-o", "name").stdout == leases
-    running.delete("taken")
-    running.delete("kept")
+    assert cluster.kubectl("get", "leases", "-n", site.namespace, "-o", "name").stdout == leases
+    site.delete("taken")
+    site.delete("kept")

@@ -60,6 +60,7 @@ EXPECTED = {
         Reason.AWS_UNAVAILABLE,
         Reason.CREDENTIALS_REFUSED,
         Reason.SIGNATURE_REFUSED,
+        Reason.ROLE_REFUSED,
         Reason.THROTTLED,
     },
 }
