@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.controller.gather.wants import AT_ONCE
+from mcp_gateway_operator.controller.gather.worked_out import WorkedOut
 from mcp_gateway_operator.controller.ports import MCPSERVERS
 from mcp_gateway_operator.runtime.cluster import PatchType
 from tests.support.memory_cluster import Fault, Request
@@ -263,3 +265,23 @@ async def test_a_long_request_to_index_tools_is_one_request() -> None:
     async with world.operator(owner_ids=OWNER, drift_interval=DRIFT):
         await world.pass_time(2 * DRIFT)
         assert world.calls()["SynchronizeGatewayTargets"] == 1
+
+
+async def test_of_a_large_spec_no_answer_is_kept_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a thousand of them were kept whole after all, for that many answers are."""
+    kept: set[tuple[str, str]] = set()
+    of = WorkedOut.of
+
+    def noting(self: WorkedOut[Any], key: tuple[str, str], terms: object, work: Callable[[], Any]) -> Any:
+        kept.add(key)
+        return of(self, key, terms, work)
+
+    monkeypatch.setattr(WorkedOut, "of", noting)
+    world = World()
+    async with world.operator(owner_ids=OWNER, drift_interval=DRIFT):
+        await world.create("large", mcpToolSchema=schema(1))
+        await world.create("small")
+        await world.until_ready("large")
+        await world.until_ready("small")
+        await world.pass_time(2 * DRIFT)
+    assert kept == {("team-a", "small")}

@@ -128,7 +128,7 @@ class Loader:
             gateways=gateways,
             heard=self._account.heard,
             target=target,
-            problems=self._problems(obj, gateway),
+            problems=self._problems(obj, gateway, keep=wants is None),
             sync_denied=self._account.sync_denied(bearings.place),
             astray=bearings.astray,
             unseen=bearings.unseen,
@@ -271,9 +271,11 @@ class Loader:
         terms = name, mark, _region(state)
         if obj.left_out is not None:
             return found | _known(wants, terms, ends=bool(obj.metadata.deletion_timestamp))
-        desired = self._desired.of(obj.key, (obj.spec, *terms), lambda: _desired(obj, *terms))
-        if wants is not None:
-            wants.put(terms, desired["want"], desired["want_digest"])
+        if wants is None:
+            return found | self._desired.of(obj.key, (obj.spec, *terms), lambda: _desired(obj, *terms))
+        # Too large to be kept, here as elsewhere.
+        desired = _desired(obj, *terms)
+        wants.put(terms, desired["want"], desired["want_digest"])
         return found | desired
 
     def _name_facts(self, state: State, name: str) -> dict[str, Any]:
@@ -308,15 +310,15 @@ class Loader:
         # One by one: a difference from the live view would walk through the markers of all objects.
         return frozenset(mark for mark in marks if mark not in self._index.markers())
 
-    def _problems(self, obj: MCPServer, gateway: Location) -> tuple[str, ...]:
+    def _problems(self, obj: MCPServer, gateway: Location, *, keep: bool) -> tuple[str, ...]:
         if obj.left_out is not None:
             return obj.left_out.problems
         spec, name = obj.spec, wanted_name(obj)
-        return self._checked.of(
-            obj.key,
-            (spec, gateway, name),
-            lambda: tuple(map(str, validate(spec, gateway=gateway, target_name=name))),
-        )
+
+        def check() -> tuple[str, ...]:
+            return tuple(map(str, validate(spec, gateway=gateway, target_name=name)))
+
+        return self._checked.of(obj.key, (spec, gateway, name), check) if keep else check()
 
     def _table(self, place: Place) -> GatewayTable | None:
         return self._observer.table(place.gateway_id)
