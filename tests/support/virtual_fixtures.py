@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import Any
 
 import pytest
+import structlog
 from blockbuster import BlockBuster
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
@@ -30,6 +31,7 @@ def no_blocking_calls() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def logs() -> Iterator[list[MutableMapping[str, Any]]]:
-    """What was logged, as dictionaries; nothing is printed."""
+    """What was logged at any level, as dictionaries; nothing is printed."""
+    structlog.reset_defaults()
     with capture_logs(processors=[merge_contextvars]) as entries:
         yield entries

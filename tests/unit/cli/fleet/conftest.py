@@ -25,6 +25,7 @@ from mcp_gateway_operator.controller.ports import MCPSERVERS
 from mcp_gateway_operator.runtime import kubeconfig
 from mcp_gateway_operator.runtime.cluster import NAMESPACES, PatchType
 from tests.support.memory_cluster import Faults, MemoryApiServer
+from tests.support.real_logs import logging_put_back
 from tests.support.world import GATEWAY, OTHER_GATEWAY, EngineAgentCore, manifest_spec
 
 
@@ -39,7 +40,10 @@ class Desk:
     def __call__(self, *arguments: str, exits: int = 0) -> Result:
         """Run a command and return what it came to."""
         self.api.log.clear()
-        result = CliRunner().invoke(main.cli, list(arguments), prog_name="mcp-gateway-operator", env=self.env)
+        with logging_put_back():
+            result = CliRunner().invoke(
+                main.cli, list(arguments), prog_name="mcp-gateway-operator", env=self.env
+            )
         assert result.exit_code == exits, (result.exit_code, result.output, result.exception)
         return result
 
