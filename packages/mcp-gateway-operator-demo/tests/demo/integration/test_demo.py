@@ -143,7 +143,9 @@ def test_ctrl_c_and_sigterm_leave_nothing_at_any_moment(tmp_path: Path, moment: 
             if not running.ended:
                 running.interrupt(number)
             pause.wait(0.1)
-        assert running.wait(30.0) == 130, running.output
+        # A shell calls both 130. CPython ends by the signal itself where that came in an exec() of text, as
+        # dataclasses do it while a module is imported (unhandled_keyboard_interrupt in Modules/main.c).
+        assert running.wait(30.0) in {130, -signal.SIGINT}, running.output
     assert "nothing is left running" in running.output
     assert "Traceback" not in running.output
 
