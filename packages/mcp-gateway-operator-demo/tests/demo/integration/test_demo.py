@@ -55,7 +55,8 @@ class Running:
             stderr=subprocess.STDOUT,
             start_new_session=True,
             text=True,
-            env={**os.environ, "TMPDIR": str(scratch)},
+            # A width of the terminal that began the tests is not this pipe's.
+            env={**{k: v for k, v in os.environ.items() if k != "COLUMNS"}, "TMPDIR": str(scratch)},
         )
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
