@@ -11,7 +11,7 @@ from mcp_gateway_operator.agentcore.port import CallerIdentity, Identity, Opened
 from mcp_gateway_operator.controller.operator import Operator
 from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind
 from mcp_gateway_operator.targets.shape import account_and_region
-from tests.support.virtual_time import EPOCH
+from tests.support.virtual_time import EPOCH, pass_time
 from tests.support.world import EngineAgentCore, World, clients
 
 OWN = "123456789012"
@@ -111,7 +111,7 @@ class Cloud:
         now = asyncio.get_running_loop().time()
         self.asked.append(Asked(now, identity, name))
         if identity.region in self.hanging:
-            await asyncio.sleep(15.0)
+            await pass_time(15.0)
             raise AgentCoreError(ErrorKind.TRANSIENT, "Timeout", "assume_role did not end within 15 s")
         await asyncio.sleep(self._world.latency)
         if identity.role_arn in self.denied:

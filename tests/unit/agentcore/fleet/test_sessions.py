@@ -26,7 +26,7 @@ class Port:
 
     async def caller_identity(self) -> CallerIdentity:
         """Return the account."""
-        await asyncio.sleep(0.1)
+        await pass_time(0.1)
         return CallerIdentity(account=self._account, arn="x", region=REGION)
 
 
@@ -45,7 +45,7 @@ class Sts:
         assert name == "mcp-gateway-operator@tools"
         now = asyncio.get_running_loop().time()
         self.asked.append(now)
-        await asyncio.sleep(0.1)
+        await pass_time(0.1)
         if self.error is not None:
             raise self.error
         return Opened(Port(self.account), now + self.lifetime)  # type: ignore[arg-type]  # all that is used
