@@ -63,14 +63,14 @@ def test_a_namespace_for_the_lease_that_cannot_exist(kubeconfig: Path) -> None:
 
 def test_a_namespace_for_the_lease_that_does_not_exist_is_told_at_readyz(site: Site) -> None:
     process = site.start(
-        "--leader-election-namespace=nowhere", ready=False, kubeconfig=site.cluster.kubeconfig
+        "--leader-election-namespace=made-too-late", ready=False, kubeconfig=site.cluster.kubeconfig
     )
     until(lambda: said(process, "the lease could not be read or taken"), "the log says so")
     status, body = ask(process, "/readyz?verbose")
     assert status == 500
     assert "[-]lease failed: the lease cannot be taken" in body
-    assert "nowhere" in body
-    site.cluster.apply("apiVersion: v1\nkind: Namespace\nmetadata: {name: nowhere}\n")
+    assert "made-too-late" in body
+    site.cluster.apply("apiVersion: v1\nkind: Namespace\nmetadata: {name: made-too-late}\n")
     process.wait_ready()
     site.create()
     site.until_ready()

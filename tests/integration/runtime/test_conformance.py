@@ -91,7 +91,7 @@ async def test_create_is_refused_for_a_taken_name_an_unknown_namespace_and_a_bad
         await create(kube)
     assert taken.value.reason == "AlreadyExists"
     with pytest.raises(ApiError) as nowhere:
-        await kube.cluster.create(THINGS, "nowhere", thing("a"))
+        await kube.cluster.create(THINGS, f"{kube.namespace}-that-nobody-made", thing("a"))
     assert nowhere.value.not_found
     with pytest.raises(ApiError) as bad:
         await create(kube, "b", size=1001)
