@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from mcp_gateway_operator.api import tool_list
-from mcp_gateway_operator.api.annotations import not_understood
+from mcp_gateway_operator.api.annotations import misplaced, not_understood
 from mcp_gateway_operator.api.aws_values import default_target_name
 from mcp_gateway_operator.api.endpoints import doubts, secret_parameters
 from mcp_gateway_operator.api.problem import Problem
@@ -27,6 +27,7 @@ def advice(content: dict[str, Any]) -> Iterator[Problem]:
         str(key): value for key, value in _map(metadata, "annotations").items() if isinstance(value, str)
     }
     yield from not_understood(texts)
+    yield from misplaced(_map(metadata, "labels"))
     yield from _too_large_to_apply(content, metadata)
 
 

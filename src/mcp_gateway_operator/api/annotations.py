@@ -79,6 +79,14 @@ def not_understood(annotations: Mapping[str, str]) -> Iterator[Problem]:
             yield Problem(path=f"metadata.annotations[{key}]", message=message)
 
 
+def misplaced(labels: Mapping[str, object]) -> Iterator[Problem]:
+    """Yield the labels that have the key of an annotation of ours."""
+    for key in _KNOWN:
+        if key in labels:
+            message = "a label does nothing here: write it under metadata.annotations"
+            yield Problem(path=f"metadata.labels[{key}]", message=message)
+
+
 def notes(annotations: Mapping[str, str]) -> tuple[str, ...]:
     """Return the sentences about annotations that are not understood, as status says them."""
     sentences = map(str, not_understood(annotations))

@@ -15,6 +15,7 @@ from urllib.parse import quote, unquote, urlsplit
 from mcp_gateway_operator.api.rules import lacks
 from mcp_gateway_operator.api.schema import Rule
 
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _H16 = "[0-9A-Fa-f]{1,4}"
 _OCTET = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4 = rf"{_OCTET}([.]{_OCTET}){{3}}"
@@ -135,11 +136,15 @@ _ARN: Final = re.compile(
 _SECRETS: Final = frozenset(
     (
         *("key", "apikey", "accesskey", "token", "secret", "password", "passwd", "pwd", "auth", "code"),
-        *("authorization", "sig", "signature", "credential", "credentials", "jwt", "bearer", "pat"),
+        *("authorization", "sig", "signature", "credential", "credentials", "creds", "jwt", "bearer", "pat"),
+        *("passphrase", "hmac", "otp", "cookie", "session", "sessionid"),
     )
 )
 """Words in the name of a query parameter whose value is most likely a secret."""
-_ENDS: Final = ("apikey", "accesskey", "secretkey", "authkey", "token", "secret", "password", "signature")
+_ENDS: Final = (
+    *("apikey", "accesskey", "secretkey", "authkey", "appkey", "userkey", "clientkey", "privatekey"),
+    *("masterkey", "subscriptionkey", "token", "secret", "password", "passphrase", "signature"),
+)
 """The same, where the words of a name run together."""
 _WORD: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
 
@@ -171,13 +176,29 @@ def unreachable(endpoint: str) -> str:
             return f"{host} is a name of one label, which only your own network knows" if host else ""
         end = next((each for each in _INSIDE if host.endswith(f".{each}")), "")
         return f"{host} ends in .{end}, which no public DNS knows" if end else ""
-    mapped = getattr(address, "ipv4_mapped", None) or address
-    if mapped.is_global and not mapped.is_multicast:
+    meant = _meant(address)
+    site_local = isinstance(meant, ipaddress.IPv6Address) and meant.is_site_local
+    if meant.is_global and not meant.is_multicast and not site_local:
         return ""
-    return f"{host} is {_kind(mapped)} address"
+    return f"{host} is {_kind(meant)} address"
 
 
-def _kind(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
+_NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
+_COMPATIBLE: Final = ipaddress.ip_network("::/96")
+
+
+def _meant(address: _Address) -> _Address:
+    """Return the IPv4 address that an IPv6 address stands for, where it stands for one."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return address
+    if short := address.ipv4_mapped or address.sixtofour:
+        return short
+    if address.is_global and (address in _NAT64 or address in _COMPATIBLE):
+        return ipaddress.IPv4Address(address.packed[-4:])
+    return address
+
+
+def _kind(address: _Address) -> str:
     if address.is_loopback:
         return "a loopback"
     if address.is_link_local:

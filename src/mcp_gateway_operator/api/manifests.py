@@ -20,6 +20,7 @@ from mcp_gateway_operator.api.validation import Context, validate_plain
 __all__ = ["Foreign", "Manifest", "ManifestError", "Namespace", "Problem", "manifests", "objects", "servers"]
 
 _API_VERSION: Final = f"{names.GROUP}/{names.VERSION}"
+_TEXTS: Final = ("labels", "annotations")
 _TOP_LEVEL: Final = ["apiVersion", "kind", "metadata", "spec", "status"]
 _LEAST: Final = {names.KIND: "endpoint, capabilities and authorization", names.CLASS_KIND: "gatewayArn"}
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
@@ -105,6 +106,7 @@ def _manifest(content: Any, place: str, spot: Spot) -> Iterator[Manifest | Forei
     name = str(metadata.get("name") or metadata.get("generateName") or "")
     namespace = str(metadata.get("namespace") or "")
     if _is_ours(content):
+        content = {**content, "metadata": _as_go_reads(content.get("metadata"))}
         kind = names.CLASS_KIND if content.get("kind") == names.CLASS_KIND else names.KIND
         yield Manifest(
             kind=kind,
@@ -123,6 +125,18 @@ def _manifest(content: Any, place: str, spot: Spot) -> Iterator[Manifest | Forei
         given = metadata.get("labels")
         labels = given.items() if isinstance(given, dict) else ()
         yield Namespace(name=name, labels={str(key): str(value or "") for key, value in labels})
+
+
+def _as_go_reads(metadata: Any) -> Any:
+    """Return metadata in which null is an empty text where only texts can be: kubectl sends it so."""
+    if not isinstance(metadata, dict):
+        return metadata
+    texts = {name: metadata[name] for name in _TEXTS if isinstance(metadata.get(name), dict)}
+    empty = {
+        name: {key: "" if each is None else each for key, each in value.items()}
+        for name, value in texts.items()
+    }
+    return {**metadata, **empty}
 
 
 def _is_server(content: dict[str, Any]) -> bool:
@@ -175,13 +189,13 @@ def _metadata(metadata: Any) -> Iterator[Problem]:
     if namespace and not _fits(namespace, _NAMESPACE, _LONGEST_NAMESPACE):
         message = f"{namespace!r} is not a legal namespace: write lower-case letters, digits and '-'"
         yield Problem(path="metadata.namespace", message=message)
-    for texts in ("labels", "annotations"):
+    for texts in _TEXTS:
         values = metadata.get(texts)
         if values is not None and not isinstance(values, dict):
             yield Problem(path=f"metadata.{texts}", message="must be a map of texts")
             continue
         for key, value in (values or {}).items():
-            if not isinstance(value, str | None):
+            if not isinstance(value, str):
                 yield Problem(path=f"metadata.{texts}[{key}]", message="must be a text: write it in quotes")
 
 

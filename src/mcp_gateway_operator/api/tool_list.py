@@ -5,6 +5,7 @@ The form is that of an answer to MCP's tools/list, or the bare list in it; sizes
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final
@@ -22,6 +23,8 @@ SEPARATOR: Final = "___"
 """AWS puts it between the name of a target and those of its tools."""
 LONGEST_TARGET: Final = MODELS_TAKE - len(SEPARATOR) - 1
 """Characters of a target's name that leave room for one of a tool."""
+_MODELS_READ: Final = re.compile(r"[a-zA-Z0-9_-]*")
+"""The form of a tool's name that Bedrock's Converse takes, and others like it."""
 _SHOWN: Final = 3
 _REFERENCES: Final = frozenset({"$ref", "$defs", "$anchor", "$dynamicRef", "$dynamicAnchor"})
 _FORM: Final = 'write a tools/list answer, for example {"tools": [{"name": "search", "inputSchema": {...}}]}'
@@ -70,8 +73,13 @@ def doubtful(text: str, target: str) -> Iterator[str]:
     if not tools:
         yield f"it lists no tools, and AWS says that it found no schema: {_FORM}"
     known = [each for each in tools if isinstance(each, dict) and isinstance(each.get("name"), str)]
-    if bare := [each["name"] for each in known if not isinstance(each.get("inputSchema"), dict)]:
-        yield f"the tools {_some(bare)} lack inputSchema, which MCP requires: write at least {{type: object}}"
+    if bare := [each["name"] for each in known if not _has_schema(each)]:
+        yield (
+            f"the tools {_some(bare)} lack an inputSchema of type object, which MCP requires: write at least"
+            ' {"type": "object"}'
+        )
+    if odd := [each["name"] for each in known if not _MODELS_READ.fullmatch(each["name"])]:
+        yield (f"many models take letters, digits, _ and - alone in the name of a tool: rename {_some(odd)}")
     if pointing := [each["name"] for each in known if _refers(each)]:
         yield (
             f"the schemas of {_some(pointing)} use $ref or $defs, which AgentCore does not follow: write out"
@@ -85,14 +93,20 @@ def doubtful(text: str, target: str) -> Iterator[str]:
         )
 
 
+def _has_schema(tool: dict[str, Any]) -> bool:
+    schema = tool.get("inputSchema")
+    return isinstance(schema, dict) and schema.get("type", "object") == "object"
+
+
 def _why(text: str) -> str:
     try:
-        msgspec.json.decode(text)
+        found = msgspec.json.decode(text)
     except RecursionError:
         return ", nested too deeply"
     except (msgspec.MsgspecError, UnicodeError) as error:
         return f" ({error})"
-    return ""
+    whole = isinstance(found, dict) and "jsonrpc" in found
+    return " (it is a JSON-RPC message: only what stands in its result is wanted)" if whole else ""
 
 
 def _some(values: list[Any]) -> str:

@@ -20,8 +20,10 @@ Tell = Callable[[Literal["Normal", "Warning"], str, str], None]
 
 @dataclass(slots=True)
 class _Cause:
-    sentence: str
-    about: set[Hashable] = field(default_factory=set)
+    told: str
+    """What was said when it began, and is over in the end."""
+    about: dict[Hashable, str] = field(default_factory=dict)
+    """What it concerns at present, each with what is wrong with that."""
 
 
 class Causes:
@@ -46,7 +48,7 @@ class Causes:
         others = [each for each, cause in self._causes.items() if each != reason and about in cause.about]
         new = reason not in self._causes
         cause = self._causes.setdefault(reason, _Cause(sentence))
-        cause.about.add(about)
+        cause.about[about] = sentence
         if new:
             log.error(sentence, reason=reason, concerns=str(about))
             self._tell("Warning", reason, sentence)
@@ -64,15 +66,18 @@ class Causes:
 
     def note(self) -> str | None:
         """Return what is wrong at present, for people; None when nothing is."""
-        parts = [f"{reason} ({len(cause.about)}): {cause.sentence}" for reason, cause in self._causes.items()]
+        parts = []
+        for reason, cause in self._causes.items():
+            # Of the first that it still concerns: what was told when it began may be in order again.
+            parts.append(f"{reason} ({len(cause.about)}): {next(iter(cause.about.values()))}")
         return " ".join(parts) or None
 
     def _leave(self, reason: str, about: Hashable) -> None:
         cause = self._causes[reason]
-        cause.about.discard(about)
+        cause.about.pop(about, None)
         if not cause.about:
             del self._causes[reason]
-            sentence = f"It is over: {cause.sentence}"
+            sentence = f"It is over: {cause.told}"
             # As visible as its begin: who logs warnings alone must not wait for it for ever.
             log.warning(sentence, reason=reason)
             self._tell("Normal", f"{reason}Over", sentence)

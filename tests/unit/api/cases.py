@@ -545,6 +545,11 @@ ODD: Final = (
         {**OAUTH, "certificateConfigurations": [{"secretsManager": {"secretArn": SECRET_ARN}}]},
     ),
     Odd("tools that are no JSON", {"mcpToolSchema": {"inline": "tools: []"}}, ("spec.mcpToolSchema.inline",)),
+    Odd(
+        "tools in a JSON-RPC message",
+        {"mcpToolSchema": {"inline": '{"jsonrpc": "2.0", "id": 1, "result": {"tools": [{"name": "a"}]}}'}},
+        ("spec.mcpToolSchema.inline",),
+    ),
     Odd("tools in a map", {"mcpToolSchema": {"inline": '{"a": {}}'}}, ("spec.mcpToolSchema.inline",)),
     Odd(
         "tools nested without end",

@@ -194,12 +194,21 @@ NEVER: Final[dict[str, str]] = {
     "https://[fe80::1]/mcp": "a link-local address",
     "https://[fd00::1]:8443/mcp": "a private or reserved address",
     "https://[::ffff:10.0.0.1]/mcp": "10.0.0.1 is a private or reserved address",
+    "https://[64:ff9b::10.0.0.1]/mcp": "a private or reserved address",
+    "https://[64:ff9b::a00:1]/mcp": "a private or reserved address",
+    "https://[2002:a00:1::1]/mcp": "a private or reserved address",
+    "https://[2002:7f00:1::1]/mcp": "a loopback address",
+    "https://[::127.0.0.1]/mcp": "a loopback address",
+    "https://[fec0::1]/mcp": "no public address",
+    "https://[ff02::1]/mcp": "no public address",
 }
 """Endpoints that AWS never reaches over the internet, with words of why."""
 ALWAYS: Final = (
     "https://mcp.example.com/mcp",
     "https://8.8.8.8/mcp",
     "https://[2606:4700:4700::1111]/mcp",
+    "https://[64:ff9b::8.8.8.8]/mcp",
+    "https://[2002:808:808::1]/mcp",
     "https://svc.example.com/mcp",
     "https://local.example.com/mcp",
     "https://172.32.0.1/mcp",

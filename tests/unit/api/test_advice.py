@@ -74,7 +74,18 @@ def test_points_from_a_secret_in_the_query_to_the_provider_without_showing_it() 
     ("change", "says"),
     [
         (_tools(), "it lists no tools"),
-        (_tools({"name": "a"}, {"name": "b", "inputSchema": None}), "the tools 'a', 'b' lack inputSchema"),
+        (
+            _tools(
+                {"name": "a"},
+                {"name": "b", "inputSchema": None},
+                {"name": "c", "inputSchema": {"type": "array"}},
+            ),
+            "the tools 'a', 'b', 'c' lack an inputSchema of type object",
+        ),
+        (
+            _tools(*({"name": name, "inputSchema": SCHEMA} for name in ("a b", "a/b", "größe", "ab_-9"))),
+            "many models take letters, digits, _ and - alone in the name of a tool: rename 'a b', 'a/b', 'g",
+        ),
         (
             _tools({"name": "a", "inputSchema": {"properties": {"x": {"$ref": "#/$defs/x"}}}}),
             "the schemas of 'a' use $ref or $defs",
@@ -89,6 +100,17 @@ def test_warns_of_tools_that_agents_stumble_over(change: dict[str, Any], says: s
     (said,) = _said(change)
 
     assert said.startswith(f"spec.mcpToolSchema.inline: {says}")
+
+
+def test_tells_a_label_that_was_meant_as_an_annotation() -> None:
+    labels = {"mcpgateway.bedrock.aws/paused": "true", "mcpgateway.bedrock.aws/team": "a"}
+    labelled = _object({})
+    labelled["metadata"]["labels"] = labels
+
+    (said,) = map(str, advice(labelled))
+
+    assert said.startswith("metadata.labels[mcpgateway.bedrock.aws/paused]: a label does nothing")
+    assert list(advice({**labelled, "metadata": {"labels": [*labels]}})) == []
 
 
 def test_a_tool_of_64_characters_with_its_target_is_fine() -> None:

@@ -84,6 +84,7 @@ def test_finds_an_arn_that_is_not_encoded(path: str, found: tuple[str, str]) -> 
         ("code=1", ["code"]),
         ("accesstoken=1&x-apikey=2&clientsecret=3", ["accesstoken", "x-apikey", "clientsecret"]),
         ("api%5Fkey=1", ["api_key"]),
+        ("passphrase=1&appkey=2&sessionId=3&otp=4", ["passphrase", "appkey", "sessionId", "otp"]),
         ("qualifier=DEFAULT&monkey=1&keyboard=2&tokens", []),
         ("", []),
     ],

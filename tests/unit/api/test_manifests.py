@@ -130,3 +130,16 @@ def test_an_anchor_with_a_merge_is_read() -> None:
 def test_says_where_a_text_is_not_yaml(text: str, says: str) -> None:
     with pytest.raises(ManifestError, match=says):
         list(manifests(text))
+
+
+def test_an_annotation_without_a_value_is_the_empty_text_that_kubectl_sends() -> None:
+    """What a template leaves of `paused: {{ .Values.paused }}` pauses, and is to be told before that."""
+    paused = "annotations: {mcpgateway.bedrock.aws/paused: }"
+    text = GOOD.replace("namespace: team-a", f"namespace: team-a, {paused}")
+
+    (found,) = manifests(text)
+
+    assert found.content["metadata"]["annotations"] == {"mcpgateway.bedrock.aws/paused": ""}
+    (warning,) = found.warnings
+    assert "'' is neither true nor false, and pauses" in str(warning)
+    assert found.problems == ()

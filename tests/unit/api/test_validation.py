@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_gateway_operator.api.aws_values import forbidden_headers
+from mcp_gateway_operator.api.tool_list import refused
 from mcp_gateway_operator.api.types import IamSpec, MCPServerSpec
 from mcp_gateway_operator.api.validation import validate, validate_plain
 from tests.unit.api.cases import BAD, GOOD, KEY_ARN, ODD, Bad, Odd, merged
@@ -122,3 +123,11 @@ def test_a_typed_and_a_plain_spec_get_the_same_verdict(one: Odd, other: Odd) -> 
     plain = merged({**one.change, **other.change})
 
     assert bool(validate(_spec(plain))) == bool(validate_plain(plain, closed=True))
+
+
+def test_of_a_whole_json_rpc_message_it_says_what_is_wanted() -> None:
+    message = '{"jsonrpc": "2.0", "id": 1, "result": {"tools": [{"name": "a"}]}}'
+
+    (said,) = refused(message, "github")
+
+    assert "only what stands in its result is wanted" in said

@@ -13,7 +13,7 @@ from mcp_gateway_operator.api import names
 from mcp_gateway_operator.runtime.cluster import EVENTS
 from tests.support.audit import Audit
 from tests.support.kstatus import kstatus
-from tests.support.world import GATEWAY, World, condition
+from tests.support.world import GATEWAY, OTHER_GATEWAY, World, condition
 
 REFUSALS = [
     "AccessDeniedException",
@@ -23,9 +23,9 @@ REFUSALS = [
 ]
 
 
-def refuse_lists(world: World, code: str = "AccessDeniedException") -> None:
-    """Let every List fail until `clear_faults`."""
-    world.aws.add_fault(operation="ListGatewayTargets", code=code, count=None)
+def refuse_lists(world: World, code: str = "AccessDeniedException", **where: Any) -> None:
+    """Let every List fail, or those of a gateway, until `clear_faults`."""
+    world.aws.add_fault(operation="ListGatewayTargets", code=code, count=None, **where)
 
 
 def events_of(world: World, kind: str) -> list[tuple[str, str, int]]:
@@ -112,6 +112,27 @@ async def test_one_cause_is_one_error_line_and_one_event_at_its_begin_and_end() 
             ("Warning", "AccessDenied", 1),
         ]
         assert sorted(events_of(world, names.KIND)) == told
+
+
+async def test_what_is_over_for_one_gateway_is_not_said_of_it_any_more() -> None:
+    """Two gateways have the same trouble, and the one whose name was told is the first to be listed again."""
+    world = World()
+    async with world.operator() as operator:
+        for number, gateway in enumerate((GATEWAY, OTHER_GATEWAY)):
+            await world.create(f"server-{number}", gatewayId=gateway)
+            await world.until_ready(f"server-{number}")
+        refuse_lists(world)
+        await world.pass_time(600)
+        note = str(operator.causes.note())
+        assert "AccessDenied (2): " in note
+        told, other = (GATEWAY, OTHER_GATEWAY) if GATEWAY in note else (OTHER_GATEWAY, GATEWAY)
+        world.aws.clear_faults()
+        refuse_lists(world, gateway=other)
+        await world.pass_time(120)
+        note = str(operator.causes.note())
+        assert "AccessDenied (1): " in note
+        assert other in note
+        assert told not in note
 
 
 async def test_a_restart_in_an_outage_writes_nothing_and_goes_on_where_it_was() -> None:
