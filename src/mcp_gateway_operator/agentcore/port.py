@@ -72,11 +72,11 @@ class Mandate(msgspec.Struct, frozen=True, kw_only=True):
     """What an MCPGateway says of the calls for its gateway.
 
     Attributes:
-        holder: the MCPGateway's name, which CloudTrail is to show.
+        holders: the names of all MCPGateways with this identity and account, which CloudTrail is to show.
         account: the only one in which the calls may act.
     """
 
-    holder: str
+    holders: tuple[str, ...]
     account: str
     identity: Identity
 

@@ -89,7 +89,7 @@ class Reconciler:
         self.class_news = ClassNews(ports, self.index, registry, self._circles, default_of=self._default_of)
         self._loader = Loader(ports, self.index, self._circles, self.rulings, knows_all=self._knows_all)
         self._objects = ObjectWriter(ports, self.index)
-        self._performer = Performer(ports, self._objects, self.index)
+        self._performer = Performer(ports, self._objects, self.index, self.rulings)
         self._log = DecisionLog(ports)
         self._large = LargeSpecs(lambda key: ports.queue.add(key, urgent=False))
         self.payer = self._memories.payer

@@ -107,6 +107,28 @@ async def test_one_session_serves_all_and_is_renewed_before_it_ends() -> None:
             assert condition(await hub.world.get(name)).status == "True"
 
 
+async def test_classes_of_one_role_share_a_session_that_names_them_all() -> None:
+    """CloudTrail is to say for which MCPGateways a session is; one that is refused is not among them."""
+    hub = Hub()
+    hub.cloud.aws().create_gateway(OTHER_GATEWAY)
+    await hub.spoke()
+    async with hub.world.operator(gateway_id="") as operator:
+        hub.cloud.join(operator)
+        await hub.made("one")
+        await hub.spoke("second-of-the-same-gateway")
+        await hub.spoke("search", gateway_arn=arn(OTHER_GATEWAY, account=SPOKE))
+        await hub.made("two", gatewayRef={"name": "search"})
+        await hub.world.pass_time(A_WHILE)
+    assert [each.name for each in hub.cloud.asked] == [
+        "mcp-gateway-operator@tools",
+        "mcp-gateway-operator@search,tools",
+    ]
+    async with hub.world.operator(gateway_id="") as operator:
+        hub.cloud.join(operator)
+        await hub.world.pass_time(A_WHILE)
+    assert [each.name for each in hub.cloud.asked[2:]] == ["mcp-gateway-operator@search,tools"]
+
+
 async def ready_of(hub: Hub, name: str = "tools") -> tuple[str, str]:
     found = (await hub.platform.get(name)).condition("Ready")
     return (found.status, found.reason) if found is not None else ("", "")

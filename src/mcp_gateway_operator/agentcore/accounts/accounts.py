@@ -59,7 +59,7 @@ class Accounts:
         self.opener: Opener | None = None
         self._mandate = mandate
         self._clock = clock
-        self._sessions: dict[tuple[Identity, str], Session] = {}
+        self._sessions: dict[tuple[Identity, str] | None, Session] = {}
         self.on_turn: Callable[[bool], None] = lambda _works: None
 
     def trouble(self, gateway_id: str) -> AgentCoreError | None:
@@ -68,7 +68,7 @@ class Accounts:
             mandate = self._mandate(gateway_id)
         except AgentCoreError as error:
             return error
-        session = self._sessions.get(_key(mandate)) if mandate is not None else None
+        session = self._sessions.get(_key(mandate))
         return session.trouble if session is not None else None
 
     async def list_targets(self, gateway_id: str, *, next_token: str | None = None) -> ListPage:
@@ -83,28 +83,32 @@ class Accounts:
         self, gateway_id: str, request: Mapping[str, Any], *, client_token: str, fence: Fence
     ) -> Target:
         """Create a target; `request` holds everything but gatewayIdentifier and clientToken."""
+        still = self._fence(gateway_id, fence)
         return await self._to(
             gateway_id,
-            lambda port, at: port.create_target(at, request, client_token=client_token, fence=fence),
+            lambda port, at: port.create_target(at, request, client_token=client_token, fence=still),
         )
 
     async def update_target(
         self, gateway_id: str, target_id: str, request: Mapping[str, Any], *, fence: Fence
     ) -> Target:
         """Replace a target's whole configuration; what `request` omits is cleared."""
+        still = self._fence(gateway_id, fence)
         return await self._to(
-            gateway_id, lambda port, at: port.update_target(at, target_id, request, fence=fence)
+            gateway_id, lambda port, at: port.update_target(at, target_id, request, fence=still)
         )
 
     async def synchronize_target(self, gateway_id: str, target_id: str, *, fence: Fence) -> Target:
         """Ask for the target's tools to be indexed again."""
+        still = self._fence(gateway_id, fence)
         return await self._to(
-            gateway_id, lambda port, at: port.synchronize_target(at, target_id, fence=fence)
+            gateway_id, lambda port, at: port.synchronize_target(at, target_id, fence=still)
         )
 
     async def delete_target(self, gateway_id: str, target_id: str, *, fence: Fence) -> TargetStatus:
         """Ask for deletion, which is asynchronous; return the status answered."""
-        return await self._to(gateway_id, lambda port, at: port.delete_target(at, target_id, fence=fence))
+        still = self._fence(gateway_id, fence)
+        return await self._to(gateway_id, lambda port, at: port.delete_target(at, target_id, fence=still))
 
     async def get_gateway(self, gateway_id: str) -> Gateway:
         """Return a gateway; proves that it exists."""
@@ -125,7 +129,7 @@ class Accounts:
                 raise _nobody_says(gateway_id)
             return await call(self._own, gateway_id)
         session = self._session(mandate)
-        port = await session.port()
+        port = await session.port(mandate)
         try:
             return await call(port, bare(gateway_id))
         except AgentCoreError as error:
@@ -135,13 +139,21 @@ class Accounts:
             session.refused(port, error)
             raise AgentCoreError(ErrorKind.TRANSIENT, error.code, error.message) from error
 
+    def _fence(self, gateway_id: str, fence: Fence) -> Fence:
+        """Return a fence that also stops a call whose MCPGateway names another identity by now."""
+        began = _key(self._mandate(gateway_id))
+        return lambda: _key(self._mandate(gateway_id)) == began and fence()
+
     def _session(self, mandate: Mandate) -> Session:
         key = _key(mandate)
         session = self._sessions.get(key)
         if session is None:
             if self.opener is None:
                 raise AgentCoreError(
-                    ErrorKind.TRANSIENT, ROLE_REFUSED, "Roles and other accounts are not served here"
+                    ErrorKind.TRANSIENT,
+                    ROLE_REFUSED,
+                    "Roles and other accounts are not served here",
+                    unsent=True,
                 )
             now = self._clock()
             self._sessions = {each: kept for each, kept in self._sessions.items() if kept.used > now - IDLE}
@@ -150,8 +162,8 @@ class Accounts:
         return session
 
 
-def _key(mandate: Mandate) -> tuple[Identity, str]:
-    return mandate.identity, mandate.account
+def _key(mandate: Mandate | None) -> tuple[Identity, str] | None:
+    return (mandate.identity, mandate.account) if mandate is not None else None
 
 
 def _nobody_says(gateway_id: str) -> AgentCoreError:
@@ -159,4 +171,5 @@ def _nobody_says(gateway_id: str) -> AgentCoreError:
         ErrorKind.TRANSIENT,
         "NoIdentity",
         f"No MCPGateway of {gateway_id} says under which identity the operator works there: bring it back",
+        unsent=True,
     )

@@ -50,6 +50,8 @@ class Offices:
         self._governed = governed
         self.own = open_office(None)
         self._offices: dict[Where, Office] = {OWN: self.own}
+        self._seats: dict[str, Office] = {}
+        """By gateway that is tracked and has an ARN, where it is: that changes by `settle` alone."""
         self.on_open: Callable[[Office], None] = lambda _office: None
         self.home: Where | None = None
 
@@ -61,22 +63,35 @@ class Offices:
         """Return the one of a gateway."""
         if ":" not in gateway_id:
             return self.own
+        return self._seats.get(gateway_id) or self._meant(gateway_id)
+
+    def seat(self, gateway_id: str) -> Office:
+        """Return the one of a gateway, and keep to it."""
+        office = self.of(gateway_id)
+        if ":" in gateway_id:
+            self._seats[gateway_id] = office
+        return office
+
+    def leave(self, gateway_id: str) -> Office:
+        """Return the one of a gateway, and keep to it no longer."""
+        return self._seats.pop(gateway_id, None) or self.of(gateway_id)
+
+    def strays(self) -> tuple[str, ...]:
+        """Return the gateways of which nothing was known, and is now."""
+        limbo = self._offices.get(LIMBO)
+        known = limbo.observer.gateways() if limbo is not None else ()
+        return tuple(each for each in known if self._meant(each) is not limbo)
+
+    def _meant(self, gateway_id: str) -> Office:
         where = account_and_region(gateway_id)
-        if where not in self._offices:
-            if where == self.home:
-                return self.own
-            where = where if self._governed(gateway_id) else LIMBO
+        if where == self.home:
+            return self.own
+        where = where if self._governed(gateway_id) else LIMBO
         office = self._offices.get(where)
         if office is None:
             office = self._offices[where] = self._open(self.own.observer)
             self.on_open(office)
         return office
-
-    def strays(self) -> tuple[tuple[str, Office], ...]:
-        """Return the gateways that were in no account and Region of which anything was known, and are now."""
-        limbo = self._offices.get(LIMBO)
-        known = limbo.observer.gateways() if limbo is not None else ()
-        return tuple((each, limbo) for each in known if limbo is not None and self.of(each) is not limbo)
 
 
 class Schedulers:
@@ -189,11 +204,11 @@ class Observers:
 
     def track(self, gateway_id: str) -> GatewayTable:
         """Begin to observe a gateway, if it is not observed yet, and return its table."""
-        return self._of(gateway_id).track(gateway_id)
+        return self._offices.seat(gateway_id).observer.track(gateway_id)
 
     def untrack(self, gateway_id: str) -> None:
         """Stop observing a gateway. Whoever waits for a List of it is woken."""
-        self._of(gateway_id).untrack(gateway_id)
+        self._offices.leave(gateway_id).observer.untrack(gateway_id)
 
     def table(self, gateway_id: str) -> GatewayTable | None:
         """Return the table of a tracked gateway."""
@@ -205,7 +220,7 @@ class Observers:
 
     def busy(self, gateway_id: str, waiter: Hashable) -> None:
         """Note that something of ours is in flight on a gateway. Its age counts from the first call."""
-        self._of(gateway_id).busy(gateway_id, waiter)
+        self._offices.seat(gateway_id).observer.busy(gateway_id, waiter)
 
     def idle(self, gateway_id: str, waiter: Hashable) -> None:
         """Note that what `busy` told of has ended."""
@@ -215,7 +230,8 @@ class Observers:
         self, gateway_id: str, *, since: float, waiter: Hashable, wake: Callable[[], None]
     ) -> None:
         """Call `wake` once when a List begun at or after `since` has ended, well or not."""
-        self._of(gateway_id).after_list(gateway_id, since=since, waiter=waiter, wake=wake)
+        office = self._offices.seat(gateway_id)
+        office.observer.after_list(gateway_id, since=since, waiter=waiter, wake=wake)
 
     def interval(self, gateway_id: str) -> float:
         """Return the seconds between two Lists of a gateway at present, jitter aside."""
@@ -236,12 +252,12 @@ class Observers:
         Raises:
             AgentCoreError: the Get failed; a 404 is noted in the table.
         """
-        return await self._of(gateway_id).read(gateway_id, target_id)
+        return await self._offices.seat(gateway_id).observer.read(gateway_id, target_id)
 
     def settle(self) -> None:
         """Take that MCPGateways have changed: gateways of which nothing was known go where they belong."""
-        for gateway_id, before in self._offices.strays():
-            before.observer.untrack(gateway_id)
+        for gateway_id in self._offices.strays():
+            self.untrack(gateway_id)
             self.track(gateway_id)
 
     async def run(self) -> None:

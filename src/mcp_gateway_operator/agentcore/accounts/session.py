@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
+
+import structlog
 
 from mcp_gateway_operator.agentcore.port import AgentCore, Mandate, Opened, Opener
 from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind
@@ -20,17 +22,20 @@ FAILED_AGAIN: Final = 10.0
 WRONG_ACCOUNT: Final = "WrongAccountOrRegion"
 ROLE_REFUSED: Final = "RoleRefused"
 
+log = structlog.get_logger(__name__)
+
 _OPERATOR: Final = "mcp-gateway-operator@"
 _LONGEST_NAME: Final = 64  # STS service model: roleSessionNameType, [\w+=,.@-]{2,64}
 _DIGEST: Final = 8
 
 
-def session_name(holder: str) -> str:
-    """Return what CloudTrail shows of an MCPGateway's session; names that are too long end in a digest."""
-    name = _OPERATOR + re.sub(r"[^A-Za-z0-9_+=,.@-]", "-", holder)
+def session_name(holders: Sequence[str]) -> str:
+    """Return what CloudTrail shows of the session of some MCPGateways; what is too long ends in a digest."""
+    every = ",".join(holders)
+    name = _OPERATOR + re.sub(r"[^A-Za-z0-9_+=,.@-]", "-", every)
     if len(name) <= _LONGEST_NAME:
         return name
-    digest = hashlib.sha256(holder.encode()).hexdigest()[:_DIGEST]
+    digest = hashlib.sha256(every.encode()).hexdigest()[:_DIGEST]
     return f"{name[: _LONGEST_NAME - _DIGEST - 1]}-{digest}"
 
 
@@ -40,7 +45,8 @@ class Session:
     Whoever needs it waits for one request together. While the old one is good nobody waits for a new one.
 
     Args:
-        mandate: whose it is; one session serves all with the same identity and account.
+        mandate: whose it is; one session serves all with the same identity and account, and is named after
+            all of them.
         opener: makes it.
         clock: seconds of the event loop's clock.
         on_turn: called when it begins to fail or fails otherwise (False), or works (True).
@@ -60,31 +66,32 @@ class Session:
         self._opened: Opened | None = None
         self._opened_at = 0.0
         self._again_at = 0.0
+        self._named: frozenset[str] = frozenset()
         self._task: asyncio.Task[None] | None = None
         self.trouble: AgentCoreError | None = None
         self.used = clock()
 
-    async def port(self) -> AgentCore:
-        """Return the port.
+    async def port(self, mandate: Mandate) -> AgentCore:
+        """Return the port, for one of those with this identity and account.
 
         Raises:
             AgentCoreError: there is none now; nothing was sent to AgentCore.
         """
         now = self.used = self._clock()
-        opened = self._opened
-        if opened is not None and now >= opened.until:
-            opened = self._opened = None
-        if opened is not None:
-            if now >= self._renew_at and now >= self._again_at:
-                self._renewal()
-            return opened.port
+        self._mandate = mandate
+        if self._opened is not None and now >= self._opened.until:
+            self._opened = None
+        unnamed = not self._named.issuperset(mandate.holders)
         if now >= self._again_at:
-            # The others who wait go on when one of them is called off.
-            await asyncio.shield(self._renewal())
+            if self._opened is None or unnamed:
+                # The others who wait go on when one of them is called off.
+                await asyncio.shield(self._renewal())
+            elif now >= self._renew_at:
+                self._renewal()
         if self._opened is None:
             assert self.trouble is not None
             # Each caller has its own: what is raised keeps what was at hand.
-            raise AgentCoreError(self.trouble.kind, self.trouble.code, self.trouble.message)
+            raise _trouble(self.trouble.code, self.trouble.message)
         return self._opened.port
 
     def refused(self, port: AgentCore, error: AgentCoreError) -> None:
@@ -111,16 +118,13 @@ class Session:
         return self._task
 
     async def _renew(self) -> None:
-        began = self._clock()
-        identity = self._mandate.identity
+        began, mandate = self._clock(), self._mandate
+        identity = mandate.identity
         try:
-            opened = await self._opener.open(identity, name=session_name(self._mandate.holder))
+            opened = await self._opener.open(identity, name=session_name(mandate.holders))
             caller = await opened.port.caller_identity()
-        except AgentCoreError as error:
-            denied = error.kind not in {ErrorKind.TRANSIENT, ErrorKind.THROTTLED}
-            self._again_at = began + (DENIED_AGAIN if denied else FAILED_AGAIN)
-            what = "cannot be assumed" if identity.role_arn else "cannot be used"
-            self._turn(_trouble(ROLE_REFUSED, f"{self._who} {what}: {error}"))
+        except Exception as error:  # noqa: BLE001  -- what nobody foresaw must not be tried at every call either
+            self._failed(error, began)
             return
         if (caller.account, caller.region) != (self._mandate.account, identity.region):
             self._opened, self._again_at = None, began + DENIED_AGAIN
@@ -130,8 +134,17 @@ class Session:
             )
             self._turn(_trouble(WRONG_ACCOUNT, message))
             return
-        self._opened, self._opened_at = opened, began
+        self._opened, self._opened_at, self._named = opened, began, frozenset(mandate.holders)
         self._turn(None)
+
+    def _failed(self, error: Exception, began: float) -> None:
+        if not isinstance(error, AgentCoreError):
+            log.error("a session failed unexpectedly", role=self._mandate.identity.role_arn, exc_info=error)
+            error = AgentCoreError(ErrorKind.TRANSIENT, type(error).__name__, str(error))
+        denied = error.kind not in {ErrorKind.TRANSIENT, ErrorKind.THROTTLED}
+        self._again_at = began + (DENIED_AGAIN if denied else FAILED_AGAIN)
+        what = "cannot be assumed" if self._mandate.identity.role_arn else "cannot be used"
+        self._turn(_trouble(ROLE_REFUSED, f"{self._who} {what}: {error}"))
 
     def _turn(self, trouble: AgentCoreError | None) -> None:
         before, self.trouble = self.trouble, trouble
@@ -141,4 +154,4 @@ class Session:
 
 def _trouble(code: str, message: str) -> AgentCoreError:
     """Return a failure from which nobody may conclude anything about a gateway or a target."""
-    return AgentCoreError(ErrorKind.TRANSIENT, code, message[0].upper() + message[1:])
+    return AgentCoreError(ErrorKind.TRANSIENT, code, message[0].upper() + message[1:], unsent=True)

@@ -344,7 +344,7 @@ class Boto3AgentCore:
         flight: _Flight = self._flights.current
         if flight.fence is not None and not flight.fence():
             raise AgentCoreError(
-                ErrorKind.FENCED, "Fenced", "not sent: this process does not hold the lease any more"
+                ErrorKind.FENCED, "Fenced", "not sent: what it was decided on does not hold any more"
             )
         flight.sent = True
         if flight.given_up:

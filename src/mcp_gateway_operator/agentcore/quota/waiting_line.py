@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from mcp_gateway_operator.agentcore.quota.quotas import Lane, Op
-from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind
+from mcp_gateway_operator.targets.known import AgentCoreError
 
 
 @dataclass(slots=True, eq=False)
@@ -134,7 +134,7 @@ class Ticket:
         if self._spent:
             return
         failure = error if isinstance(error, AgentCoreError) else None
-        self._spent, self.sent = True, failure is None or failure.kind is not ErrorKind.FENCED
+        self._spent, self.sent = True, failure is None or not failure.unsent
         self.heard = self.sent and failure is error
         self.end(self, failure)
 

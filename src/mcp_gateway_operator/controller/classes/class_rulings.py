@@ -20,9 +20,11 @@ from mcp_gateway_operator.targets.known import (
     Record,
     Ruling,
     Settings,
+    State,
     believed_placement,
     placement_in,
     placements,
+    stored_record,
 )
 from mcp_gateway_operator.targets.permit import Use, refusal
 
@@ -155,6 +157,14 @@ class Rulings:
             drift_policy=defaults.drift_policy if defaults is not None else "",
             policies_known=not governor.problems and self._is_of(governor, obj, place),
         )
+
+    def still_permits(self, state: State) -> bool:
+        """Whether what was decided on a state may begin yet. Asked in threads, too."""
+        obj, record, place = state.obj, state.record, state.place
+        held = record is not None and bool(record.target_id) and record.place == place
+        ruling = self.ruling(obj, place, state.settings, held=held, aside=state.aside)
+        home = stored_record(obj) if state.aside else record
+        return ruling.frozen is None and self.wanted(obj, home, state.settings).frozen is None
 
     def _is_of(self, governor: MCPGateway, obj: MCPServer, place: Place) -> bool:
         """Whether it is certain that an MCPGateway is of the gateway in a place, not of one of equal id."""

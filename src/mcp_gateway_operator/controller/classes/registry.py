@@ -74,6 +74,8 @@ class Registry:
         self.identity: tuple[str, str] | None = None
         """The operator's own account and Region."""
         self._by_gateway: dict[str, tuple[MCPGateway, ...]] = {}
+        self._holders: dict[tuple[str, Identity], tuple[str, ...]] = {}
+        """By account and identity, the names of the MCPGateways that have it."""
         self._wanted = asyncio.Event()
         self._blinded = False
         self._said: bool | None = False
@@ -247,13 +249,9 @@ class Registry:
             return None
         if here and self.identity is None:
             raise _unsaid("AWS has not said yet in which account and Region the operator itself is")
-        identity = Identity(
-            region=arn.region,
-            role_arn=aws.role_arn,
-            external_id=aws.external_id,
-            tags=tuple(sorted(aws.session_tags.items())),
-        )
-        return Mandate(holder=governor.name, account=arn.account, identity=identity)
+        identity = _identity(arn, aws)
+        holders = self._holders.get((arn.account, identity), (governor.name,))
+        return Mandate(holders=holders, account=arn.account, identity=identity)
 
     def rivals(self, of: MCPGateway) -> tuple[MCPGateway, ...]:
         """Return the MCPGateways that name the same gateway, the one that has it first."""
@@ -313,14 +311,31 @@ class Registry:
 
     def _index(self) -> None:
         found: dict[str, list[MCPGateway]] = {}
+        first: dict[str, MCPGateway] = {}
         for each in sorted(self.classes.values(), key=lambda each: each.age):
             if (arn := each.arn) is not None:
                 found.setdefault(arn.gateway_id, []).append(each)
+                first.setdefault(arn.text, each)
         self._by_gateway = {gateway_id: tuple(each) for gateway_id, each in found.items()}
+        holders: dict[tuple[str, Identity], list[str]] = {}
+        for each in sorted(first.values(), key=lambda each: each.name):
+            assert each.arn is not None
+            identity = _identity(each.arn, each.spec.aws or AwsIdentity())
+            holders.setdefault((each.arn.account, identity), []).append(each.name)
+        self._holders = {key: tuple(names) for key, names in holders.items()}
+
+
+def _identity(arn: GatewayArn, aws: AwsIdentity) -> Identity:
+    return Identity(
+        region=arn.region,
+        role_arn=aws.role_arn,
+        external_id=aws.external_id,
+        tags=tuple(sorted(aws.session_tags.items())),
+    )
 
 
 def _unsaid(why: str) -> AgentCoreError:
-    return AgentCoreError(ErrorKind.TRANSIENT, "NoIdentity", f"{why}, so nothing is sent")
+    return AgentCoreError(ErrorKind.TRANSIENT, "NoIdentity", f"{why}, so nothing is sent", unsent=True)
 
 
 def _no(reason: str, message: str) -> Verdict:

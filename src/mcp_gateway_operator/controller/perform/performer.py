@@ -11,10 +11,12 @@ import msgspec
 import structlog
 from structlog.contextvars import bound_contextvars
 
+from mcp_gateway_operator.agentcore.port import Fence
 from mcp_gateway_operator.agentcore.quota import Lane, Op, Ticket
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.names import Reason
 from mcp_gateway_operator.api.types import MCPServer
+from mcp_gateway_operator.controller.classes import Rulings
 from mcp_gateway_operator.controller.gather import Entry, LargeSpecs, ObjectIndex
 from mcp_gateway_operator.controller.perform import remember
 from mcp_gateway_operator.controller.perform.failed_calls import trouble_of
@@ -73,10 +75,11 @@ class Pass:
 class Performer:
     """Carries steps out and notes their outcome in the observer's tables and the object's memory."""
 
-    def __init__(self, ports: Ports, objects: ObjectWriter, index: ObjectIndex) -> None:
+    def __init__(self, ports: Ports, objects: ObjectWriter, index: ObjectIndex, rulings: Rulings) -> None:
         self._ports = ports
         self._objects = objects
         self._index = index
+        self._rulings = rulings
         self._mover = Mover(ports, objects)
 
     async def read_spec(self, view: Pass, large: LargeSpecs) -> bool:
@@ -195,7 +198,7 @@ class Performer:
         with ticket, ports.account.on_its_way(step.place):
             began = ports.clock()
             target = await ports.agentcore.create_target(
-                step.place.gateway_id, step.request, client_token=token, fence=ports.fence(state.obj)
+                step.place.gateway_id, step.request, client_token=token, fence=self._fence(state)
             )
             ticket.moved = target.summary.target_id
             self._answered(step.place, target, began)
@@ -228,7 +231,7 @@ class Performer:
             began = ports.clock()
             view.target = None
             target = await ports.agentcore.update_target(
-                step.place.gateway_id, step.target_id, step.request, fence=ports.fence(state.obj)
+                step.place.gateway_id, step.target_id, step.request, fence=self._fence(state)
             )
             ticket.moved = step.target_id
             self._answered(step.place, target, began)
@@ -256,7 +259,7 @@ class Performer:
             began = ports.clock()
             try:
                 target = await ports.agentcore.synchronize_target(
-                    step.place.gateway_id, step.target_id, fence=ports.fence(state.obj)
+                    step.place.gateway_id, step.target_id, fence=self._fence(state)
                 )
             except AgentCoreError as error:
                 if error.kind is ErrorKind.ACCESS_DENIED:
@@ -307,6 +310,14 @@ class Performer:
             inquiries.ask(gateway_id)
 
     # How.
+
+    def _fence(self, state: State) -> Fence:
+        """Return what says, right before a request is sent, whether this process may, and the object still.
+
+        A call may have waited for a session, and for a thread, since its decision.
+        """
+        may_write, still = self._ports.fence(state.obj), self._rulings.still_permits
+        return lambda: may_write() and still(state)
 
     @contextmanager
     def _adopting(self, state: State, step: act.Update) -> Iterator[None]:

@@ -38,6 +38,7 @@ class AgentCoreError(Exception):
         message: AWS's words, without request ids.
         maybe_applied: the request may have taken effect although no answer said so.
         retry_after: seconds AWS asked to wait, if it did.
+        unsent: no request went out, so that no quota has counted it.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class AgentCoreError(Exception):
         *,
         maybe_applied: bool = False,
         retry_after: float | None = None,
+        unsent: bool = False,
     ) -> None:
         super().__init__(f"{code}: {message}" if message else code)
         self.kind = kind
@@ -55,6 +57,7 @@ class AgentCoreError(Exception):
         self.message = message
         self.maybe_applied = maybe_applied
         self.retry_after = retry_after
+        self.unsent = unsent or kind is ErrorKind.FENCED
 
     @property
     def words(self) -> tuple[ErrorKind, str, str]:

@@ -1,0 +1,135 @@
+"""What is permitted is asked again right before the effect: a call may wait for a session, or a thread."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from tests.support.accounts import OWN, SPOKE, Cloud, role
+from tests.support.classes import ALLOW, GATEWAY, WRITES, Platform, arn
+from tests.support.virtual_time import pass_time
+from tests.support.world import EngineAgentCore, World, condition
+
+PLAIN: dict[str, Any] = {"authType": "NoAuth", "oauthProviderArn": None, "oauthScopes": None}
+REF: dict[str, Any] = {**PLAIN, "gatewayRef": {"name": "tools"}}
+ANY: list[dict[str, Any]] = [{**ALLOW, "authTypes": ["*"]}]
+SLOW = 12.0
+"""Seconds that STS, or the wait for a thread, takes."""
+
+
+class Scene:
+    """An object by a class of its own account, or of another one; calls begin late when told to."""
+
+    def __init__(self, account: str) -> None:
+        self.world = World()
+        self.platform = Platform(self.world)
+        self.cloud = Cloud(self.world)
+        self.account = account
+        self.slow: list[float] = []
+        if account != OWN:
+            self.cloud.aws(account).create_gateway(GATEWAY)
+
+    async def begin(self) -> None:
+        """Make the class."""
+        aws: dict[str, Any] = {} if self.account == OWN else {"aws": {"roleArn": role(self.account)}}
+        await self.platform.make(gateway_arn=arn(GATEWAY, account=self.account), allow=ANY, **aws)
+
+    def writes(self) -> list[str]:
+        """Return what changed something in the account of the class."""
+        return [each for each in self.cloud.requests(self.account) if each in WRITES]
+
+
+async def forbid(scene: Scene) -> None:
+    await scene.platform.edit(spec={"allow": []})
+
+
+async def remove(scene: Scene) -> None:
+    await scene.platform.force()
+
+
+async def relabel(scene: Scene) -> None:
+    await scene.platform.label("team-a", **{"kubernetes.io/metadata.name": "other"})
+
+
+EDITS: dict[str, Callable[[Scene], Awaitable[None]]] = {
+    "forbidden": forbid,
+    "removed": remove,
+    "labels": relabel,
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+@pytest.mark.parametrize("account", [OWN, SPOKE])
+async def test_a_create_that_waited_is_not_sent_where_it_is_not_permitted_any_more(
+    account: str, edit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = Scene(account)
+    await scene.begin()
+    async with scene.world.operator(gateway_id="") as operator:
+        scene.cloud.join(operator)
+        wait_for_threads(monkeypatch)
+        await scene.world.create(**REF)
+        await scene.world.until(lambda: "create_gateway_target" in WAITING)
+        await EDITS[edit](scene)
+        await scene.world.pass_time(3 * SLOW)
+        assert scene.writes() == []
+        assert condition(await scene.world.get(), "Permitted").status == "False"
+
+
+@pytest.mark.parametrize("account", [OWN, SPOKE])
+async def test_an_update_that_waited_is_not_sent_either_and_a_delete_is(
+    account: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = Scene(account)
+    await scene.begin()
+    async with scene.world.operator(gateway_id="") as operator:
+        scene.cloud.join(operator)
+        await scene.world.create(**REF)
+        await scene.world.until_ready()
+        wait_for_threads(monkeypatch)
+        await scene.world.edit(spec={"targetName": "renamed"})
+        await scene.world.until(lambda: "update_gateway_target" in WAITING)
+        await forbid(scene)
+        await scene.world.pass_time(3 * SLOW)
+        assert scene.writes() == ["CreateGatewayTarget"]
+        await scene.world.delete()
+        await scene.world.until(lambda: not scene.world.exists(), within=300.0)
+        assert scene.writes() == ["CreateGatewayTarget", "DeleteGatewayTarget"]
+
+
+async def test_a_create_that_waited_for_a_session_goes_by_the_role_that_is_named_now(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scene = Scene(SPOKE)
+    await scene.begin()
+    async with scene.world.operator(gateway_id="") as operator:
+        scene.cloud.join(operator)
+        wait_for_threads(monkeypatch)
+        await scene.world.create(**REF)
+        await scene.world.until(lambda: "create_gateway_target" in WAITING)
+        scene.cloud.denied.add(role(SPOKE))
+        await scene.platform.edit(spec={"aws": {"roleArn": role(SPOKE, "narrow")}})
+        await scene.world.until(lambda: WAITING.count("create_gateway_target") == 2, within=90.0)
+        assert scene.writes() == []
+        assert scene.cloud.asked[-1].identity.role_arn == role(SPOKE, "narrow")
+        await scene.world.until_ready(within=120.0)
+    assert scene.writes() == ["CreateGatewayTarget"]
+
+
+WAITING: list[str] = []
+
+
+def wait_for_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every write from now on wait for a thread before it begins."""
+    run = EngineAgentCore._run
+    WAITING.clear()
+
+    async def late(self: Any, pool: Any, operation: str, call: Any, flight: Any) -> Any:
+        if flight.fence is not None:
+            WAITING.append(operation)
+            await pass_time(SLOW)
+        return await run(self, pool, operation, call, flight)
+
+    monkeypatch.setattr(EngineAgentCore, "_run", late)
