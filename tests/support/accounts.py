@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
 
 from agentcore_simulator import AdminClient, Engine
 from agentcore_simulator.settings import Settings as SimulatorSettings
@@ -12,7 +13,7 @@ from mcp_gateway_operator.controller.operator import Operator
 from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind
 from mcp_gateway_operator.targets.shape import account_and_region
 from tests.support.virtual_time import EPOCH, pass_time
-from tests.support.world import EngineAgentCore, World, clients
+from tests.support.world import EngineAgentCore, clients
 
 OWN = "123456789012"
 SPOKE = "222222222222"
@@ -33,6 +34,17 @@ class Asked(NamedTuple):
     at: float
     identity: Identity
     name: str
+
+
+class Home(Protocol):
+    """The operator's own account and Region, as a `World` has them."""
+
+    engine: Engine
+    latency: float
+
+
+def _virtual() -> float:
+    return EPOCH.timestamp() + asyncio.get_running_loop().time()
 
 
 class _Port(EngineAgentCore):
@@ -56,22 +68,29 @@ class _Port(EngineAgentCore):
 class Cloud:
     """All accounts but the operator's own, which is the world's engine; makes sessions as `Opener` says.
 
+    Args:
+        world: whose account the operator's is.
+        clock: of AWS, in Unix time.
+
     Attributes:
         denied: roles that STS gives to nobody.
         hanging: Regions in which nothing answers.
         acts_in: the account in which a role acts, where that is not the one of its ARN.
         lifetime: seconds that a session lasts.
+        home: the account of those who assume roles.
         asked: the requests for sessions, in their order.
         identities: how often STS was asked whose a session is.
     """
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: Home, clock: Callable[[], float] = _virtual) -> None:
         self._world = world
+        self._clock = clock
         self._engines: dict[Where, Engine] = {(OWN, REGION): world.engine}
         self.denied: set[str] = set()
         self.hanging: set[str] = set()
         self.acts_in: dict[str, str] = {}
         self.lifetime = 3600.0
+        self.home = OWN
         self.asked: list[Asked] = []
         self.identities = 0
 
@@ -83,11 +102,8 @@ class Cloud:
         """Return an account and Region."""
         if where not in self._engines:
             account, region = where
-            loop = asyncio.get_running_loop()
-            self._engines[where] = Engine(
-                SimulatorSettings(account=account, region=region),
-                clock=lambda: EPOCH.timestamp() + loop.time(),
-            )
+            settings = SimulatorSettings(account=account, region=region)
+            self._engines[where] = Engine(settings, clock=self._clock)
         return self._engines[where]
 
     def aws(self, account: str = SPOKE, region: str = REGION) -> AdminClient:
@@ -106,6 +122,10 @@ class Cloud:
             if not each["operation"].startswith("sts:") and each["operation"] != "GetGateway"
         ]
 
+    def caller(self, account: str = OWN, region: str = REGION) -> EngineAgentCore:
+        """Return calls under credentials of an account."""
+        return _Port(self, (account, region), self._world.latency)
+
     async def open(self, identity: Identity, *, name: str) -> Opened:
         """Return a session."""
         now = asyncio.get_running_loop().time()
@@ -117,7 +137,7 @@ class Cloud:
         if identity.role_arn in self.denied:
             message = f"User: x is not authorized to perform: sts:AssumeRole on resource: {identity.role_arn}"
             raise AgentCoreError(ErrorKind.ACCESS_DENIED, "AccessDenied", message)
-        account = account_and_region(identity.role_arn)[0] or OWN
+        account = account_and_region(identity.role_arn)[0] or self.home
         account = self.acts_in.get(identity.role_arn, account)
         port = _Port(self, (account, identity.region), self._world.latency)
         return Opened(port, now + self.lifetime)

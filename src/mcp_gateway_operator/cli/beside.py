@@ -36,6 +36,11 @@ class _Class(NamedTuple):
     spec: MCPGatewaySpec
     arn: GatewayArn
 
+    @property
+    def by_itself(self) -> bool:
+        """Whether the operator works there under its own identity."""
+        return self.spec.aws is None or not self.spec.aws.role_arn
+
 
 class Findings(NamedTuple):
     """What is refused, and what is in doubt."""
@@ -95,17 +100,22 @@ class Beside:
         return self._permission(found, wanted, class_) if class_ is not None else Findings()
 
     def _by_gateway(self, found: Manifest, wanted: MCPServerSpec) -> Findings:
+        known = [each for each in self._classes.values() if each is not None]
         same = sorted(
-            (each for each in self._classes.values() if each and each.arn.gateway_id == wanted.gateway),
+            (each for each in known if each.arn.gateway_id == wanted.gateway),
             key=lambda each: (each.age, each.name),
         )
+        # An id leads to the operator's own account alone, and there alone no role is needed.
+        own = {each.arn.account for each in known if each.by_itself}
+        same = [each for each in same if not own or each.arn.account in own]
         if not same:
             return Findings()
-        if len({each.arn for each in same}) > 1:
+        if len({each.arn for each in same}) > 1 or not own:
             several = " and ".join(each.name for each in same)
             message = (
-                f"not checked: the MCPGateways {several} name gateways of this id in several accounts or"
-                " Regions. Name one in spec.gatewayRef"
+                f"not checked: the gateway of this id that {several} names may be in another account or"
+                " Region than the operator's own, where alone spec.gatewayId leads. Name the MCPGateway in"
+                " spec.gatewayRef"
             )
             return Findings(warnings=(Problem(path="spec.gatewayId", message=message),))
         return self._permission(found, wanted, same[0])

@@ -41,7 +41,7 @@ def decide(options: ProcessOptions) -> None:
         future = foresee(
             scene.objects.values(),
             config=operator_config(options),
-            aws=reading(options.aws_region),
+            aws=reading(options.aws_region, assume=True),
             owner=scene.owner,
             schema=scene.schema,
             platform=scene.platform,
@@ -53,7 +53,7 @@ def decide(options: ProcessOptions) -> None:
 
 
 def _tell(options: ProcessOptions, scene: Scene, future: Future) -> None:
-    for line in blind_spots(scene):
+    for line in blind_spots(scene, future.home):
         log.warning(line)
     if not scene.owner and not options.owner_id:
         log.warning(_NO_OWNER)

@@ -199,6 +199,22 @@ def test_an_id_that_two_accounts_have_is_not_judged() -> None:
     assert [path for path, _ in found["warnings"]] == ["spec.gatewayId"]
 
 
+def test_an_id_leads_to_no_gateway_of_another_account() -> None:
+    """What the MCPGateway of another account refuses is no matter of the own one, whose ids may be equal."""
+    role = "gatewayArn: {}\n  aws: {{roleArn: 'arn:aws:iam::333333333333:role/mcp-targets'}}"
+    far = CLASS.replace("tools-prod", "tools-far").replace("a.mcp", "b.mcp")
+    far = far.replace(f"gatewayArn: {ARN}", role.format(ARN.replace("222222222222", "333333333333")))
+    ((path, message),) = _findings(BY_ID, far)["warnings"]
+    assert path == "spec.gatewayId"
+    assert message.endswith("Name the MCPGateway in spec.gatewayRef")
+    assert _findings(BY_ID, far)["problems"] == []
+    assert _findings(BY_ID, far, CLASS) == NOTHING
+    refused = _findings(BY_ID.replace("a.mcp", "b.mcp"), far, CLASS)
+    assert [path for path, _ in refused["problems"]] == ["spec.endpoint"]
+    other = CLASS.replace("tools-prod", "tools-other").replace("tools-abcdefghij", "other-abcdefghij")
+    assert _findings(BY_ID, far, other) == NOTHING, "the own account is known, and has no such MCPGateway"
+
+
 def test_what_names_no_gateway_or_one_that_no_mcpgateway_names_is_free() -> None:
     free = BY_ID.replace("tools-abcdefghij", "other-abcdefghij").replace("a.mcp", "b.mcp")
     assert _findings(free, CLASS) == NOTHING

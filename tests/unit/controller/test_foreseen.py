@@ -12,9 +12,11 @@ from typing import Any
 import msgspec
 
 from mcp_gateway_operator.cli.fleet.foresee import Foreseen, Future, Recorder, foresee
+from mcp_gateway_operator.cli.fleet.reads import Paced
 from mcp_gateway_operator.controller.operator import OperatorConfig
 from mcp_gateway_operator.controller.ports import MCPSERVERS
 from mcp_gateway_operator.targets.actions import Delete
+from tests.support.accounts import Cloud
 from tests.support.virtual_time import EPOCH
 from tests.support.world import GATEWAY, EngineAgentCore, World
 from tests.unit.controller.fuzz import DRIFT_INTERVAL, OWNER, Story
@@ -29,7 +31,8 @@ SETTLED = 200.0
 def foreseen(world: World, **config: Any) -> Future:
     """Return what an operator that starts now would do."""
     objects = [msgspec.json.decode(body) for _, body in world.api.store.select(MCPSERVERS, None)]
-    aws = nullcontext(EngineAgentCore(world.engine, latency=0.0, call_seconds=15.0))
+    port = EngineAgentCore(world.engine, latency=0.0, call_seconds=15.0)
+    aws = nullcontext(Paced(port, opener=Cloud(world), rate=1e6))
     settings = OperatorConfig(**{"gateway_id": GATEWAY, "owner_ids": (OWNER,), **config})
     now = EPOCH + timedelta(seconds=asyncio.get_running_loop().time())
     # A loop inside a loop, whose time stands still: nothing that is read waits for anything outside.

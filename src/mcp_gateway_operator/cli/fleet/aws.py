@@ -10,8 +10,8 @@ from typing import Final
 
 import click
 
-from mcp_gateway_operator.agentcore.aws import Boto3AgentCore
-from mcp_gateway_operator.cli.fleet.paper_aws import AT_A_TIME, Paced, ReadOnly
+from mcp_gateway_operator.agentcore.aws import Boto3AgentCore, Boto3Sessions
+from mcp_gateway_operator.cli.fleet.reads import AT_A_TIME, AsCaller, Paced
 from mcp_gateway_operator.cli.fleet.tables import is_terminal
 from mcp_gateway_operator.cli.process import USER_AGENT
 from mcp_gateway_operator.cli.startup import StartupError, network_of_environment, region_of
@@ -21,8 +21,12 @@ TELL_AFTER: Final = 2.0
 
 
 @asynccontextmanager
-async def reading(region: str) -> AsyncIterator[ReadOnly]:
+async def reading(region: str, *, assume: bool) -> AsyncIterator[Paced]:
     """Give what reads from AWS in a Region, "" for the one that the environment names.
+
+    Args:
+        region: where.
+        assume: roles that MCPGateways name are assumed.
 
     Raises:
         ClickException: no Region is known, or the network cannot be used as it is configured.
@@ -41,7 +45,8 @@ async def reading(region: str) -> AsyncIterator[ReadOnly]:
         )
         progress = _Progress()
         try:
-            yield Paced(port, on_call=progress.step)
+            opener = AsCaller(port, Boto3Sessions(port), assume=assume)
+            yield Paced(port, opener=opener, on_call=progress.step)
         finally:
             progress.end()
             await port.close()

@@ -14,8 +14,8 @@ from mcp_gateway_operator.cli.fleet.command import NOT_SO, asking, cluster_optio
 from mcp_gateway_operator.cli.fleet.debug import OPERATORS, PODS, NoAnswerError, debug_option, reached
 from mcp_gateway_operator.cli.fleet.finding import Finding
 from mcp_gateway_operator.cli.fleet.look_ahead import Settings, ask_aws, operator_options
-from mcp_gateway_operator.cli.fleet.paper_aws import ReadOnly
 from mcp_gateway_operator.cli.fleet.reach import Scope, with_cluster
+from mcp_gateway_operator.cli.fleet.reads import Everywhere
 from mcp_gateway_operator.cli.fleet.scene import Scene, read_scene
 from mcp_gateway_operator.cli.fleet.survey import Registry
 from mcp_gateway_operator.cli.say import say
@@ -216,7 +216,7 @@ def _aws(scope: Scope, settings: Settings, extent: Extent) -> Iterable[Finding]:
             do=f"kubectl edit mcpserver {key[1]} -n {key[0]}",
         )
     registry = Registry(scene, settings)
-    survey = registry.survey(settings, registry.gateways)
+    survey = registry.survey()
     yield from examine_gateways.gateways(scene, registry, survey)
     if extent.role:
         arns = sorted(_arns(scene))
@@ -229,7 +229,7 @@ def _arns(scene: Scene) -> set[str]:
     return (noted | {each.spec.gateway_arn for each in scene.classes.values()}) - {""}
 
 
-async def _identity(port: ReadOnly) -> Finding:
+async def _identity(port: Everywhere) -> Finding:
     try:
         found = await port.caller_identity()
     except AgentCoreError as error:

@@ -20,7 +20,14 @@ ALMOST_FULL: Final = 0.9
 
 def gateways(scene: Scene, registry: Registry, survey: Survey) -> Iterator[Finding]:
     """Yield how full each gateway is, and whose its targets are."""
-    for gateway_id in sorted(registry.gateways):
+    for gateway_id in survey.gateways:
+        if (why := survey.not_reached.get(gateway_id)) is not None:
+            yield Finding(
+                ok=None,
+                what=f"Gateway {gateway_id} was not looked at: {why}.",
+                why="The operator may reach it all the same: the conditions of its MCPGateway say so.",
+            )
+            continue
         if (why := survey.unread.get(gateway_id)) is not None:
             yield Finding(
                 ok=False,
@@ -111,7 +118,7 @@ def _twice(scene: Scene, survey: Survey) -> Iterator[Finding]:
         key = found[0].key
         moving = key is not None and bool(scene.servers[key].status.moves)
         if len(found) > 1 and not moving:
-            places = ", ".join(f"{each.row.target_id} on {each.gateway_id}" for each in found)
+            places = ", ".join(f"{each.target} on {each.gateway_id}" for each in found)
             yield Finding(
                 ok=False,
                 what=f"The marker {marker} is on {len(found)} targets: {places}.",

@@ -21,8 +21,10 @@ from mcp_gateway_operator.api.mcpgateway import MCPGateway
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.cli.fleet.command import silence
 from mcp_gateway_operator.cli.fleet.fast_forward import run_fast
-from mcp_gateway_operator.cli.fleet.paper_aws import PaperAgentCore, ReadOnly
+from mcp_gateway_operator.cli.fleet.paper_aws import PaperAgentCore, PaperSessions
 from mcp_gateway_operator.cli.fleet.paper_cluster import PLANNED, PaperCluster, Platform
+from mcp_gateway_operator.cli.fleet.reads import Paced, ReadOnly
+from mcp_gateway_operator.cli.fleet.whereabouts import Where
 from mcp_gateway_operator.controller.operator import Operator, OperatorConfig
 from mcp_gateway_operator.runtime.events import EventRecorder
 from mcp_gateway_operator.runtime.workers import Workers
@@ -75,6 +77,7 @@ class Future(msgspec.Struct, frozen=True, kw_only=True):
         last: by object, what the last wait rested on, and what it was.
         objects: as their status would be; those that are gone are missing.
         classes: the MCPGateways, likewise.
+        home: the account and Region of the credentials, None where AWS did not say.
     """
 
     steps: tuple[Foreseen, ...]
@@ -82,6 +85,7 @@ class Future(msgspec.Struct, frozen=True, kw_only=True):
     last: dict[Key, tuple[State, act.Wait]]
     objects: dict[Key, MCPServer]
     classes: tuple[MCPGateway, ...] = ()
+    home: Where | None = None
 
 
 class Recorder:
@@ -143,7 +147,7 @@ def foresee(
     objects: Iterable[dict[str, Any]],
     *,
     config: OperatorConfig,
-    aws: AbstractAsyncContextManager[ReadOnly],
+    aws: AbstractAsyncContextManager[Paced],
     about: Callable[[Key], bool] = lambda _: True,
     owner: str,
     schema: bytes = b"",
@@ -186,7 +190,7 @@ def foresee(
 async def _run(
     cluster: PaperCluster,
     config: OperatorConfig,
-    aws: ReadOnly,
+    aws: Paced,
     about: Callable[[Key], bool],
     now: datetime | None,
 ) -> Future:
@@ -196,17 +200,19 @@ async def _run(
     def wall() -> datetime:
         return begun + timedelta(seconds=loop.time())
 
-    paper = PaperAgentCore(aws, wall=wall)
-    paper.on_refused = record.refused
+    def paper(real: ReadOnly) -> PaperAgentCore:
+        return PaperAgentCore(real, wall=wall, on_refused=record.refused)
+
     operator = Operator(
         config,
         cluster=cluster,
-        agentcore=paper,
+        agentcore=paper(aws),
         events=EventRecorder(cluster, component="plan", instance="plan", wall=wall),
         wall=wall,
         rng=rng,
         territory=_Everywhere(),
     )
+    operator.accounts.opener = PaperSessions(aws, paper)
     operator.hooks.on_decision = record
     async with asyncio.TaskGroup() as tasks:
         beside = [
@@ -225,6 +231,7 @@ async def _run(
         last=record.last,
         objects=found,
         classes=operator.registry.all(),
+        home=operator.registry.identity,
     )
 
 

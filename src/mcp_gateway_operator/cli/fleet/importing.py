@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import click
 import msgspec
 
 from mcp_gateway_operator.api.crd_manifest import to_yaml
 from mcp_gateway_operator.cli.fleet.command import FAILED, NOT_SO, asking, cluster_options
 from mcp_gateway_operator.cli.fleet.look_ahead import Settings, ask_aws, operator_options
-from mcp_gateway_operator.cli.fleet.paper_aws import ReadOnly
 from mcp_gateway_operator.cli.fleet.reach import Scope
+from mcp_gateway_operator.cli.fleet.reads import Everywhere
 from mcp_gateway_operator.cli.fleet.scene import Scene, read_scene
 from mcp_gateway_operator.cli.fleet.spec_of_target import manifest_of, object_name, objections, spec_of
 from mcp_gateway_operator.cli.fleet.survey import Owned, Registry
-from mcp_gateway_operator.cli.options import GatewayId, Namespace
+from mcp_gateway_operator.cli.fleet.whereabouts import Where, class_at
+from mcp_gateway_operator.cli.options import Namespace
 from mcp_gateway_operator.cli.say import say
 from mcp_gateway_operator.shown import shown
 from mcp_gateway_operator.targets.known import AgentCoreError
@@ -25,10 +28,11 @@ from mcp_gateway_operator.targets.shape import Target
     examples="""
     import demo-abcdefghij -n team-a --adopt > servers.yaml
     import demo-abcdefghij other-abcdefghij --no-cluster
+    import tools-emea --assume-class-roles > servers.yaml
     """,
 )
 @cluster_options
-@click.argument("gateways", nargs=-1, required=True, type=GatewayId(), metavar="GATEWAY...")
+@click.argument("gateways", nargs=-1, required=True, metavar="GATEWAY...")
 @click.option(
     "-n", "--namespace", type=Namespace(), default="", help="Of the manifests; else they name none."
 )
@@ -40,10 +44,11 @@ def command(
 ) -> None:
     """Write manifests for the targets of gateways to standard output; nothing is changed.
 
-    Each manifest is proven first: compared as the operator compares, it asks for nothing but what the target
-    is. What no spec can say is told for each target, and so is what an MCPServer has already; both are left
-    out. Without --adopt, an object that is applied waits with NameConflict until its target is gone; with it,
-    an operator with --allow-adoption takes the target over.
+    A gateway is given by its id, its ARN or the name of its MCPGateway. Each manifest is proven first:
+    compared as the operator compares, it asks for nothing but what the target is. What no spec can say is
+    told for each target, and so is what an MCPServer has already; both are left out. Without --adopt, an
+    object that is applied waits with NameConflict until its target is gone; with it, an operator with
+    --allow-adoption takes the target over.
 
     Exit status: 0 when each target has its manifest or its MCPServer, 2 when one has neither, 1 when a
     gateway cannot be read.
@@ -52,19 +57,21 @@ def command(
     everywhere = msgspec.structs.replace(scope, namespace="", all_namespaces=True)
     scene = Scene() if no_cluster else read_scene(everywhere)
     registry = Registry(scene, settings)
-    survey = registry.survey(settings, gateways)
+    survey = registry.survey(gateways, alone=True)
     free = [each for each in survey.found if each.key is None]
-    whole = ask_aws(settings, lambda port: _read(port, free))
+    whole = ask_aws(settings, lambda port: _read(port, free), scene.classes.values())
+    governors = _governors(scene, survey.home)
     taken = {name for where, name in scene.objects if where == namespace}
     left_out = 0
     for each, target in zip(free, whole, strict=True):
-        title = f"{each.row.target_id} ({each.row.name}) on {each.gateway_id}"
+        title = f"{each.target} ({each.row.name}) on {each.gateway_id}"
         if isinstance(target, AgentCoreError):
             say(f"{title}: AWS does not show it: {target}", err=True)
             left_out += 1
             continue
-        spec = spec_of(target, each.gateway_id)
-        if why := objections(spec, target):
+        governor = governors.get(each.gateway_id, "")
+        spec = spec_of(target, each.gateway_id, governor)
+        if why := [*_no_way(each, governor, adopt=adopt), *objections(spec, target)]:
             say(f"{title} is left out: {shown('; '.join(why))}", err=True)
             left_out += 1
             continue
@@ -86,7 +93,21 @@ def command(
         raise SystemExit(NOT_SO)
 
 
-async def _read(port: ReadOnly, wanted: list[Owned]) -> list[Target | AgentCoreError]:
+def _governors(scene: Scene, home: Where | None) -> dict[str, str]:
+    """Return the name of the MCPGateway that governs each gateway: of several the one that was made first."""
+    oldest_last = sorted(scene.classes.values(), key=lambda each: each.age, reverse=True)
+    return {class_at(each, home): each.name for each in oldest_last}
+
+
+def _no_way(each: Owned, governor: str, *, adopt: bool) -> Iterator[str]:
+    """Yield why an MCPServer cannot come to a target's gateway, or not to the target."""
+    if ":" in each.gateway_id and not governor:
+        yield "only spec.gatewayRef leads to another account or Region: make an MCPGateway of this gateway"
+    if adopt and governor:
+        yield f"MCPGateway {governor} never permits adoption: leave --adopt out"
+
+
+async def _read(port: Everywhere, wanted: list[Owned]) -> list[Target | AgentCoreError]:
     found: list[Target | AgentCoreError] = []
     for each in wanted:
         try:

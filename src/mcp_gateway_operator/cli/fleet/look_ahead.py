@@ -10,16 +10,20 @@ from typing import Any, Final, TypeVar, cast
 import click
 import msgspec
 
+from mcp_gateway_operator.agentcore.accounts import bare
 from mcp_gateway_operator.api.manifests import Manifest, ManifestError, manifests
+from mcp_gateway_operator.api.mcpgateway import MCPGateway
 from mcp_gateway_operator.cli.files import manifest_files, name_of, text_of
 from mcp_gateway_operator.cli.fleet.aws import reading
 from mcp_gateway_operator.cli.fleet.command import F
 from mcp_gateway_operator.cli.fleet.foresee import Future, Key, foresee
-from mcp_gateway_operator.cli.fleet.paper_aws import ReadOnly
+from mcp_gateway_operator.cli.fleet.reads import Everywhere
 from mcp_gateway_operator.cli.fleet.scene import Scene, gateways_of
+from mcp_gateway_operator.cli.fleet.whereabouts import Where, class_at
 from mcp_gateway_operator.cli.options import GatewayId, OwnerIds
 from mcp_gateway_operator.controller.operator import OperatorConfig
 from mcp_gateway_operator.shown import shown
+from mcp_gateway_operator.targets.known import AgentCoreError
 
 T = TypeVar("T")
 
@@ -34,6 +38,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     owner_id: tuple[str, ...]
     allow_adoption: bool
     default_deletion_policy: str
+    assume_class_roles: bool
 
     @property
     def config(self) -> OperatorConfig:
@@ -95,6 +100,12 @@ _OPERATOR: Final = (
         default="Delete",
         help="As the operator's.",
     ),
+    click.option(
+        "--assume-class-roles",
+        envvar="MCPS_ASSUME_CLASS_ROLES",
+        is_flag=True,
+        help="Assume the roles of MCPGateways; else gateways of other accounts than yours are not read.",
+    ),
 )
 
 
@@ -122,13 +133,16 @@ def future_of(scene: Scene, settings: Settings) -> Future:
             "Nothing tells which targets are this cluster's: give --owner-id, the same as the operator's, or "
             "the uid of the namespace kube-system, which you may not read here."
         )
-    around = gateways_around(scene, settings)
+    # Two gateways of one id count for one: nothing of an object that has none of them is looked at.
+    around = {
+        key: {bare(each) for each in gateways} for key, gateways in gateways_around(scene, settings).items()
+    }
     near = set().union(*(around[key] for key in scene.chosen))
     about = {key for key, gateways in around.items() if key in scene.chosen or gateways & near}
     return foresee(
         scene.objects.values(),
         config=settings.config,
-        aws=reading(settings.aws_region),
+        aws=reading(settings.aws_region, assume=settings.assume_class_roles),
         about=about.__contains__,
         owner=scene.owner,
         schema=scene.schema,
@@ -136,16 +150,28 @@ def future_of(scene: Scene, settings: Settings) -> Future:
     )
 
 
-def gateways_around(scene: Scene, settings: Settings) -> dict[Key, set[str]]:
-    """Return on which gateways each object of a scene has a target, or may have one, or is to have one."""
+def gateways_around(scene: Scene, settings: Settings, home: Where | None = None) -> dict[Key, set[str]]:
+    """Return on which gateways each object of a scene has a target, or may have one, or is to have one.
+
+    Args:
+        scene: the objects.
+        settings: of the operator.
+        home: the account and Region in which an id is enough, None where they are not known.
+    """
     classes = scene.classes
-    named = classes.get(settings.default_gateway_ref)
-    default = named.arn.gateway_id if named is not None and named.arn is not None else settings.gateway_id
-    return {key: gateways_of(obj, default, classes) for key, obj in scene.servers.items()}
+    default = class_at(classes.get(settings.default_gateway_ref), home) or settings.gateway_id
+    return {key: gateways_of(obj, default, classes, home) for key, obj in scene.servers.items()}
 
 
-def ask_aws(settings: Settings, work: Callable[[ReadOnly], Awaitable[T]]) -> T:
+def ask_aws(
+    settings: Settings, work: Callable[[Everywhere], Awaitable[T]], classes: Iterable[MCPGateway] = ()
+) -> T:
     """Return what `work` makes of a connection to AWS that can only read.
+
+    Args:
+        settings: of the operator.
+        work: what is asked.
+        classes: the MCPGateways, which lead to other accounts and Regions.
 
     Raises:
         ClickException: no Region is known, or the network cannot be used as it is configured.
@@ -153,8 +179,14 @@ def ask_aws(settings: Settings, work: Callable[[ReadOnly], Awaitable[T]]) -> T:
     found: list[T] = []
 
     async def whole() -> None:
-        async with reading(settings.aws_region) as port:
-            found.append(await work(port))
+        async with reading(settings.aws_region, assume=settings.assume_class_roles) as own:
+            try:
+                caller = await own.caller_identity()
+            except AgentCoreError:
+                home = None
+            else:
+                home = caller.account, caller.region
+            found.append(await work(Everywhere(own, home, classes)))
 
     asyncio.run(whole())
     return found[0]

@@ -7,13 +7,15 @@ from typing import Final
 import click
 import msgspec
 
+from mcp_gateway_operator.agentcore.accounts import bare
 from mcp_gateway_operator.cli.fleet.command import FAILED, NOT_SO, asking, cluster_options, output_option
 from mcp_gateway_operator.cli.fleet.look_ahead import Settings, operator_options
 from mcp_gateway_operator.cli.fleet.reach import Scope
 from mcp_gateway_operator.cli.fleet.scene import read_scene
-from mcp_gateway_operator.cli.fleet.survey import Owned, Registry
+from mcp_gateway_operator.cli.fleet.survey import GATEWAYS, Owned, Registry
 from mcp_gateway_operator.cli.say import say
 from mcp_gateway_operator.shown import shown
+from mcp_gateway_operator.targets.shape import account_and_region
 
 SCHEMA: Final = "mcps.orphans/v1"
 
@@ -26,15 +28,16 @@ SCHEMA: Final = "mcps.orphans/v1"
     """,
 )
 @cluster_options
-@click.option("--gateway", "gateways", multiple=True, help="Look there, too; repeatable.")
+@click.option("--gateway", "gateways", multiple=True, help=GATEWAYS)
 @operator_options
 @output_option()
 def command(*, scope: Scope, settings: Settings, gateways: tuple[str, ...], output: str) -> None:
     """List the targets of this installation in AWS whose MCPServer is gone, and how to remove them.
 
-    It looks on every gateway that some MCPServer uses. A target counts only with proof: all namespaces were
-    read, its gateway was listed now, its marker is this installation's, and no MCPServer has that marker or
-    records the target. Nothing is removed: that is left to you.
+    It looks on every gateway that some MCPServer uses, of other accounts than yours only with
+    --assume-class-roles. A target counts only with proof: all namespaces were read, its gateway was listed
+    now, its marker is this installation's, and no MCPServer has that marker or records the target. Nothing is
+    removed: that is left to you.
 
     Exit status: 0 when there is none, 2 when there are some, 1 when that cannot be found out.
     """
@@ -47,19 +50,20 @@ def command(*, scope: Scope, settings: Settings, gateways: tuple[str, ...], outp
     registry = Registry(scene, settings)
     if not registry.codes:
         raise click.ClickException("Nothing tells which targets are this cluster's: give --owner-id.")
-    survey = registry.survey(settings, {*registry.gateways, *gateways})
+    survey = registry.survey(gateways)
     orphans = [each for each in survey.found if each.orphan]
+    listed = len(survey.gateways) - len(survey.unread)
     if output == "json":
         rows = [_row(each) for each in orphans]
         answer = {"schema": SCHEMA, "orphans": rows, "unread": survey.unread}
         click.echo(msgspec.json.format(msgspec.json.encode(answer), indent=2).decode())
     else:
         for each in orphans:
-            say(f"{each.row.target_id} ({each.row.name}) on {each.gateway_id} {each.words} [{each.marker}]")
+            say(f"{each.target} ({each.row.name}) on {each.gateway_id} {each.words} [{each.marker}]")
             say(f"  {_removal(each)}")
         say(
             f"{len(orphans)} of {len(survey.found)} targets belong to nobody. All namespaces were read "
-            f"({len(scene.objects)} MCPServers); gateways listed now: {len(registry.gateways | {*gateways})}."
+            f"({len(scene.objects)} MCPServers); gateways listed now: {listed}."
         )
     for gateway_id, why in survey.unread.items():
         say(f"{gateway_id} could not be listed: {why}", err=True)
@@ -80,7 +84,9 @@ def _row(each: Owned) -> dict[str, object]:
 
 
 def _removal(each: Owned) -> str:
-    return (
+    line = (
         "aws bedrock-agentcore-control delete-gateway-target "
-        f"--gateway-identifier {each.gateway_id} --target-id {each.row.target_id}"
+        f"--gateway-identifier {bare(each.gateway_id)} --target-id {each.row.target_id}"
     )
+    account, region = account_and_region(each.gateway_id)
+    return f"{line} --region {region}  # as account {account}" if account else line

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import time
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
-from typing import Any, Final, NoReturn, Protocol, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 import msgspec
 
-from mcp_gateway_operator.agentcore.port import CallerIdentity, Fence, Gateway, GatewayPage, ListPage
+from mcp_gateway_operator.agentcore.port import (
+    CallerIdentity,
+    Fence,
+    Gateway,
+    GatewayPage,
+    Identity,
+    ListPage,
+    Opened,
+)
 from mcp_gateway_operator.agentcore.quota import Quotas
-from mcp_gateway_operator.cli.fleet.fast_forward import outside
+from mcp_gateway_operator.cli.fleet.reads import Paced, ReadOnly
 from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind
 from mcp_gateway_operator.targets.shape import TRANSIENT, Target, TargetStatus, TargetSummary
 
 T = TypeVar("T")
 
-CALLS_A_SECOND: Final = 5.0
-"""Half of what AWS allows: the other half is the operator's."""
-AT_A_TIME: Final = 4
 LIMIT: Final = Quotas().gateway_targets or 0
 _CONFIG: Final = (
     "targetConfiguration",
@@ -29,75 +34,6 @@ _CONFIG: Final = (
     "privateEndpoint",
     "certificateConfigurations",
 )
-
-
-class ReadOnly(Protocol):
-    """The part of the AgentCore port that changes nothing: all that these commands have of AWS."""
-
-    async def list_targets(self, gateway_id: str, *, next_token: str | None = None) -> ListPage:
-        """Return one page (up to 1000) of the gateway's targets."""
-
-    async def get_target(self, gateway_id: str, target_id: str) -> Target:
-        """Return one target in full."""
-
-    async def get_gateway(self, gateway_id: str) -> Gateway:
-        """Return a gateway."""
-
-    async def caller_identity(self) -> CallerIdentity:
-        """Return whose credentials are used."""
-
-
-class Paced:
-    """Reads from AWS at half the rate that it allows, and counts the calls.
-
-    Args:
-        port: where to.
-        rate: calls a second.
-        on_call: told of each call, before it is made.
-    """
-
-    def __init__(
-        self, port: ReadOnly, *, rate: float = CALLS_A_SECOND, on_call: Callable[[], None] = lambda: None
-    ) -> None:
-        self._port = port
-        self._apart = 1.0 / rate
-        self._next = 0.0
-        self._gate = asyncio.Semaphore(AT_A_TIME)
-        self._on_call = on_call
-
-    async def list_targets(self, gateway_id: str, *, next_token: str | None = None) -> ListPage:
-        """Return one page of the gateway's targets."""
-        async with self._gate:
-            await self._turn()
-            with outside():
-                return await self._port.list_targets(gateway_id, next_token=next_token)
-
-    async def get_target(self, gateway_id: str, target_id: str) -> Target:
-        """Return one target in full."""
-        async with self._gate:
-            await self._turn()
-            with outside():
-                return await self._port.get_target(gateway_id, target_id)
-
-    async def get_gateway(self, gateway_id: str) -> Gateway:
-        """Return a gateway."""
-        async with self._gate:
-            await self._turn()
-            with outside():
-                return await self._port.get_gateway(gateway_id)
-
-    async def caller_identity(self) -> CallerIdentity:
-        """Return whose credentials are used."""
-        with outside():
-            return await self._port.caller_identity()
-
-    async def _turn(self) -> None:
-        self._on_call()
-        now = time.monotonic()
-        self._next = max(self._next, now) + self._apart
-        if (wait := self._next - self._apart - now) > 0:
-            with outside():
-                await asyncio.to_thread(time.sleep, wait)
 
 
 class _Gateway:
@@ -119,19 +55,23 @@ class PaperAgentCore:
     Args:
         real: where the copy is read from, as it is needed.
         wall: UTC now.
-
-    Attributes:
         on_refused: told when the copy refuses a write, right where that happens.
     """
 
-    def __init__(self, real: ReadOnly, *, wall: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        real: ReadOnly,
+        *,
+        wall: Callable[[], datetime],
+        on_refused: Callable[[], None] = lambda: None,
+    ) -> None:
         self._real = real
         self._wall = wall
         self._gateways: dict[str, _Gateway] = {}
         self._made = 0
         self._about: dict[str, Gateway | AgentCoreError] = {}
         self._caller: CallerIdentity | AgentCoreError | None = None
-        self.on_refused: Callable[[], None] = lambda: None
+        self._on_refused = on_refused
 
     async def list_targets(self, gateway_id: str, *, next_token: str | None = None) -> ListPage:  # noqa: ARG002  -- there is one page
         """Return the gateway's targets."""
@@ -294,11 +234,36 @@ class PaperAgentCore:
             self._refuse(_error(ErrorKind.CONFLICT, "ConflictException", f"A target named {name} exists"))
 
     def _refuse(self, error: AgentCoreError) -> NoReturn:
-        self.on_refused()
+        self._on_refused()
         raise error
 
     def _now(self) -> str:
         return self._wall().isoformat()
+
+
+class PaperSessions:
+    """Makes sessions on paper as `Opener` says: each is asked for once, and does not end.
+
+    Args:
+        real: reads from AWS under any identity that the caller may have.
+        paper: returns the paper over what is read.
+    """
+
+    def __init__(self, real: Paced, paper: Callable[[ReadOnly], PaperAgentCore]) -> None:
+        self._real = real
+        self._paper = paper
+        self._made: dict[Identity, PaperAgentCore | AgentCoreError] = {}
+
+    async def open(self, identity: Identity, *, name: str) -> Opened:
+        """Return a session.
+
+        Raises:
+            AgentCoreError: there is none.
+        """
+        if identity not in self._made:
+            real = await _answer(self._real.under(identity, name))
+            self._made[identity] = real if isinstance(real, AgentCoreError) else self._paper(real)
+        return Opened(_or_raise(self._made[identity]), math.inf)
 
 
 async def _answer(call: Awaitable[T]) -> T | AgentCoreError:

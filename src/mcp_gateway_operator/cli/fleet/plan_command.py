@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from mcp_gateway_operator.api.manifests import Manifest
+from mcp_gateway_operator.api.mcpgateway_rules import GatewayArn
 from mcp_gateway_operator.api.names import ConditionType, Reason
 from mcp_gateway_operator.api.types import Condition, MCPServer
 from mcp_gateway_operator.cli.fleet.command import FAILED, NOT_SO, asking, output_option, scope_options
@@ -22,7 +23,9 @@ from mcp_gateway_operator.cli.fleet.look_ahead import (
 )
 from mcp_gateway_operator.cli.fleet.paper_cluster import PLANNED, Platform
 from mcp_gateway_operator.cli.fleet.reach import Scope
+from mcp_gateway_operator.cli.fleet.reads import NOT_READ
 from mcp_gateway_operator.cli.fleet.scene import Scene, read_scene, with_manifests
+from mcp_gateway_operator.cli.fleet.whereabouts import Where, records_of
 from mcp_gateway_operator.cli.say import say
 from mcp_gateway_operator.shown import shown
 from mcp_gateway_operator.targets import actions as act
@@ -48,6 +51,7 @@ NOT_KNOWN: Final = "not known"
 NOT_PERMITTED: Final = "not permitted"
 NO_CLUSTER: Final = Platform(unknown="with --no-cluster none is read")
 _CONFLICTS: Final = frozenset({Reason.NAME_CONFLICT, Reason.DUPLICATE_MARKER, Reason.FOREIGN_MARKER})
+_NO_SESSION: Final = frozenset({Reason.ROLE_REFUSED, Reason.WRONG_ACCOUNT_OR_REGION})
 _SECRET: Final = ("oauthCustomParameters",)
 """Fields whose values may be nobody's business: they are said to differ."""
 
@@ -102,7 +106,8 @@ def command(
     The operator itself runs on a copy: of the MCPServers, with the manifests applied to it, and of the
     targets of their gateways. From AWS, List and Get are enough. What somebody changed in a way that no List
     shows is found by the operator's sweep, and not here. What an MCPGateway does not permit is told; where
-    you may not read MCPGateways, or the labels of namespaces, that is told instead.
+    you may not read MCPGateways, or the labels of namespaces, that is told instead. What is on a gateway of
+    another account than yours is known with --assume-class-roles alone, by the role of its MCPGateway.
 
     Give the operator's own flags where it has any; a default gateway is one.
 
@@ -128,7 +133,7 @@ def command(
         steps.setdefault(step.key, []).append(step)
     keys = sorted(scene.chosen)
     rows = [*refused, *(planned(key, steps.get(key, []), future, scene.platform) for key in keys)]
-    notes = list(blind_spots(scene))
+    notes = list(blind_spots(scene, future.home))
     if output == "json":
         click.echo(_as_json(rows, notes))
     else:
@@ -140,8 +145,20 @@ def command(
         raise SystemExit(NOT_SO)
 
 
-def blind_spots(scene: Scene) -> Iterator[str]:
-    """Yield what the caller may not read, and what is not known for it."""
+def blind_spots(scene: Scene, home: Where | None) -> Iterator[str]:
+    """Yield what the caller may not read, and what is not known for it.
+
+    Args:
+        scene: what was read.
+        home: the account and Region of the caller's credentials, None where AWS did not say.
+    """
+    if home is not None and (others := _homes(scene) - {home}):
+        account, region = min(others)
+        yield (
+            f"MCPServers record gateways of account {account} and Region {region} by their ids alone, and "
+            f"your credentials act in account {home[0]} and Region {home[1]}. What an operator with your "
+            "credentials would do is told: give the operator's --aws-region, and credentials of its account."
+        )
     if scene.part:
         yield (
             f"Only the namespace {scene.part} was read, for your account may read no other: whether an "
@@ -152,6 +169,13 @@ def blind_spots(scene: Scene) -> Iterator[str]:
             f"Whether an MCPGateway permits this is not known: {scene.platform.unknown} (the ClusterRole "
             "mcpgateway-viewer-role)."
         )
+
+
+def _homes(scene: Scene) -> set[Where]:
+    """Return the accounts and Regions of gateways that statuses call by their ids: the operator's own."""
+    records = (each for obj in scene.servers.values() for each in records_of(obj))
+    arns = (GatewayArn.parse(each.gateway_arn) for each in records if ":" not in each.place.gateway_id)
+    return {(arn.account, arn.region) for arn in arns if arn is not None}
 
 
 def planned(key: Key, steps: list[Foreseen], future: Future, platform: Platform) -> Planned:
@@ -165,7 +189,7 @@ def planned(key: Key, steps: list[Foreseen], future: Future, platform: Platform)
     says, action = (None, "") if fine else (ready, "")
     if not gone and permitted is not None and permitted.status == "False" and not steps:
         says, action = permitted, NOT_PERMITTED
-    if obj is not None and not gone and (why := _unknown(obj, action, platform)):
+    if why := _not_read(key, future) or ("" if obj is None or gone else _unknown(obj, action, platform)):
         action = NOT_KNOWN
         message = f"{why} {says.message}" if says is not None else f"{why} Its status says what was found."
     else:
@@ -195,6 +219,19 @@ def _unknown(obj: MCPServer, action: str, platform: Platform) -> str:
         return f"MCPGateway {obj.spec.class_name} decides about it: {platform.unknown}."
     if action == NOT_PERMITTED and obj.metadata.namespace in (platform.hidden or ()):
         return f"Your account may not read the labels of namespace {obj.metadata.namespace}. Without them:"
+    return ""
+
+
+def _not_read(key: Key, future: Future) -> str:
+    """Return why a gateway that an object has to do with could not be looked at, "" where all could be.
+
+    A role that trusts the operator need not trust the caller, nor the other way.
+    """
+    state = found[0] if (found := future.last.get(key)) is not None else None
+    for place, view in state.gateways.items() if state is not None else ():
+        if view.error is not None and view.error.code in _NO_SESSION:
+            why = view.error.message.partition(f"{NOT_READ}: ")[2] or view.error.message
+            return f"Gateway {place.gateway_id} was not looked at: {why}."
     return ""
 
 

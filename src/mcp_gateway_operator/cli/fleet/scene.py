@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 import click
 import msgspec
 
-from mcp_gateway_operator.api import names
+from mcp_gateway_operator.api.annotations import gateway_of
 from mcp_gateway_operator.api.codec import DecodeError, decode
 from mcp_gateway_operator.api.manifests import Manifest
 from mcp_gateway_operator.api.mcpgateway import MCPGateway
@@ -18,13 +18,13 @@ from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.cli.fleet.foresee import Key
 from mcp_gateway_operator.cli.fleet.paper_cluster import PLANNED, Json, Platform, planned
 from mcp_gateway_operator.cli.fleet.reach import Scope, raw_objects, refuse, with_cluster
+from mcp_gateway_operator.cli.fleet.whereabouts import Where, at_home, class_at, recorded_at, records_of
 from mcp_gateway_operator.cli.say import say
 from mcp_gateway_operator.controller.classes import MCPGATEWAYS
 from mcp_gateway_operator.controller.operator import OWNER_NAMESPACE
 from mcp_gateway_operator.controller.ports import MCPSERVERS
 from mcp_gateway_operator.controller.served_schema import PATH
 from mcp_gateway_operator.runtime.cluster import NAMESPACES, ApiError, Cluster
-from mcp_gateway_operator.targets.known import stored_moves, stored_record
 
 NAME_LABEL: Final = "kubernetes.io/metadata.name"
 """The label that the API server gives every namespace, and nobody can change."""
@@ -221,20 +221,21 @@ def _named(name: str) -> Json:
     return {"metadata": {"name": name, "uid": f"{PLANNED}{name}", "labels": {NAME_LABEL: name}}}
 
 
-def gateways_of(obj: MCPServer, default: str, classes: Mapping[str, MCPGateway]) -> set[str]:
-    """Return the gateways where an object has a target, or may have one, or is to have one.
+def gateways_of(
+    obj: MCPServer, default: str, classes: Mapping[str, MCPGateway], home: Where | None
+) -> set[str]:
+    """Return the gateways where an object has a target, or may have one, or is to have one, as in `Place`.
 
     Args:
         obj: the object.
         default: the gateway of objects that name none.
         classes: the MCPGateways by name.
+        home: the account and Region in which an id is enough, None where they are not known.
     """
-    records = (stored_record(obj), *stored_moves(obj))
-    found = {record.place.gateway_id for record in records if record is not None}
-    noted = obj.metadata.annotations.get(names.GATEWAY_ANNOTATION, "")
-    named = classes.get(obj.spec.class_name)
-    wanted = named.arn.gateway_id if named is not None and named.arn is not None else ""
-    return (found | {wanted or obj.spec.gateway or default, noted}) - {""}
+    found = {recorded_at(each, home) for each in records_of(obj)}
+    noted = gateway_of(obj.metadata.annotations)
+    wanted = class_at(classes.get(obj.spec.class_name), home)
+    return (found | {wanted or obj.spec.gateway or default, at_home(noted, home)}) - {""}
 
 
 async def _owner(cluster: Cluster) -> str:

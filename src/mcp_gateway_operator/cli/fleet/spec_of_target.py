@@ -25,14 +25,20 @@ _LONGEST: Final = 63
 """Characters of an object's name: one that is longer is no label's value."""
 
 
-def spec_of(target: Target, gateway_id: str) -> dict[str, Any]:
-    """Return the fields of a spec, as a manifest has them, for a target as AWS shows it."""
+def spec_of(target: Target, gateway_id: str, governor: str = "") -> dict[str, Any]:
+    """Return the fields of a spec, as a manifest has them, for a target as AWS shows it.
+
+    Args:
+        target: as AWS shows it.
+        gateway_id: its gateway's id, or its ARN where it is of another account or Region.
+        governor: the MCPGateway of that gateway.
+    """
     config = target.config
     server = ((config.get("targetConfiguration") or {}).get("mcp") or {}).get("mcpServer") or {}
     metadata = config.get("metadataConfiguration") or {}
     return _present(
         {
-            "gatewayId": gateway_id,
+            **({"gatewayRef": {"name": governor}} if governor else {"gatewayId": gateway_id}),
             "targetName": target.summary.name,
             "endpoint": server.get("endpoint"),
             "description": without_marker(target.summary.description),

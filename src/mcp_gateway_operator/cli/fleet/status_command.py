@@ -15,11 +15,13 @@ import msgspec
 
 from mcp_gateway_operator.api.mcpgateway import MCPGateway
 from mcp_gateway_operator.api.mcpgateway_codec import decode_gateway
+from mcp_gateway_operator.api.mcpgateway_rules import GatewayArn
 from mcp_gateway_operator.api.names import ACCEPTED
 from mcp_gateway_operator.cli.fleet.command import NOT_SO, asking, output_option, scope_options
 from mcp_gateway_operator.cli.fleet.reach import Scope, raw_objects, servers, with_cluster
 from mcp_gateway_operator.cli.fleet.tables import fit, on_terminal, width
 from mcp_gateway_operator.cli.fleet.view import DEFAULT_GATEWAY, Line, ago, ahead, line_of
+from mcp_gateway_operator.cli.fleet.whereabouts import Where, at_home, class_at, short
 from mcp_gateway_operator.controller.classes import MCPGATEWAYS
 from mcp_gateway_operator.runtime.cluster import ApiError, Cluster
 
@@ -35,6 +37,7 @@ GROUP_ROWS: Final = 6
 """Rows of a group on a terminal."""
 LEAST_OBJECTS: Final = 5
 """Objects shown on a terminal, however low it is."""
+_ON: Final = "Only those on this gateway, as the table calls it, or of this MCPGateway; may be repeated."
 
 
 @asking(
@@ -47,7 +50,7 @@ LEAST_OBJECTS: Final = 5
 )
 @scope_options
 @click.option("--reason", "reasons", multiple=True, help="Only those whose Ready says so; may be repeated.")
-@click.option("--gateway", "gateways", multiple=True, help="Only those on this gateway; may be repeated.")
+@click.option("--gateway", "gateways", multiple=True, help=_ON)
 @click.option("-w", "--watch", is_flag=True, help="Look again, until Ctrl-C.")
 @output_option()
 def command(
@@ -61,15 +64,18 @@ def command(
     Exit status: 0 when all are Ready, 2 when one is not, 1 when that cannot be found out.
     """
     where = scope.where()
-    wanted = _filter(reasons, gateways)
     whole = where is None and not (scope.selector or reasons or gateways)
 
     async def look(cluster: Cluster) -> tuple[list[Line], Classes]:
-        classes = await _classes(cluster)
-        gateways = {each.name: gateway_id for gateway_id, each in classes.items()}
+        there_are = await _classes(cluster)
+        arns = {each.name: each.spec.gateway_arn for each in there_are}
         found = servers(cluster, where, labels=scope.selector)
-        lines = [line async for line in (line_of(obj, gateways) async for obj in found) if wanted(line)]
-        return lines, classes
+        lines = [line_of(obj, arns) async for obj in found]
+        home = _home(lines)
+        lines = [_at_home(line, home) for line in lines if not reasons or line.reason in reasons]
+        wanted = {at_home(arns.get(each, each), home) for each in gateways}
+        lines = [line for line in lines if not wanted or wanted & {line.gateway, short(line.gateway)}]
+        return lines, {class_at(each, home): each for each in there_are}
 
     async def work(cluster: Cluster) -> tuple[list[Line], Classes]:
         shown_last = ""
@@ -97,18 +103,26 @@ def command(
         raise SystemExit(NOT_SO)
 
 
-def _filter(reasons: tuple[str, ...], gateways: tuple[str, ...]) -> Callable[[Line], bool]:
-    return lambda line: (not reasons or line.reason in reasons) and (not gateways or line.gateway in gateways)
-
-
-async def _classes(cluster: Cluster) -> Classes:
-    """Return the MCPGateways that the operator works by, by gateway; none where they may not be read."""
+async def _classes(cluster: Cluster) -> list[MCPGateway]:
+    """Return the MCPGateways that the operator works by; none where they may not be read."""
     try:
         found = [decode_gateway(raw) async for raw in raw_objects(cluster, MCPGATEWAYS, None)]
     except ApiError:
-        return {}
-    accepted = (each for each in found if (told := each.condition(ACCEPTED)) and told.status == "True")
-    return {each.arn.gateway_id: each for each in accepted if each.arn is not None}
+        return []
+    return [each for each in found if (told := each.condition(ACCEPTED)) and told.status == "True"]
+
+
+def _home(lines: Iterable[Line]) -> Where | None:
+    """Return the operator's own account and Region: in statuses an id alone is there."""
+    found = (GatewayArn.parse(line.gateway_arn) for line in lines if ":" not in line.gateway)
+    return next(((arn.account, arn.region) for arn in found if arn is not None), None)
+
+
+def _at_home(line: Line, home: Where | None) -> Line:
+    """Return a line whose gateway is called as the operator would record it."""
+    if line.recorded or (gateway := at_home(line.gateway, home)) == line.gateway:
+        return line
+    return msgspec.structs.replace(line, gateway=gateway)
 
 
 def _as_json(lines: list[Line], classes: Classes) -> str:
@@ -189,7 +203,7 @@ def _by_gateway(lines: list[Line], classes: Classes, *, whole: bool) -> list[tup
         elif whole and gateway_id != DEFAULT_GATEWAY:
             used = f"{used}/{LIMIT}"  # noqa: PLW2901  -- as far as MCPServers tell
         name = (governed.name if governed is not None else "-",) if classes else ()
-        table.append((gateway_id, ready, late, used, *name))
+        table.append((short(gateway_id), ready, late, used, *name))
     return table
 
 

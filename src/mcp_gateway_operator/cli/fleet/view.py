@@ -25,6 +25,8 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     Attributes:
         since: when Ready last changed; of an object that nobody has looked at, when it was made.
         next_try: when the operator tries again, where status says it.
+        gateway: as the operator calls it, by id in its own account and Region and by ARN elsewhere.
+        gateway_arn: "" where it is not known.
     """
 
     namespace: str
@@ -36,6 +38,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     since: str
     next_try: str
     gateway: str
+    gateway_arn: str
     target_id: str
     recorded: bool
 
@@ -50,9 +53,10 @@ def line_of(obj: MCPServer, gateways: Mapping[str, str] | None = None) -> Line:
 
     Args:
         obj: the object.
-        gateways: by MCPGateway, the id of its gateway, as far as they are known.
+        gateways: by MCPGateway, the ARN of its gateway, as far as they are known.
     """
-    asked = (gateways or {}).get(obj.spec.class_name, "") or obj.spec.gateway or DEFAULT_GATEWAY
+    named = (gateways or {}).get(obj.spec.class_name, "")
+    asked = named or obj.spec.gateway or DEFAULT_GATEWAY
     status, meta, record = obj.status, obj.metadata, stored_record(obj)
     ready = status.condition(ConditionType.READY)
     stalled = status.condition(ConditionType.STALLED)
@@ -78,6 +82,7 @@ def line_of(obj: MCPServer, gateways: Mapping[str, str] | None = None) -> Line:
         since=since,
         next_try=status.failure.next_attempt if status.failure is not None else "",
         gateway=record.place.gateway_id if record else asked,
+        gateway_arn=record.gateway_arn if record else named,
         target_id=record.target_id if record else "",
         recorded=record is not None,
     )

@@ -20,9 +20,9 @@ from mcp_gateway_operator.cli.fleet.look_ahead import (
     future_of,
     operator_options,
 )
-from mcp_gateway_operator.cli.fleet.paper_aws import ReadOnly
 from mcp_gateway_operator.cli.fleet.plan_command import NOT_KNOWN, blind_spots, details, planned
 from mcp_gateway_operator.cli.fleet.reach import Scope
+from mcp_gateway_operator.cli.fleet.reads import Everywhere
 from mcp_gateway_operator.cli.fleet.scene import Scene, read_scene
 from mcp_gateway_operator.cli.fleet.view import NOT_SEEN, ago, ahead, line_of, span
 from mcp_gateway_operator.cli.say import say
@@ -53,6 +53,10 @@ ACTS: Final = {
     ),
     Reason.GATEWAY_NOT_FOUND: ("the object's author", "name a gateway that exists in spec.gatewayId"),
     Reason.WRONG_ACCOUNT_OR_REGION: ("whoever runs the operator", "set --aws-region and its credentials"),
+    Reason.ROLE_REFUSED: (
+        "whoever may change the MCPGateway or its role",
+        "kubectl get mcpgateways -o yaml: Ready says what STS answers (docs/tenancy.md)",
+    ),
     Reason.NOT_PERMITTED: ("whoever may change the MCPGateway", "kubectl get mcpgateways"),
     Reason.ACCESS_DENIED: ("whoever runs the operator", "allow what the message names (docs/SETUP.md)"),
     Reason.NOT_CONVERGING: ("the object's author", "write in the spec what AWS keeps"),
@@ -98,7 +102,11 @@ def command(*, scope: Scope, settings: Settings, name: str, debug_address: str) 
     except click.ClickException as error:
         say("What AWS has is not known: " + error.format_message())
     else:
-        for line in (*blind_spots(scene), *_has(key, future, settings), *_comes(scene, obj, future)):
+        for line in (
+            *blind_spots(scene, future.home),
+            *_has(key, future, settings),
+            *_comes(scene, obj, future),
+        ):
             say(line)
     try:
         with reached(scope, debug_address) as operator:
@@ -159,7 +167,7 @@ def _has(key: Key, future: Future, settings: Settings) -> Iterator[str]:
     yield f"  Target {summary.target_id} ({shown(summary.name)}) is {summary.status}, {whose}."
     yield f"  AWS changed it {ago(summary.updated_at, now)} ago."
     try:
-        target = ask_aws(settings, lambda port: _get(port, state))
+        target = ask_aws(settings, lambda port: _get(port, state), future.classes)
     except AgentCoreError as error:
         yield f"  AWS does not show it to you in full: {shown(str(error))}"
         return
@@ -173,7 +181,7 @@ def _has(key: Key, future: Future, settings: Settings) -> Iterator[str]:
         yield f"  Field by field it is what the spec says ({len(state.want)} fields)."
 
 
-async def _get(port: ReadOnly, state: State) -> Target:
+async def _get(port: Everywhere, state: State) -> Target:
     assert state.recorded is not None
     return await port.get_target(state.place.gateway_id, state.recorded.summary.target_id)
 

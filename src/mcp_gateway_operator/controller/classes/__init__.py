@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mcp_gateway_operator.controller.classes.class_rulings import ClassSettings, Rulings
 from mcp_gateway_operator.controller.classes.keeper import Keeper
-from mcp_gateway_operator.controller.classes.registry import MCPGATEWAYS, Registry, Verdict
+from mcp_gateway_operator.controller.classes.registry import MCPGATEWAYS, Registry, Verdict, identity_at
 
 __all__ = [
     "MCPGATEWAYS",
@@ -13,4 +13,5 @@ __all__ = [
     "Registry",
     "Rulings",
     "Verdict",
+    "identity_at",
 ]

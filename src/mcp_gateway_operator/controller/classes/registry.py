@@ -249,7 +249,7 @@ class Registry:
             return None
         if here and self.identity is None:
             raise _unsaid("AWS has not said yet in which account and Region the operator itself is")
-        identity = _identity(arn, aws)
+        identity = identity_at(arn, aws)
         holders = self._holders.get((arn.account, identity), (governor.name,))
         return Mandate(holders=holders, account=arn.account, identity=identity)
 
@@ -320,12 +320,13 @@ class Registry:
         holders: dict[tuple[str, Identity], list[str]] = {}
         for each in sorted(first.values(), key=lambda each: each.name):
             assert each.arn is not None
-            identity = _identity(each.arn, each.spec.aws or AwsIdentity())
+            identity = identity_at(each.arn, each.spec.aws or AwsIdentity())
             holders.setdefault((each.arn.account, identity), []).append(each.name)
         self._holders = {key: tuple(names) for key, names in holders.items()}
 
 
-def _identity(arn: GatewayArn, aws: AwsIdentity) -> Identity:
+def identity_at(arn: GatewayArn, aws: AwsIdentity) -> Identity:
+    """Return as whom, and in which Region, an MCPGateway has its gateway worked on."""
     return Identity(
         region=arn.region,
         role_arn=aws.role_arn,

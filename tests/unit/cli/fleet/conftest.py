@@ -20,13 +20,15 @@ from mcp_gateway_operator.api import names
 from mcp_gateway_operator.cli import dry_run, main
 from mcp_gateway_operator.cli.fleet import examine_surroundings, look_ahead, reach
 from mcp_gateway_operator.cli.fleet.debug import PODS
-from mcp_gateway_operator.cli.fleet.paper_aws import Paced, ReadOnly
+from mcp_gateway_operator.cli.fleet.reads import AsCaller, Paced
 from mcp_gateway_operator.controller.ports import MCPSERVERS
 from mcp_gateway_operator.runtime import kubeconfig
 from mcp_gateway_operator.runtime.cluster import NAMESPACES, PatchType
+from tests.support.accounts import OWN, REGION, Cloud
+from tests.support.classes import arn
 from tests.support.memory_cluster import Faults, MemoryApiServer
 from tests.support.real_logs import logging_put_back
-from tests.support.world import GATEWAY, OTHER_GATEWAY, EngineAgentCore, manifest_spec
+from tests.support.world import GATEWAY, OTHER_GATEWAY, manifest_spec
 
 
 @dataclass
@@ -83,7 +85,8 @@ class Desk:
                 *whole.get("conditions", []),
             ]
             whole |= {"targetId": f"T{name}"[:10], "recordedFor": made["metadata"]["uid"]}
-            whole |= {"gatewayId": whole.get("gatewayId", GATEWAY)}
+            gateway_id = whole.get("gatewayId", GATEWAY)
+            whole |= {"gatewayId": gateway_id, "gatewayArn": whole.get("gatewayArn", arn(gateway_id))}
         store.patch(
             MCPSERVERS, namespace, name, {"status": whole}, kind=PatchType.MERGE, subresource="status"
         )
@@ -112,19 +115,27 @@ def desk(monkeypatch: pytest.MonkeyPatch) -> Desk:
 
 
 @pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> AdminClient:
-    """An account with two gateways, which the commands read."""
-    engine = Engine(clock=time.time)
+def cloud(monkeypatch: pytest.MonkeyPatch) -> Cloud:
+    """All accounts, of which the commands read as the caller, who is in the operator's own."""
+    own = SimpleNamespace(engine=Engine(clock=time.time), latency=0.0)
+    made = Cloud(own, clock=time.time)
 
     @asynccontextmanager
-    async def reading(_region: str) -> AsyncIterator[ReadOnly]:
-        yield Paced(EngineAgentCore(engine, latency=0.0, call_seconds=15.0), rate=1e6)
+    async def reading(region: str, *, assume: bool) -> AsyncIterator[Paced]:
+        caller = made.caller(made.home, region or REGION)
+        yield Paced(caller, opener=AsCaller(caller, made, assume=assume), rate=1e6)
 
     for module in (look_ahead, dry_run):
         monkeypatch.setattr(module, "reading", reading)
     monkeypatch.setenv("GATEWAY_ID", GATEWAY)
     monkeypatch.setenv("AWS_REGION", "us-east-1")
-    account = AdminClient.in_process(engine)
+    return made
+
+
+@pytest.fixture
+def aws(cloud: Cloud) -> AdminClient:
+    """An account with two gateways, which the commands read."""
+    account = AdminClient.in_process(cloud.engine((OWN, REGION)))
     for gateway_id in (GATEWAY, OTHER_GATEWAY):
         account.create_gateway(gateway_id)
     return account

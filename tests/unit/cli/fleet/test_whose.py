@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agentcore_simulator import AdminClient
-from mcp_gateway_operator.cli.fleet.paper_aws import Paced
+from mcp_gateway_operator.cli.fleet.reads import Paced
 from mcp_gateway_operator.controller.ports import MCPSERVERS
 from mcp_gateway_operator.runtime.cluster import PatchType
 from tests.support.world import GATEWAY, OTHER_GATEWAY
