@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -47,6 +48,13 @@ def answer(
         (answer("UnrecognizedClientException", 403), ErrorKind.CREDENTIALS),
         (answer("InvalidClientTokenId", 403), ErrorKind.CREDENTIALS),
         (answer("Forbidden", 403), ErrorKind.ACCESS_DENIED),
+        (answer("AuthFailure", 401), ErrorKind.CREDENTIALS),
+        (answer("InvalidAccessKeyId", 403), ErrorKind.CREDENTIALS),
+        (answer("TokenRefreshRequired", 400), ErrorKind.CREDENTIALS),
+        (answer("SubscriptionRequiredException", 400), ErrorKind.ACCESS_DENIED),
+        (answer("403", 403, "<html>blocked by policy</html>"), ErrorKind.TRANSIENT),
+        (answer("407", 407, "<html>who are you?</html>"), ErrorKind.TRANSIENT),
+        (answer("400", 400, " <!DOCTYPE html>"), ErrorKind.TRANSIENT),
         (answer("ConflictException", 409), ErrorKind.CONFLICT),
         (answer("ThrottlingException", 429), ErrorKind.THROTTLED),
         (answer("ThrottlingException", 400), ErrorKind.THROTTLED),
@@ -114,6 +122,24 @@ def test_a_request_that_the_sdk_refuses_is_wrong() -> None:
     mapped = from_botocore(boto.ParamValidationError(report="Missing name"), mutating=True)
     assert mapped.kind is ErrorKind.VALIDATION
     assert not mapped.maybe_applied
+
+
+def test_what_cannot_be_read_while_credentials_are_fetched_is_a_matter_of_the_credentials() -> None:
+    """As a credential_process prints it that is killed half-way, or a file of a token with other bytes."""
+    for error in (
+        json.JSONDecodeError("x", '{"Version": 1', 13),
+        UnicodeDecodeError("utf-8", b"", 0, 1, "x"),
+    ):
+        assert from_botocore(error, mutating=True, sent=False).kind is ErrorKind.CREDENTIALS
+        assert from_botocore(error, mutating=True).kind is ErrorKind.TRANSIENT
+
+
+def test_an_empty_token_is_a_matter_of_the_credentials() -> None:
+    """As a sidecar leaves a token file that it is about to write."""
+    report = "Invalid length for parameter WebIdentityToken, value: 0, valid min length: 4"
+    assert (
+        from_botocore(boto.ParamValidationError(report=report), mutating=True).kind is ErrorKind.CREDENTIALS
+    )
 
 
 def test_retry_after_is_kept_in_seconds() -> None:

@@ -57,6 +57,27 @@ TABLE = [
             "because no VPC endpoint policy allows the bedrock-agentcore:CreateGatewayTarget action",
         )
     ),
+    *(
+        (WRONG, "ValidationException", message, Reason.GATEWAY_ROLE_DENIED)
+        for message in (
+            "Unable to assume role arn:aws:iam::123456789012:role/gateway",
+            "The provided execution role does not have permissions to call GetWorkloadAccessToken",
+            "The role defined for the gateway cannot be assumed by bedrock-agentcore.amazonaws.com",
+            "Access denied when reading S3 object s3://tools/list.json",
+        )
+    ),
+    (DENIED, "AccessDeniedException", "Access denied to the S3 object", Reason.GATEWAY_ROLE_DENIED),
+    (DENIED, "AccessDeniedException", WHO + "s3:GetObject on resource: arn:aws:s3:::a", "AccessDenied"),
+    # Nobody but an operator calls this: its credentials are others than they were at its start.
+    (DENIED, "AccessDeniedException", ROLE + CREATE, Reason.ACCESS_DENIED),
+    *(
+        (DENIED, code, message, Reason.REGION_DISABLED)
+        for code, message in (
+            ("SubscriptionRequiredException", "The AWS Access Key Id needs a subscription for the service"),
+            ("NotSignedUp", "Your account is not signed up for this service"),
+            ("AccountProblem", "There is a problem with your AWS account"),
+        )
+    ),
     (DENIED, "OptInRequired", "You are not subscribed to this service", Reason.REGION_DISABLED),
     (DENIED, "RegionDisabledException", "The Region is disabled", Reason.REGION_DISABLED),
     (DENIED, "403", "", Reason.ACCESS_DENIED),
@@ -77,6 +98,14 @@ TABLE = [
     (WRONG, "ValidationException", "S3 object s3://tools/list.json not found", Reason.REFERENCE_NOT_FOUND),
     (WRONG, "ValidationException", "No MCP tool schema found", Reason.REFERENCE_NOT_FOUND),
     (MISSING, "ResourceNotFoundException", "Lattice resource configuration not found", "ReferenceNotFound"),
+    (MISSING, "ResourceNotFoundException", "Resource gateway rgw-1 not found", Reason.REFERENCE_NOT_FOUND),
+    (MISSING, "ResourceNotFoundException", "Certificate not found", Reason.REFERENCE_NOT_FOUND),
+    (
+        WRONG,
+        "InvalidRequestException",
+        "You can't perform this operation on the secret because it was marked for deletion.",
+        "ReferenceNotFound",
+    ),
     (MISSING, "ResourceNotFoundException", "Gateway demo-abcdefghij not found", None),
     (WRONG, "ValidationException", "1 validation error detected: Value at 'name' failed", None),
     (WRONG, "ValidationException", "Value at 'secret' is wrong", None),

@@ -39,6 +39,7 @@ _BY_CODE: Final = {
             "OptInRequired",
             "NotAuthorized",
             "RegionDisabledException",
+            "SubscriptionRequiredException",
         ),
         ErrorKind.ACCESS_DENIED,
     ),
@@ -56,6 +57,9 @@ _BY_CODE: Final = {
             "MissingAuthenticationTokenException",
             "RequestExpired",
             "RequestTimeTooSkewed",
+            "AuthFailure",
+            "InvalidAccessKeyId",
+            "TokenRefreshRequired",
         ),
         ErrorKind.CREDENTIALS,
     ),
@@ -93,6 +97,8 @@ _BUSY: Final = re.compile(
 _ID: Final = r"\b(?:x-amzn-)?request[ _-]?id\s*[:=]\s*[\w-]+"
 # From the beginning of a run of blanks only: tried from each of them, these would be quadratic.
 _REQUEST_ID: Final = re.compile(rf"(?<!\s)\s*[(\[]\s*{_ID}\s*[)\]]|(?<![\s,;])[\s,;]*{_ID}", re.IGNORECASE)
+_OF_STS: Final = re.compile(r"\b(WebIdentityToken|RoleArn|RoleSessionName)\b")
+"""Parameters of the calls by which the SDK gets credentials."""
 _TUNNEL: Final = re.compile(r"Tunnel connection failed: (\d{3} [\w -]{1,60})")
 _LOGIN: Final = re.compile(r"//[^/@]{0,200}@")
 _ROLE_SESSION: Final = re.compile(r"(:assumed-role/[\w+=,.@-]+)/[\w+=,.@-]+")
@@ -162,9 +168,12 @@ def from_botocore(
     if isinstance(error, boto.NoRegionError):
         return AgentCoreError(ErrorKind.ACCESS_DENIED, code, _NO_REGION)
     if isinstance(error, boto.ParamValidationError):
-        return AgentCoreError(ErrorKind.VALIDATION, code, clean(str(error)))
-    if isinstance(error, _CONFIGURATION) or (isinstance(error, OSError | ResponseParserError) and not sent):
-        # A file of credentials or a token that is not there, or cannot be read; a token service's garbage.
+        # A token file that is empty is sent to nobody: the SDK refuses it.
+        kind = ErrorKind.CREDENTIALS if _OF_STS.search(str(error)) else ErrorKind.VALIDATION
+        return AgentCoreError(kind, code, clean(str(error)))
+    unread = isinstance(error, OSError | ResponseParserError | ValueError) and not sent
+    if isinstance(error, _CONFIGURATION) or unread:
+        # Credentials or a token that are not there, or cannot be read; the garbage of whoever gives them.
         return AgentCoreError(ErrorKind.CREDENTIALS, code, clean(_said(error)))
     if isinstance(error, boto.ConnectionError | boto.HTTPClientError):
         return AgentCoreError(
@@ -216,11 +225,13 @@ def _answered(error: boto.ClientError, *, maybe_applied: bool) -> AgentCoreError
     status = int(metadata.get("HTTPStatusCode") or 0)
     code = str(details.get("Code") or status or "Unknown")
     message = str(details.get("Message") or response.get("message") or "")
-    if message.lstrip().startswith("<"):
+    page = message.lstrip().startswith("<")
+    if page:
         # A page of a proxy's, often with the time and an id in it.
         message = f"HTTP {status} with a page of markup instead of AWS's answer"
     message = _with_details(message, response)
-    kind = _kind(code, status, message, str(response.get("reason") or ""))
+    # A right that AWS does not give, or a value that it does not take, is not told so.
+    kind = ErrorKind.TRANSIENT if page else _kind(code, status, message, str(response.get("reason") or ""))
     return AgentCoreError(
         kind,
         code,

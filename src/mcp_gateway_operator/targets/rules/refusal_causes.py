@@ -50,7 +50,9 @@ def _words(*patterns: str) -> tuple[re.Pattern[str], ...]:
 
 _REFUSED: Final = frozenset({ErrorKind.ACCESS_DENIED})
 _LACKING: Final = frozenset({ErrorKind.NOT_FOUND, ErrorKind.VALIDATION})
-_ABSENT: Final = r"not ?found|(does|do) not exist|doesn't exist|no ?such|(cannot|can't|could not) find"
+_ABSENT: Final = (
+    r"not ?found|(does|do) not exist|doesn't exist|no ?such|(cannot|can't|could not) find|marked for deletion"
+)
 
 CAUSES: Final = (
     Cause(
@@ -90,8 +92,8 @@ CAUSES: Final = (
         Reason.REGION_DISABLED,
         _REFUSED,
         _words(
-            r"OptInRequired|RegionDisabled|not (subscribed|opted|enabled)|subscription"
-            r"|account .{0,80}(suspended|closed)",
+            r"OptInRequired|RegionDisabled|not (subscribed|opted|enabled|signed up)|subscription"
+            r"|account .{0,80}(suspended|closed)|problem with your (AWS )?account",
         ),
         "OptInRequired: The AWS Access Key Id needs a subscription for the service",
         "Enable the Region and the service for the AWS account",
@@ -101,8 +103,10 @@ CAUSES: Final = (
         Reason.GATEWAY_ROLE_DENIED,
         _REFUSED | {ErrorKind.VALIDATION},
         _words(
-            r"\b(execution|gateway('s)?( service)?|service) role\b",
-            r"not authorized|not allowed|lacks?\b|denied|cannot|missing|assume",
+            # What is read from S3 is read by the gateway, unless the words name who asked.
+            r"\b(execution|gateway('s)?( service)?|service) role\b|\bassume (the )?role\b"
+            r"|\brole\b.{0,200}\bassumed\b|^(?!.*User: arn:).*\bS3\b",
+            r"not authorized|not allowed|lacks?\b|denied|cannot|missing|assume|(does|do) not have",
         ),
         "Gateway service is not authorized to assume the execution role",
         "Give the gateway's service role the permission, and let bedrock-agentcore.amazonaws.com assume it",
@@ -131,7 +135,8 @@ CAUSES: Final = (
         _LACKING,
         _words(_ABSENT, r"\bsecret"),
         "ResourceNotFoundException: Secrets Manager can't find the specified secret",
-        "Make the secret of the credential provider anew, or name another provider",
+        "Make the secret of the credential provider anew, or name another provider; or correct the secretArn "
+        "in certificateConfigurations",
         Actor.OWNER,
     ),
     Cause(
@@ -139,7 +144,15 @@ CAUSES: Final = (
         _LACKING,
         _words(_ABSENT, r"\bS3\b|bucket|\bkey\b"),
         "ValidationException: The specified S3 object does not exist",
-        "Correct mcpToolSchema.s3, or put the object there",
+        "Correct the S3 address in mcpToolSchema or certificateConfigurations, or put the object there",
+        Actor.OWNER,
+    ),
+    Cause(
+        Reason.REFERENCE_NOT_FOUND,
+        _LACKING,
+        _words(_ABSENT, r"\bcertificate\b"),
+        "ResourceNotFoundException: Certificate not found",
+        "Correct certificateConfigurations, or put the certificate there",
         Actor.OWNER,
     ),
     Cause(
@@ -153,7 +166,7 @@ CAUSES: Final = (
     Cause(
         Reason.REFERENCE_NOT_FOUND,
         _LACKING,
-        _words(_ABSENT, r"(lattice|resource[ -]?config|\bVPC\b|subnet|security group)"),
+        _words(_ABSENT, r"(lattice|resource[ -]?(config|gateway)|\bVPC\b|subnet|security group)"),
         "ResourceNotFoundException: Resource configuration not found",
         "Correct privateEndpoint, or make what it names in the account and Region of the gateway",
         Actor.OWNER,
@@ -230,9 +243,11 @@ def cause_of(error: AgentCoreError, *, identity: str = "", known: Collection[str
 def _of_gateway(text: str, identity: str) -> bool:
     """Whether it is the gateway's role that lacks a right: not our principal, or no action of ours."""
     who, what = _PRINCIPAL.search(text), _ACTION.search(text)
+    if what is not None and _OPERATORS_OWN.match(what["action"]):
+        return False
     if who is not None and identity:
         return _role(f"{who['kind']}/{who['path']}") != _role(identity.rpartition(":")[2])
-    return what is not None and _OPERATORS_OWN.match(what["action"]) is None
+    return what is not None
 
 
 def _role(path: str) -> str:
