@@ -143,3 +143,9 @@ def written(raw: dict[str, Any], *, updated_at: str, wall: str) -> dict[str, Any
     )
     found: dict[str, Any] = msgspec.to_builtins(new)
     return found
+
+
+def passed_through(raw: dict[str, Any]) -> dict[str, Any]:
+    """Return the status that is left where 0.2 writes a word of it anew and knows nothing to change."""
+    found: dict[str, Any] = msgspec.to_builtins(Reader(raw).status)
+    return found

@@ -122,6 +122,12 @@ async def gateway_named_twice(world: World, figure: Measured, story: Story) -> N
     await minutes(25, figure, story)
 
 
+async def governed_gateway_deleted(world: World, figure: Measured, story: Story) -> None:
+    """One cause, and not a second alert about the MCPGateway beside it."""
+    await governed(world, figure, story)
+    await gateway_deleted(world, figure, story)
+
+
 async def gateway_untold(world: World, figure: Measured, story: Story) -> None:
     """The IAM policy of an older version, without GetGateway."""
     world.aws.add_fault(count=None, operation="GetGateway", code="AccessDeniedException")
@@ -158,6 +164,7 @@ async def fought_over(world: World, figure: Measured, story: Story) -> None:
         (killed, ("MCPOperatorGone",), {}),
         (credentials, ("MCPOperatorCredentials",), {}),
         (gateway_deleted, ("MCPGatewayNotListed",), {}),
+        (governed_gateway_deleted, ("MCPGatewayNotListed",), {}),
         (throttled, ("MCPOperatorBeyondQuota",), {"quotas": Quotas()}),
         (tenants, (), {}),
         (many_fail, ("MCPServersFailTogether",), {"size": MANY}),
@@ -185,6 +192,26 @@ def test_nobody_leads(tmp_path: Path) -> None:
     async def scraped() -> Story:
         story = Story("nobody leads")
         async with measured(World(), lease=a_lease()) as figure:
+            await minutes(10, figure, story)
+        return story
+
+    story = run_virtual(scraped())
+    story.fires("MCPOperatorNotLeading")
+    run_stories(tmp_path, yaml.safe_load(RULES.read_text()), [story])
+
+
+def test_the_lease_is_lost(tmp_path: Path) -> None:
+    """Losing it ends the process; the one after it runs, and somebody else holds the Lease."""
+    clients()
+
+    async def scraped() -> Story:
+        story, world = Story("the lease is lost"), World()
+        async with measured(world) as figure:
+            await world.create()
+            await world.until_ready()
+            await minutes(10, figure, story)
+        story.missed()
+        async with measured(world, lease=a_lease()) as figure:
             await minutes(10, figure, story)
         return story
 

@@ -59,7 +59,7 @@ async def test_what_is_shown_is_declared_with_its_labels() -> None:
 
 
 async def test_ten_thousand_objects_make_as_many_series_as_are_declared() -> None:
-    """The worst that users can do to the labels: every reason, every state, a hundred gateways."""
+    """The worst that users can do to the labels: every reason, every state, gateways in three accounts."""
     world = World()
     async with measured(world) as figure:
         await world.create()
@@ -71,7 +71,7 @@ async def test_ten_thousand_objects_make_as_many_series_as_are_declared() -> Non
         for number, (ready, stalled, reason) in zip(range(OBJECTS), states, strict=False):
             crowd.append(_like(obj, number, ready, stalled, reason))
         for number in range(GATEWAYS):
-            operator.observer.track(f"gateway-{number:010d}").apply_list([], began=0.0)
+            operator.observer.track(_gateway(number)).apply_list([], began=0.0)
         operator.informer.values = lambda: crowd  # type: ignore[method-assign]  # a fleet without its passes
         for number in range(1000):
             figure.metrics.on_call(METHODS[number % len(METHODS)], f"Code{number}", 0.1)
@@ -109,6 +109,13 @@ def test_names_and_words_follow_prometheus(metric: Declared) -> None:
     assert metric.per_gateway == (metric.labels.keys() == {"gateway"} and "default" not in metric.name)
 
 
+def _gateway(number: int) -> str:
+    """Return what a gateway is called by: of other accounts and Regions by its ARN."""
+    region, account = ("us-east-1", "eu-west-1")[number % 2], f"{number % 3 + 1:012d}"
+    name = f"gateway-{number:010d}"
+    return name if number % 3 == 0 else f"arn:aws:bedrock-agentcore:{region}:{account}:gateway/{name}"
+
+
 def _like(obj: MCPServer, number: int, ready: str, stalled: str, reason: str) -> MCPServer:
     """Return an object with a name of its own whose status says this."""
     said = {"Ready": (ready, reason), "Stalled": (stalled, reason)}
@@ -122,6 +129,6 @@ def _like(obj: MCPServer, number: int, ready: str, stalled: str, reason: str) ->
         obj,
         metadata=msgspec.structs.replace(obj.metadata, name=f"server-{number}"),
         status=msgspec.structs.replace(
-            obj.status, conditions=conditions, gateway_id=f"gateway-{number % GATEWAYS:010d}"
+            obj.status, conditions=conditions, gateway_id=_gateway(number % GATEWAYS)
         ),
     )
