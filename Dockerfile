@@ -18,7 +18,8 @@ LABEL org.opencontainers.image.title="mcp-gateway-operator" \
       org.opencontainers.image.description="Keeps AWS Bedrock AgentCore gateway targets in step with MCP servers on Kubernetes" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build /out/ /
-# Without it glibc keeps a heap for each thread that has called AWS, which a limit of 128Mi has no room for.
-ENV MALLOC_ARENA_MAX=2
+# Else glibc keeps a heap for each thread that has called AWS, and the room of every large page of a list: a limit
+# of 128Mi has no room for either.
+ENV MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=131072
 USER 65532:65532
 ENTRYPOINT ["/manager"]
