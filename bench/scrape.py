@@ -87,7 +87,7 @@ async def _measure() -> dict[str, float]:
         await world.create()
         crowd = _crowd(await world.until_ready())
         for number in range(GATEWAYS):
-            figure.operator.observer.track(f"gateway-{number:010d}").apply_list([], began=0.0)
+            figure.operator.observers.track(f"gateway-{number:010d}").apply_list([], began=0.0)
         figure.operator.informer.values = lambda: crowd  # type: ignore[method-assign]  # a fleet without its passes
         return _figures(figure)
 

@@ -1,21 +1,41 @@
-"""What news of MCPGateways, namespaces and MCPServers means for these: who is looked at again."""
+"""What news of MCPGateways, namespaces, MCPServers and outages means for these: who is looked at again."""
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Final
 
 from mcp_gateway_operator.api.mcpgateway import MCPGateway
+from mcp_gateway_operator.api.names import ConditionType
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.controller.classes import Registry
-from mcp_gateway_operator.controller.gather import Circles, ObjectIndex
+from mcp_gateway_operator.controller.gather import Circles, Memories, ObjectIndex
 from mcp_gateway_operator.controller.ports import Ports
-from mcp_gateway_operator.targets.known import believed_placement, placements, stored_moves, stored_record
+from mcp_gateway_operator.controller.tell import REFUSED
+from mcp_gateway_operator.targets.known import (
+    NOWHERE,
+    ErrorKind,
+    Place,
+    believed_placement,
+    placements,
+    stored_moves,
+    stored_record,
+)
+from mcp_gateway_operator.targets.rules import reason_of, why_refused, why_unlisted
 
 AT_ONCE: Final = 50
 TOLD_A_SECOND: Final = 50.0
 """How many objects are woken at once, and how many a second after these, where an MCPGateway is edited."""
+WAKE_BURST: Final = 50.0
+WAKE_RATE: Final = 100.0
+"""The same where Lists of a gateway begin to fail, or do so no more."""
+
+ADVICE: Final = (
+    "What MCPServers say of their targets there is in doubt, and not known any more once this has lasted "
+    "long; nothing is lost, and all of it is put right when the lists succeed again."
+)
 
 
 class ClassNews:
@@ -87,6 +107,56 @@ class ClassNews:
                 # A Create may be on its way.
                 used[placed.gateway_arn] += 1
         return used
+
+
+class OutageNews:
+    """Tells what AWS does not answer, once for all objects that it concerns, and wakes these."""
+
+    def __init__(self, ports: Ports, index: ObjectIndex, memories: Memories) -> None:
+        self._ports = ports
+        self._index = index
+        self._memories = memories
+        self._woken = -math.inf
+
+    def on_gateway(self, gateway_id: str) -> None:
+        """Take that Lists of a gateway began to fail, or succeed again, or that an outage of it turns."""
+        table = self._ports.observers.table(gateway_id)
+        outage = table.view.outage if table is not None else None
+        if outage is None:
+            self._ports.causes.end(gateway_id)
+        else:
+            place = Place(gateway_id)
+            why = why_unlisted(place, outage.error).rstrip(".")
+            self._ports.causes.begin(reason_of(outage.error, place), gateway_id, f"{why}. {ADVICE}")
+        self._wake_users(gateway_id)
+
+    def on_credentials(self) -> None:
+        """Take that AWS began to refuse the credentials of every call, or accepts them again."""
+        error = self._ports.schedulers.own.refused_credentials
+        if error is not None:
+            self._ports.causes.begin(reason_of(error), "every call to AWS", why_refused(error))
+            self._ports.observers.own.refused(error)
+            return
+        self._ports.causes.end("every call to AWS")
+        self._ports.observers.retry(ErrorKind.CREDENTIALS)
+        for obj in self._ports.informer.values():
+            ready = obj.status.condition(ConditionType.READY)
+            if ready is not None and ready.reason in REFUSED:
+                self._ports.queue.add(self._index.shared_key(obj.key), urgent=False)
+
+    def _wake_users(self, gateway_id: str) -> None:
+        """Let all objects of a gateway look again: those that wait at once, the others a few at a time.
+
+        Each of them may write its status, and an outage may concern all gateways at once.
+        """
+        queue, now = self._ports.queue, self._ports.clock()
+        for key in sorted(self._memories.users(gateway_id)):
+            obj, entry = self._ports.informer.get(key), self._memories.get(key)
+            if obj is not None and not _rests(obj):
+                queue.add(key, urgent=entry is not None and entry.busy_on != NOWHERE)
+                continue
+            self._woken = max(self._woken, now - WAKE_BURST / WAKE_RATE) + 1 / WAKE_RATE
+            queue.add(key, urgent=False, after=max(0.0, self._woken - now))
 
 
 def differs(old: MCPServer, new: MCPServer) -> bool:

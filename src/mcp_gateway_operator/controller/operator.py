@@ -108,8 +108,8 @@ class Operator:
         self._offices = Offices(
             self._open_office, governed=lambda each: self.registry.governor(each) is not None
         )
-        self.scheduler = Schedulers(self._offices)
-        self.observer = Observers(self._offices)
+        self.schedulers = Schedulers(self._offices)
+        self.observers = Observers(self._offices)
         self.informer: Informer[MCPServer] = Informer(
             cluster,
             MCPSERVERS,
@@ -119,18 +119,18 @@ class Operator:
         )
         self.inquiries = Inquiries(
             self.accounts,
-            self.scheduler,
+            self.schedulers,
             clock=loop.time,
-            table=self.observer.table,
+            table=self.observers.table,
             on_answer=lambda gateway_id: self.reconciler.on_targets(gateway_id, ()),
         )
         self._served = (False, True)
         ports = Ports(
             cluster=cluster,
             agentcore=self.accounts,
-            observer=self.observer,
+            observers=self.observers,
             inquiries=self.inquiries,
-            scheduler=self.scheduler,
+            schedulers=self.schedulers,
             informer=self.informer,
             queue=self.queue,
             events=events,
@@ -187,7 +187,7 @@ class Operator:
     async def observe(self) -> None:
         """Watch AWS, and what the installed CRD serves, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self.observer.run())
+            tasks.create_task(self.observers.run())
             tasks.create_task(self.inquiries.run())
             tasks.create_task(self._learn_identity())
             tasks.create_task(self.registry.run())
@@ -200,7 +200,7 @@ class Operator:
 
     def close(self) -> None:
         """Let nothing more begin at AWS."""
-        self.scheduler.close()
+        self.schedulers.close()
 
     async def _owner_ids(self) -> tuple[str, ...]:
         while True:
@@ -252,7 +252,7 @@ class Operator:
     def _on_session(self, works: bool) -> None:
         """Take that a session began to fail, or works again."""
         if works:
-            self.observer.retry(ErrorKind.TRANSIENT)
+            self.observers.retry(ErrorKind.TRANSIENT)
         self.keeper.poke()
 
     def _take_schema(self) -> None:
@@ -264,19 +264,19 @@ class Operator:
             self.reconciler.class_news.on_classes()
 
     def _on_settled(self) -> None:
-        self.observer.settle()
+        self.observers.settle()
         self.reconciler.class_news.on_classes()
         self.keeper.poke()
 
     def _on_class(self, old: MCPGateway | None, new: MCPGateway | None) -> None:
-        self.observer.settle()
+        self.observers.settle()
         self.reconciler.class_news.on_class(old, new)
         self.keeper.poke()
 
     async def _learn_identity(self) -> None:
         told = ""
         while True:
-            if self.scheduler.refused_credentials is None:
+            if self.schedulers.own.refused_credentials is None:
                 try:
                     identity = await self._agentcore.caller_identity()
                 except AgentCoreError as error:

@@ -123,9 +123,9 @@ class Ports:
 
     cluster: Cluster
     agentcore: AgentCore
-    observer: Observers
+    observers: Observers
     inquiries: Inquiries
-    scheduler: Schedulers
+    schedulers: Schedulers
     informer: Informer[MCPServer]
     queue: WorkQueue[tuple[str, str]]
     events: EventRecorder

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import msgspec
@@ -26,8 +25,7 @@ from mcp_gateway_operator.controller.gather import (
     needs_spec,
     recalled,
 )
-from mcp_gateway_operator.controller.news import ClassNews, differs
-from mcp_gateway_operator.controller.outage_report import OutageReport
+from mcp_gateway_operator.controller.news import ClassNews, OutageNews, differs
 from mcp_gateway_operator.controller.perform import (
     NoTicketError,
     ObjectWriter,
@@ -38,7 +36,6 @@ from mcp_gateway_operator.controller.perform import (
 )
 from mcp_gateway_operator.controller.ports import Ports
 from mcp_gateway_operator.controller.tell import (
-    REFUSED,
     deadline,
     news_of,
     queued,
@@ -59,16 +56,13 @@ from mcp_gateway_operator.targets.known import (
     stored_record,
 )
 from mcp_gateway_operator.targets.plan import plan
-from mcp_gateway_operator.targets.rules import earliest, reason_of, why_refused
+from mcp_gateway_operator.targets.rules import earliest
 from mcp_gateway_operator.targets.shape import TRANSIENT
 
 MAX_STEPS = 12
 """Steps in one pass; a correct plan needs about six, so more is a loop and an error."""
 FENCED_AGAIN = 5.0
 """Seconds after which an object is looked at again for which the fence was shut."""
-WAKE_RATE = 100.0
-WAKE_BURST = 50.0
-"""Objects a second, and at once, that are woken where Lists of a gateway begin to fail, or do so no more."""
 CLASSES_AGAIN = 1.0
 """Seconds after which an object is looked at again while the MCPGateways are not known yet."""
 MISSING_AGAIN = 10.0
@@ -84,7 +78,7 @@ class Reconciler:
         self._ports = ports
         self._registry = registry
         self.rulings = Rulings(registry, classes)
-        self._memories = Memories(ports.observer, self.index)
+        self._memories = Memories(ports.observers, self.index)
         self._circles = Circles(ports, self.index, default_of=self._default_of, users=self._memories.users)
         self.class_news = ClassNews(ports, self.index, registry, self._circles, default_of=self._default_of)
         self._loader = Loader(ports, self.index, self._circles, self.rulings, knows_all=self._knows_all)
@@ -93,11 +87,11 @@ class Reconciler:
         self._log = DecisionLog(ports)
         self._large = LargeSpecs(lambda key: ports.queue.add(key, urgent=False))
         self.payer = self._memories.payer
-        ports.observer.users, ports.informer.on_event = self, self.on_object
-        self._outages = OutageReport(ports.observer, ports.causes)
-        self._woken = -math.inf
+        ports.observers.serve(self)
+        ports.informer.on_event = self.on_object
+        self._outage_news = OutageNews(ports, self.index, self._memories)
         self._denied = DeniedRights()
-        ports.scheduler.on_credentials = self.on_credentials
+        ports.schedulers.own.on_credentials = self._outage_news.on_credentials
 
     def identify(self, settings: Settings) -> None:
         """Take settings that are known only after the start, and find anew whose markers are whose."""
@@ -175,8 +169,7 @@ class Reconciler:
         it turns: that concerns all.
         """
         if not changes:
-            self._outages.follow(gateway_id)
-            self._wake_users(gateway_id)
+            self._outage_news.on_gateway(gateway_id)
             return
         queue = self._ports.queue
         for key in self._memories.full_gateways.freed(gateway_id, changes):
@@ -194,34 +187,6 @@ class Reconciler:
             if entry is not None and entry.busy_on.gateway_id == gateway_id and key in done:
                 # Its pass may be long in coming, and says so if it still waits for something.
                 self._memories.busy(key, entry, NOWHERE)
-
-    def on_credentials(self) -> None:
-        """Take that AWS began to refuse the credentials of every call, or accepts them again."""
-        error = self._ports.scheduler.refused_credentials
-        if error is not None:
-            self._ports.causes.begin(reason_of(error), "every call to AWS", why_refused(error))
-            self._ports.observer.refused(error)
-            return
-        self._ports.causes.end("every call to AWS")
-        self._ports.observer.retry(ErrorKind.CREDENTIALS)
-        for obj in self._ports.informer.values():
-            ready = obj.status.condition(ConditionType.READY)
-            if ready is not None and ready.reason in REFUSED:
-                self._ports.queue.add(self.index.shared_key(obj.key), urgent=False)
-
-    def _wake_users(self, gateway_id: str) -> None:
-        """Let all objects of a gateway look again: those that wait at once, the others a few at a time.
-
-        Each of them may write its status, and an outage may concern all gateways at once.
-        """
-        queue, now = self._ports.queue, self._ports.clock()
-        for key in sorted(self._memories.users(gateway_id)):
-            obj, entry = self._ports.informer.get(key), self._memories.get(key)
-            if obj is not None and not (obj.was_ready or obj.in_doubt):
-                queue.add(key, urgent=entry is not None and entry.busy_on != NOWHERE)
-                continue
-            self._woken = max(self._woken, now - WAKE_BURST / WAKE_RATE) + 1 / WAKE_RATE
-            queue.add(key, urgent=False, after=max(0.0, self._woken - now))
 
     def on_territory(self, namespace: str) -> None:
         """Take up the objects of a namespace ("": of all) where this process works now, let go of the others.
@@ -288,7 +253,7 @@ class Reconciler:
     def _forget(self, key: Key) -> None:
         self._follow_denied(key, None)
         self._memories.drop(key)
-        self._ports.scheduler.cancel(key)
+        self._ports.schedulers.cancel(key)
         self._ports.queue.drop(key)
 
     def _settings_of(self, obj: MCPServer) -> Settings:
@@ -327,8 +292,8 @@ class Reconciler:
                 # Whoever writes now reports, too; should it be this process again, it goes on.
                 return state, act.Nothing(until=self._ports.clock() + FENCED_AGAIN)
             except NoTicketError:
-                refused = self._ports.scheduler.refused_at(_place_of(state, decision).gateway_id)
-                wait = queued(state, decision, refused)
+                scheduler = self._ports.schedulers.of(_place_of(state, decision).gateway_id)
+                wait = queued(state, decision, scheduler.refused_credentials)
                 self._log.decided(state, wait, ticketless=decision)
                 return state, wait
             if isinstance(decision, act.Release):
@@ -353,7 +318,7 @@ class Reconciler:
 
     def _follow(self, entry: Entry, state: State, wait: act.Wait) -> None:
         """Tell the observer what this object waits for; stop what it no longer does."""
-        observer, queue, key = self._ports.observer, self._ports.queue, state.obj.key
+        queue, key = self._ports.queue, state.obj.key
         waits = waits_of(wait)
         self._follow_denied(key, state)
         self._memories.busy(key, entry, next((each.place for each in waits if each.busy), NOWHERE))
@@ -363,6 +328,7 @@ class Reconciler:
         for each in waits:
             if each.list_since is not None and each.place != NOWHERE:
                 gateway_id, since = each.place.gateway_id, each.list_since
+                observer = self._ports.observers.seat(gateway_id)
                 observer.after_list(gateway_id, since=since, waiter=key, wake=lambda: queue.add(key))
 
     async def _tell(self, entry: Entry, state: State, wait: act.Wait) -> float | None:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from prometheus_client import CollectorRegistry, disable_created_metrics
 
 from mcp_gateway_operator.runtime.declared_metrics import Declared
-from mcp_gateway_operator.runtime.queue import WorkQueue
+from mcp_gateway_operator.runtime.queue import QueueMetrics, WorkQueue
 from mcp_gateway_operator.runtime.workers import Outcome
 
 RECONCILE_BUCKETS: Final = (
@@ -123,7 +123,7 @@ DECLARED: Final = (
 """Every metric of this module, for the page that lists them."""
 
 
-class ControllerMetrics:
+class ControllerMetrics(QueueMetrics):
     """What one controller does. Its methods are the hooks of workers, queue and transport.
 
     Args:

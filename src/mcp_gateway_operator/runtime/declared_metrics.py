@@ -97,15 +97,3 @@ class BoundedCounter:
             values = (*values[: self._open], OTHER, *values[self._open + 1 :])
         child = self._children[values] = self._counter.labels(*values) if values else self._counter
         return child
-
-
-def table(metrics: tuple[Declared, ...]) -> str:
-    """Return a page's table of metrics, in Markdown."""
-    rows = ["| metric | type | labels | series | meaning |", "|---|---|---|---|---|"]
-    for metric in metrics:
-        labels = "; ".join(
-            f"`{label}`: {values}" if values else f"`{label}`" for label, values in metric.labels.items()
-        )
-        series = f"{metric.series} a gateway" if metric.per_gateway else str(metric.series)
-        rows.append(f"| `{metric.name}` | {metric.kind} | {labels} | {series} | {metric.help} |")
-    return "\n".join(rows) + "\n"

@@ -38,14 +38,6 @@ class Health:
         if note is not None:
             self._notes[name] = note
 
-    def alive(self) -> str | None:
-        """Return what is wrong with the process, or None."""
-        return self._first_failure("healthz")
-
-    def ready(self) -> str | None:
-        """Return why the process is not ready, or None."""
-        return self._first_failure("readyz")
-
     def answer(self, path: str, *, verbose: bool = False) -> tuple[HTTPStatus, str]:
         """Return status and body for a request path."""
         endpoint, _, name = path.strip("/").partition("/")
@@ -71,10 +63,3 @@ class Health:
     def _note(self, name: str) -> str:
         note = self._notes.get(name, lambda: None)()
         return f": {note}" if note else ""
-
-    def _first_failure(self, endpoint: str) -> str | None:
-        for name, check in self._checks[endpoint].items():
-            why = check()
-            if why:
-                return f"{name}: {why}"
-        return None

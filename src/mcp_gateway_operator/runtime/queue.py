@@ -15,7 +15,7 @@ import heapq
 import itertools
 from collections import OrderedDict, deque
 from collections.abc import Hashable
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 from mcp_gateway_operator.runtime.backoff import Jitter, default_jitter, exponential
 
@@ -32,8 +32,11 @@ class QueueShutDown(Exception):  # noqa: N818  -- a signal that ends a worker's 
     """The queue hands out no more keys."""
 
 
-class QueueMetrics(Protocol):
-    """Is told what client-go's work queue counts. Called on the event loop; must return at once."""
+class QueueMetrics:
+    """Is told what client-go's work queue counts, and this one counts nothing.
+
+    Called on the event loop; must return at once.
+    """
 
     def added(self) -> None:
         """A key that was not due became due."""
@@ -46,15 +49,6 @@ class QueueMetrics(Protocol):
 
     def retried(self) -> None:
         """A key is tried again after its backoff."""
-
-
-class _NoMetrics:
-    """Counts nothing."""
-
-    def added(self) -> None: ...
-    def given(self, waited: float) -> None: ...
-    def finished(self, worked: float) -> None: ...
-    def retried(self) -> None: ...
 
 
 class _Lane(Generic[K]):
@@ -114,7 +108,7 @@ class WorkQueue(Generic[K]):
         base: float = 1.0,
         cap: float = 300.0,
     ) -> None:
-        self.metrics: QueueMetrics = _NoMetrics()
+        self.metrics = QueueMetrics()
         self._urgent: _Lane[K] = _Lane()
         self._background: _Lane[K] = _Lane()
         self._lane_of: dict[K, _Lane[K]] = {}
@@ -226,15 +220,6 @@ class WorkQueue(Generic[K]):
         """Return how many keys are due."""
         return len(self._lane_of)
 
-    def depth(self, *, urgent: bool) -> int:
-        """Return how many keys are due in one lane."""
-        return len(self._urgent if urgent else self._background)
-
-    @property
-    def unfinished(self) -> int:
-        """Keys due or being worked on."""
-        return len(self._lane_of) + len(self._working)
-
     @property
     def working(self) -> int:
         """Keys being worked on."""
@@ -249,11 +234,6 @@ class WorkQueue(Generic[K]):
     def unfinished_seconds(self) -> float:
         """Seconds that all work in progress has taken until now, added up."""
         return len(self._working) * _now() - sum(self._working.values()) if self._working else 0.0
-
-    @property
-    def timers(self) -> int:
-        """Keys that wait for a time."""
-        return len(self._timers)
 
     def due_in(self, key: K) -> float | None:
         """Return in how many seconds the timer of `key` goes off, or None when it has none."""

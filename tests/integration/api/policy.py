@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from mcp_gateway_operator.api.mcpgateway import MCPGatewaySpec
-from mcp_gateway_operator.targets.permit import admission_binding, admission_policy
+from mcp_gateway_operator.targets.permit.admission import admission_binding, admission_policy
 from mcp_gateway_operator_demo.localcluster import LocalCluster
 from mcp_gateway_operator_demo.localcluster.errors import ClusterRequestError
 from tests.integration.api.objects import API_VERSION

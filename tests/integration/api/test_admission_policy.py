@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from mcp_gateway_operator.api.mcpgateway import LabelSelector
-from mcp_gateway_operator.targets.permit import SPEC_FIELDS, Treatment
+from mcp_gateway_operator.targets.permit.fields import SPEC_FIELDS, Treatment
 from mcp_gateway_operator_demo.localcluster import LocalCluster
 from tests.integration.api.objects import create, get, patch
 from tests.integration.api.policy import CRD, SOON, apply, mcpgateway, policy, refusals, server, until_refused

@@ -28,7 +28,7 @@ async def test_an_impossible_gateway_in_the_annotation_holds_up_neither_creation
     async with world.operator() as operator:
         obj = await world.until_ready()
         assert obj.metadata.annotations[names.GATEWAY_ANNOTATION] == GATEWAY
-        assert operator.observer.gateways() == (GATEWAY,)
+        assert operator.observers.gateways() == (GATEWAY,)
 
         await world.edit(metadata={"annotations": {names.GATEWAY_ANNOTATION: value}})
         await world.delete()
@@ -42,7 +42,7 @@ async def test_an_impossible_gateway_in_the_spec_is_never_asked_for(value: str) 
     await world.create(gatewayId=value)
     async with world.operator() as operator:
         await world.until_reason(Reason.VALIDATION_ERROR)
-        assert operator.observer.gateways() in [(), (GATEWAY,)]
+        assert operator.observers.gateways() in [(), (GATEWAY,)]
 
         await world.delete()
         await world.until(lambda: not world.exists(), within=10.0)

@@ -8,7 +8,7 @@ import pytest
 
 from mcp_gateway_operator.api.validation import validate
 from mcp_gateway_operator.controller.gather import load
-from mcp_gateway_operator.controller.gather.worked_out import LIMIT, WorkedOut
+from mcp_gateway_operator.controller.gather.wants import WORKED_OUT, WorkedOut
 from tests.support.world import World
 
 
@@ -76,6 +76,6 @@ def test_it_is_asked_again_for_other_terms_and_keeps_a_bounded_number() -> None:
 
     assert [worked.of(("a", "b"), terms, lambda: answer(7)) for terms in ((1,), (1,), (2,), (1,))] == [7] * 4
     assert len(asked) == 3
-    for number in range(3 * LIMIT):
+    for number in range(3 * WORKED_OUT):
         assert worked.of(("a", str(number)), (), lambda number=number: answer(number)) == number  # type: ignore[misc]
-    assert len(vars(worked)["_known"]) <= LIMIT
+    assert len(vars(worked)["_known"]) <= WORKED_OUT

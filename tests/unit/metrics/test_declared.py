@@ -71,14 +71,14 @@ async def test_ten_thousand_objects_make_as_many_series_as_are_declared() -> Non
         for number, (ready, stalled, reason) in zip(range(OBJECTS), states, strict=False):
             crowd.append(_like(obj, number, ready, stalled, reason))
         for number in range(GATEWAYS):
-            operator.observer.track(_gateway(number)).apply_list([], began=0.0)
+            operator.observers.track(_gateway(number)).apply_list([], began=0.0)
         operator.informer.values = lambda: crowd  # type: ignore[method-assign]  # a fleet without its passes
         for number in range(1000):
             figure.metrics.on_call(METHODS[number % len(METHODS)], f"Code{number}", 0.1)
             figure.metrics.runtime.on_request("GET", "host", str(number))
         shown = samples(figure.metrics.controller)
         by_family = Counter(family_of(sample) for sample, _ in shown)
-    gateways = len(operator.observer.gateways())
+    gateways = len(operator.observers.gateways())
     for name, metric in EVERY.items():
         assert by_family[name] <= metric.series * (gateways if metric.per_gateway else 1), name
     assert sum(labels.get("reason") == "other" for _, labels in shown) >= 1

@@ -87,6 +87,24 @@ def test_forbidden_imports_are_refused_in_a_copy(tmp_path: Path) -> None:
     assert broken >= set(contracts()), run.stdout + run.stderr
 
 
+def test_a_face_offers_nothing_that_nobody_takes() -> None:
+    """What only the tests of a folder want, they import from its module."""
+    taken: dict[str, set[str]] = {}
+    for root in (ROOT / "src", *(ROOT / "packages").glob("*/src")):
+        for path in root.rglob("*.py"):
+            package = ".".join(path.relative_to(root).parent.parts)
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.ImportFrom) and not f"{package}.".startswith(f"{node.module}."):
+                    taken.setdefault(node.module or "", set()).update(each.name for each in node.names)
+    left = []
+    for face in SOURCES.rglob("__init__.py"):
+        for node in ast.parse(face.read_text()).body:
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+                name = ".".join((PACKAGE, *face.parent.relative_to(SOURCES).parts))
+                left += [f"{name}.{each}" for each in ast.literal_eval(node.value) if each not in taken[name]]
+    assert left == []
+
+
 def test_no_file_name_is_there_twice() -> None:
     names = Counter(path.name for path in SOURCES.rglob("*.py") if path.name not in COMMON)
     assert [name for name, times in names.items() if times > 1] == []

@@ -22,6 +22,7 @@ from tests.support.things import THINGS, Thing, decode_thing, thing
 from tests.support.virtual_time import pass_time, wall_clock
 
 Key = tuple[str, str]
+OK = (200, "ok")
 
 
 class Process:
@@ -93,7 +94,7 @@ async def test_it_leads_prepares_and_works() -> None:
     await pass_time(1)
     assert process.story == ["prepared", "observing"]
     assert process.finished == [("default", "a")]
-    assert process.parts.health.ready() is None
+    assert process.parts.health.answer("/readyz") == OK
     process.manager.stop()
     assert await process.task == 0
 
@@ -106,7 +107,7 @@ async def test_a_signal_finishes_what_was_begun_and_releases_the_lease_last(numb
     await pass_time(1)
     os.kill(os.getpid(), number)
     await pass_time(1)
-    assert process.parts.health.ready() == "shutdown: stopping"
+    assert "[-]shutdown failed: stopping\n" in process.parts.health.answer("/readyz")[1]
     server.store.create(THINGS, "default", thing("late"))
     assert await process.task == 0
     assert process.finished == [("default", "a")]
@@ -172,7 +173,7 @@ async def test_the_end_of_a_terminal_is_ignored_where_it_was_before() -> None:
         await process.manager.leading.wait()
         os.kill(os.getpid(), signal.SIGHUP)
         await pass_time(1)
-        assert process.parts.health.ready() is None
+        assert process.parts.health.answer("/readyz") == OK
         process.manager.stop()
         assert await process.task == 0
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
@@ -186,7 +187,7 @@ async def test_a_standby_is_ready_and_takes_over_when_the_leader_ends() -> None:
     await leader.manager.leading.wait()
     standby = Process(server, "two")
     await pass_time(60)
-    assert standby.parts.health.ready() is None
+    assert standby.parts.health.answer("/readyz") == OK
     assert standby.begun == []
     leader.manager.stop()
     await leader.task
@@ -268,7 +269,9 @@ async def test_readiness_waits_for_the_caches_and_liveness_does_not() -> None:
     process = Process(make_server())
     process.cluster.faults = lambda _: Fault(refuse=ApiError(0, "ConnectError", "refused"))
     await pass_time(3600)
-    assert process.parts.health.ready() == "informers: 1 of 1 caches are not filled yet"
-    assert process.parts.health.alive() is None
+    assert (
+        "[-]informers failed: 1 of 1 caches are not filled yet\n" in process.parts.health.answer("/readyz")[1]
+    )
+    assert process.parts.health.answer("/healthz") == OK
     process.manager.stop()
     assert await process.task == 0

@@ -16,14 +16,8 @@ from mcp_gateway_operator.api.mcpgateway import Allow, LabelExpression, LabelSel
 from mcp_gateway_operator.api.mcpgateway_rules import GatewayArn
 from mcp_gateway_operator.api.schema import Node, check, describe
 from mcp_gateway_operator.api.types import MCPServer
-from mcp_gateway_operator.targets.permit import (
-    SPEC_FIELDS,
-    Refusal,
-    Treatment,
-    allowed_endpoints,
-    decision,
-    fields,
-)
+from mcp_gateway_operator.targets.permit import Refusal, allowed_endpoints, decision, fields
+from mcp_gateway_operator.targets.permit.fields import SPEC_FIELDS, Treatment
 from tests.unit.targets.permits import ALLOW, IDP, PERMITTED, POLICY, REFUSED, VAULT, ask, spec_of
 
 SHARED = f"{VAULT}/oauth2credentialprovider/shared"

@@ -8,7 +8,8 @@ import pytest
 
 from mcp_gateway_operator.api.names import Reason
 from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind, Place
-from mcp_gateway_operator.targets.rules import CAUSES, Actor, cause_of, reason_of, why_unlisted
+from mcp_gateway_operator.targets.rules import reason_of, why_unlisted
+from mcp_gateway_operator.targets.rules.refusal_causes import CAUSES, Actor, cause_of
 
 OPERATOR = "arn:aws:sts::123456789012:assumed-role/mcp-gateway-operator/session"
 WHO = "User: arn:aws:sts::123456789012:assumed-role/mcp-gateway-operator is not authorized to perform: "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 from mcp_gateway_operator.agentcore.accounts.session import ROLE_REFUSED, Session
 from mcp_gateway_operator.agentcore.port import (
@@ -21,6 +21,7 @@ from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind
 from mcp_gateway_operator.targets.shape import Target, TargetStatus
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 IDLE: Final = 7200.0
 """Seconds after which a session that nobody asks for is let go."""
@@ -73,11 +74,11 @@ class Accounts:
 
     async def list_targets(self, gateway_id: str, *, next_token: str | None = None) -> ListPage:
         """Return one page (up to 1000) of the gateway's targets."""
-        return await self._to(gateway_id, lambda port, at: port.list_targets(at, next_token=next_token))
+        return await self._to(gateway_id, AgentCore.list_targets, next_token=next_token)
 
     async def get_target(self, gateway_id: str, target_id: str) -> Target:
         """Return one target in full."""
-        return await self._to(gateway_id, lambda port, at: port.get_target(at, target_id))
+        return await self._to(gateway_id, AgentCore.get_target, target_id)
 
     async def create_target(
         self, gateway_id: str, request: Mapping[str, Any], *, client_token: str, fence: Fence
@@ -85,8 +86,7 @@ class Accounts:
         """Create a target; `request` holds everything but gatewayIdentifier and clientToken."""
         still = self._fence(gateway_id, fence)
         return await self._to(
-            gateway_id,
-            lambda port, at: port.create_target(at, request, client_token=client_token, fence=still),
+            gateway_id, AgentCore.create_target, request, client_token=client_token, fence=still
         )
 
     async def update_target(
@@ -94,25 +94,21 @@ class Accounts:
     ) -> Target:
         """Replace a target's whole configuration; what `request` omits is cleared."""
         still = self._fence(gateway_id, fence)
-        return await self._to(
-            gateway_id, lambda port, at: port.update_target(at, target_id, request, fence=still)
-        )
+        return await self._to(gateway_id, AgentCore.update_target, target_id, request, fence=still)
 
     async def synchronize_target(self, gateway_id: str, target_id: str, *, fence: Fence) -> Target:
         """Ask for the target's tools to be indexed again."""
         still = self._fence(gateway_id, fence)
-        return await self._to(
-            gateway_id, lambda port, at: port.synchronize_target(at, target_id, fence=still)
-        )
+        return await self._to(gateway_id, AgentCore.synchronize_target, target_id, fence=still)
 
     async def delete_target(self, gateway_id: str, target_id: str, *, fence: Fence) -> TargetStatus:
         """Ask for deletion, which is asynchronous; return the status answered."""
         still = self._fence(gateway_id, fence)
-        return await self._to(gateway_id, lambda port, at: port.delete_target(at, target_id, fence=still))
+        return await self._to(gateway_id, AgentCore.delete_target, target_id, fence=still)
 
     async def get_gateway(self, gateway_id: str) -> Gateway:
         """Return a gateway; proves that it exists."""
-        return await self._to(gateway_id, lambda port, at: port.get_gateway(at))
+        return await self._to(gateway_id, AgentCore.get_gateway)
 
     async def list_gateways(self, *, next_token: str | None = None) -> GatewayPage:
         """Return one page (up to 1000) of the gateways of the operator's own account and Region."""
@@ -122,18 +118,27 @@ class Accounts:
         """Return whose the operator's own credentials are."""
         return await self._own.caller_identity()
 
-    async def _to(self, gateway_id: str, call: Callable[[AgentCore, str], Awaitable[T]]) -> T:
+    async def _to(
+        self,
+        gateway_id: str,
+        operation: Callable[Concatenate[AgentCore, str, P], Awaitable[T]],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """Ask the operation of the port of a gateway's session, under the id by which AgentCore knows it."""
         mandate = self._mandate(gateway_id)
-        if mandate is None:
-            if ":" in gateway_id:
-                raise _nobody_says(gateway_id)
-            return await call(self._own, gateway_id)
-        session = self._session(mandate)
-        port = await session.port(mandate)
+        session: Session | None = None
+        port, at = self._own, gateway_id
+        if mandate is not None:
+            session, at = self._session(mandate), bare(gateway_id)
+            port = await session.port(mandate)
+        elif ":" in gateway_id:
+            raise _nobody_says(gateway_id)
+        ask: Callable[Concatenate[str, P], Awaitable[T]] = getattr(port, operation.__name__)
         try:
-            return await call(port, bare(gateway_id))
+            return await ask(at, *args, **kwargs)
         except AgentCoreError as error:
-            if error.kind is not ErrorKind.CREDENTIALS:
+            if session is None or error.kind is not ErrorKind.CREDENTIALS:
                 raise
             # Of this session alone: the operator's own credentials, and all others, may be good.
             session.refused(port, error)

@@ -1,4 +1,4 @@
-"""A scheduler and an observer for each account and Region, behind the face of one.
+"""A scheduler and an observer for each account and Region, and which of them serves a gateway.
 
 AWS counts calls per account and Region, and one that does not answer must not hold up the others: each has
 lines and Lists of its own. What is asked for names a gateway, by id or ARN, and that says where it is.
@@ -13,8 +13,8 @@ from typing import Final, NamedTuple
 
 from mcp_gateway_operator.agentcore.observe import GatewayTable, Observer, Users
 from mcp_gateway_operator.agentcore.quota import Lane, Op, Quotas, QuotaScheduler, Ticket
-from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind
-from mcp_gateway_operator.targets.shape import Target, account_and_region
+from mcp_gateway_operator.targets.known import ErrorKind
+from mcp_gateway_operator.targets.shape import account_and_region
 
 Where = tuple[str, str]
 """An account and a Region."""
@@ -95,33 +95,24 @@ class Offices:
 
 
 class Schedulers:
-    """Hands out tickets, each from the scheduler of its gateway."""
+    """The scheduler of each account and Region, and who waits at which.
+
+    Attributes:
+        own: of the operator's own account and Region.
+        quotas: of every one.
+    """
 
     def __init__(self, offices: Offices) -> None:
         self._offices = offices
-        self._own = offices.own.scheduler
+        self.own = offices.own.scheduler
         self._stands: dict[Hashable, QuotaScheduler] = {}
         """Who waits elsewhere than in the operator's own account and Region, and where."""
         self._closed = False
-        self.quotas: Quotas = self._own.quotas
+        self.quotas: Quotas = self.own.quotas
 
-    @property
-    def on_credentials(self) -> Callable[[], None]:
-        """Told when AWS begins to refuse the operator's own credentials, and when that is over."""
-        return self._own.on_credentials
-
-    @on_credentials.setter
-    def on_credentials(self, told: Callable[[], None]) -> None:
-        self._own.on_credentials = told
-
-    @property
-    def refused_credentials(self) -> AgentCoreError | None:
-        """How AWS refuses the operator's own credentials, None while it accepts them."""
-        return self._own.refused_credentials
-
-    def refused_at(self, gateway_id: str) -> AgentCoreError | None:
-        """How AWS refuses the credentials of every call for a gateway, None while it accepts them."""
-        return self._offices.of(gateway_id).scheduler.refused_credentials
+    def of(self, gateway_id: str) -> QuotaScheduler:
+        """Return the one of a gateway."""
+        return self._offices.of(gateway_id).scheduler
 
     def take(
         self,
@@ -134,8 +125,8 @@ class Schedulers:
         on_grant: Callable[[], None],
     ) -> Ticket | None:
         """Return a ticket, or join the line of the gateway's account and Region: as in `QuotaScheduler`."""
-        scheduler = self._offices.of(gateway_id).scheduler
-        before = self._stands.pop(waiter, self._own)
+        scheduler = self.of(gateway_id)
+        before = self._stands.pop(waiter, self.own)
         if before is not scheduler:
             before.cancel(waiter)
         if self._closed:
@@ -143,13 +134,13 @@ class Schedulers:
         ticket = scheduler.take(
             op, gateway_id, waiter=waiter, lane=lane, namespace=namespace, on_grant=on_grant
         )
-        if ticket is None and scheduler is not self._own:
+        if ticket is None and scheduler is not self.own:
             self._stands[waiter] = scheduler
         return ticket
 
     def cancel(self, waiter: Hashable) -> None:
-        """Forget a waiter: as in `QuotaScheduler`."""
-        self._stands.pop(waiter, self._own).cancel(waiter)
+        """Forget a waiter, wherever it waits."""
+        self._stands.pop(waiter, self.own).cancel(waiter)
 
     def close(self) -> None:
         """Grant nothing any more; tickets that are in use end as usual."""
@@ -168,43 +159,39 @@ class Schedulers:
             total.update(office.scheduler.depths())
         return dict(total)
 
-    def rates(self) -> dict[Op, float | None]:
-        """Return the calls per second allowed at present in the operator's own account and Region."""
-        return self._own.rates()
-
-    def slots_taken(self, gateway_id: str) -> int:
-        """Return how many Creates, Updates and Deletes of a gateway count as in flight."""
-        return self._offices.of(gateway_id).scheduler.slots_taken(gateway_id)
-
-    def counts_targets(self) -> bool:
-        """Whether targets on the move count as writes in flight in the operator's own account and Region."""
-        return self._own.counts_targets()
-
 
 class Observers:
-    """Knows the targets of every gateway, each from the observer of its account and Region."""
+    """The observer of each account and Region.
+
+    Attributes:
+        own: of the operator's own account and Region.
+        marked_on, unseen: of all observers together, as in `Observer`.
+    """
 
     def __init__(self, offices: Offices) -> None:
         self._offices = offices
-        self._own = offices.own.observer
+        self.own = offices.own.observer
         self._tasks: asyncio.TaskGroup | None = None
-        self.marked_on = self._own.marked_on
-        self.unseen = self._own.unseen
+        self.marked_on = self.own.marked_on
+        self.unseen = self.own.unseen
         offices.on_open = self._opened
 
-    @property
-    def users(self) -> Users:
-        """Whom it is for; set before the first gateway is tracked."""
-        return self._own.users
+    def of(self, gateway_id: str) -> Observer:
+        """Return the one of a gateway."""
+        return self._offices.of(gateway_id).observer
 
-    @users.setter
-    def users(self, users: Users) -> None:
+    def seat(self, gateway_id: str) -> Observer:
+        """Return the one of a gateway that is tracked, or will be by what is asked of it."""
+        return self._offices.seat(gateway_id).observer
+
+    def serve(self, users: Users) -> None:
+        """Say whom they are for, before the first gateway is tracked."""
         for office in self._offices.all():
             office.observer.users = users
 
     def track(self, gateway_id: str) -> GatewayTable:
         """Begin to observe a gateway, if it is not observed yet, and return its table."""
-        return self._offices.seat(gateway_id).observer.track(gateway_id)
+        return self.seat(gateway_id).track(gateway_id)
 
     def untrack(self, gateway_id: str) -> None:
         """Stop observing a gateway. Whoever waits for a List of it is woken."""
@@ -212,47 +199,16 @@ class Observers:
 
     def table(self, gateway_id: str) -> GatewayTable | None:
         """Return the table of a tracked gateway."""
-        return self._of(gateway_id).table(gateway_id)
+        return self.of(gateway_id).table(gateway_id)
 
     def gateways(self) -> tuple[str, ...]:
         """Return the ids, or ARNs, of all tracked gateways."""
         return tuple(each for office in self._offices.all() for each in office.observer.gateways())
 
-    def busy(self, gateway_id: str, waiter: Hashable) -> None:
-        """Note that something of ours is in flight on a gateway. Its age counts from the first call."""
-        self._offices.seat(gateway_id).observer.busy(gateway_id, waiter)
-
-    def idle(self, gateway_id: str, waiter: Hashable) -> None:
-        """Note that what `busy` told of has ended."""
-        self._of(gateway_id).idle(gateway_id, waiter)
-
-    def after_list(
-        self, gateway_id: str, *, since: float, waiter: Hashable, wake: Callable[[], None]
-    ) -> None:
-        """Call `wake` once when a List begun at or after `since` has ended, well or not."""
-        office = self._offices.seat(gateway_id)
-        office.observer.after_list(gateway_id, since=since, waiter=waiter, wake=wake)
-
-    def interval(self, gateway_id: str) -> float:
-        """Return the seconds between two Lists of a gateway at present, jitter aside."""
-        return self._of(gateway_id).interval(gateway_id)
-
-    def refused(self, error: AgentCoreError) -> None:
-        """Note that every List under the operator's own credentials would fail so."""
-        self._own.refused(error)
-
     def retry(self, kind: ErrorKind) -> None:
         """List every gateway now whose latest List failed in a way that is over."""
         for office in self._offices.all():
             office.observer.retry(kind)
-
-    async def read(self, gateway_id: str, target_id: str) -> Target:
-        """Get one target and take the answer into the table. The caller holds the ticket.
-
-        Raises:
-            AgentCoreError: the Get failed; a 404 is noted in the table.
-        """
-        return await self._offices.seat(gateway_id).observer.read(gateway_id, target_id)
 
     def settle(self) -> None:
         """Take that MCPGateways have changed: gateways of which nothing was known go where they belong."""
@@ -271,10 +227,7 @@ class Observers:
             finally:
                 self._tasks = None
 
-    def _of(self, gateway_id: str) -> Observer:
-        return self._offices.of(gateway_id).observer
-
     def _opened(self, office: Office) -> None:
-        office.observer.users = self._own.users
+        office.observer.users = self.own.users
         if self._tasks is not None:
             self._tasks.create_task(office.observer.run())

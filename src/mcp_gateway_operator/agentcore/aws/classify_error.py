@@ -158,11 +158,8 @@ def from_botocore(
         if sent:
             return answered
         # The answer of whoever was to give credentials for the request.
-        return AgentCoreError(
-            ErrorKind.CREDENTIALS,
-            answered.code,
-            f"No credentials from {error.operation_name}: {answered.message}",
-        )
+        words = f"No credentials from {error.operation_name}: {answered.message}"
+        return AgentCoreError(ErrorKind.CREDENTIALS, answered.code, words)
     if isinstance(error, boto.NoCredentialsError):
         return AgentCoreError(ErrorKind.CREDENTIALS, code, _NO_CREDENTIALS)
     if isinstance(error, boto.NoRegionError):

@@ -5,17 +5,20 @@ A bucket never gives a token that AWS would refuse, and learns when AWS refuses 
 The service documents a quota of concurrent operations on a gateway and not what counts as one. Calls are
 assumed, for they give the greater pace. A refusal that only makes sense if targets in CREATING, UPDATING and
 DELETING count as well says otherwise: then they do, for the whole account, until it is time to try again.
+
+While AWS does not accept the credentials one call now and then is made, to hear when it does.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
 from mcp_gateway_operator.agentcore.quota.quotas import Op
+from mcp_gateway_operator.agentcore.quota.waiting_line import Ticket
 from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind
 
 HOLD_SECONDS: Final = 300.0
@@ -29,12 +32,18 @@ TRIAL_SECONDS: Final = 600.0
 DOUBTS: Final = 3
 """Refusals that do not say what they are for, within `DOUBTS_WITHIN` seconds, that make a lesson."""
 DOUBTS_WITHIN: Final = 60.0
+FIRST_PROBE: Final = 2.0
+"""Seconds until the first call after a refusal: the credentials were looked for again meanwhile."""
+PROBE_INTERVAL: Final = 30.0
+"""Seconds between two calls while AWS refuses the credentials."""
 
 _SPOKEN: Final = re.compile(
     r"\bconcurren(?!t (?:modification|update))|\bsimultaneous|\bin.flight\b", re.IGNORECASE
 )
 _OTHERWISE: Final = re.compile(r"\bname\b|\bexist|\bunique\b|\btoo many targets\b", re.IGNORECASE)
 _BUSY: Final = frozenset({ErrorKind.THROTTLED, ErrorKind.CONFLICT, ErrorKind.QUOTA})
+_SAYS_NOTHING: Final = frozenset({ErrorKind.TRANSIENT, ErrorKind.THROTTLED, ErrorKind.FENCED})
+"""Failures from which it cannot be told whether the credentials were accepted."""
 
 
 def speaks_of_concurrency(error: AgentCoreError) -> bool:
@@ -233,3 +242,44 @@ class Bucket:
         before = self._rate
         self._rate = min(self._ceiling, before + self._ceiling * elapsed / RECOVERY)
         self._level = min(self._capacity, self._level + elapsed * (before + self._rate) / 2)
+
+
+class CredentialsGate:
+    """Shut from the first call that is refused for its credentials until a probe is not.
+
+    Args:
+        on_turn: called when the refusal is confirmed, and when it is over.
+
+    Attributes:
+        shut: no call but the probe may be made.
+        error: the refusal, once the first probe has confirmed it.
+        probe: the ticket of the probe, while it is out.
+        probe_at: when the next one is due, in loop seconds.
+    """
+
+    def __init__(self, on_turn: Callable[[], None]) -> None:
+        self.shut = False
+        self.error: AgentCoreError | None = None
+        self.probe: Ticket | None = None
+        self.probe_at = 0.0
+        self._on_turn = on_turn
+
+    def ended(self, ticket: Ticket, error: AgentCoreError | None, now: float) -> None:
+        """Learn from the end of a call; only a probe's opens the gate, for others may have begun before."""
+        probe = ticket is self.probe
+        if probe:
+            self.probe = None
+        if not ticket.heard:
+            return
+        kind = error.kind if error is not None else None
+        if kind is ErrorKind.CREDENTIALS and not self.shut:
+            self.shut, self.probe_at = True, now + FIRST_PROBE
+        elif probe and (kind is ErrorKind.CREDENTIALS or (kind in _SAYS_NOTHING and self.error is not None)):
+            self.probe_at = now + PROBE_INTERVAL
+            if self.error is None:
+                self.error = error
+                self._on_turn()
+        elif probe:
+            confirmed, self.shut, self.error = self.error is not None, False, None
+            if confirmed:
+                self._on_turn()

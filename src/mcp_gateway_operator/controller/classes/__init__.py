@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mcp_gateway_operator.controller.classes.class_rulings import ClassSettings, Rulings
 from mcp_gateway_operator.controller.classes.keeper import Keeper
-from mcp_gateway_operator.controller.classes.registry import MCPGATEWAYS, Registry, Verdict, identity_at
+from mcp_gateway_operator.controller.classes.registry import MCPGATEWAYS, Registry, identity_at
 
 __all__ = [
     "MCPGATEWAYS",
@@ -12,6 +12,5 @@ __all__ = [
     "Keeper",
     "Registry",
     "Rulings",
-    "Verdict",
     "identity_at",
 ]

@@ -70,8 +70,8 @@ class Keeper:
         self._registry = registry
         self._cluster = ports.cluster
         self._agentcore = ports.agentcore
-        self._observer = ports.observer
-        self._scheduler = ports.scheduler
+        self._observers = ports.observers
+        self._schedulers = ports.schedulers
         self._clock = ports.clock
         self._wall = ports.wall
         self._in_use = in_use
@@ -163,7 +163,7 @@ class Keeper:
 
     async def _ask(self, gateway_id: str, of: MCPGateway, seen: _Seen) -> None:
         """Ask AWS for the gateway; where the quota has no room, in a later round."""
-        ticket = self._scheduler.take(
+        ticket = self._schedulers.take(
             Op.GET,
             gateway_id,
             waiter=(MCPGATEWAYS, of.metadata.uid),
@@ -185,7 +185,7 @@ class Keeper:
     def _status(self, of: MCPGateway, verdict: Verdict, seen: _Seen, *, in_use: int) -> MCPGatewayStatus:
         arn, old, gateway = of.arn, of.status, seen.gateway
         gateway_id = self._registry.place_of(of.spec.gateway_arn).gateway_id
-        table = self._observer.table(gateway_id) if verdict.accepted else None
+        table = self._observers.table(gateway_id) if verdict.accepted else None
         listed = table is not None and table.view.listed_at is not None
         limit = of.spec.capacity.targets if of.spec.capacity is not None else None
         used = len(table) if table is not None and listed else old.targets.used if old.targets else 0

@@ -69,7 +69,7 @@ class Compass:
 
     def __init__(self, ports: Ports, *, index: ObjectIndex, rulings: Rulings) -> None:
         self._ports = ports
-        self._observer = ports.observer
+        self._observers = ports.observers
         self._clock = ports.clock
         self._index = index
         self._rulings = rulings
@@ -170,7 +170,7 @@ class Compass:
         """Return why a record of the Go operator does not count, once its target has been seen."""
         if record is None or not record.legacy:
             return ""
-        table = self._observer.table(record.place.gateway_id)
+        table = self._observers.table(record.place.gateway_id)
         row = table.row(record.target_id) if table is not None else None
         if row is None or (settings.marks and row.summary.marker is not None):
             return ""
@@ -179,11 +179,11 @@ class Compass:
 
     def _astray(self, obj: MCPServer, settings: Settings, *, besides: set[Place]) -> tuple[Row, ...]:
         """Return the rows with an object's marker on all other gateways that are looked at, for whomever."""
-        found = {each for mark in settings.markers_of(obj) for each in self._observer.marked_on.ids(mark)}
+        found = {each for mark in settings.markers_of(obj) for each in self._observers.marked_on.ids(mark)}
         gone = self._clock() - GATEWAY_GONE_AFTER
         called = {self._rulings.as_called(Place(each), besides) for each in found}
         places = sorted(called - besides)
-        tables = {place: self._observer.table(place.gateway_id) for place in places}
+        tables = {place: self._observers.table(place.gateway_id) for place in places}
         since = {place: table.view.missing_since for place, table in tables.items() if table is not None}
         living = [each for each, missing in since.items() if missing is None or missing > gone]
         return marked_rows(self._ports, self._index, obj, settings, living)
@@ -197,7 +197,7 @@ class Compass:
 
     def _unseen(self, further: tuple[Place, ...], settings: Settings) -> Place:
         """Return a gateway that no List has told of yet: of these, or after a start of any."""
-        unseen = self._observer.unseen
+        unseen = self._observers.unseen
         starting = self._clock() < settings.started_at + LIST_LAG
         every = (*further, *map(Place, unseen if starting else ()))
         return next((each for each in every if each.gateway_id in unseen), NOWHERE)
@@ -222,7 +222,7 @@ def marked_rows(
     ports: Ports, index: ObjectIndex, obj: MCPServer, settings: Settings, places: Iterable[Place]
 ) -> tuple[Row, ...]:
     """Return the rows in some places that carry an object's marker and that no other one records."""
-    tables = [table for place in places if (table := ports.observer.table(place.gateway_id)) is not None]
+    tables = [table for place in places if (table := ports.observers.table(place.gateway_id)) is not None]
     return tuple(
         row
         for table in tables

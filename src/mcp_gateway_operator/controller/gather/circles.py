@@ -80,7 +80,7 @@ class Circles:
     ) -> None:
         self._index = index
         self._objects = ports.informer.get
-        self._table = ports.observer.table
+        self._table = ports.observers.table
         self._default_of = default_of
         self._users = users
         self._found: dict[Key, _Found] = {}

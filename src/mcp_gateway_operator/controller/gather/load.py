@@ -22,8 +22,7 @@ from mcp_gateway_operator.controller.gather.circles import Circles
 from mcp_gateway_operator.controller.gather.held_values import without_held
 from mcp_gateway_operator.controller.gather.object_index import ObjectIndex, wanted_name
 from mcp_gateway_operator.controller.gather.recall import status_proves
-from mcp_gateway_operator.controller.gather.wants import Terms, Wants
-from mcp_gateway_operator.controller.gather.worked_out import WorkedOut
+from mcp_gateway_operator.controller.gather.wants import Terms, Wants, WorkedOut
 from mcp_gateway_operator.controller.ports import Ports
 from mcp_gateway_operator.targets.known import (
     BLANK,
@@ -76,7 +75,7 @@ class Loader:
         knows_all: Callable[[], bool],
     ) -> None:
         self._ports = ports
-        self._observer = ports.observer
+        self._observers = ports.observers
         self._compass = Compass(ports, index=index, rulings=rulings)
         self.bearings = self._compass.bearings
         self._index = index
@@ -321,7 +320,7 @@ class Loader:
         return self._checked.of(obj.key, (spec, gateway, name), check) if keep else check()
 
     def _table(self, place: Place) -> GatewayTable | None:
-        return self._observer.table(place.gateway_id)
+        return self._observers.table(place.gateway_id)
 
 
 def _desired(obj: MCPServer, name: str, mark: str | None, region: str) -> dict[str, Any]:

@@ -54,10 +54,10 @@ class Entry:
 class Memories:
     """The entries of all objects, and the gateways that are watched for them."""
 
-    def __init__(self, observer: Observers, index: ObjectIndex) -> None:
+    def __init__(self, observers: Observers, index: ObjectIndex) -> None:
         self.full_gateways = FullGateways()
         """Who waits there for a place."""
-        self._observer = observer
+        self._observers = observers
         self._index = index
         self._entries: dict[Key, Entry] = {}
         self._users: dict[str, dict[str, set[Key]]] = {}
@@ -102,7 +102,7 @@ class Memories:
         for place in places:
             # In their order, so that the first that is asked for is listed first.
             self._use(key, place.gateway_id)
-            self._observer.track(place.gateway_id)
+            self._observers.track(place.gateway_id)
         for gateway_id in entry.watched - used:
             self._leave(key, gateway_id)
         entry.watched = self._alike(used, key)
@@ -148,12 +148,12 @@ class Memories:
             del self._gateways_of[key[0]]
         if not users:
             del self._users[gateway_id]
-            self._observer.untrack(gateway_id)
+            self._observers.untrack(gateway_id)
 
     def busy(self, key: Key, entry: Entry, place: Place) -> None:
         """Ask for fast Lists of one gateway for an object, of none when it is NOWHERE."""
         if entry.busy_on not in (place, NOWHERE):
-            self._observer.idle(entry.busy_on.gateway_id, key)
+            self._observers.of(entry.busy_on.gateway_id).idle(entry.busy_on.gateway_id, key)
         if place != NOWHERE:
-            self._observer.busy(place.gateway_id, key)
+            self._observers.seat(place.gateway_id).busy(place.gateway_id, key)
         entry.busy_on = place

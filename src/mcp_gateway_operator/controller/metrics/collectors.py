@@ -139,8 +139,8 @@ class Gateways(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """Walk through the tables of the observer."""
-        observer = self._operator.observer
-        tables = [table for each in observer.gateways() if (table := observer.table(each)) is not None]
+        observers = self._operator.observers
+        tables = [table for each in observers.gateways() if (table := observers.table(each)) is not None]
         shown = bounded(tables)
         families = {each.name: each.gauges() for each in declared.GATEWAY_METRICS}
         recorded = Counts(
@@ -151,7 +151,7 @@ class Gateways(Collector):
             for metric, value in self._figures(table, owners, recorded):
                 families[metric.name].add_metric([table.gateway_id], value)
         families[declared.UNREPORTED.name].add_metric([], len(tables) - len(shown))
-        settings, limit = self._operator.reconciler.settings, self._operator.scheduler.quotas.gateway_targets
+        settings, limit = self._operator.reconciler.settings, self._operator.schedulers.quotas.gateway_targets
         if settings.default_gateway:
             families[declared.DEFAULT_GATEWAY.name].add_metric([settings.default_gateway], 1)
         if limit is not None:
@@ -162,7 +162,8 @@ class Gateways(Collector):
         self, table: GatewayTable, owners: frozenset[str], recorded: Counts[str]
     ) -> Iterable[tuple[Declared, float]]:
         view = table.view
-        yield declared.GATEWAY_INTERVAL, self._operator.observer.interval(table.gateway_id)
+        observer = self._operator.observers.of(table.gateway_id)
+        yield declared.GATEWAY_INTERVAL, observer.interval(table.gateway_id)
         yield declared.GATEWAY_OBJECTS, recorded[table.gateway_id]
         if view.error is not None or view.listed_at is not None:
             yield declared.GATEWAY_HEALTHY, view.error is None
@@ -196,8 +197,8 @@ def bounded(tables: list[GatewayTable]) -> list[GatewayTable]:
 class Waiting(Collector):
     """What the quota scheduler holds back."""
 
-    def __init__(self, scheduler: Schedulers) -> None:
-        self._scheduler = scheduler
+    def __init__(self, schedulers: Schedulers) -> None:
+        self._schedulers = schedulers
 
     def collect(self) -> Iterable[Metric]:
         """Read the scheduler."""
@@ -205,10 +206,10 @@ class Waiting(Collector):
             each.gauges() for each in (declared.QUEUE_AGE, declared.QUEUE_DEPTH, declared.RATE_LIMIT)
         )
         for lane in Lane:
-            age.add_metric([lane], self._scheduler.queue_age(lane))
-        for (op, lane), waiting in self._scheduler.depths().items():
+            age.add_metric([lane], self._schedulers.queue_age(lane))
+        for (op, lane), waiting in self._schedulers.depths().items():
             depth.add_metric([op, lane], waiting)
-        for op, allowed in self._scheduler.rates().items():
+        for op, allowed in self._schedulers.own.rates().items():
             if allowed is not None:
                 rate.add_metric([op], allowed)
         return [age, depth, rate]

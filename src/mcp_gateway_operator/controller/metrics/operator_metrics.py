@@ -155,7 +155,7 @@ class OperatorMetrics:
                 Gateways(operator, all_namespaces=all_namespaces),
                 Classes(operator, all_namespaces=all_namespaces),
                 Outages(operator.causes),
-                Waiting(operator.scheduler),
+                Waiting(operator.schedulers),
                 self._credentials,
             )
         )

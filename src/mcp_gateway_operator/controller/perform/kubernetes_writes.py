@@ -197,7 +197,7 @@ class ObjectWriter:
 
     def _may_live(self, record: Record, obj: MCPServer, settings: Settings) -> bool:
         """Whether nothing speaks against a record: its own pass finds out what the tables do not know yet."""
-        table = self._ports.observer.table(record.place.gateway_id)
+        table = self._ports.observers.table(record.place.gateway_id)
         if table is None:
             return True
         row = table.row(record.target_id)

@@ -177,10 +177,10 @@ class Performer:
 
     async def _read(self, view: Pass, state: State, step: act.Read) -> TargetMemory:
         """Get one target; a 404 goes into the observer's table and is no error here."""
-        lane = Lane.INTERACTIVE if step.urgent else Lane.BACKGROUND
+        gateway_id, lane = step.place.gateway_id, Lane.INTERACTIVE if step.urgent else Lane.BACKGROUND
         with self._ticket(state, Op.GET, step.place, lane):
             try:
-                target = await self._ports.observer.read(step.place.gateway_id, step.target_id)
+                target = await self._ports.observers.seat(gateway_id).read(gateway_id, step.target_id)
             except AgentCoreError as error:
                 if error.kind is ErrorKind.NOT_FOUND:
                     return remember.asked_for(state, step)
@@ -278,7 +278,7 @@ class Performer:
     async def _delete(self, state: State, step: act.Delete) -> TargetMemory:
         """Ask AWS to delete a target; it is gone only when AWS says so later."""
         ports = self._ports
-        table = ports.observer.track(step.place.gateway_id)
+        table = ports.observers.track(step.place.gateway_id)
         with self._ticket(state, Op.DELETE, step.place, Lane.INTERACTIVE) as ticket:
             began = ports.clock()
             try:
@@ -338,7 +338,7 @@ class Performer:
         Lists report what others did, so whoever waits for a name that this write freed is woken here.
         """
         self._ports.account.hear(place, target.gateway_arn)
-        table = self._ports.observer.track(place.gateway_id)
+        table = self._ports.observers.track(place.gateway_id)
         for change in table.apply_write(target, began=began, ended=self._ports.clock()):
             if change.before is not None and change.before.name != target.summary.name:
                 for key, after in self._index.rivals.concerned(place.gateway_id, [change]).items():
@@ -346,22 +346,22 @@ class Performer:
 
     def _explained(self, page: TargetMemory, place: Place, target: Target) -> TargetMemory:
         """Note what only a full answer tells."""
-        table = self._ports.observer.table(place.gateway_id)
+        table = self._ports.observers.table(place.gateway_id)
         row = table.row(target.summary.target_id) if table is not None else None
         return remember.explained(page, row, target, self._ports.clock())
 
     def _failed(self, state: State, step: act.Call, error: AgentCoreError) -> TargetMemory:
         """Note a failed call, so that it is not sent again at once."""
-        ports, limit = self._ports, self._ports.scheduler.quotas.gateway_targets
+        ports, limit = self._ports, self._ports.schedulers.quotas.gateway_targets
         op = remember.OPS[type(step)]
         page = remember.tried(state, step, error, ports.clock())
-        table = ports.observer.table(state.place.gateway_id)
+        table = ports.observers.table(state.place.gateway_id)
         full = limit is not None and table is not None and len(table) >= limit
         error = remember.understood(state, step, error)
         trouble = trouble_of(error, op, state, full=full, spread=ports.rng.random)
         missing = error.kind is ErrorKind.NOT_FOUND and trouble.reason != Reason.REFERENCE_NOT_FOUND
         if missing and isinstance(step, act.Update | act.Synchronize):
-            gone = ports.observer.track(step.place.gateway_id)
+            gone = ports.observers.track(step.place.gateway_id)
             gone.apply_absent(step.target_id, began=ports.clock())
             return page
         trouble = remember.awaiting_consent(state, trouble, op, error)
@@ -369,7 +369,7 @@ class Performer:
 
     def _ticket(self, state: State, op: Op, place: Place, lane: Lane) -> Ticket:
         key, queue = state.obj.key, self._ports.queue
-        ticket = self._ports.scheduler.take(
+        ticket = self._ports.schedulers.take(
             op,
             place.gateway_id,
             waiter=key,

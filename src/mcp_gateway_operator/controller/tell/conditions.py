@@ -1,20 +1,23 @@
-"""The conditions: what a pass that ended in a wait says of its object, and since when."""
+"""The conditions: what a pass that ended in a wait says of its object, and since when.
+
+While AWS cannot be asked its last word stands, in doubt, and then it is not known.
+"""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import assert_never
 
+import msgspec
+
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.annotations import notes
 from mcp_gateway_operator.api.names import ConditionType, Reason
 from mcp_gateway_operator.api.types import Condition, MCPServer
-from mcp_gateway_operator.controller.tell.doubt import unheard
-from mcp_gateway_operator.controller.tell.verdict import Verdict
 from mcp_gateway_operator.shown import shown
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.known import State
-from mcp_gateway_operator.targets.rules import OUTAGES, stamp, stray_note, uses_grant
+from mcp_gateway_operator.targets.rules import OUTAGES, reason_of, stamp, stray_note, uses_grant, why_unheard
 from mcp_gateway_operator.targets.shape import FAILED, PENDING_AUTH
 
 MAX_MESSAGE = 4096
@@ -24,6 +27,26 @@ _BY_CHOICE = frozenset({Reason.PAUSED, Reason.OBSERVED})
 """What waits for a user by the user's own choice: nothing is in progress, and nothing is wrong."""
 _UNKNOWN = (OUTAGES | {Reason.QUEUED}) - {Reason.VALIDATION_ERROR}
 """What keeps the operator from telling whether AWS still holds what it held."""
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What the conditions say; None is what is not known.
+
+    Attributes:
+        ready: of Ready; None when AWS has not been heard of for too long.
+        synced: of Synced; None when AWS held this generation and may not any more.
+        progress: the reason of Reconciling and Stalled where it is not that of Ready.
+        unheard: reason and message of Synced where they are not those of Ready.
+    """
+
+    ready: bool | None = False
+    synced: bool | None = False
+    reconciling: bool = False
+    stalled: bool = False
+    reason: str
+    progress: str = ""
+    message: str
+    unheard: tuple[str, str] | None = None
 
 
 def verdict_of(state: State, wait: act.Wait) -> Verdict | None:
@@ -204,3 +227,43 @@ def with_permitted(state: State, conditions: tuple[Condition, ...], wall: dateti
     else:
         return others
     return (*others, _condition(state.obj, *row, wall))
+
+
+def unheard(state: State, wait: act.Wait, verdict: Verdict) -> Verdict:
+    """Return what is left of a verdict that rests on what AWS showed last.
+
+    First the configuration is in doubt, and Ready stands as it was. When the outage is lost, Ready is not
+    known either, and nobody is asked to act on the object. What says something is in progress says why
+    nothing is heard of it. What does not rest on what AWS showed stays: an invalid spec, a refused call, an
+    edit that AWS does not hold, an object that is being deleted.
+    """
+    outage, obj = state.outage, state.obj
+    if outage is None or state.record is None or obj.metadata.deletion_timestamp or _refused(state, wait):
+        return verdict
+    reason, message = reason_of(outage.error, state.place), why_unheard(state, outage)
+    synced = False if state.edited else None
+    if outage.lost or obj.in_doubt:
+        ready = False if state.edited else None
+        return Verdict(ready=ready, synced=synced, reconciling=True, reason=reason, message=message)
+    told = obj.status.condition(ConditionType.READY)
+    goes_on = isinstance(wait, act.Await) or (state.edited and not verdict.stalled)
+    if goes_on and not obj.was_ready:
+        return Verdict(synced=synced, reconciling=True, reason=reason, message=message)
+    if isinstance(wait, act.Await) and told is not None:
+        verdict = Verdict(ready=True, reason=told.reason, message=told.message)
+    if state.edited:
+        return verdict
+    return msgspec.structs.replace(verdict, synced=None, unheard=(reason, message))
+
+
+def _refused(state: State, wait: act.Wait) -> bool:
+    """Whether the spec or a call of ours was refused: AWS has spoken, or need not be asked."""
+    trouble = state.memory.trouble
+    if isinstance(wait, act.Reject):
+        return True
+    return (
+        isinstance(wait, act.Blocked)
+        and wait.stalled
+        and trouble is not None
+        and trouble.reason == wait.reason
+    )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import TypeVar
+from functools import lru_cache
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -19,13 +20,12 @@ from mcp_gateway_operator.api.types import (
     PlacedBy,
 )
 from mcp_gateway_operator.controller.tell.conditions import (
+    Verdict,
     conditions_of,
     verdict_of,
     with_authorized,
     with_permitted,
 )
-from mcp_gateway_operator.controller.tell.served_fields import keep_served
-from mcp_gateway_operator.controller.tell.verdict import Verdict
 from mcp_gateway_operator.shown import shown, visible_all
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.known import Place, Record, State, placement_in
@@ -288,3 +288,15 @@ def _failure(state: State, wall: datetime) -> FailureState | None:
         attempts=memory.failure.attempts,
         next_attempt=stored.next_attempt if stored is not None and same else stamp(due),
     )
+
+
+def keep_served(status: MCPServerStatus, served: frozenset[str]) -> MCPServerStatus:
+    """Return a status without what the API server would prune, so that it compares equal when read back."""
+    return msgspec.structs.replace(status, **_blanks(served))
+
+
+@lru_cache(maxsize=1)
+def _blanks(served: frozenset[str]) -> dict[str, Any]:
+    blank = MCPServerStatus()
+    fields = msgspec.structs.fields(MCPServerStatus)
+    return {field.name: getattr(blank, field.name) for field in fields if field.encode_name not in served}

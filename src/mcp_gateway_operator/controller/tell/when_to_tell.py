@@ -105,7 +105,7 @@ def news_of(state: State, wait: act.Wait, after: MCPServer) -> Iterator[News]:
     """
     kind = ConditionType.READY
     old, new = (obj.status.condition(kind) for obj in (state.obj, after))
-    # An outage is told once for all that it concerns (`controller.outage_report`), and so is its end.
+    # An outage is told once for all that it concerns (`controller.news`), and so is its end.
     doubted = any(each is not None and each.status == "Unknown" for each in (old, new))
     turned = old is None or new is None or (old.status, old.reason) != (new.status, new.reason)
     if new is not None and turned and not doubted and state.outage is None:

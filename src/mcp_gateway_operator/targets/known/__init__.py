@@ -46,8 +46,7 @@ from mcp_gateway_operator.targets.known.rows import (
     Outage,
     Row,
 )
-from mcp_gateway_operator.targets.known.rulings import FREE, Frozen, Ruling
-from mcp_gateway_operator.targets.known.state import CALL_SECONDS, Settings, State
+from mcp_gateway_operator.targets.known.state import CALL_SECONDS, FREE, Frozen, Ruling, Settings, State
 
 __all__ = [
     "BLANK",

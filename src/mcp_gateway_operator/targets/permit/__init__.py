@@ -6,17 +6,6 @@ table.
 
 from __future__ import annotations
 
-from mcp_gateway_operator.targets.permit.admission import admission_binding, admission_policy
-from mcp_gateway_operator.targets.permit.decision import ENTRY_RULES, Refusal, Use, refusal
-from mcp_gateway_operator.targets.permit.fields import SPEC_FIELDS, Treatment
+from mcp_gateway_operator.targets.permit.decision import Refusal, Use, refusal
 
-__all__ = [
-    "ENTRY_RULES",
-    "SPEC_FIELDS",
-    "Refusal",
-    "Treatment",
-    "Use",
-    "admission_binding",
-    "admission_policy",
-    "refusal",
-]
+__all__ = ["Refusal", "Use", "refusal"]

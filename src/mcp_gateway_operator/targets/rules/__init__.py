@@ -10,21 +10,18 @@ from mcp_gateway_operator.targets.rules.compare import (
     held_as_written,
 )
 from mcp_gateway_operator.targets.rules.consent import asks_person, follow_consent, uses_grant
-from mcp_gateway_operator.targets.rules.creation import plan_creation, unanswered
-from mcp_gateway_operator.targets.rules.deletion import ending_begun, plan_deletion
+from mcp_gateway_operator.targets.rules.creation import unanswered
+from mcp_gateway_operator.targets.rules.deletion import ending_begun
 from mcp_gateway_operator.targets.rules.failures import backoff, classify
 from mcp_gateway_operator.targets.rules.gateway_gone import GATEWAY_GONE_AFTER, ROLLS_APART
-from mcp_gateway_operator.targets.rules.move import clear_up, forgotten_leftovers, plan_move
+from mcp_gateway_operator.targets.rules.move import forgotten_leftovers
 from mcp_gateway_operator.targets.rules.not_yet import (
     as_shown,
     charged,
     earliest,
-    read,
     read_in_vain,
-    unlisted,
     what_is_shown,
 )
-from mcp_gateway_operator.targets.rules.observe_only import OBSERVED, PAUSED, observe
 from mcp_gateway_operator.targets.rules.outage_words import (
     OUTAGES,
     last_good_of,
@@ -41,9 +38,7 @@ from mcp_gateway_operator.targets.rules.ownership import (
     stray_note,
     stray_rows,
 )
-from mcp_gateway_operator.targets.rules.permission import not_permitted, withhold
-from mcp_gateway_operator.targets.rules.recorded import plan_recorded
-from mcp_gateway_operator.targets.rules.refusal_causes import CAUSES, Actor, Cause, cause_of
+from mcp_gateway_operator.targets.rules.refusal_causes import Cause, cause_of
 from mcp_gateway_operator.targets.rules.repair import follow_failure, repaired
 from mcp_gateway_operator.targets.rules.rivalry import (
     Claim,
@@ -58,13 +53,9 @@ from mcp_gateway_operator.targets.rules.rivalry import (
 from mcp_gateway_operator.targets.rules.tool_sync import new_request
 
 __all__ = [
-    "CAUSES",
     "GATEWAY_GONE_AFTER",
-    "OBSERVED",
     "OUTAGES",
-    "PAUSED",
     "ROLLS_APART",
-    "Actor",
     "Cause",
     "Claim",
     "as_shown",
@@ -75,7 +66,6 @@ __all__ = [
     "charged",
     "claim_of",
     "classify",
-    "clear_up",
     "configured_alike",
     "deciding_row",
     "drift_repaired",
@@ -91,16 +81,9 @@ __all__ = [
     "legacy_doubt",
     "looks_on",
     "new_request",
-    "not_permitted",
     "objection",
-    "observe",
     "place_of",
-    "plan_creation",
-    "plan_deletion",
-    "plan_move",
-    "plan_recorded",
     "rank_of",
-    "read",
     "read_in_vain",
     "reason_of",
     "repaired",
@@ -109,12 +92,10 @@ __all__ = [
     "stray_note",
     "stray_rows",
     "unanswered",
-    "unlisted",
     "uses_grant",
     "way_out",
     "what_is_shown",
     "why_refused",
     "why_unheard",
     "why_unlisted",
-    "withhold",
 ]

@@ -79,7 +79,7 @@ def lists(world: World) -> Counter[str]:
 
 def healthy(operator: Operator, gateway_id: str) -> bool:
     """Whether the latest List of a gateway succeeded: what the metric shows."""
-    table = operator.observer.table(gateway_id)
+    table = operator.observers.table(gateway_id)
     assert table is not None
     return table.view.error is None and table.view.listed_at is not None
 

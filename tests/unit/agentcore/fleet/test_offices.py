@@ -42,7 +42,7 @@ class Building:
         offices = Offices(self._open, governed=self.governed.__contains__)
         self.schedulers = Schedulers(offices)
         self.observers = Observers(offices)
-        self.observers.users = self
+        self.observers.serve(self)
 
     def _mandate(self, gateway_id: str) -> Mandate | None:
         if gateway_id not in self.governed:
@@ -108,7 +108,7 @@ async def at_work(quotas: str) -> AsyncIterator[Building]:
 async def _busy_lists(building: Building) -> int:
     """Return how often a gateway on which something is on its way is listed in a minute."""
     building.governed.add(arn(0))
-    building.observers.busy(arn(0), "somebody")
+    building.observers.seat(arn(0)).busy(arn(0), "somebody")
     await pass_time(5.0)
     building.lists.clear()
     await pass_time(60.0)
@@ -152,7 +152,9 @@ async def test_one_that_was_tracked_before_its_account_was_known_is_found_and_go
         assert building.offices_opened == 3
         assert building.observers.table(arn(1)) is table
         woken: list[str] = []
-        building.observers.after_list(arn(1), since=0.0, waiter="x", wake=lambda: woken.append("x"))
+        building.observers.seat(arn(1)).after_list(
+            arn(1), since=0.0, waiter="x", wake=lambda: woken.append("x")
+        )
         assert set(building.observers.gateways()) == {arn(0), arn(1)}
         await pass_time(5.0)
         assert woken

@@ -60,7 +60,7 @@ async def test_one_gateway_runs_at_full_pace_where_aws_counts_calls() -> None:
             await world.create(f"server-{number}")
         assert await world.until(lambda: created(world, GATEWAY) == 100, within=60) <= 21
         assert refusals(world) == []
-        assert not operator.scheduler.counts_targets()
+        assert not operator.schedulers.own.counts_targets()
 
 
 @pytest.mark.parametrize("error", ["throttling", "quota", "conflict"])
@@ -76,7 +76,7 @@ async def test_a_few_refusals_teach_that_aws_counts_targets(
         await world.pass_time(1)
         taught = len(refusals(world))
         assert taught <= 5
-        assert operator.scheduler.counts_targets()
+        assert operator.schedulers.own.counts_targets()
         # Five at a time, two seconds each, and a second to see that they have settled.
         await world.until(lambda: created(world, GATEWAY) == 100, within=80)
         await world.until_ready("server-99", within=40)
@@ -111,9 +111,9 @@ async def test_whoever_is_deleted_in_the_line_leaves_it() -> None:
         for number in waiting:
             await world.delete(f"server-{number}")
         await world.until(lambda: not any(world.exists(f"server-{number}") for number in waiting), within=90)
-        assert operator.scheduler.depths()[Op.CREATE, Lane.INTERACTIVE] == 0
-        assert operator.scheduler.queue_age(Lane.INTERACTIVE) < 15
-        assert operator.scheduler.slots_taken(GATEWAY) == 0
+        assert operator.schedulers.depths()[Op.CREATE, Lane.INTERACTIVE] == 0
+        assert operator.schedulers.queue_age(Lane.INTERACTIVE) < 15
+        assert operator.schedulers.own.slots_taken(GATEWAY) == 0
         assert world.calls()["CreateGatewayTarget"] <= 3
 
 

@@ -8,8 +8,7 @@ import contextlib
 import msgspec
 import pytest
 
-from mcp_gateway_operator.agentcore.accounts import session_name
-from mcp_gateway_operator.agentcore.accounts.session import Session
+from mcp_gateway_operator.agentcore.accounts.session import Session, session_name
 from mcp_gateway_operator.agentcore.port import CallerIdentity, Identity, Mandate, Opened
 from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind
 from tests.support.virtual_time import pass_time
