@@ -140,6 +140,17 @@ _TYPED: Final = 64
 """Characters that are looked at, and shown, of what was typed where only a few words are known."""
 
 
+def _hint(value: Any, node: Node) -> str:
+    """Return what to do about a value of another type, "" where that goes without saying."""
+    if value is None:
+        return ", and this is null: write one, or remove it"
+    if node.kind == "string" and isinstance(value, (int, float)):
+        return ": write it in quotes"
+    if node.kind == "array" and isinstance(value, str):
+        return f": write [{shown(value)}]"
+    return ""
+
+
 def check(value: Any, node: Node, path: str, *, closed: bool = False) -> Iterator[Problem]:
     """Yield what is wrong with `value`: its fields in their order, then the rules across them.
 
@@ -151,8 +162,7 @@ def check(value: Any, node: Node, path: str, *, closed: bool = False) -> Iterato
     """
     expected = _PYTHON_TYPES[node.kind]
     if not isinstance(value, expected) or isinstance(value, bool):
-        hint = ": write it in quotes" if node.kind == "string" and isinstance(value, (int, float)) else ""
-        yield Problem(path=path, message=f"must be {_SPOKEN[node.kind]}{hint}")
+        yield Problem(path=path, message=f"must be {_SPOKEN[node.kind]}{_hint(value, node)}")
         return
     if too_long := list(_length(value, node, path)):
         # The rules are for texts of a legal length; a CRD without limits admits 600 KB.

@@ -131,3 +131,18 @@ def test_of_a_whole_json_rpc_message_it_says_what_is_wanted() -> None:
     (said,) = refused(message, "github")
 
     assert "only what stands in its result is wanted" in said
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"oauthScopes": [None]}, "must be a text, and this is null: write one, or remove it"),
+        ({"capabilities": "tools"}, "must be a list: write ['tools']"),
+        ({"description": 1.5}, "must be a text: write it in quotes"),
+        ({"resourcePriority": 1.5}, "must be a whole number"),
+    ],
+)
+def test_of_a_value_of_another_type_it_says_what_to_write(change: dict[str, Any], says: str) -> None:
+    problems = validate_plain(merged(change), closed=True)
+
+    assert says in [each.message for each in problems]
