@@ -131,7 +131,7 @@ bench-smoke: $(DEV) programs ## Take 100 objects through all benchmarks and fail
 	$(BIN)/python bench/run.py --smoke
 
 .PHONY: monitoring-check
-monitoring-check: $(DEV) ## Have Debian's Prometheus watch an operator: panels with data, alerts that fire (five minutes)
+monitoring-check: $(DEV) ## Have Debian's Prometheus watch an operator: panels with data, alerts that fire (ten minutes)
 	$(BIN)/python hack/monitoring_check.py
 
 .PHONY: mutants

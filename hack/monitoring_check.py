@@ -2,13 +2,14 @@
 
 Prometheus reads the operator over TLS with a token of the role `metrics-reader`; the operator works on a real
 API server and the simulated AWS. With a healthy fleet, and then with credentials that AWS refuses, each query
-of the dashboard has to have data. In the healthy fleet no alert may fire, and of each outage the one that
-belongs to it and no other. The rules are those of `config/prometheus`, with `for` in seconds where they say
-minutes: the tests hold them to the minutes.
+of the dashboard has to have data. In the healthy fleet no alert may fire, nor for what tenants do wrong, and
+of each outage the one that belongs to it and no other. The rules are those of `config/prometheus`, with `for`
+in seconds where they say minutes: the tests hold them to the minutes.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
 import re
@@ -25,18 +26,22 @@ import httpx2
 import yaml
 from debian_prometheus import Programs, UnavailableError, ensure_prometheus
 
-from mcp_gateway_operator_demo.environment import NAMESPACE, Environment, free_port
+from mcp_gateway_operator_demo.environment import GATEWAY, NAMESPACE, Environment, free_port
 from mcp_gateway_operator_demo.localcluster.server_process import ServerProcess
 
 ROOT = Path(__file__).resolve().parents[1]
 RULES = ROOT / "config" / "prometheus" / "rules.yaml"
 DASHBOARD = ROOT / "config" / "prometheus" / "dashboard.json"
 SERVERS = 20
+"""MCPServers, unless `--servers` says otherwise."""
+TOOLS = "tools-abcdefghij"
 SETTLES = 75.0
 """Seconds that nothing may fire in a healthy fleet: longer than any `for` of an hour, in seconds."""
 PATIENCE = 240.0
 """Seconds until something has to have come; a busy machine takes its time."""
 SHORTER = {"s": "s", "m": "s", "h": "m"}
+LEAST = 10
+"""Servers that have to fail at the same time for it to be more than their own affair."""
 FIRING = 'ALERTS{alertstate="firing"}'
 
 
@@ -151,29 +156,28 @@ def without_data(prometheus: Prometheus) -> list[str]:
     ]
 
 
-def fleet() -> Iterator[dict[str, Any]]:
-    """What tenants and the platform team write."""
-    version = "mcpgateway.bedrock.aws/v1alpha1"
+def fleet(servers: int) -> Iterator[dict[str, Any]]:
+    """What tenants and the platform team write: so many servers, half of them on an MCPGateway's gateway."""
     everything = {"authTypes": ["*"], "grantTypes": ["*"], "endpoints": ["*"], "providers": ["*"]}
-    arn = "arn:aws:bedrock-agentcore:us-east-1:123456789012:gateway/tools-abcdefghij"
+    arn = f"arn:aws:bedrock-agentcore:us-east-1:123456789012:gateway/{TOOLS}"
     yield {
-        "apiVersion": version,
+        "apiVersion": "mcpgateway.bedrock.aws/v1alpha1",
         "kind": "MCPGateway",
         "metadata": {"name": "tools"},
         "spec": {"gatewayArn": arn, "allow": [{"namespaces": {}, **everything}]},
     }
-    for number in range(SERVERS):
-        spec = {
-            "endpoint": f"https://server-{number}.example.com/mcp",
-            "capabilities": ["tools"],
-            "authType": "NoAuth",
-        }
-        yield {
-            "apiVersion": version,
-            "kind": "MCPServer",
-            "metadata": {"name": f"server-{number}", "namespace": "default"},
-            "spec": spec | ({"gatewayRef": {"name": "tools"}} if number % 2 else {}),
-        }
+    for number in range(servers):
+        yield _server(f"server-{number}", **({"gatewayRef": {"name": "tools"}} if number % 2 else {}))
+
+
+def _server(name: str, **spec: Any) -> dict[str, Any]:
+    least = {"endpoint": f"https://{name}.example.com/mcp", "capabilities": ["tools"], "authType": "NoAuth"}
+    return {
+        "apiVersion": "mcpgateway.bedrock.aws/v1alpha1",
+        "kind": "MCPServer",
+        "metadata": {"name": name, "namespace": "default"},
+        "spec": {**least, **spec},
+    }
 
 
 @contextmanager
@@ -187,7 +191,7 @@ def installation(directory: Path) -> Iterator[tuple[Environment, str, Path]]:
             *("create", "clusterrolebinding", "prometheus", "--clusterrole=agent-op-metrics-reader"),
             f"--serviceaccount={NAMESPACE}:{account}",
         )
-        site.start_simulator("--gateway", "tools-abcdefghij")
+        site.start_simulator("--gateway", TOOLS)
         target = f"127.0.0.1:{free_port()}"
         site.start_operator(f"--metrics-bind-address={target}", "--drift-interval=5s")
         yield site, target, kubeconfig.with_name(f"{kubeconfig.name}.token")
@@ -206,21 +210,25 @@ def check_format(programs: Programs, target: str, token: Path) -> None:
     say(f"`promtool check metrics` has nothing to say of {len(scrape)} bytes")
 
 
-def check(programs: Programs, directory: Path) -> None:
-    """Go through a healthy fleet and two outages.
+def check(programs: Programs, directory: Path, servers: int) -> None:
+    """Go through a healthy fleet, what tenants do wrong, and outages.
 
     Raises:
         CheckError: something is not as it should be.
     """
     with installation(directory) as (site, target, token):
-        site.cluster.apply(json.dumps({"apiVersion": "v1", "kind": "List", "items": list(fleet())}))
+        site.simulator.admin.configure(quotas={"enabled": False})
+        site.cluster.apply(json.dumps({"apiVersion": "v1", "kind": "List", "items": list(fleet(servers))}))
         site.cluster.kubectl("wait", "mcps", "--all", "--for=condition=Ready", f"--timeout={PATIENCE:.0f}s")
-        say(f"{SERVERS} MCPServers are Ready on two gateways, one of them an MCPGateway's")
+        say(f"{servers} MCPServers are Ready on two gateways, one of them an MCPGateway's")
         check_format(programs, target, token)
         prometheus = Prometheus(programs.prometheus, directory, target=target, token=token)
         try:
             prometheus.start()
             _healthy(prometheus, site)
+            _tenants(prometheus, site)
+            _many_fail(prometheus, site)
+            _gateway_deleted(prometheus, site)
             _broken(prometheus, site)
         finally:
             prometheus.stop()
@@ -232,13 +240,57 @@ def _healthy(prometheus: Prometheus, site: Environment) -> None:
         lambda: f"Healthy, and these have no data: {without_data(prometheus)}",
     )
     say("Healthy: every panel has data")
-    ends = time.monotonic() + SETTLES
+    _silent(prometheus, "Healthy", SETTLES)
+    site.cluster.check()
+
+
+def _tenants(prometheus: Prometheus, site: Environment) -> None:
+    """A typo, an id that nobody has, and a pause: nobody is woken for them."""
+    mistakes: dict[str, dict[str, Any]] = {
+        "typo": {"allowedRequestHeaders": ["Authorization"]},
+        "nowhere": {"gatewayId": "missing-0123456789"},
+        "taken": {"targetName": "server-0"},
+    }
+    items = [_server(name, **spec) for name, spec in mistakes.items()]
+    site.cluster.apply(json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
+    site.cluster.kubectl("annotate", "mcps", "server-1", "mcpgateway.bedrock.aws/paused=true")
+    _silent(prometheus, "A tenant's typos and a pause", SETTLES)
+    site.cluster.kubectl("delete", "mcps", *mistakes, "--wait=false")
+    site.cluster.kubectl("annotate", "mcps", "server-1", "mcpgateway.bedrock.aws/paused-")
+
+
+def _many_fail(prometheus: Prometheus, site: Environment) -> None:
+    """Three servers of ten stop to answer at once."""
+    why = ["Failed to connect and fetch tools from the provided MCP target server."]
+    admin = site.simulator.admin
+    ours = [each for each in admin.targets(TOOLS) if each["name"].startswith("server-")]
+    ours += [each for each in admin.targets(GATEWAY) if each["name"].startswith("server-")]
+    failing = ours[: max(len(ours) * 3 // 10, LEAST)]
+    admin.set_scenarios([{"outcome": "failed", "reasons": why}])
+    for each in failing:
+        admin.set_status(each["targetId"], "FAILED", why)
+    say(f"{len(failing)} of {len(ours)} targets have failed")
+    _fires(prometheus, "MCPServersFailTogether")
+    admin.set_scenarios([])
+    until(lambda: not prometheus.firing(), lambda: f"Mended, and these fire: {sorted(prometheus.firing())}")
+
+
+def _gateway_deleted(prometheus: Prometheus, site: Environment) -> None:
+    site.simulator.admin.delete_gateway(TOOLS)
+    say(f"Gateway {TOOLS} is deleted")
+    _fires(prometheus, "MCPGatewayNotListed")
+    site.simulator.admin.create_gateway(TOOLS)
+    until(lambda: not prometheus.firing(), lambda: f"Mended, and these fire: {sorted(prometheus.firing())}")
+
+
+def _silent(prometheus: Prometheus, what: str, seconds: float) -> None:
+    """See that nothing fires for so long."""
+    ends = time.monotonic() + seconds
     while time.monotonic() < ends:
         if firing := prometheus.firing():
-            raise CheckError(f"Healthy, and these fire: {sorted(firing)}")
+            raise CheckError(f"{what}, and these fire: {sorted(firing)}")
         time.sleep(2.0)
-    site.cluster.check()
-    say(f"Healthy: no alert in {SETTLES:.0f} s")
+    say(f"{what}: no alert in {seconds:.0f} s")
 
 
 def _broken(prometheus: Prometheus, site: Environment) -> None:
@@ -269,11 +321,14 @@ def _fires(prometheus: Prometheus, alert: str) -> None:
 
 def main() -> int:
     """Check, and return the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--servers", type=int, default=SERVERS)
+    servers = parser.parse_args().servers
     try:
         programs = ensure_prometheus(progress=say)
         say(f"Prometheus: {programs.prometheus}")
         with tempfile.TemporaryDirectory(prefix="mcps-monitoring-") as directory:
-            check(programs, Path(directory))
+            check(programs, Path(directory), servers)
     except (CheckError, UnavailableError) as error:
         print(error, file=sys.stderr)
         return 1
