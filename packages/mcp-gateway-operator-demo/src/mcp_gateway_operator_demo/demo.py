@@ -74,10 +74,11 @@ def _run(scratch: Path, console: Console, *, keep: bool) -> None:
         show.done("CRD and RBAC of config/ are installed")
         show.done(f"kubectl is {environment.cluster.kubectl_path}")
         asked = {sample.gateway_id for sample in samples if sample.gateway_id}
-        gateways = sorted({GATEWAY, teams.GATEWAY, *asked})
+        gateways = sorted({GATEWAY, *asked})
         others = (name for name in gateways if name != GATEWAY)
         environment.start_simulator(*(part for name in others for part in ("--gateway", name)))
-        show.done(f"AgentCore is simulated at {environment.simulator.url}")
+        teams.prepare(environment.simulator.admin)
+        show.done(f"AgentCore is simulated at {environment.simulator.url}, in two accounts")
         environment.start_operator(f"--drift-interval={DRIFT_SECONDS}s", "--zap-encoder=console")
         show.done("the operator runs with its ServiceAccount's token, and is ready")
         mcps = Mcps(environment, console.width - INDENT if console.width < LOG_WIDTH else None)
@@ -90,6 +91,7 @@ def _run(scratch: Path, console: Console, *, keep: bool) -> None:
         show.summary(environment.simulator.admin.counts(), time.monotonic() - began)
         if keep:
             demo.create()
+            demo.two_teams()
             _explain_hand_work(environment, show)
             _wait_for_interrupt()
 
@@ -175,40 +177,48 @@ class _Demo:
         self._show.done("noticed, made sure of, and created again", took)
 
     def two_teams(self) -> None:
-        """Let two teams name one MCPGateway; the one that it does not permit is told so, before any call."""
+        """Let two teams name one MCPGateway of another account, which permits one of them alone."""
         permitted, refused = teams.TEAMS
-        self._show.heading(f"One gateway for two teams: its MCPGateway permits it to {permitted} alone")
+        self._show.heading(
+            f"Two teams, two accounts: an MCPGateway of {teams.ACCOUNT} permits {permitted} alone"
+        )
         cluster = self._environment.cluster
         cluster.kubectl("apply", "--filename", "-", input=teams.the_class())
         for team in teams.TEAMS:
             cluster.create_namespace(team)
             cluster.kubectl("apply", "--namespace", team, "--filename", "-", input=teams.server(team))
         took = self._until_of_teams("one is Ready and one NotPermitted", ["NotPermitted", "True"])
-        self._show.done(f"{permitted} has its target, {refused} is refused without a call to AWS", took)
+        self._show.done(f"{permitted} has its target there, made under the role {teams.ROLE}", took)
+        self._show.done(f"{refused} is refused without a call to AWS")
+        self._ask("status", "-A", "--gateway", teams.CLASS)
         self._ask("why", teams.SERVER, "-n", refused)
-        for team in teams.TEAMS:
-            cluster.kubectl("delete", "mcps", "--all", "--namespace", team, "--wait=false")
-        self._until_of_teams("both MCPServers are gone", [])
-        cluster.kubectl("delete", "mcpgateways", teams.CLASS)
 
     def _until_of_teams(self, what: str, wanted: list[str]) -> float:
-        """Wait until the teams' objects say so: each that its Ready is True, or the reason why not."""
+        """Wait until the teams' objects say so: each that its Ready is True, or the reason why not.
+
+        Those that are Ready, and no others, have a target in the other account.
+        """
         path = f"/apis/{names.GROUP}/{names.VERSION}/namespaces/{{}}/{names.PLURAL}"
 
         def holds(_seen: Snapshot) -> bool:
             cluster = self._environment.cluster
             found = [item for team in teams.TEAMS for item in cluster.get(path.format(team))["items"]]
-            return sorted(_says(item) for item in found) == wanted
+            made = [teams.target_of(item["metadata"]["namespace"]) for item in found if _says(item) == "True"]
+            said = sorted(_says(item) for item in found)
+            return said == wanted and teams.targets(self._aws) == made
 
         return self._until(what, holds)
 
     def delete_all(self) -> None:
         """Delete the objects; they go only when their targets are gone."""
         self._show.heading("Deleting all MCPServers")
-        self._environment.cluster.kubectl("delete", "mcps", "--all", "--namespace", NAMESPACE, "--wait=false")
+        cluster = self._environment.cluster
+        cluster.kubectl("delete", "mcps", "--all", "--all-namespaces", "--wait=false")
         took = self._until(
             "every target and every object is gone", lambda seen: not seen.objects and not seen.targets
         )
+        took += self._until_of_teams("both teams' MCPServers are gone", [])
+        cluster.kubectl("delete", "mcpgateways", teams.CLASS)
         self._show.done("targets first, then the objects: nothing is left behind", took)
 
     def _made(self, seen: Snapshot) -> bool:
@@ -269,6 +279,7 @@ def _explain_hand_work(environment: Environment, show: Show) -> None:
             f"{kubectl} get mcps -n {NAMESPACE} -o wide --watch",
             f"{program} status -n {NAMESPACE} --watch",
             f"{program} why {first} -n {NAMESPACE}",
+            f"{program} plan -n {teams.TEAMS[0]} --assume-class-roles",
             f"{kubectl} patch mcps {first} -n {NAMESPACE} --type=merge -p '{patch}'",
             f"curl -s {environment.simulator.url}/_sim/counts",
             f"tail -f {environment.operator.log}",

@@ -189,7 +189,9 @@ def planned(key: Key, steps: list[Foreseen], future: Future, platform: Platform)
     says, action = (None, "") if fine else (ready, "")
     if not gone and permitted is not None and permitted.status == "False" and not steps:
         says, action = permitted, NOT_PERMITTED
-    if why := _not_read(key, future) or ("" if obj is None or gone else _unknown(obj, action, platform)):
+    if why := not_read(key, future):
+        action, message = NOT_KNOWN, why
+    elif obj is not None and not gone and (why := _unknown(obj, action, platform)):
         action = NOT_KNOWN
         message = f"{why} {says.message}" if says is not None else f"{why} Its status says what was found."
     else:
@@ -222,7 +224,7 @@ def _unknown(obj: MCPServer, action: str, platform: Platform) -> str:
     return ""
 
 
-def _not_read(key: Key, future: Future) -> str:
+def not_read(key: Key, future: Future) -> str:
     """Return why a gateway that an object has to do with could not be looked at, "" where all could be.
 
     A role that trusts the operator need not trust the caller, nor the other way.

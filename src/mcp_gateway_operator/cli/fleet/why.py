@@ -20,14 +20,14 @@ from mcp_gateway_operator.cli.fleet.look_ahead import (
     future_of,
     operator_options,
 )
-from mcp_gateway_operator.cli.fleet.plan_command import NOT_KNOWN, blind_spots, details, planned
+from mcp_gateway_operator.cli.fleet.plan_command import NOT_KNOWN, blind_spots, details, not_read, planned
 from mcp_gateway_operator.cli.fleet.reach import Scope
 from mcp_gateway_operator.cli.fleet.reads import Everywhere
 from mcp_gateway_operator.cli.fleet.scene import Scene, read_scene
 from mcp_gateway_operator.cli.fleet.view import NOT_SEEN, ago, ahead, line_of, span
 from mcp_gateway_operator.cli.say import say
 from mcp_gateway_operator.shown import shown
-from mcp_gateway_operator.targets.known import AgentCoreError, State
+from mcp_gateway_operator.targets.known import AgentCoreError, GatewayView, State
 from mcp_gateway_operator.targets.shape import (
     Target,
     account_and_region,
@@ -152,8 +152,8 @@ def _has(key: Key, future: Future, settings: Settings) -> Iterator[str]:
         yield "In AWS: it has no gateway."
         return
     yield f"In AWS, gateway {state.place.gateway_id}:"
-    if view.error is not None:
-        yield f"  AWS does not list its targets for you: {shown(str(view.error))}"
+    if (why := _unseen(key, future, view)) is not None:
+        yield f"  {why}"
         return
     if state.recorded is None:
         yield "  The target that its status records is not there." if state.record else "  It has no target."
@@ -181,6 +181,17 @@ def _has(key: Key, future: Future, settings: Settings) -> Iterator[str]:
         yield f"  Field by field it is what the spec says ({len(state.want)} fields)."
 
 
+def _unseen(key: Key, future: Future, view: GatewayView) -> str | None:
+    """Return why nothing is known of what a gateway has, None where it was listed."""
+    if why := not_read(key, future):
+        return why
+    if view.error is not None:
+        return f"AWS does not list its targets for you: {shown(str(view.error))}"
+    if view.listed_at is None:
+        return "It was not looked at: nothing about this object is asked there."
+    return None
+
+
 async def _get(port: Everywhere, state: State) -> Target:
     assert state.recorded is not None
     return await port.get_target(state.place.gateway_id, state.recorded.summary.target_id)
@@ -204,7 +215,8 @@ def _comes(scene: Scene, obj: MCPServer, future: Future) -> Iterator[str]:
         yield from details(row)
         return
     if row.action == NOT_KNOWN:
-        yield f"What the operator would do is not known. {row.message}"
+        why = "" if not_read(key, future) else f" {row.message}"
+        yield f"What the operator would do is not known.{why}"
         return
     last = future.last.get(key)
     kind = type(last[1]).__name__ if last is not None else "nothing"

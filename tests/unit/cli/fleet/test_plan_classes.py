@@ -44,6 +44,16 @@ def test_what_a_class_permits_is_created_and_the_rest_is_not_permitted(desk: Des
     nothing_written(desk, aws)
 
 
+def test_why_claims_nothing_of_a_gateway_that_was_not_looked_at(desk: Desk, aws: AdminClient) -> None:
+    make_class(desk)
+    label(desk, "team-b")
+    desk.put("orders", namespace="team-b", **REF)
+    said = desk("why", "orders", "-n", "team-b", exits=2).output
+    assert f"In AWS, gateway {GATEWAY}:\n  It was not looked at" in said
+    assert "It has no target" not in said
+    nothing_written(desk, aws)
+
+
 def test_an_edit_that_a_class_does_not_permit_is_told_of_an_object_that_is_ready(
     desk: Desk, aws: AdminClient, tmp_path: Path
 ) -> None:

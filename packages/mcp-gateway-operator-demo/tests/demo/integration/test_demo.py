@@ -158,12 +158,19 @@ def test_the_whole_demo_in_a_pipe_and_kept_until_ctrl_c(tmp_path: Path) -> None:
         running.until("Ctrl-C stops and removes all of it", SECONDS)
         told, found, kept = running.output.partition("Every step was verified")
         assert found
-        assert told.count("✓") == 10
+        assert told.count("✓") == 11
         found_kubectl = re.search(r"kubectl is (\S+)", told)
         assert found_kubectl is not None
         assert Path(found_kubectl[1]).is_file()
-        for command in ("mcps status -n demo", "mcps owner ", "mcps why search -n team-b"):
+        for command in (
+            "mcps status -n demo",
+            "mcps owner ",
+            "mcps status -A --gateway tools",
+            "mcps why search -n team-b",
+        ):
             assert f"  $ {command}" in told
+        assert "222222222222:eu-west-1/teams-gateway-abcdefghij" in told
+        assert " 1 sts:AssumeRole" in kept
         assert "MCPGateway tools does not permit this: it names no namespace like team-b." in told
         assert "Whoever may change the MCPGateway can permit it in its spec.allow.\n" in told, (
             "nothing is cut"
