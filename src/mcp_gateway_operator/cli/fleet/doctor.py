@@ -9,7 +9,13 @@ from typing import Final
 import click
 import msgspec
 
-from mcp_gateway_operator.cli.fleet import examine_gateways, examine_rights, examine_surroundings
+from mcp_gateway_operator.agentcore.quota import Quotas
+from mcp_gateway_operator.cli.fleet import (
+    examine_gateways,
+    examine_quotas,
+    examine_rights,
+    examine_surroundings,
+)
 from mcp_gateway_operator.cli.fleet.command import NOT_SO, asking, cluster_options, output_option
 from mcp_gateway_operator.cli.fleet.debug import OPERATORS, PODS, NoAnswerError, debug_option, reached
 from mcp_gateway_operator.cli.fleet.finding import Finding
@@ -18,6 +24,7 @@ from mcp_gateway_operator.cli.fleet.reach import Scope, with_cluster
 from mcp_gateway_operator.cli.fleet.reads import Everywhere
 from mcp_gateway_operator.cli.fleet.scene import Scene, read_scene
 from mcp_gateway_operator.cli.fleet.survey import Registry
+from mcp_gateway_operator.cli.options import QuotaList
 from mcp_gateway_operator.cli.say import say
 from mcp_gateway_operator.controller.ports import MCPSERVERS
 from mcp_gateway_operator.controller.served_schema import PATH, ServedSchema
@@ -36,11 +43,13 @@ class Extent(msgspec.Struct, frozen=True, kw_only=True):
         account: the operator's ServiceAccount as NAMESPACE/NAME; "" for that of its pod.
         role: the ARN of its IAM role, "" where IAM is not asked.
         address: of its metrics port.
+        quotas: the operator's own settings.
     """
 
     account: str = ""
     role: str = ""
     address: str = ""
+    quotas: Quotas = Quotas()
 
 
 @asking(
@@ -62,23 +71,40 @@ class Extent(msgspec.Struct, frozen=True, kw_only=True):
 @click.option(
     "--role-arn", "role", default="", help="The operator's IAM role, to be asked of IAM's simulator."
 )
+@click.option(
+    "--aws-quotas",
+    "quotas",
+    envvar="MCPS_AWS_QUOTAS",
+    type=QuotaList(),
+    default="default",
+    help="As the operator's.",
+)
 @debug_option
 @output_option()
 def command(
-    *, scope: Scope, settings: Settings, account: str, role: str, debug_address: str, output: str
+    *,
+    scope: Scope,
+    settings: Settings,
+    account: str,
+    role: str,
+    quotas: Quotas,
+    debug_address: str,
+    output: str,
 ) -> None:
     """Look at everything that MCPServers need: CRDs, rights, clocks, AWS, gateways and their room.
 
     Each finding says what is there, why it matters and what to type. What your account may not see is said to
     be not known. The operator's own rights are asked of the API server (SubjectAccessReview), verb by verb;
     how AWS has answered it, of its metrics; what its role may do, with --role-arn, of IAM
-    (SimulatePrincipalPolicy).
+    (SimulatePrincipalPolicy); which quotas your account has, of Service Quotas (ListServiceQuotas).
 
     Exit status: 0 when all is well, 2 when something is not, 1 when the cluster cannot be reached.
     """
     if account and "/" not in account:
         raise click.UsageError("--service-account is NAMESPACE/NAME: write both.")
-    findings = findings_of(scope, settings, Extent(account=account, role=role, address=debug_address))
+    findings = findings_of(
+        scope, settings, Extent(account=account, role=role, address=debug_address, quotas=quotas)
+    )
     if output == "json":
         answer = {"schema": SCHEMA, "findings": findings}
         click.echo(msgspec.json.format(msgspec.json.encode(answer), indent=2).decode())
@@ -148,6 +174,7 @@ def _operator(scope: Scope, extent: Extent) -> Iterator[Finding]:
         yield Finding(ok=None, what=f"How AWS has answered the operator is not known. {words}")
     else:
         yield from examine_rights.at_aws_by_answers(metrics)
+        yield from examine_quotas.at_present(metrics, extent.quotas)
 
 
 async def _version(cluster: Cluster) -> Finding:
@@ -203,6 +230,8 @@ def _aws(scope: Scope, settings: Settings, extent: Extent) -> Iterable[Finding]:
         yield Finding(ok=None, what=f"AWS was not asked: {error.format_message()}")
         return
     yield account
+    said = examine_quotas.applied(settings.aws_region or None)
+    yield from examine_quotas.by_service(said, extent.quotas)
     try:
         scene = read_scene(msgspec.structs.replace(scope, all_namespaces=True))
     except click.ClickException as error:
@@ -217,7 +246,9 @@ def _aws(scope: Scope, settings: Settings, extent: Extent) -> Iterable[Finding]:
         )
     registry = Registry(scene, settings)
     survey = registry.survey()
-    yield from examine_gateways.gateways(scene, registry, survey)
+    yield from examine_gateways.gateways(
+        scene, registry, survey, said.targets or extent.quotas.gateway_targets
+    )
     if extent.role:
         arns = sorted(_arns(scene))
         yield from examine_rights.at_aws_by_simulation(extent.role, arns, settings.aws_region or "us-east-1")

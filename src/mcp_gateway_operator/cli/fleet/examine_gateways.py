@@ -9,7 +9,6 @@ from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.mcpgateway import MCPGateway
 from mcp_gateway_operator.api.names import ConditionType
 from mcp_gateway_operator.cli.fleet.finding import Finding
-from mcp_gateway_operator.cli.fleet.paper_aws import LIMIT
 from mcp_gateway_operator.cli.fleet.scene import Scene
 from mcp_gateway_operator.cli.fleet.survey import Owned, Registry, Survey
 from mcp_gateway_operator.shown import shown
@@ -18,8 +17,15 @@ ALMOST_FULL: Final = 0.9
 """Share of what a gateway takes from which on it is worth a word."""
 
 
-def gateways(scene: Scene, registry: Registry, survey: Survey) -> Iterator[Finding]:
-    """Yield how full each gateway is, and whose its targets are."""
+def gateways(scene: Scene, registry: Registry, survey: Survey, limit: int | None) -> Iterator[Finding]:
+    """Yield how full each gateway is, and whose its targets are.
+
+    Args:
+        scene: all objects.
+        registry: whose what is.
+        survey: what AWS has.
+        limit: targets that a gateway takes, None for any number.
+    """
     for gateway_id in survey.gateways:
         if (why := survey.not_reached.get(gateway_id)) is not None:
             yield Finding(
@@ -37,19 +43,21 @@ def gateways(scene: Scene, registry: Registry, survey: Survey) -> Iterator[Findi
             )
             continue
         here = [each for each in survey.found if each.gateway_id == gateway_id]
-        full = len(here) >= LIMIT * ALMOST_FULL
+        full = limit is not None and len(here) >= limit * ALMOST_FULL
         yield Finding(
             ok=not full,
-            what=f"Gateway {gateway_id} has {len(here)} targets; AWS's default quota is {LIMIT}.",
+            what=f"Gateway {gateway_id} has {len(here)}/{limit or 'any'} targets.",
             why="A gateway that is full takes no new target." if full else "",
-            do="mcps orphans, or have AWS raise the quota" if full else "",
+            do="mcps orphans, or have AWS raise the quota and set --aws-quotas gateway-targets=N"
+            if full
+            else "",
         )
-    yield from classes(scene)
+    yield from classes(scene, limit)
     yield _orphans(registry, survey)
     yield from _twice(scene, survey)
 
 
-def classes(scene: Scene) -> Iterator[Finding]:
+def classes(scene: Scene, limit: int | None) -> Iterator[Finding]:
     """Yield whether the operator works by each MCPGateway, and how full it is."""
     if scene.platform.unknown:
         yield Finding(
@@ -58,10 +66,10 @@ def classes(scene: Scene) -> Iterator[Finding]:
             do="ask for the ClusterRole mcpgateway-viewer-role",
         )
     for each in scene.classes.values():
-        yield _class(each)
+        yield _class(each, limit)
 
 
-def _class(each: MCPGateway) -> Finding:
+def _class(each: MCPGateway, most: int | None) -> Finding:
     accepted, ready = each.condition(names.ACCEPTED), each.condition(ConditionType.READY)
     bad = next((found for found in (accepted, ready) if found is not None and found.status == "False"), None)
     if bad is not None:
@@ -79,8 +87,9 @@ def _class(each: MCPGateway) -> Finding:
             do=f"kubectl describe mcpgateway {each.name}",
         )
     counts = each.status.targets
-    used, limit = (counts.used, counts.limit) if counts is not None else (0, 0)
-    full = bool(limit) and used >= limit * ALMOST_FULL
+    used, own = (counts.used, counts.limit) if counts is not None else (0, 0)
+    limit = min(own, most) if own and most else own or most
+    full = limit is not None and used >= limit * ALMOST_FULL
     return Finding(
         ok=not full,
         what=f"MCPGateway {each.name} is {each.status.state}, with {used}/{limit or 'any'} targets.",

@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 from agentcore_simulator import AdminClient, Engine
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.cli import dry_run, main
-from mcp_gateway_operator.cli.fleet import examine_surroundings, look_ahead, reach
+from mcp_gateway_operator.cli.fleet import examine_quotas, examine_surroundings, look_ahead, reach
 from mcp_gateway_operator.cli.fleet.debug import PODS
 from mcp_gateway_operator.cli.fleet.reads import AsCaller, Paced
 from mcp_gateway_operator.controller.ports import MCPSERVERS
@@ -109,6 +109,7 @@ def desk(monkeypatch: pytest.MonkeyPatch) -> Desk:
     made = Desk(api)
     for name in ("cluster_date", "aws_date"):
         monkeypatch.setattr(examine_surroundings, name, lambda _: format_datetime(datetime.now(UTC)))
+    monkeypatch.setattr(examine_quotas, "applied", lambda _: examine_quotas.Applied(unknown="nobody asked"))
     monkeypatch.setattr(reach, "connect", lambda **_: api.connect("desk", faults=made.faults))
     monkeypatch.setattr(kubeconfig, "find", lambda **_: SimpleNamespace(namespace="team-a"))
     return made

@@ -14,9 +14,11 @@ import yaml
 from botocore.exceptions import ClientError
 
 from agentcore_simulator import AdminClient
+from mcp_gateway_operator.agentcore.quota import Quotas
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.crd_manifest import custom_resource_definition
-from mcp_gateway_operator.cli.fleet import examine_rights, examine_surroundings
+from mcp_gateway_operator.cli.fleet import examine_quotas, examine_rights, examine_surroundings
+from mcp_gateway_operator.cli.fleet.examine_quotas import Applied, at_present, by_service
 from mcp_gateway_operator.cli.fleet.examine_rights import (
     at_aws_by_answers,
     at_aws_by_simulation,
@@ -33,6 +35,8 @@ from tests.support.world import GATEWAY, OTHER_GATEWAY
 from tests.unit.cli.fleet.account import nothing_written, server, settle, unreadable
 from tests.unit.cli.fleet.conftest import Desk
 from tests.unit.cli.fleet.platform import make_class, refuse
+
+REAL_APPLIED = examine_quotas.applied
 
 
 @pytest.fixture
@@ -57,7 +61,7 @@ def test_all_is_well(desk: Desk, aws: AdminClient, rights: dict[str, Any]) -> No
     said = desk("doctor").output
     assert "!!" not in said
     assert "??  The schema of the CustomResourceDefinition is not known to you." in said
-    assert f"ok  Gateway {GATEWAY} has 1 targets; AWS's default quota is 100." in said
+    assert f"ok  Gateway {GATEWAY} has 1/100 targets." in said
     assert "ok  You may patch mcpservers, in all namespaces." in said
     nothing_written(desk, aws)
     assert rights
@@ -113,7 +117,7 @@ def test_gateways_that_are_full_or_closed_and_orphans_are_told(
         aws.create_target(GATEWAY, name=f"n-{number}", targetConfiguration=server())
     findings = desk.json("doctor", exits=2)["findings"]
     assert [each["what"] for each in findings if each["ok"] is False] == [
-        f"Gateway {GATEWAY} has 91 targets; AWS's default quota is 100."
+        f"Gateway {GATEWAY} has 91/100 targets."
     ]
     aws.configure(denied_actions=["ListGatewayTargets"])
     assert f"!!  Gateway {GATEWAY} cannot be listed: AccessDenied" in desk("doctor", exits=2).output
@@ -163,7 +167,7 @@ def test_an_object_that_cannot_be_read_is_named(desk: Desk, aws: AdminClient, ri
     aws.clear_requests()
     said = desk("doctor", exits=2).output
     assert "!!  MCPServer team-a/odd cannot be read: " in said
-    assert f"ok  Gateway {GATEWAY} has 1 targets" in said
+    assert f"ok  Gateway {GATEWAY} has 1/100 targets" in said
     nothing_written(desk, aws)
     assert rights
 
@@ -327,3 +331,75 @@ def test_classes_are_told_with_their_room(
     found = desk("doctor", exits=2 if sign == "!!" else 0).output
     assert re.search(rf"^{re.escape(sign)}  MCPGateway tools.*{re.escape(words)}", found, re.MULTILINE)
     assert rights
+
+
+def quotas_of(monkeypatch: pytest.MonkeyPatch, answer: dict[str, float] | ClientError) -> Applied:
+    """Let Service Quotas answer, and return what is made of it."""
+
+    def paginate(**given: Any) -> list[dict[str, Any]]:
+        assert given == {"ServiceCode": "bedrock-agentcore"}
+        if isinstance(answer, ClientError):
+            raise answer
+        return [{"Quotas": [{"QuotaName": name, "Value": value}]} for name, value in answer.items()]
+
+    client = SimpleNamespace(get_paginator=lambda _: SimpleNamespace(paginate=paginate))
+    session = SimpleNamespace(create_client=lambda _: client)
+    monkeypatch.setattr(examine_quotas, "new_session", lambda _: session)
+    return REAL_APPLIED("us-east-1")
+
+
+def test_settings_are_compared_with_the_quotas_that_aws_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = {
+        "Rate of CreateGatewayTarget requests": 20.0,
+        "Rate of UpdateGatewayTarget requests": 2.0,
+        "Rate of CreateGateway requests": 1.0,
+        "Rate of ListGatewayTargets requests": 10.0,
+        "Targets per gateway": 300.0,
+    }
+    said = quotas_of(monkeypatch, answer)
+    assert said.targets == 300
+    more, less = by_service(said, Quotas())
+    assert (more.ok, less.ok) == (True, False)
+    assert more.what == "AWS allows 20 CreateGatewayTarget a second; the operator keeps to 5."
+    assert less.what == "AWS allows 2 UpdateGatewayTarget a second; the operator keeps to 5."
+    assert less.do == "start it with --aws-quotas update=2"
+    (fine,) = by_service(said, Quotas(create=20, update=2))
+    assert fine.ok
+    (unlimited, *_) = by_service(said, Quotas(create=None, update=2))
+    assert (unlimited.ok, unlimited.what.endswith("keeps to no limit.")) == (False, True)
+
+
+@pytest.mark.parametrize("empty", [True, False])
+def test_quotas_that_may_not_be_asked_for_are_not_known(
+    monkeypatch: pytest.MonkeyPatch, *, empty: bool
+) -> None:
+    refusal = ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "ListServiceQuotas")
+    (found,) = by_service(quotas_of(monkeypatch, {} if empty else refusal), Quotas())
+    assert found.ok is None
+    assert "create 5, update 5, delete 5, synchronize 5, get 10, list 10" in found.why
+    assert "servicequotas:ListServiceQuotas" in found.do
+
+
+def test_a_rate_that_refusals_have_lowered_is_told() -> None:
+    line = 'mcps_aws_rate_limit{{operation="create"}} {}\n'
+    (fine,) = at_present(line.format(4.75), Quotas())
+    assert fine.ok
+    (slow,) = at_present(line.format(0.5), Quotas())
+    assert (slow.ok, slow.what) == (
+        False,
+        "AWS throttles the operator, which calls less often a second: create 0.5 of 5.",
+    )
+    assert list(at_present("", Quotas())) == []
+
+
+@pytest.mark.usefixtures("rights")
+def test_a_gateway_is_measured_by_the_quota_that_holds(
+    desk: Desk, aws: AdminClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settle(desk, aws, "orders")
+    said = desk("doctor", "--aws-quotas", "gateway-targets=200").output
+    assert f"Gateway {GATEWAY} has 1/200 targets." in said
+    said = desk("doctor", "--aws-quotas", "gateway-targets=1", exits=2).output
+    assert f"!!  Gateway {GATEWAY} has 1/1 targets." in said
+    monkeypatch.setattr(examine_quotas, "applied", lambda _: Applied(targets=300))
+    assert f"Gateway {GATEWAY} has 1/300 targets." in desk("doctor").output

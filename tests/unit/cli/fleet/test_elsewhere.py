@@ -197,9 +197,9 @@ def test_doctor_says_which_gateway_was_not_looked_at_and_how_full_each_is(
     settle(desk, aws, "near")
     settle_far(desk, spoke)
     said = desk("doctor").output
-    assert f"Gateway {GATEWAY} has 1 targets" in said
+    assert f"Gateway {GATEWAY} has 1/100 targets" in said
     assert f"??  Gateway {FAR} was not looked at: it is in account {SPOKE}" in said
-    assert f"Gateway {FAR} has 1 targets" in desk("doctor", ASSUME).output
+    assert f"Gateway {FAR} has 1/100 targets" in desk("doctor", ASSUME).output
 
 
 def test_credentials_of_another_account_than_the_operators_are_told_apart(
