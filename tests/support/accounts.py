@@ -43,8 +43,10 @@ class Home(Protocol):
     latency: float
 
 
-def _virtual() -> float:
-    return EPOCH.timestamp() + asyncio.get_running_loop().time()
+def _virtual() -> Callable[[], float]:
+    """Return the clock of the loop that runs now, whichever runs later."""
+    loop = asyncio.get_running_loop()
+    return lambda: EPOCH.timestamp() + loop.time()
 
 
 class _Port(EngineAgentCore):
@@ -70,7 +72,7 @@ class Cloud:
 
     Args:
         world: whose account the operator's is.
-        clock: of AWS, in Unix time.
+        clock: of AWS, in Unix time; virtual time where there is none.
 
     Attributes:
         denied: roles that STS gives to nobody.
@@ -82,9 +84,9 @@ class Cloud:
         identities: how often STS was asked whose a session is.
     """
 
-    def __init__(self, world: Home, clock: Callable[[], float] = _virtual) -> None:
+    def __init__(self, world: Home, clock: Callable[[], float] | None = None) -> None:
         self._world = world
-        self._clock = clock
+        self._clock = clock or _virtual()
         self._engines: dict[Where, Engine] = {(OWN, REGION): world.engine}
         self.denied: set[str] = set()
         self.hanging: set[str] = set()

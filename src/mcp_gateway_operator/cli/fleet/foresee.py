@@ -10,6 +10,7 @@ import asyncio
 import random
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
+from contextvars import ContextVar
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -95,6 +96,8 @@ class Recorder:
         self.steps: list[Foreseen] = []
         self.first: dict[Key, tuple[State, act.Step | act.Wait]] = {}
         self.last: dict[Key, tuple[State, act.Wait]] = {}
+        self._latest: ContextVar[Foreseen] = ContextVar("latest")
+        """The step of a pass, which is a task of its own: others make theirs meanwhile."""
         self.made: set[Key] = set()
         """Objects that are on paper alone and have their target now: there is nothing more to tell."""
 
@@ -114,6 +117,7 @@ class Recorder:
             aside = isinstance(decision, act.AtPlace)
             step = Foreseen(key=key, gateway_id=place.gateway_id, step=inner, state=state, aside=aside)
             self.steps.append(step)
+            self._latest.set(step)
             if isinstance(inner, act.Create) and state.obj.metadata.uid.startswith(PLANNED):
                 self.made.add(key)
 
@@ -123,8 +127,10 @@ class Recorder:
         return self.steps[-1].state.now if self.steps else 0.0
 
     def refused(self) -> None:
-        """Take the last step back: it came to nothing."""
-        self.made.discard(self.steps.pop().key)
+        """Take the latest step of the pass back that this is called in: it came to nothing."""
+        refused = self._latest.get()
+        self.steps = [each for each in self.steps if each is not refused]
+        self.made.discard(refused.key)
 
 
 class _Everywhere:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import pytest
 
 from agentcore_simulator import AdminClient
+from mcp_gateway_operator.cli.fleet.foresee import Recorder
 from mcp_gateway_operator.cli.fleet.paper_aws import PaperAgentCore
 from mcp_gateway_operator.runtime.cluster import NAMESPACES, ApiError
+from mcp_gateway_operator.targets.actions import Create
+from mcp_gateway_operator.targets.known import Place
 from mcp_gateway_operator.targets.shape import Target
 from tests.support.memory_cluster import Fault
 from tests.support.world import GATEWAY, OTHER_GATEWAY
@@ -186,3 +191,26 @@ def test_what_a_full_gateway_refuses_for_ever_does_not_draw_the_plan_out(
     monkeypatch.setattr(PaperAgentCore, "create_target", create)
     assert desk("plan", exits=2).output.startswith("! GatewayFull team-a/orders\n")
     assert 0 < tries[GATEWAY] < 30
+
+
+def test_a_refusal_takes_back_the_step_of_its_own_pass_alone() -> None:
+    """Passes are made at the same time: between a decision and AWS's answer others decide, too."""
+    record = Recorder()
+
+    async def a_pass(name: str, decided: asyncio.Event, *, refused: bool) -> None:
+        place = Place(GATEWAY)
+        obj = SimpleNamespace(key=("team-a", name), metadata=SimpleNamespace(uid=f"planned-{name}"))
+        state: Any = SimpleNamespace(obj=obj, place=place, now=0.0)
+        record(state, Create(place=place, request={"name": name}, digest="d"))
+        if refused:
+            await decided.wait()
+            record.refused()
+        decided.set()
+
+    async def both() -> None:
+        decided = asyncio.Event()
+        await asyncio.gather(a_pass("full", decided, refused=True), a_pass("fine", decided, refused=False))
+
+    asyncio.run(both())
+    assert [each.key[1] for each in record.steps] == ["fine"]
+    assert record.made == {("team-a", "fine")}
