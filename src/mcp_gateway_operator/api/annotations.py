@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from mcp_gateway_operator.api import names
+from mcp_gateway_operator.api.aws_ids import is_gateway_id
 from mcp_gateway_operator.api.mcpgateway_rules import GatewayArn
-from mcp_gateway_operator.api.places import is_gateway_id
 from mcp_gateway_operator.api.problem import Problem
 from mcp_gateway_operator.api.schema import shown as quoted
 from mcp_gateway_operator.api.schema import unknown

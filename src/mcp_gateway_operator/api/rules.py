@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from mcp_gateway_operator.api.aws_ids import REGION
 from mcp_gateway_operator.api.durations import parse_duration
-from mcp_gateway_operator.api.places import REGION
 from mcp_gateway_operator.api.schema import Rule
 
 MINIMUM_SYNC_INTERVAL = 600.0

@@ -8,9 +8,9 @@ import msgspec
 
 from mcp_gateway_operator.api import rules
 from mcp_gateway_operator.api.authorization import ApiKeySpec, AuthType, IamSpec
+from mcp_gateway_operator.api.aws_ids import is_gateway_id
 from mcp_gateway_operator.api.aws_values import OAUTH_PROVIDER
 from mcp_gateway_operator.api.endpoints import ENDPOINT
-from mcp_gateway_operator.api.places import is_gateway_id
 from mcp_gateway_operator.api.private import CertificateConfiguration, PrivateEndpoint
 from mcp_gateway_operator.api.schema import Camel, Field
 from mcp_gateway_operator.api.tools import McpToolSchema, ToolSync

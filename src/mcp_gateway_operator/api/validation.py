@@ -14,8 +14,8 @@ from typing import Any, Final
 import msgspec
 
 from mcp_gateway_operator.api import tool_list
+from mcp_gateway_operator.api.aws_ids import is_gateway_id, no_gateway_id
 from mcp_gateway_operator.api.aws_values import Location, forbidden_headers, misplaced
-from mcp_gateway_operator.api.places import is_gateway_id, no_gateway_id
 from mcp_gateway_operator.api.problem import Problem
 from mcp_gateway_operator.api.schema import check, describe
 from mcp_gateway_operator.api.types import MCPServer, MCPServerSpec

@@ -9,8 +9,8 @@ from typing import Any, Final, TypeVar
 import click
 
 from mcp_gateway_operator.agentcore.quota import Quotas
+from mcp_gateway_operator.api.aws_ids import is_gateway_id, no_gateway_id
 from mcp_gateway_operator.api.durations import parse_duration
-from mcp_gateway_operator.api.places import is_gateway_id, no_gateway_id
 from mcp_gateway_operator.api.schema import shown
 
 F = TypeVar("F", bound=Callable[..., Any])

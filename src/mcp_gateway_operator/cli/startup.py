@@ -8,7 +8,7 @@ import os
 from botocore.exceptions import BotoCoreError
 
 from mcp_gateway_operator.agentcore.aws import choose_proxies, new_session
-from mcp_gateway_operator.api.places import is_region, no_region
+from mcp_gateway_operator.api.aws_ids import is_region, no_region
 from mcp_gateway_operator.cli.network import Network
 
 

@@ -12,14 +12,14 @@ import msgspec
 import structlog
 
 from mcp_gateway_operator.agentcore.accounts import Accounts, Observers, Office, Offices, Schedulers
-from mcp_gateway_operator.agentcore.observe import Inquiries, Observer, Outages
+from mcp_gateway_operator.agentcore.observe import Inquiries, Observer, OutageClock
 from mcp_gateway_operator.agentcore.port import AgentCore
 from mcp_gateway_operator.agentcore.quota import Quotas, QuotaScheduler
 from mcp_gateway_operator.api.codec import decode
 from mcp_gateway_operator.api.mcpgateway import MCPGateway
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.controller.classes import ClassSettings, Keeper, Registry
-from mcp_gateway_operator.controller.ports import MCPSERVERS, Account, Hooks, Ports, Territory
+from mcp_gateway_operator.controller.ports import MCPSERVERS, Hooks, Learnt, Ports, Territory
 from mcp_gateway_operator.controller.reconciler import Reconciler
 from mcp_gateway_operator.controller.served_schema import ServedSchema
 from mcp_gateway_operator.runtime.causes import Causes
@@ -138,7 +138,7 @@ class Operator:
             wall=wall,
             rng=rng,
             territory=territory,
-            account=Account(loop.time),
+            learnt=Learnt(loop.time),
             hooks=self.hooks,
             causes=self.causes,
         )
@@ -244,7 +244,7 @@ class Operator:
             clock=clock,
             drift_interval=config.drift_interval,
             rng=self._rng,
-            outages=Outages(lost_after=config.ready_unknown_after, clock=clock, wall=self.wall),
+            outages=OutageClock(lost_after=config.ready_unknown_after, clock=clock, wall=self.wall),
             beside=beside,
         )
         return Office(scheduler, observer)

@@ -1,4 +1,4 @@
-"""The parts that a pass works with, and what all passes learn of the account."""
+"""The parts that a pass works with, and what all passes learn of AWS."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ class Territory(Protocol):
         """Return whether a call for an object there may begin now. Asked in threads, too."""
 
 
-class Account:
-    """Remembered for the life of the process.
+class Learnt:
+    """What all passes learn of AWS, for the life of the process.
 
     Attributes:
         heard: by gateway, the ARNs of those whose targets have answered, the latest last: they tell the
@@ -133,7 +133,7 @@ class Ports:
     wall: Callable[[], datetime]
     rng: random.Random
     territory: Territory
-    account: Account
+    learnt: Learnt
     causes: Causes
     hooks: Hooks = field(default_factory=Hooks)
 

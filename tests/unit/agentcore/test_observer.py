@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from mcp_gateway_operator.agentcore.observe import Change, Observer, Outages
+from mcp_gateway_operator.agentcore.observe import Change, Observer, OutageClock
 from mcp_gateway_operator.agentcore.port import ListPage
 from mcp_gateway_operator.agentcore.quota import Lane, Op, Quotas, QuotaScheduler
 from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind
@@ -84,7 +84,7 @@ class Bench:
             clock=loop.time,
             drift_interval=drift_interval,
             rng=rng,
-            outages=Outages(lost_after=600.0, clock=loop.time, wall=lambda: EPOCH),
+            outages=OutageClock(lost_after=600.0, clock=loop.time, wall=lambda: EPOCH),
         )
         self.observer.users = self
 

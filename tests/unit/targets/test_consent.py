@@ -186,6 +186,12 @@ def test_what_status_shows_is_old_once_the_target_was_seen_without_consent() -> 
     assert state.memory.consent.shown == Address(url=OPEN.url, expires=WALL + timedelta(minutes=10))
 
 
+def test_a_change_since_the_target_was_seen_without_consent_counts_from_its_own_moment() -> None:
+    known = {"details": details(PENDING, url=OPEN.url), "settled_at": NOW - 400.0}
+    state = followed(recorded=PENDING, memory=known)
+    assert state.memory.consent.ends == NOW + 300.0
+
+
 @pytest.mark.parametrize(("ends", "acted"), [(WALL + timedelta(seconds=1), "again"), (WALL, "")])
 def test_a_request_for_an_address_that_is_open_is_fulfilled(ends: datetime, acted: str) -> None:
     shown = Address(url=OPEN.url, expires=ends)

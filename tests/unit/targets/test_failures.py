@@ -8,13 +8,9 @@ from hypothesis import strategies as st
 
 from mcp_gateway_operator.targets.known import Drift
 from mcp_gateway_operator.targets.rules import at_war, backoff, classify
-from mcp_gateway_operator.targets.rules.failures import (
-    DRIFT_BASE,
-    DRIFT_MAX,
-    REPAIR_BASE,
-    REPAIR_MAX,
-    FailureClass,
-)
+from mcp_gateway_operator.targets.rules.compare import DRIFT_BASE, DRIFT_MAX
+from mcp_gateway_operator.targets.rules.failure_reasons import FailureClass
+from mcp_gateway_operator.targets.rules.repair import REPAIR_BASE, REPAIR_MAX
 
 PROBE = "Failed to connect and fetch tools from the provided MCP target server."
 ADVICE = "Please check the server endpoint or tool capability support."
@@ -91,21 +87,24 @@ def test_every_text_has_a_class(reasons: list[str]) -> None:
     assert classify(reasons) in FailureClass
 
 
-@given(st.integers(0, 10_000))
-def test_backoff_grows_to_its_bound(attempts: int) -> None:
-    assert REPAIR_BASE <= backoff(attempts) <= backoff(attempts + 1) <= REPAIR_MAX
-    drift = backoff(attempts, base=DRIFT_BASE, maximum=DRIFT_MAX)
-    assert DRIFT_BASE <= drift <= DRIFT_MAX
+REPAIRS = (REPAIR_BASE, REPAIR_MAX), (DRIFT_BASE, DRIFT_MAX)
 
 
-@pytest.mark.parametrize("base", [REPAIR_BASE, DRIFT_BASE])
+@given(st.integers(0, 10_000), st.sampled_from(REPAIRS))
+def test_backoff_grows_to_its_bound(attempts: int, bounds: tuple[float, float]) -> None:
+    base, maximum = bounds
+    first, second = (backoff(attempts + each, base=base, maximum=maximum) for each in (0, 1))
+    assert base <= first <= second <= maximum
+
+
+@pytest.mark.parametrize(("base", "maximum"), REPAIRS)
 @pytest.mark.parametrize("calls_a_repair", [1, 2])
-def test_a_target_that_stays_broken_costs_little(base: float, calls_a_repair: int) -> None:
+def test_a_target_that_stays_broken_costs_little(base: float, maximum: float, calls_a_repair: int) -> None:
     """At most twelve calls an hour after the first ten minutes, a Get before each repair included."""
     moments: list[float] = []
     now = 0.0
     for attempt in range(100):
-        now += backoff(attempt, base=base)
+        now += backoff(attempt, base=base, maximum=maximum)
         moments.append(now)
     for start in (600.0, *(moment for moment in moments if moment >= 600.0)):
         repairs = sum(start <= moment < start + 3600.0 for moment in moments)

@@ -6,13 +6,13 @@ from mcp_gateway_operator.agentcore.observe.gateway_table import Change, Gateway
 from mcp_gateway_operator.agentcore.observe.inquiries import Inquiries
 from mcp_gateway_operator.agentcore.observe.listing import Users
 from mcp_gateway_operator.agentcore.observe.observer import Observer
-from mcp_gateway_operator.agentcore.observe.outage_clock import Outages
+from mcp_gateway_operator.agentcore.observe.outage_clock import OutageClock
 
 __all__ = [
     "Change",
     "GatewayTable",
     "Inquiries",
     "Observer",
-    "Outages",
+    "OutageClock",
     "Users",
 ]

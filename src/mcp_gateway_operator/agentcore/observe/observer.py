@@ -27,7 +27,7 @@ from mcp_gateway_operator.agentcore.observe.listing import (
     failure_backoff,
     list_all,
 )
-from mcp_gateway_operator.agentcore.observe.outage_clock import Outages
+from mcp_gateway_operator.agentcore.observe.outage_clock import OutageClock
 from mcp_gateway_operator.agentcore.port import AgentCore
 from mcp_gateway_operator.agentcore.quota import RESERVED_SECONDS, Op, QuotaScheduler, Ticket
 from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind
@@ -78,7 +78,7 @@ class Observer:
         clock: Callable[[], float],
         drift_interval: float,
         rng: Random,
-        outages: Outages,
+        outages: OutageClock,
         beside: Observer | None = None,
     ) -> None:
         self._port = port

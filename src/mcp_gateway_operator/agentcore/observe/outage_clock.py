@@ -16,7 +16,7 @@ DOUBT_INTERVALS: Final = 3
 """After so many drift intervals without a List that succeeds, what a gateway holds is in doubt."""
 
 
-class Outages:
+class OutageClock:
     """The clock of the outages of all gateways: each turns twice at most, whatever number of Lists fail.
 
     Args:

@@ -8,8 +8,8 @@ from typing import Final
 import click
 import msgspec
 
+from mcp_gateway_operator.api.aws_ids import is_gateway_id, no_gateway_id
 from mcp_gateway_operator.api.mcpgateway_rules import GatewayArn
-from mcp_gateway_operator.api.places import is_gateway_id, no_gateway_id
 from mcp_gateway_operator.cli.fleet.foresee import Key
 from mcp_gateway_operator.cli.fleet.look_ahead import Settings, ask_aws, gateways_around
 from mcp_gateway_operator.cli.fleet.reads import NOT_READ, Everywhere

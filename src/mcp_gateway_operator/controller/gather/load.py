@@ -81,7 +81,7 @@ class Loader:
         self._index = index
         self._circles = circles
         self._rulings = rulings
-        self._account = ports.account
+        self._learnt = ports.learnt
         self._clock = ports.clock
         self._knows_all = knows_all
         self._checked: WorkedOut[tuple[str, ...]] = WorkedOut()
@@ -125,10 +125,10 @@ class Loader:
             disbelieved=bearings.disbelieved,
             place=bearings.place,
             gateways=gateways,
-            heard=self._account.heard,
+            heard=self._learnt.heard,
             target=target,
             problems=self._problems(obj, gateway, keep=wants is None),
-            sync_denied=self._account.sync_denied(bearings.place),
+            sync_denied=self._learnt.sync_denied(bearings.place),
             astray=bearings.astray,
             unseen=bearings.unseen,
             moves=bearings.moves,
@@ -157,7 +157,7 @@ class Loader:
         there = bearings.destination if bearings.destination != NOWHERE else bearings.place
         if any(there.account_and_region):
             return Location.of(there.gateway_id)
-        heard, record = self._account.heard, bearings.record
+        heard, record = self._learnt.heard, bearings.record
         kept = record.gateway_arn if record is not None and bearings.destination == NOWHERE else ""
         arn = kept or next(reversed(heard.values()), "")
         return Location.of(arn) if arn else Location(region=settings.region)
@@ -178,7 +178,7 @@ class Loader:
             record=record,
             place=entry.place,
             gateways=gateways,
-            sync_denied=self._account.sync_denied(entry.place),
+            sync_denied=self._learnt.sync_denied(entry.place),
             aside=True,
             **self._ruled(
                 state.obj,
@@ -212,7 +212,7 @@ class Loader:
         if ruling.capacity is None:
             return {"ruling": ruling, "full": False}
         table = self._table(place)
-        used = (len(table) if table is not None else 0) + self._account.creating[place]
+        used = (len(table) if table is not None else 0) + self._learnt.creating[place]
         return {"ruling": ruling, "full": used >= ruling.capacity}
 
     def _views(self, obj: MCPServer, bearings: Bearings) -> dict[Place, GatewayView]:

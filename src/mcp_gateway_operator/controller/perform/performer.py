@@ -186,7 +186,7 @@ class Performer:
                     return remember.asked_for(state, step)
                 raise
         view.target = target
-        self._ports.account.hear(step.place, target.gateway_arn)
+        self._ports.learnt.hear(step.place, target.gateway_arn)
         return self._explained(remember.asked_for(state, step), step.place, target)
 
     async def _create(self, state: State, step: act.Create) -> TargetMemory:
@@ -195,7 +195,7 @@ class Performer:
         # Random per attempt: a token derived from the spec would make a later re-creation a no-op.
         token = f"{ports.rng.getrandbits(160):040x}"
         ticket = self._ticket(state, Op.CREATE, step.place, Lane.INTERACTIVE)
-        with ticket, ports.account.on_its_way(step.place):
+        with ticket, ports.learnt.on_its_way(step.place):
             began = ports.clock()
             target = await ports.agentcore.create_target(
                 step.place.gateway_id, step.request, client_token=token, fence=self._fence(state)
@@ -263,7 +263,7 @@ class Performer:
                 )
             except AgentCoreError as error:
                 if error.kind is ErrorKind.ACCESS_DENIED:
-                    self._ports.account.deny_sync(step.place)
+                    self._ports.learnt.deny_sync(step.place)
                     return state.memory
                 raise
             self._answered(step.place, target, began)
@@ -337,7 +337,7 @@ class Performer:
 
         Lists report what others did, so whoever waits for a name that this write freed is woken here.
         """
-        self._ports.account.hear(place, target.gateway_arn)
+        self._ports.learnt.hear(place, target.gateway_arn)
         table = self._ports.observers.track(place.gateway_id)
         for change in table.apply_write(target, began=began, ended=self._ports.clock()):
             if change.before is not None and change.before.name != target.summary.name:

@@ -12,11 +12,12 @@ from mcp_gateway_operator.targets.rules.compare import (
 from mcp_gateway_operator.targets.rules.consent import asks_person, follow_consent, uses_grant
 from mcp_gateway_operator.targets.rules.creation import unanswered
 from mcp_gateway_operator.targets.rules.deletion import ending_begun
-from mcp_gateway_operator.targets.rules.failures import backoff, classify
+from mcp_gateway_operator.targets.rules.failure_reasons import classify
 from mcp_gateway_operator.targets.rules.gateway_gone import GATEWAY_GONE_AFTER, ROLLS_APART
 from mcp_gateway_operator.targets.rules.move import forgotten_leftovers
 from mcp_gateway_operator.targets.rules.not_yet import (
     as_shown,
+    backoff,
     charged,
     earliest,
     read_in_vain,

@@ -9,8 +9,7 @@ from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.known import LIST_LAG, Drift, Held, Row, State, Verified, Written
 from mcp_gateway_operator.targets.rules import ownership
 from mcp_gateway_operator.targets.rules.consent import asks_person
-from mcp_gateway_operator.targets.rules.failures import DRIFT_BASE, DRIFT_MAX, backoff
-from mcp_gateway_operator.targets.rules.not_yet import attempt, idle, next_read, read
+from mcp_gateway_operator.targets.rules.not_yet import attempt, backoff, idle, next_read, read
 from mcp_gateway_operator.targets.shape import (
     FAILED,
     NO_FIELDS,
@@ -28,6 +27,9 @@ from mcp_gateway_operator.targets.shape import (
     without_marker,
 )
 
+DRIFT_BASE = 60.0
+DRIFT_MAX = 3600.0
+"""Seconds between two repairs of a target that somebody else keeps changing."""
 OUTDATED_AGAIN = 5.0
 """Seconds after which a target is read again that AWS showed as it was before our last write."""
 WAR = 5

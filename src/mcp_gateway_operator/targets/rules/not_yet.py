@@ -45,6 +45,11 @@ def read(
     return attempt(state, act.Read(place=row.place, target_id=target_id, urgent=urgent, budgeted=budgeted))
 
 
+def backoff(attempts: int, *, base: float, maximum: float) -> float:
+    """Return the seconds to wait after `attempts` tries, before jitter."""
+    return min(base * 2.0 ** min(attempts, 32), maximum)
+
+
 def earliest(*moments: float | None) -> float | None:
     """Return the first of some moments, None where there are none."""
     return min((moment for moment in moments if moment is not None), default=None)

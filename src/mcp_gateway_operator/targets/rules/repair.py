@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 import msgspec
 
 from mcp_gateway_operator.api.names import Reason
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.known import Failure, Row, State
-from mcp_gateway_operator.targets.rules import failures
 from mcp_gateway_operator.targets.rules.compare import changed_hands, differences, update
 from mcp_gateway_operator.targets.rules.consent import asks_person, renew
-from mcp_gateway_operator.targets.rules.not_yet import attempt, earliest, next_read, read
+from mcp_gateway_operator.targets.rules.failure_reasons import advice_on, quoted
+from mcp_gateway_operator.targets.rules.not_yet import attempt, backoff, earliest, next_read, read
 from mcp_gateway_operator.targets.rules.tool_sync import indexed
 from mcp_gateway_operator.targets.shape import FAILED, Target
+
+REPAIR_BASE: Final = 30.0
+REPAIR_MAX: Final = 3600.0
+"""Seconds between two repairs of a failed target: doubling from the first to the second."""
+HEALED: Final = 3600.0
+"""Seconds for which a target must stay READY before its failures are forgotten."""
 
 
 def failed(state: State, row: Row) -> act.Step | act.Wait:
@@ -35,8 +42,8 @@ def failed(state: State, row: Row) -> act.Step | act.Wait:
         return read(state, row, budgeted=True) if target is None else _repair(state, row, target)
     if not explained:
         due = earliest(due, next_read(state))
-    words = failures.quoted(memory.reasons)
-    advice = failures.advice_on(memory.reasons, state.obj.spec)
+    words = quoted(memory.reasons)
+    advice = advice_on(memory.reasons, state.obj.spec)
     return act.Blocked(
         reason=Reason.TARGET_FAILED,
         message=f"{row.summary.status}: {words}. {advice} The operator tries again by itself.",
@@ -73,11 +80,11 @@ def follow_failure(failure: Failure, row: Row, now: float, spread: Callable[[], 
         return msgspec.structs.replace(failure, due=None, healthy_since=since)
     if row.summary.status not in FAILED:
         return failure
-    healed = failure.healthy_since is not None and now >= failure.healthy_since + failures.HEALED
+    healed = failure.healthy_since is not None and now >= failure.healthy_since + HEALED
     attempts = 0 if healed else failure.attempts
     due = failure.due
     if due is None:
-        due = now + failures.backoff(attempts) * (1 + spread() / 5)
+        due = now + backoff(attempts, base=REPAIR_BASE, maximum=REPAIR_MAX) * (1 + spread() / 5)
     return msgspec.structs.replace(failure, attempts=attempts, due=due, healthy_since=None)
 
 

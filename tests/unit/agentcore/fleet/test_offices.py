@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from mcp_gateway_operator.agentcore.accounts import Accounts, Observers, Office, Offices, Schedulers
-from mcp_gateway_operator.agentcore.observe import Observer, Outages
+from mcp_gateway_operator.agentcore.observe import Observer, OutageClock
 from mcp_gateway_operator.agentcore.port import CallerIdentity, Identity, ListPage, Mandate, Opened
 from mcp_gateway_operator.agentcore.quota import Quotas, QuotaScheduler
 from tests.support.virtual_time import pass_time
@@ -54,7 +54,7 @@ class Building:
         self.offices_opened += 1
         clock = self._loop.time
         scheduler = QuotaScheduler(self._quotas, clock=clock, call_at=self._loop.call_at, rng=self._rng)
-        outages = Outages(lost_after=600.0, clock=clock, wall=lambda: datetime(2026, 1, 1, tzinfo=UTC))
+        outages = OutageClock(lost_after=600.0, clock=clock, wall=lambda: datetime(2026, 1, 1, tzinfo=UTC))
         observer = Observer(
             self.accounts,
             scheduler,

@@ -1,4 +1,4 @@
-"""Why a target failed, in a closed set of classes, and when to try again."""
+"""Why a target failed, in a closed set of classes, and what a user can do about it."""
 
 from __future__ import annotations
 
@@ -9,15 +9,6 @@ from typing import Final
 
 from mcp_gateway_operator.api.endpoints import doubts
 from mcp_gateway_operator.api.types import MCPServerSpec
-
-REPAIR_BASE: Final = 30.0
-REPAIR_MAX: Final = 3600.0
-"""Seconds between two repairs of a failed target: doubling from the first to the second."""
-HEALED: Final = 3600.0
-"""Seconds for which a target must stay READY before its failures are forgotten."""
-DRIFT_BASE: Final = 60.0
-DRIFT_MAX: Final = 3600.0
-"""Seconds between two repairs of a target that somebody else keeps changing."""
 
 
 class FailureClass(StrEnum):
@@ -104,8 +95,3 @@ def advice_on(reasons: Sequence[str], spec: MCPServerSpec) -> str:
     private = bool(spec.private_endpoint)
     found = doubts(spec.endpoint, private=private) if failure in _OF_THE_SERVER else ()
     return " ".join((*(f"{each[0].upper()}{each[1:]}." for each in found), ADVICE[failure]))
-
-
-def backoff(attempts: int, *, base: float = REPAIR_BASE, maximum: float = REPAIR_MAX) -> float:
-    """Return the seconds to wait after `attempts` tries, before jitter."""
-    return min(base * 2.0 ** min(attempts, 32), maximum)
