@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -27,7 +28,7 @@ from mcp_gateway_operator.runtime.cluster import NAMESPACES, ApiError, Cluster
 from mcp_gateway_operator.runtime.events import EventRecorder
 from mcp_gateway_operator.runtime.informer import Informer
 from mcp_gateway_operator.runtime.queue import WorkQueue
-from mcp_gateway_operator.targets.known import CALL_SECONDS, AgentCoreError, ErrorKind, Settings
+from mcp_gateway_operator.targets.known import CALL_SECONDS, AgentCoreError, ErrorKind, Settings, named_here
 
 OWNER_NAMESPACE = "kube-system"
 """Its uid is the cluster's usual identity: it is made with the cluster and cannot be deleted."""
@@ -37,6 +38,8 @@ SCHEMA_INTERVAL = 60.0
 """Seconds between two looks at what the installed CRD serves."""
 IDENTITY_RETRY = 60.0
 """Seconds between two tries to learn whose AWS credentials these are."""
+IDENTITY_PATIENCE = 3.0
+"""Seconds for which the first pass waits for that: what is recorded may be in another account."""
 
 log = structlog.get_logger(__name__)
 
@@ -113,7 +116,7 @@ class Operator:
         self.informer: Informer[MCPServer] = Informer(
             cluster,
             MCPSERVERS,
-            decode=decode,
+            decode=self._decoded,
             on_recovery=self.queue.retry_all,
             namespaces=config.namespaces,
         )
@@ -125,6 +128,7 @@ class Operator:
             on_answer=lambda gateway_id: self.reconciler.on_targets(gateway_id, ()),
         )
         self._served = (False, True)
+        self._asked_identity = asyncio.Event()
         ports = Ports(
             cluster=cluster,
             agentcore=self.accounts,
@@ -183,6 +187,11 @@ class Operator:
                 status_fields=self.schema.status_fields,
             )
         )
+
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(IDENTITY_PATIENCE):
+                await self._ask_identity("")
+        self._asked_identity.set()
 
     async def observe(self) -> None:
         """Watch AWS, and what the installed CRD serves, until cancelled."""
@@ -274,26 +283,40 @@ class Operator:
         self.keeper.poke()
 
     async def _learn_identity(self) -> None:
+        await self._asked_identity.wait()
         told = ""
-        while True:
+        while self.registry.identity is None:
             if self.schedulers.own.refused_credentials is None:
-                try:
-                    identity = await self._agentcore.caller_identity()
-                except AgentCoreError as error:
-                    say = log.info if str(error) == told else log.warning
-                    say("AWS does not say whose credentials these are", error=str(error))
-                    told = str(error)
-                else:
-                    break
-            await asyncio.sleep(IDENTITY_RETRY)
-        log.info("aws", account=identity.account, identity=identity.arn, region=identity.region)
+                told = await self._ask_identity(told)
+            if self.registry.identity is None:
+                await asyncio.sleep(IDENTITY_RETRY)
+
+    async def _ask_identity(self, told: str) -> str:
+        """Ask whose the credentials are; return what was said in the log where nobody tells."""
+        try:
+            found = await self._agentcore.caller_identity()
+        except AgentCoreError as error:
+            say = log.info if str(error) == told else log.warning
+            say("AWS does not say whose credentials these are", error=str(error))
+            return str(error)
+        log.info("aws", account=found.account, identity=found.arn, region=found.region)
         self.reconciler.settings = msgspec.structs.replace(
-            self.reconciler.settings, account=identity.account, region=identity.region, identity=identity.arn
+            self.reconciler.settings, account=found.account, region=found.region, identity=found.arn
         )
-        self.registry.identify(identity.account, identity.region)
-        self._offices.home = (identity.account, identity.region)
+        self.registry.identify(found.account, found.region)
+        self._offices.home = (found.account, found.region)
+        for obj in self.informer.values():
+            if (here := self._named(obj)) != obj:
+                self.reconciler.rename(here)
         if self.registry.all():
             self._on_settled()
+        return ""
+
+    def _decoded(self, raw: bytes | msgspec.Raw) -> MCPServer:
+        return self._named(decode(raw))
+
+    def _named(self, obj: MCPServer) -> MCPServer:
+        return named_here(obj, self.registry.identity)
 
 
 class _Meta(msgspec.Struct):

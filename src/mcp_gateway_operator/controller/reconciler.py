@@ -188,6 +188,12 @@ class Reconciler:
                 # Its pass may be long in coming, and says so if it still waits for something.
                 self._memories.busy(key, entry, NOWHERE)
 
+    def rename(self, obj: MCPServer) -> None:
+        """Take an object whose gateways are called otherwise from now on; nothing else of it has changed."""
+        self._forget(obj.key)
+        self._ports.informer.remember(obj)
+        self._ports.queue.add(obj.key, urgent=False)
+
     def on_territory(self, namespace: str) -> None:
         """Take up the objects of a namespace ("": of all) where this process works now, let go of the others.
 

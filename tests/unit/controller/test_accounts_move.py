@@ -92,6 +92,18 @@ async def test_a_move_makes_one_target_and_deletes_one(way: tuple[str, str]) -> 
     assert fleet.asked("UpdateGatewayTarget") == {}
 
 
+async def test_to_the_own_gateway_of_equal_id_by_its_id() -> None:
+    fleet = Fleet()
+    await fleet.begin()
+    async with fleet.operator() as operator:
+        fleet.cloud.join(operator)
+        await made(fleet, "spoke")
+        await fleet.world.edit(spec={"gatewayRef": None, "gatewayId": GATEWAY})
+        await fleet.world.until(lambda: fleet.rests("home"), within=120.0)
+    assert fleet.asked("CreateGatewayTarget") == {"home": 1, "spoke": 1}
+    assert fleet.asked("DeleteGatewayTarget") == {"spoke": 1}
+
+
 async def test_the_other_place_is_in_status_by_its_arn_before_anything_is_there() -> None:
     fleet = Fleet()
     await fleet.begin()

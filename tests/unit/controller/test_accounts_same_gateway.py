@@ -68,3 +68,52 @@ async def test_an_annotation_with_the_arn_of_ones_own_gateway_doubles_nothing(sp
         assert [each["targetId"] for each in world.targets()] == [target_id]
         assert (obj.status.gateway_id, obj.status.target_id) == (GATEWAY, target_id)
         assert condition(obj).status == "True"
+
+
+async def under_the_arn(world: World) -> str:
+    """Make a target by id, and let its record say the ARN; return its id."""
+    async with world.operator():
+        await world.create()
+        target_id = (await world.until_ready()).status.target_id
+    await world.set_status({**record_of(await world.get()), "gatewayId": HERE})
+    await annotate(world, HERE)
+    world.forget_calls()
+    return target_id
+
+
+@pytest.mark.parametrize("known", [0, 1], ids=["at once", "late"])
+async def test_without_a_class_a_record_under_the_arn_is_worked_on_by_its_id(known: int) -> None:
+    """Late: AWS says after a minute whose the operator is; until then nobody knows where the gateway is."""
+    world = World()
+    target_id = await under_the_arn(world)
+    if known:
+        world.aws.add_fault(operation="sts:GetCallerIdentity", code="InternalServerException", count=known)
+    async with world.operator(drift_interval=30.0):
+        await world.pass_time(90.0)
+        obj = await world.get()
+        assert (obj.status.target_id, condition(obj).status) == (target_id, "True")
+        assert [each for each in world.calls() if "Gateway" in each and "Target" not in each] == []
+        assert set(world.calls()) <= {"ListGatewayTargets", "sts:GetCallerIdentity", "GetGatewayTarget"}
+        await world.edit(spec={"description": "new"})
+        await world.until_ready()
+        assert world.calls()["UpdateGatewayTarget"] == 1
+        assert (await world.get()).status.gateway_id == GATEWAY
+        await world.delete()
+        await world.until(lambda: not world.exists())
+        assert world.targets() == []
+        assert world.calls()["CreateGatewayTarget"] == 0
+
+
+async def test_two_objects_of_one_gateway_are_rivals_for_a_name_however_their_records_call_it() -> None:
+    world = World()
+    target_id = await under_the_arn(world)
+    async with world.operator(drift_interval=30.0):
+        await world.create("second", targetName="weather")
+        obj = await world.until_reason("NameConflict", "second")
+        assert "team-a/weather" in condition(obj).message
+        await world.pass_time(120.0)
+        assert world.calls()["CreateGatewayTarget"] == 0
+        assert [each["targetId"] for each in world.targets()] == [target_id]
+        await world.delete()
+        await world.until_ready("second")
+        assert world.calls()["CreateGatewayTarget"] == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
-from mcp_gateway_operator.agentcore.accounts.session import ROLE_REFUSED, Session
+from mcp_gateway_operator.agentcore.accounts.session import ROLE_REFUSED, WRONG_ACCOUNT, Session
 from mcp_gateway_operator.agentcore.port import (
     AgentCore,
     CallerIdentity,
@@ -174,7 +174,8 @@ def _key(mandate: Mandate | None) -> tuple[Identity, str] | None:
 def _nobody_says(gateway_id: str) -> AgentCoreError:
     return AgentCoreError(
         ErrorKind.TRANSIENT,
-        "NoIdentity",
-        f"No MCPGateway of {gateway_id} says under which identity the operator works there: bring it back",
+        WRONG_ACCOUNT,
+        f"Gateway {gateway_id} is not in the operator's own account and Region, and no MCPGateway with this"
+        " ARN says under which identity the operator works there",
         unsent=True,
     )

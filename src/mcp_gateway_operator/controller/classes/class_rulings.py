@@ -22,6 +22,7 @@ from mcp_gateway_operator.targets.known import (
     Settings,
     State,
     believed_placement,
+    place_named,
     placement_in,
     placements,
     stored_record,
@@ -79,7 +80,7 @@ class Rulings:
         if obj.spec.gateway_ref is not None:
             return self._by_class(obj, obj.spec.class_name, home)
         if obj.spec.gateway:
-            return Wanted(Place(obj.spec.gateway))
+            return Wanted(place_named(obj, home))
         if home is not None:
             return Wanted(home.place)
         if self._settings.default_ref:
@@ -150,7 +151,7 @@ class Rulings:
         defaults = spec.defaults
         return Ruling(
             frozen=frozen or self._refused(obj, governor, settings, held=held),
-            placed_by=self._placed_by(governor),
+            placed_by=self._placed_by(governor, obj, place),
             gateway_url=governor.status.gateway_url,
             capacity=spec.capacity.targets if spec.capacity is not None else None,
             deletion_policy=defaults.deletion_policy if defaults is not None else "",
@@ -171,9 +172,14 @@ class Rulings:
         known = self._registry.identity is not None or any(place.account_and_region)
         return known or obj.status.gateway_arn == governor.spec.gateway_arn
 
-    def _placed_by(self, governor: MCPGateway) -> PlacedBy | None:
-        """Return what status says of it; nothing while it may be of another account's gateway of this id."""
-        if self._registry.identity is None:
+    def _placed_by(self, governor: MCPGateway, obj: MCPServer, place: Place) -> PlacedBy | None:
+        """Return what status says of it; nothing while it may be of another account's gateway of this id.
+
+        Nor of an object that names a gateway elsewhere by its id, as it did where the operator was before:
+        once it is said, that id means the operator's own.
+        """
+        there = obj.spec.gateway and any(place.account_and_region)
+        if self._registry.identity is None or (there and believed_placement(obj) is None):
             return None
         arn = governor.spec.gateway_arn
         return PlacedBy(class_=governor.name, uid=governor.metadata.uid, gateway_arn=arn)
@@ -236,6 +242,8 @@ class Rulings:
             )
         placed = believed_placement(obj)
         if any(place.account_and_region):
+            if placement_in(obj, place) is None and self._registry.identity is not None:
+                return self._made_elsewhere(place, self._registry.identity)
             return _frozen(
                 f"No MCPGateway of gateway {place.gateway_id} says under which identity the operator works "
                 f"there. {_KEPT} Make one with this ARN."
@@ -243,6 +251,14 @@ class Rulings:
         if placed is None or obj.spec.gateway:
             return None
         return _frozen(f"MCPGateway {placed.class_}, by which the target was made, is gone. {_KEPT}")
+
+    def _made_elsewhere(self, place: Place, own: tuple[str, str]) -> Frozen:
+        message = (
+            f"The target was made on gateway {place.gateway_id}, and the operator works in account {own[0]}, "
+            f"Region {own[1]}. {_KEPT} Start it with that account's credentials and Region, make an "
+            "MCPGateway with this ARN, or set deletionPolicy to Retain."
+        )
+        return Frozen(reason=Reason.WRONG_ACCOUNT_OR_REGION, message=message)
 
     def _refused(
         self, obj: MCPServer, governor: MCPGateway, settings: Settings, *, held: bool

@@ -218,16 +218,14 @@ class Registry:
         return Place.of(arn, self.identity) if arn is not None else NOWHERE
 
     def same(self, one: Place, other: Place) -> bool:
-        """Whether two places are one: the operator's own gateways have ids and ARNs.
+        """Whether two places are one, or may be: nothing moves onto itself.
 
-        While nobody knows which those are, any of the id may be one: nothing moves onto itself.
+        The operator's own gateways have ids and ARNs, and while nobody knows which those are, any of the id
+        may be one.
         """
-        if one == other:
-            return True
-        short, long = sorted((one.gateway_id, other.gateway_id), key=len)
-        if ":" in short or bare(long) != short:
-            return False
-        return self.identity in (None, account_and_region(long))
+        if one == other or self.identity is not None:
+            return one == other
+        return one.bare == other.bare and ":" not in min(one.gateway_id, other.gateway_id, key=len)
 
     def mandate(self, gateway_id: str) -> Mandate | None:
         """Return under which identity a gateway is worked on, where that is not simply the operator's own.

@@ -32,6 +32,11 @@ class Place(msgspec.Struct, frozen=True, order=True, gc=False):
         return cls(arn.gateway_id if (arn.account, arn.region) == own else arn.text)
 
     @property
+    def bare(self) -> str:
+        """The gateway's id alone."""
+        return self.gateway_id.rpartition("/")[2]
+
+    @property
     def account_and_region(self) -> tuple[str, str]:
         """Account and Region, each "" where they are the operator's own."""
         return account_and_region(self.gateway_id)
@@ -67,6 +72,64 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     def same_target(self, other: Record | None) -> bool:
         """Whether another record names the very same target."""
         return other is not None and (self.place, self.target_id) == (other.place, other.target_id)
+
+
+def named_here(obj: MCPServer, own: tuple[str, str] | None) -> MCPServer:
+    """Return an object whose status and annotation call each gateway as `Place` does.
+
+    One of the operator's own account and Region may have been written down by its ARN, when it was reached
+    from elsewhere; and an id, when another account or Region was the operator's own: then the ARN beside it
+    says which gateway it was.
+
+    Args:
+        obj: as it is stored.
+        own: the operator's account and Region, None while they are not known.
+    """
+    if own is None:
+        return obj
+    status, meta = obj.status, obj.metadata
+    gateway_id = _named_here(status.gateway_id, status.gateway_arn, own)
+    moves = tuple(
+        each
+        if (at := _named_here(each.gateway_id, each.gateway_arn, own)) == each.gateway_id
+        else msgspec.structs.replace(each, gateway_id=at)
+        for each in status.moves
+    )
+    if gateway_id != status.gateway_id or moves != status.moves:
+        obj = msgspec.structs.replace(
+            obj, status=msgspec.structs.replace(status, gateway_id=gateway_id, moves=moves)
+        )
+    noted = gateway_of(meta.annotations)
+    # Of two gateways of one id the note is of the recorded one, unless the object moves to the other.
+    same = noted == Place(gateway_id).bare and noted not in {each.gateway_id for each in moves}
+    at = gateway_id if same else _named_here(noted, "", own)
+    if at != noted:
+        annotations = {**meta.annotations, names.GATEWAY_ANNOTATION: at}
+        obj = msgspec.structs.replace(obj, metadata=msgspec.structs.replace(meta, annotations=annotations))
+    return obj
+
+
+def _named_here(gateway_id: str, gateway_arn: str, own: tuple[str, str]) -> str:
+    """Return what calls a gateway that is written down so."""
+    text = gateway_id if ":" in gateway_id else gateway_arn
+    if (account_and_region(text) == own) == (":" not in gateway_id):
+        return gateway_id
+    arn = GatewayArn.parse(text)
+    if arn is None or gateway_id not in {"", arn.gateway_id, arn.text}:
+        return gateway_id
+    return Place.of(arn, own).gateway_id
+
+
+def place_named(obj: MCPServer, record: Record | None) -> Place:
+    """Return the place that spec.gatewayId names, NOWHERE where it names none.
+
+    An id that the object's record has is that gateway's, also where another account is the operator's own by
+    now: an object moves when its own spec names another gateway, and this one still names the same.
+    """
+    named = Place(obj.spec.gateway)
+    if record is None or named == NOWHERE or believed_placement(obj) is not None:
+        return named
+    return record.place if record.place.bare == named.gateway_id else named
 
 
 def applied_generation(obj: MCPServer) -> int:

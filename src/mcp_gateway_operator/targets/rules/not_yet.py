@@ -115,14 +115,16 @@ def unlisted(state: State, place: Place) -> act.Await | act.Blocked | None:
             place=place,
         )
     reason, obj = reason_of(view.error, place), state.obj
-    told = STALLING | {ErrorKind.CREDENTIALS}
+    # Another account than the one that the operator reaches is a matter for a person, too.
+    stalls = kind in STALLING or reason == Reason.WRONG_ACCOUNT_OR_REGION
+    told = stalls or kind is ErrorKind.CREDENTIALS
     # What Ready says is of the object's own target, and not of what a move has left elsewhere.
-    last_word = (obj.was_ready or obj.in_doubt) and not (state.aside and kind in told)
-    known = last_word or (view.listed_at is not None and kind not in told)
+    last_word = (obj.was_ready or obj.in_doubt) and not (state.aside and told)
+    known = last_word or (view.listed_at is not None and not told)
     if known and not obj.metadata.deletion_timestamp:
         # The last known state stands: that AWS cannot be asked says nothing of a live target.
         return act.Await(reason=reason, message=why, place=place, quiet=True)
-    return act.Blocked(reason=reason, message=why, stalled=kind in STALLING, place=place)
+    return act.Blocked(reason=reason, message=why, stalled=stalls, place=place)
 
 
 AT_ONCE: Final = 10

@@ -185,7 +185,8 @@ CAUSES: Final = (
         _words(r"^WrongAccountOrRegion\b"),
         "WrongAccountOrRegion: Role ... acts in account ... and Region ..., and the gateway is in "
         "account ... and Region ..., so nothing is sent",
-        "Correct spec.aws.roleArn of the MCPGateway, or the credentials that the operator itself has",
+        "Make an MCPGateway with the ARN of the gateway, correct its spec.aws.roleArn, or the credentials "
+        "and Region that the operator itself has",
         Actor.PLATFORM,
     ),
     Cause(

@@ -15,7 +15,15 @@ from mcp_gateway_operator.api.names import ConditionType, Reason
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.api.validation import problems_of
 from mcp_gateway_operator.targets import actions as act
-from mcp_gateway_operator.targets.known import NOWHERE, Circle, Place, Row, State, stored_record
+from mcp_gateway_operator.targets.known import (
+    NOWHERE,
+    Circle,
+    Place,
+    Row,
+    State,
+    place_named,
+    stored_record,
+)
 from mcp_gateway_operator.targets.shape import TargetStatus
 
 Rank = tuple[bool, str, str]
@@ -53,8 +61,9 @@ def claim_of(obj: MCPServer, name: str, default_gateway: str) -> Claim | None:
 def place_of(obj: MCPServer, default_gateway: str) -> Place:
     """Return where an object is to have its target."""
     record = stored_record(obj)
-    named = obj.spec.gateway or obj.spec.class_name
-    return record.place if record is not None and not named else Place(obj.spec.gateway or default_gateway)
+    if obj.spec.gateway:
+        return place_named(obj, record)
+    return record.place if record is not None and not obj.spec.class_name else Place(default_gateway)
 
 
 def looks_on(obj: MCPServer) -> bool:

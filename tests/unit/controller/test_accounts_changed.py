@@ -1,0 +1,118 @@
+"""An operator that works in another account than before: what is there is not what is recorded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mcp_gateway_operator.api import names
+from mcp_gateway_operator.controller.ports import MCPSERVERS
+from mcp_gateway_operator.runtime.cluster import PatchType
+from tests.support.accounts import SPOKE
+from tests.support.classes import GATEWAY, OTHER_GATEWAY, WRITES
+from tests.support.world import condition, record_of
+from tests.unit.controller.test_accounts import FAR, Hub
+
+
+async def recorded_elsewhere(hub: Hub) -> str:
+    """Make a target in the spoke, as an operator at home there records it; return its id.
+
+    The hub has a gateway of the same id, with a target of the same id on it.
+    """
+    await hub.spoke()
+    async with hub.world.operator(gateway_id="") as operator:
+        hub.cloud.join(operator)
+        obj = await hub.made()
+        await hub.world.create("near", gatewayId=GATEWAY)
+        near = await hub.world.until_ready("near")
+        assert near.status.target_id == obj.status.target_id  # or this test would show less
+        await hub.world.edit("near", spec={"deletionPolicy": "Retain"})
+        await hub.world.delete("near")
+        await hub.world.until(lambda: not hub.world.exists("near"))
+    record = {**record_of(await hub.world.get()), "gatewayId": GATEWAY}
+    record.pop("placedBy", None)
+    await hub.world.set_status(record)
+    patch: dict[str, Any] = {
+        "metadata": {"annotations": {names.GATEWAY_ANNOTATION: GATEWAY}},
+        "spec": {"gatewayRef": None, "gatewayId": GATEWAY},
+    }
+    await hub.world.user.patch(MCPSERVERS, "team-a", "weather", patch, kind=PatchType.MERGE)
+    await hub.platform.edit(metadata={"finalizers": []})
+    await hub.platform.delete()
+    hub.world.forget_calls()
+    return obj.status.target_id
+
+
+async def test_what_was_made_in_another_account_is_not_searched_for_here() -> None:
+    hub = Hub()
+    await recorded_elsewhere(hub)
+    there = hub.cloud.requests()
+    async with hub.world.operator(gateway_id="") as operator:
+        hub.cloud.join(operator)
+        await hub.world.pass_time(300.0)
+        obj = await hub.world.get()
+        permitted = condition(obj, "Permitted")
+        assert (permitted.status, permitted.reason) == ("False", "WrongAccountOrRegion")
+        assert SPOKE in permitted.message
+        await hub.world.edit(spec={"description": "new"})
+        await hub.world.pass_time(60.0)
+        # Nor does it stand in anybody's way.
+        await hub.world.create("other", gatewayId=GATEWAY, targetName="another")
+        await hub.world.until_ready("other")
+        await hub.world.delete("other")
+        await hub.world.until(lambda: not hub.world.exists("other"))
+        hub.world.forget_calls()
+        await hub.world.delete()
+        await hub.world.pass_time(900.0)
+        assert hub.world.exists()
+        assert condition(await hub.world.get()).reason == "WrongAccountOrRegion"
+        assert hub.platform.requests() == []
+        await hub.world.edit(spec={"deletionPolicy": "Retain"})
+        await hub.world.until(lambda: not hub.world.exists())
+    assert hub.platform.requests() == []
+    assert hub.cloud.requests() == there
+    assert hub.cloud.asked[1:] == []
+
+
+async def test_with_a_class_for_it_it_is_worked_on_where_it_is() -> None:
+    hub = Hub()
+    target_id = await recorded_elsewhere(hub)
+    writes = [each for each in hub.cloud.requests() if each in WRITES]
+    async with hub.world.operator(gateway_id="") as operator:
+        hub.cloud.join(operator)
+        await hub.world.pass_time(60.0)
+        await hub.spoke()
+        await hub.world.pass_time(120.0)
+        obj = await hub.world.get()
+        assert (obj.status.target_id, condition(obj).status) == (target_id, "True")
+        assert condition(obj, "Permitted").status != "False"
+        assert [each for each in hub.cloud.requests() if each in WRITES] == writes
+        await hub.world.delete()
+        await hub.world.until(lambda: not hub.world.exists(), within=120.0)
+    assert hub.cloud.targets(GATEWAY) == []
+    assert hub.platform.requests() == []
+
+
+@pytest.mark.parametrize("spec", [{"gatewayId": OTHER_GATEWAY}, {"gatewayRef": {"name": "near"}}])
+async def test_named_anew_it_is_made_here_and_what_is_elsewhere_is_told(spec: dict[str, Any]) -> None:
+    hub = Hub()
+    target_id = await recorded_elsewhere(hub)
+    async with hub.world.operator(gateway_id="") as operator:
+        hub.cloud.join(operator)
+        await hub.platform.make(
+            "near",
+            gateway=OTHER_GATEWAY,
+            allow=[{**PLAIN_ALLOW, "endpoints": ["https://weather.example.com"]}],
+        )
+        await hub.world.edit(spec={"gatewayId": None, **spec})
+        await hub.world.until(lambda: hub.world.targets(OTHER_GATEWAY))
+        await hub.world.pass_time(120.0)
+        obj = await hub.world.get()
+        assert condition(obj).status == "True"
+        assert [(each.gateway_id, each.target_id) for each in obj.status.moves] == [(FAR, target_id)]
+        assert condition(obj, "Stalled").reason == "WrongAccountOrRegion"
+        assert "DeleteGatewayTarget" not in hub.platform.requests()
+
+
+PLAIN_ALLOW: dict[str, Any] = {"namespaces": {}, "authTypes": ["*"], "grantTypes": ["*"], "providers": ["*"]}
