@@ -120,20 +120,12 @@ class Operator:
             on_recovery=self.queue.retry_all,
             namespaces=config.namespaces,
         )
-        self.inquiries = Inquiries(
-            self.accounts,
-            self.schedulers,
-            clock=loop.time,
-            table=self.observers.table,
-            on_answer=lambda gateway_id: self.reconciler.on_targets(gateway_id, ()),
-        )
         self._served = (False, True)
         self._asked_identity = asyncio.Event()
         ports = Ports(
             cluster=cluster,
             agentcore=self.accounts,
             observers=self.observers,
-            inquiries=self.inquiries,
             schedulers=self.schedulers,
             informer=self.informer,
             queue=self.queue,
@@ -197,7 +189,6 @@ class Operator:
         """Watch AWS, and what the installed CRD serves, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.observers.run())
-            tasks.create_task(self.inquiries.run())
             tasks.create_task(self._learn_identity())
             tasks.create_task(self.registry.run())
             tasks.create_task(self.keeper.run())
@@ -243,7 +234,7 @@ class Operator:
                     self.queue.add(obj.key)
 
     def _open_office(self, beside: Observer | None) -> Office:
-        """Return the scheduler and the observer of one account and Region."""
+        """Return what one account and Region has for itself."""
         config, clock = self._config, self._clock
         loop = asyncio.get_running_loop()
         scheduler = QuotaScheduler(config.quotas, clock=clock, call_at=loop.call_at, rng=self._rng)
@@ -256,7 +247,14 @@ class Operator:
             outages=OutageClock(lost_after=config.ready_unknown_after, clock=clock, wall=self.wall),
             beside=beside,
         )
-        return Office(scheduler, observer)
+        inquiries = Inquiries(
+            self.accounts,
+            scheduler,
+            clock=clock,
+            table=observer.table,
+            on_answer=lambda gateway_id: self.reconciler.on_targets(gateway_id, ()),
+        )
+        return Office(scheduler, observer, inquiries)
 
     def _on_session(self, works: bool) -> None:
         """Take that a session began to fail, or works again."""

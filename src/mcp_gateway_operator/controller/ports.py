@@ -14,7 +14,6 @@ from typing import Protocol
 import structlog
 
 from mcp_gateway_operator.agentcore.accounts import Observers, Schedulers
-from mcp_gateway_operator.agentcore.observe import Inquiries
 from mcp_gateway_operator.agentcore.port import AgentCore, Fence
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.types import MCPServer
@@ -124,7 +123,6 @@ class Ports:
     cluster: Cluster
     agentcore: AgentCore
     observers: Observers
-    inquiries: Inquiries
     schedulers: Schedulers
     informer: Informer[MCPServer]
     queue: WorkQueue[tuple[str, str]]

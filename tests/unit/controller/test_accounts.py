@@ -201,15 +201,64 @@ async def test_a_session_that_turns_to_another_account_deletes_and_believes_noth
     assert obj.status.gateway_id == FAR
 
 
-async def test_a_gateway_that_is_gone_in_its_account_is_believed_gone_there() -> None:
+@pytest.mark.parametrize("denied", [False, True])
+async def test_a_gateway_that_is_gone_in_its_account_is_believed_gone_there(denied: bool) -> None:
+    """After half a minute where ListGateways of that account lacks it, else after four."""
+    hub = Hub()
+    await hub.spoke()
+    if denied:
+        hub.cloud.aws().configure(denied_actions=["ListGateways"])
+    async with hub.world.operator(gateway_id="") as operator:
+        hub.cloud.join(operator)
+        await hub.made()
+        hub.cloud.aws().delete_gateway(GATEWAY)
+        identities = hub.cloud.identities
+        own = len(hub.world.aws.requests(operation="sts:GetCallerIdentity", limit=1000))
+        await hub.world.delete()
+        took = await hub.world.until(lambda: not hub.world.exists(), within=400.0)
+        assert 230.0 < took < 300.0 if denied else 25.0 < took < 45.0
+        # A session of a role has said whose it is, and stays that: nobody is asked again.
+        assert hub.cloud.identities == identities
+        assert len(hub.world.aws.requests(operation="sts:GetCallerIdentity", limit=1000)) == own
+    # The gateway of the same id that the operator itself has says nothing of it.
+    assert hub.platform.requests() == []
+
+
+async def test_one_that_the_account_still_shows_is_not_gone() -> None:
     hub = Hub()
     await hub.spoke()
     async with hub.world.operator(gateway_id="") as operator:
         hub.cloud.join(operator)
         await hub.made()
-        hub.cloud.aws().delete_gateway(GATEWAY)
+        for operation in ("ListGatewayTargets", "GetGatewayTarget", "GetGateway"):
+            hub.cloud.aws().add_fault(operation=operation, code="ResourceNotFoundException", count=None)
         await hub.world.delete()
-        assert await hub.world.until(lambda: not hub.world.exists(), within=400.0) > 200.0
+        await hub.world.pass_time(200.0)
+        assert hub.world.exists()
+
+
+async def test_a_region_that_does_not_answer_keeps_nobody_else_from_hearing_that_a_gateway_is_gone() -> None:
+    hub = Hub()
+    hub.cloud.aws(SPOKE, "eu-west-1").create_gateway(GATEWAY)
+    await hub.spoke()
+    async with hub.world.operator(gateway_id="") as operator:
+        hub.cloud.join(operator)
+        for number in range(6):
+            gateway = f"dead-{number:010d}"
+            there = arn(gateway, account=SPOKE, region="eu-west-1")
+            hub.cloud.aws(SPOKE, "eu-west-1").create_gateway(gateway)
+            await hub.spoke(f"dead-{number}", gateway_arn=there)
+            await hub.made(f"dead-{number}", gatewayRef={"name": f"dead-{number}"})
+            hub.cloud.aws(SPOKE, "eu-west-1").delete_gateway(gateway)
+        await hub.made("alive")
+        for operation in ("GetGateway", "ListGateways"):
+            hub.cloud.aws(SPOKE, "eu-west-1").add_fault(operation=operation, kind="hang", count=None)
+        for number in range(6):
+            await hub.world.delete(f"dead-{number}")
+        await hub.world.pass_time(20.0)
+        hub.cloud.aws().delete_gateway(GATEWAY)
+        await hub.world.delete("alive")
+        assert await hub.world.until(lambda: not hub.world.exists("alive"), within=400.0) < 45.0
 
 
 async def test_another_role_of_the_same_account_takes_over_without_a_write() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 from mcp_gateway_operator.agentcore.accounts.session import ROLE_REFUSED, WRONG_ACCOUNT, Session
@@ -110,13 +111,21 @@ class Accounts:
         """Return a gateway; proves that it exists."""
         return await self._to(gateway_id, AgentCore.get_gateway)
 
-    async def list_gateways(self, *, next_token: str | None = None) -> GatewayPage:
-        """Return one page (up to 1000) of the gateways of the operator's own account and Region."""
-        return await self._own.list_gateways(next_token=next_token)
+    async def list_gateways(self, beside: str = "", *, next_token: str | None = None) -> GatewayPage:
+        """Return one page (up to 1000) of the gateways where one is, "" for the operator's own place."""
+        async with self._reached(beside) as (port, _):
+            return await port.list_gateways(next_token=next_token)
 
-    async def caller_identity(self) -> CallerIdentity:
-        """Return whose the operator's own credentials are."""
-        return await self._own.caller_identity()
+    async def caller_identity(self, beside: str = "") -> CallerIdentity:
+        """Return whose credentials those of a gateway are, "" for the operator's own.
+
+        A role's session has said that already, and stays what it is.
+        """
+        mandate = self._mandate(beside)
+        if mandate is not None and mandate.identity.role_arn:
+            return await self._session(mandate).caller(mandate)
+        async with self._reached(beside) as (port, _):
+            return await port.caller_identity()
 
     async def _to(
         self,
@@ -126,19 +135,25 @@ class Accounts:
         **kwargs: P.kwargs,
     ) -> T:
         """Ask the operation of the port of a gateway's session, under the id by which AgentCore knows it."""
-        mandate = self._mandate(gateway_id)
-        session: Session | None = None
-        port, at = self._own, gateway_id
-        if mandate is not None:
-            session, at = self._session(mandate), bare(gateway_id)
-            port = await session.port(mandate)
-        elif ":" in gateway_id:
-            raise _nobody_says(gateway_id)
-        ask: Callable[Concatenate[str, P], Awaitable[T]] = getattr(port, operation.__name__)
-        try:
+        async with self._reached(gateway_id) as (port, at):
+            ask: Callable[Concatenate[str, P], Awaitable[T]] = getattr(port, operation.__name__)
             return await ask(at, *args, **kwargs)
+
+    @asynccontextmanager
+    async def _reached(self, gateway_id: str) -> AsyncIterator[tuple[AgentCore, str]]:
+        """Give out the port of a gateway's session for one call, and the id by which AgentCore knows it."""
+        mandate = self._mandate(gateway_id)
+        if mandate is None:
+            if ":" in gateway_id:
+                raise _nobody_says(gateway_id)
+            yield self._own, gateway_id
+            return
+        session = self._session(mandate)
+        port = await session.port(mandate)
+        try:
+            yield port, bare(gateway_id)
         except AgentCoreError as error:
-            if session is None or error.kind is not ErrorKind.CREDENTIALS:
+            if error.kind is not ErrorKind.CREDENTIALS:
                 raise
             # Of this session alone: the operator's own credentials, and all others, may be good.
             session.refused(port, error)

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Hashable
 from typing import Final, NamedTuple
 
-from mcp_gateway_operator.agentcore.observe import GatewayTable, Observer, Users
+from mcp_gateway_operator.agentcore.observe import GatewayTable, Inquiries, Observer, Users
 from mcp_gateway_operator.agentcore.quota import Lane, Op, Quotas, QuotaScheduler, Ticket
 from mcp_gateway_operator.targets.known import ErrorKind
 from mcp_gateway_operator.targets.shape import account_and_region
@@ -28,6 +28,7 @@ class Office(NamedTuple):
 
     scheduler: QuotaScheduler
     observer: Observer
+    inquiries: Inquiries
 
 
 class Offices:
@@ -201,6 +202,10 @@ class Observers:
         """Return the table of a tracked gateway."""
         return self.of(gateway_id).table(gateway_id)
 
+    def inquiries(self, gateway_id: str) -> Inquiries:
+        """Return who asks AWS for a gateway itself."""
+        return self._offices.of(gateway_id).inquiries
+
     def gateways(self) -> tuple[str, ...]:
         """Return the ids, or ARNs, of all tracked gateways."""
         return tuple(each for office in self._offices.all() for each in office.observer.gateways())
@@ -222,7 +227,7 @@ class Observers:
             self._tasks = tasks
             try:
                 for office in self._offices.all():
-                    tasks.create_task(office.observer.run())
+                    self._start(office, tasks)
                 await asyncio.Event().wait()
             finally:
                 self._tasks = None
@@ -230,4 +235,8 @@ class Observers:
     def _opened(self, office: Office) -> None:
         office.observer.users = self.own.users
         if self._tasks is not None:
-            self._tasks.create_task(office.observer.run())
+            self._start(office, self._tasks)
+
+    def _start(self, office: Office, tasks: asyncio.TaskGroup) -> None:
+        tasks.create_task(office.observer.run())
+        tasks.create_task(office.inquiries.run())

@@ -10,7 +10,7 @@ from typing import Final
 
 import structlog
 
-from mcp_gateway_operator.agentcore.port import AgentCore, Mandate, Opened, Opener
+from mcp_gateway_operator.agentcore.port import AgentCore, CallerIdentity, Mandate, Opened, Opener
 from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind
 
 RENEW_SHARE: Final = 0.75
@@ -66,6 +66,7 @@ class Session:
         self._opened: Opened | None = None
         self._opened_at = 0.0
         self._again_at = 0.0
+        self._caller: CallerIdentity | None = None
         self._named: frozenset[str] = frozenset()
         self._task: asyncio.Task[None] | None = None
         self.trouble: AgentCoreError | None = None
@@ -93,6 +94,16 @@ class Session:
             # Each caller has its own: what is raised keeps what was at hand.
             raise _trouble(self.trouble.code, self.trouble.message)
         return self._opened.port
+
+    async def caller(self, mandate: Mandate) -> CallerIdentity:
+        """Return whose it is.
+
+        Raises:
+            AgentCoreError: there is none now.
+        """
+        await self.port(mandate)
+        assert self._caller is not None
+        return self._caller
 
     def refused(self, port: AgentCore, error: AgentCoreError) -> None:
         """Use a port no more whose credentials AWS refuses: another one is opened, at most once a minute."""
@@ -134,7 +145,8 @@ class Session:
             )
             self._turn(_trouble(WRONG_ACCOUNT, message))
             return
-        self._opened, self._opened_at, self._named = opened, began, frozenset(mandate.holders)
+        self._opened, self._opened_at, self._caller = opened, began, caller
+        self._named = frozenset(mandate.holders)
         self._turn(None)
 
     def _failed(self, error: Exception, began: float) -> None:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, Protocol
 
 from mcp_gateway_operator.agentcore.observe.gateway_table import GatewayTable, Told
 from mcp_gateway_operator.agentcore.observe.listing import Tickets, a_ticket, read_pages
-from mcp_gateway_operator.agentcore.port import AgentCore
+from mcp_gateway_operator.agentcore.port import CallerIdentity, Gateway, GatewayPage
 from mcp_gateway_operator.agentcore.quota import Op, Ticket
-from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind
+from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind, Place
 from mcp_gateway_operator.targets.rules import ROLLS_APART
 
 APART: Final = ROLLS_APART + 1.0
@@ -25,8 +25,21 @@ PARALLEL: Final = 2
 """GetGateways in flight: each may hang until it times out, and the Lists need the threads."""
 
 
+class Asked(Protocol):
+    """What is asked of AWS; each call is made under the identity of a gateway, "" for the operator's own."""
+
+    async def get_gateway(self, gateway_id: str) -> Gateway:
+        """Return a gateway."""
+
+    async def list_gateways(self, beside: str, *, next_token: str | None = None) -> GatewayPage:
+        """Return one page of the gateways where one is."""
+
+    async def caller_identity(self, beside: str) -> CallerIdentity:
+        """Return whose credentials those of a gateway are."""
+
+
 class Inquiries:
-    """Keeps `Existence` in the tables of the gateways that somebody asks for.
+    """Keeps `Existence` in the tables of the gateways of one account and Region that somebody asks for.
 
     Args:
         port: where the calls go.
@@ -38,7 +51,7 @@ class Inquiries:
 
     def __init__(
         self,
-        port: AgentCore,
+        port: Asked,
         scheduler: Tickets,
         *,
         clock: Callable[[], float],
@@ -88,7 +101,7 @@ class Inquiries:
 
     async def _get(self, table: GatewayTable) -> None:
         answer = await self._answer(table.gateway_id)
-        where = await self._where()
+        where = await self._where(_beside(table.gateway_id))
         if self._missing(table):
             table.apply_inquiry(**answer)
             table.apply_inquiry(asked=False)
@@ -126,20 +139,22 @@ class Inquiries:
 
     async def _roll(self) -> float:
         """Look once for all gateways that are looked for; return the seconds until the next time."""
+        # Who looks with the credentials of one sees all that are beside it.
+        beside = _beside(next(iter(self._rolling)))
         try:
             ticket = await self._roll_ticket()
             began = self._clock()
-            shown = await self._there_are(ticket)
+            shown = await self._there_are(ticket, beside)
         except AgentCoreError as error:
             if error.kind is not ErrorKind.ACCESS_DENIED:
                 return APART
             self._rolling.clear()
             return DENIED_AGAIN
-        where = await self._where()
+        where = await self._where(beside)
         for gateway_id in list(self._rolling):
             table = self._table(gateway_id)
             if table is not None and self._missing(table):
-                self._note(table, where, lacks=gateway_id not in shown, at=began)
+                self._note(table, where, lacks=Place(gateway_id).bare not in shown, at=began)
         return APART
 
     def _note(self, table: GatewayTable, where: tuple[str, str] | None, *, lacks: bool, at: float) -> None:
@@ -155,9 +170,9 @@ class Inquiries:
             del self._rolling[table.gateway_id]
             self._on_answer(table.gateway_id)
 
-    async def _there_are(self, ticket: Ticket) -> frozenset[str]:
+    async def _there_are(self, ticket: Ticket, beside: str) -> frozenset[str]:
         async def page(token: str | None) -> tuple[dict[str, None], str | None]:
-            answer = await self._port.list_gateways(next_token=token)
+            answer = await self._port.list_gateways(beside, next_token=token)
             return dict.fromkeys(answer.gateway_ids), answer.next_token
 
         shown, _ = await read_pages(page, ticket, more=self._roll_ticket, call="ListGateways")
@@ -166,13 +181,13 @@ class Inquiries:
     def _roll_ticket(self) -> Awaitable[Ticket]:
         return a_ticket(self._scheduler, Op.LIST_GATEWAYS, "", waiter="the roll")
 
-    async def _where(self) -> tuple[str, str] | None:
+    async def _where(self, beside: str) -> tuple[str, str] | None:
         """Return where the credentials in use now act, None where AWS does not say.
 
         Asked after a question: credentials that were exchanged before its answer are seen here.
         """
         try:
-            identity = await self._port.caller_identity()
+            identity = await self._port.caller_identity(beside)
         except AgentCoreError:
             return None
         return identity.account, identity.region
@@ -185,3 +200,8 @@ class Inquiries:
     def _missing(self, table: GatewayTable) -> bool:
         """Whether it still matters what AWS says of a gateway."""
         return self._table(table.gateway_id) is table and table.view.missing_since is not None
+
+
+def _beside(gateway_id: str) -> str:
+    """Return the gateway under whose identity is asked: at home it is the operator's own."""
+    return gateway_id if ":" in gateway_id else ""

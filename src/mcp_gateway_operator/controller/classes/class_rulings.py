@@ -146,7 +146,11 @@ class Rulings:
             named = placement_in(obj, place) is not None
             if not aside:
                 named = named or believed_placement(obj) is not None or obj.spec.gateway_ref is not None
-            return Ruling(frozen=frozen or self._ungoverned(obj, place), policies_known=not named)
+            return Ruling(
+                frozen=frozen or self._ungoverned(obj, place),
+                policies_known=not named,
+                unread=self._registry.blind() if self._unread else "",
+            )
         spec = governor.spec
         defaults = spec.defaults
         return Ruling(
@@ -187,8 +191,14 @@ class Rulings:
     def bars(self, obj: MCPServer, place: Place) -> bool:
         """Whether an object that is being deleted may not even be looked for in a place of no proof.
 
-        That is refused by what is known, however old that is: deletion goes on while nobody can see. And an
-        MCPGateway that takes no new target may well have one.
+        Nor where nobody has been able to read any MCPGateway: that waits.
+        """
+        return self._unread or self.refuses(obj, place)
+
+    def refuses(self, obj: MCPServer, place: Place) -> bool:
+        """Whether an object is not permitted in a place of no proof, by what is known, however old that is.
+
+        Deletion goes on while nobody can see. And an MCPGateway that takes no new target may well have one.
         """
         governor = None if self.idle else self._registry.governor(place.gateway_id)
         if governor is None or governor.arn is None:
@@ -196,6 +206,11 @@ class Rulings:
         if self._registry.verdict(governor).accepted is False or obj.left_out is not None:
             return True
         return refusal(governor.spec, self._use(obj, governor.arn)) is not None
+
+    @property
+    def _unread(self) -> bool:
+        """Whether there may be MCPGateways, of which nobody has been able to read any."""
+        return not self.idle and bool(self._registry.blind()) and not self._registry.stale()
 
     @property
     def default_class(self) -> str:

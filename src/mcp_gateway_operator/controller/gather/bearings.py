@@ -97,6 +97,8 @@ class Compass:
         further = self._further(obj, settings, (place, *others)) if searches or _searches_further(obj) else ()
         unnamed = {place, *further} - {*others, record.place if record is not None else NOWHERE}
         barred = self._barred(obj, unnamed, page, settings, place, frozen)
+        if home is not None and record is None and self._rulings.refuses(obj, home.place):
+            barred |= {home.place}
         further = tuple(each for each in further if each not in barred)
         marked_on = tuple(row.place for row in astray)
         searched = _distinct((place, *further, *marked_on) if searches else (place,), barred)
@@ -114,7 +116,7 @@ class Compass:
             astray=tuple(row for row in astray if row.place not in {*others, *searched}),
             unseen=self._unseen(further, settings) if _searches_further(obj) else NOWHERE,
             barred=barred,
-            watched=_distinct(watched),
+            watched=_distinct(watched, barred),
         )
 
     def _wanted(
@@ -170,6 +172,8 @@ class Compass:
         """Return why a record of the Go operator does not count, once its target has been seen."""
         if record is None or not record.legacy:
             return ""
+        if self._rulings.refuses(obj, record.place):
+            return "it is not permitted there"
         table = self._observers.table(record.place.gateway_id)
         row = table.row(record.target_id) if table is not None else None
         if row is None or (settings.marks and row.summary.marker is not None):

@@ -303,7 +303,8 @@ class Performer:
 
     def _inquire(self, step: act.CheckGateway | act.CallTheRoll) -> None:
         """Have AWS asked for a gateway; who waits for the answer is woken."""
-        gateway_id, inquiries = step.place.gateway_id, self._ports.inquiries
+        gateway_id = step.place.gateway_id
+        inquiries = self._ports.observers.inquiries(gateway_id)
         if isinstance(step, act.CallTheRoll):
             inquiries.call_the_roll(gateway_id, until=step.until)
         else:

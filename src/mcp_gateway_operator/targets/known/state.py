@@ -44,6 +44,7 @@ class Ruling(msgspec.Struct, frozen=True, kw_only=True):
         capacity: targets that the gateway may hold, None where nobody says.
         deletion_policy, drift_policy: for an object that says nothing itself, "" where nobody says.
         policies_known: what the MCPGateway says of them can be read.
+        unread: why no MCPGateway could be read yet, "" where they are known.
     """
 
     frozen: Frozen | None = None
@@ -53,6 +54,7 @@ class Ruling(msgspec.Struct, frozen=True, kw_only=True):
     deletion_policy: str = ""
     drift_policy: str = ""
     policies_known: bool = True
+    unread: str = ""
 
 
 FREE: Final = Ruling()

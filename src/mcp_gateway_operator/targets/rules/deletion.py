@@ -246,6 +246,11 @@ def _delete_unrecorded(state: State) -> Clearing:
     untouched = doubt.only_writer and certain and state.memory.held.verified is None
     if untouched and not state.marked:
         return act.Release(event="Released", message="No target was made for this object.")
+    if state.barred and state.ruling.unread and not state.aside:
+        message = (
+            f"{state.ruling.unread} So nobody looks for what no record tells of, and it stays till then."
+        )
+        return act.Blocked(reason=Reason.DELETING, message=message, stalled=True)
     noted = NOWHERE if state.aside or state.noted in state.barred else state.noted
     living: list[Place] = []
     for place in dict.fromkeys((*state.gateways, noted)):
@@ -262,7 +267,11 @@ def _delete_unrecorded(state: State) -> Clearing:
         return _take_up(state, rows)
     if (action := _await_strays(state, tuple(living), since_start=True)) is not None:
         return action
-    message = "No target carries this object's marker." if living else "No gateway holds a target of it."
+    return act.Release(event="Released", message=_nothing_found(state, looked=bool(living)))
+
+
+def _nothing_found(state: State, *, looked: bool) -> str:
+    message = "No target carries this object's marker." if looked else "No gateway holds a target of it."
     if state.disbelieved is not None:
         target_id, why = state.disbelieved
         message = f"Target {target_id} is left alone, because nothing proves that it is this object's: {why}."
@@ -272,7 +281,7 @@ def _delete_unrecorded(state: State) -> Clearing:
             f" Gateway {where} was not looked at: no record says that it holds one, and this object is not"
             " permitted there."
         )
-    return act.Release(event="Released", message=message)
+    return message
 
 
 def _take_up(state: State, rows: list[Row]) -> Clearing:

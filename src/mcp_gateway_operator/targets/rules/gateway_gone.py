@@ -72,9 +72,10 @@ def _agreed(told: Existence) -> bool:
 
 
 def _account_is_known(state: State, place: Place) -> bool:
-    """Whether it is certain that the target was made where these credentials look: the operator's own."""
-    own = not any(place.account_and_region)
-    return own and bool(_made(state)) and bool(state.settings.account)
+    """Whether it is certain that the target was made where these credentials look."""
+    if any(place.account_and_region):
+        return True
+    return bool(_made(state)) and bool(state.settings.account)
 
 
 def _made(state: State) -> str:
@@ -87,16 +88,16 @@ def _made(state: State) -> str:
 def _made_elsewhere(state: State, place: Place, told: Existence) -> act.CheckGateway | act.Blocked | None:
     """Refuse to believe anything outside the account and Region where the target was made.
 
-    Elsewhere nothing answers but a session that has proven to act in the gateway's own.
+    Elsewhere nothing answers but a session that has proven to act in the gateway's own, as it was then.
     """
-    if any(place.account_and_region):
-        return None
-    arn = _made(state)
+    arn = place.gateway_id if any(place.account_and_region) else _made(state)
     if not arn and state.record is None:
         return None
     settings = state.settings
     made = account_and_region(arn)
     ours = (settings.account, settings.region) if settings.account else _heard(state, place)
+    if any(place.account_and_region):
+        ours = made
     # Credentials can be exchanged while the process runs: what AWS said last of whose they are counts.
     ours = told.where or ours
     if ours[0] and made == ours:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from mcp_gateway_operator.agentcore.accounts import Accounts, Observers, Office, Offices, Schedulers
-from mcp_gateway_operator.agentcore.observe import Observer, OutageClock
+from mcp_gateway_operator.agentcore.observe import Inquiries, Observer, OutageClock
 from mcp_gateway_operator.agentcore.port import CallerIdentity, Identity, ListPage, Mandate, Opened
 from mcp_gateway_operator.agentcore.quota import Quotas, QuotaScheduler
 from tests.support.virtual_time import pass_time
@@ -64,7 +64,10 @@ class Building:
             outages=outages,
             beside=beside,
         )
-        return Office(scheduler, observer)
+        inquiries = Inquiries(
+            self.accounts, scheduler, clock=clock, table=observer.table, on_answer=lambda _: None
+        )
+        return Office(scheduler, observer, inquiries)
 
     # -- what is asked of AWS, and of those for whom it is observed
 
