@@ -208,7 +208,7 @@ def test_credentials_of_another_account_than_the_operators_are_told_apart(
     settle(desk, aws, "near")
     assert desk.json("plan")["notes"] == []
     cloud.home = SPOKE
-    (note,) = desk.json("plan", exits=2)["notes"]
+    (note,) = desk.json("plan", exits=1)["notes"]
     assert f"of account {OWN} and Region {REGION} by their ids alone" in note
     assert f"your credentials act in account {SPOKE}" in note
     assert "give the operator's --aws-region, and credentials of its account" in note
