@@ -13,6 +13,7 @@ from agentcore_simulator.settings import Durations
 from agentcore_simulator.settings import Settings as SimulatorSettings
 from mcp_gateway_operator.controller.gather.circles import SHOWN, Circles
 from mcp_gateway_operator.runtime.cluster import NAMESPACES
+from tests.support.classes import ALLOW, Platform
 from tests.support.world import GATEWAY, OTHER_GATEWAY, World, condition
 
 CONFIG: dict[str, Any] = {"owner_ids": ("cluster-a",), "drift_interval": 30.0}
@@ -179,6 +180,22 @@ async def test_a_circle_is_one_only_while_all_in_it_would_act(how: str) -> None:
         await mends(world)
         await world.until(lambda: in_circle(world, "a", "b", "c"), within=5)
         assert set(world.calls()) <= {"ListGatewayTargets", "GetGatewayTarget"}
+
+
+async def test_who_is_not_permitted_is_not_told_of_a_circle() -> None:
+    """Nothing is done for it, whatever name it is given: the advice would lead nowhere."""
+    world = World()
+    platform = Platform(world)
+    await platform.make()
+    async with world.operator(**CONFIG):
+        await make(world, "a", "b", gatewayRef={"name": "tools"})
+        await turn(world, "a", "b")
+        assert await in_circle(world, "a", "b")
+        await platform.edit(spec={"allow": []})
+        await world.until(lambda: in_no_circle(world, "a", "b"), within=10)
+        assert condition(await world.get("a"), "Permitted").status == "False"
+        await platform.edit(spec={"allow": [ALLOW]})
+        await world.until(lambda: in_circle(world, "a", "b"), within=10)
 
 
 async def test_deleting_one_ends_the_circle_and_the_others_follow() -> None:

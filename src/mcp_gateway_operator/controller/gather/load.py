@@ -297,7 +297,8 @@ class Loader:
     def _circle(self, state: State, *, taken: bool) -> Circle:
         trouble = state.memory.trouble
         full = state.full or (trouble is not None and trouble.reason == Reason.GATEWAY_FULL)
-        if not taken and not (state.aside and full):
+        # For one that is not permitted nothing is done, whatever name it is given: no advice would help it.
+        if state.ruling.frozen is not None or (not taken and not (state.aside and full)):
             return NO_CIRCLE
         return self._circles.of(state.obj, state.place, full=full and not taken)
 
