@@ -335,3 +335,14 @@ def test_a_probe_that_is_called_off_says_nothing_of_the_credentials() -> None:
     assert desk.scheduler.refused_credentials is not None
     assert desk.ask("the next probe", Op.GET) is not None
     assert desk.ask("other", Op.GET) is None
+
+
+def test_who_has_waited_longest_asks_whether_the_credentials_are_accepted_again() -> None:
+    desk = Desk()
+    refused_credentials(desk)
+    woken: list[str] = []
+    assert desk.ask("first", Op.GET, on_grant=lambda: woken.append("first")) is None
+    desk.timers.run_until(desk.timers.now + 1)
+    assert desk.ask("second", Op.LIST, on_grant=lambda: woken.append("second")) is None
+    desk.timers.run_until(desk.timers.now + 30)
+    assert woken == ["first"]

@@ -77,6 +77,16 @@ def test_a_full_gateway_is_no_reason_to_slow_down_all() -> None:
     assert at.ask("elsewhere", gateway="other") is not None
 
 
+def test_a_refusal_that_names_no_concurrency_lowers_the_rate() -> None:
+    at = Desk(Quotas(create=5, gateway_writes=1))
+    before = at.scheduler.rates()[Op.CREATE]
+    assert before is not None
+    assert write(at, "refused", error=SILENT)
+    lowered = at.scheduler.rates()[Op.CREATE]
+    assert lowered is not None
+    assert lowered < before
+
+
 @pytest.mark.parametrize(("error", "op"), [(SILENT, Op.UPDATE), (SILENT, Op.CREATE), (CONFLICT, Op.CREATE)])
 def test_refusals_that_do_not_say_why_teach_when_they_come_together(error: AgentCoreError, op: Op) -> None:
     """Two may have another cause; the third within a minute has this one."""

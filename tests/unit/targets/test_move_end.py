@@ -8,14 +8,18 @@ import pytest
 
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.targets import actions as act
-from mcp_gateway_operator.targets.known import Existence, State
+from mcp_gateway_operator.targets.known import Existence, Place, Record, State
 from mcp_gateway_operator.targets.plan import plan
+from mcp_gateway_operator.targets.rules import forgotten_leftovers
 from tests.unit.targets.builders import (
+    ACCOUNT,
+    ARN,
     BORN,
     ELSEWHERE,
     FOREIGN,
     GATEWAY,
     HERE,
+    NAME,
     NOW,
     RECORD,
     TARGET,
@@ -24,12 +28,26 @@ from tests.unit.targets.builders import (
     Decision,
     check,
     failed,
+    recorded,
     row,
     settings,
     spec,
+    target,
     trouble,
 )
-from tests.unit.targets.moving import DENIED, KNOWN, THIRD, at, due, dying, elsewhere, listed, seen, settled
+from tests.unit.targets.moving import (
+    ARN_THERE,
+    DENIED,
+    KNOWN,
+    THIRD,
+    at,
+    due,
+    dying,
+    elsewhere,
+    listed,
+    seen,
+    settled,
+)
 
 REMOVING = [
     (
@@ -264,3 +282,19 @@ def test_the_end_of_the_object_in_the_middle(
     leftovers: list[State], changes: dict[str, Any], expected: Decision
 ) -> None:
     check(plan(dying(*leftovers, **changes)), expected)
+
+
+def test_what_a_forgotten_move_left_is_the_oldest_of_its_name_on_each_other_gateway() -> None:
+    spoke = Place(ARN.replace(ACCOUNT, "222222222222"))
+    rows = (
+        row("YOUNGER", place=THERE, created_at="2026-11-22T12:00:01Z"),
+        row("OLDER", place=THERE),
+        row("SPOKE", place=spoke),
+        row("TAKEN", place=HERE),
+        row("RENAMED", place=Place("third-abcdefghij"), name="other"),
+    )
+    found = forgotten_leftovers(recorded(marked=rows), target(), HERE)
+    assert found == (
+        Record(place=THERE, target_id="OLDER", gateway_arn=ARN_THERE, target_name=NAME),
+        Record(place=spoke, target_id="SPOKE", gateway_arn=spoke.gateway_id, target_name=NAME),
+    )

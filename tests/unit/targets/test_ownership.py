@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.known import State
 from mcp_gateway_operator.targets.plan import plan
-from mcp_gateway_operator.targets.rules import legacy_doubt, objection, stray_rows
+from mcp_gateway_operator.targets.rules import (
+    legacy_doubt,
+    objection,
+    status_names_strays,
+    stray_note,
+    stray_rows,
+)
 from mcp_gateway_operator.targets.rules.ownership import row_to_keep
 from mcp_gateway_operator.targets.shape import marker_of
 from tests.unit.targets.builders import (
@@ -22,6 +29,7 @@ from tests.unit.targets.builders import (
     THERE,
     TWIN,
     check,
+    condition,
     deleted_unrecorded,
     meta,
     name_conflict,
@@ -148,3 +156,18 @@ def test_of_several_with_our_marker_one_is_kept(rows: list[Any], kept: str) -> N
 def test_strays(other: Any, told: bool) -> None:
     assert stray_rows(recorded(marked=(row(), other))) == ((other,) if told else ())
     assert stray_rows(unrecorded(marked=(other,))) == ()
+
+
+OTHER = row(TWIN, name="copy")
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [({"astray": (row(TWIN, name="copy", place=THERE),)}, True), ({"marked": (row(), OTHER)}, False)],
+    ids=["elsewhere", "beside it"],
+)
+def test_status_says_that_there_are_others_on_other_gateways(rows: dict[str, Any], told: bool) -> None:
+    ready = msgspec.structs.replace(condition(), message=stray_note(recorded(**rows)))
+    assert TWIN in ready.message
+    assert status_names_strays(recorded(status={"conditions": (ready,)}).obj) is told
+    assert not status_names_strays(recorded().obj)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -14,13 +15,29 @@ from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.known import Frozen, Ruling, State
 from mcp_gateway_operator.targets.plan import plan
 from tests.unit.targets.any_state import states
-from tests.unit.targets.builders import ARN
+from tests.unit.targets.builders import (
+    ARN,
+    FOREIGN,
+    HERE,
+    TARGET,
+    UID,
+    deleted,
+    recorded,
+    row,
+    unrecorded,
+)
+from tests.unit.targets.moving import KNOWN, seen
+from tests.unit.targets.moving import at as standing
 
 FROZEN = Ruling(
     frozen=Frozen(reason=Reason.NOT_PERMITTED, message="MCPGateway tools does not permit this."),
     placed_by=PlacedBy(class_="tools", uid="1", gateway_arn=ARN),
 )
 NEW = act.Create | act.Update | act.Synchronize | act.Note
+
+
+PLACED = PlacedBy(class_="tools", uid="1", gateway_arn=ARN)
+GOVERNED = Ruling(placed_by=PLACED)
 
 
 def at(state: State, decision: Any) -> tuple[State, Any]:
@@ -74,3 +91,54 @@ def test_a_default_that_is_not_known_deletes_nothing(state: State, said: str) ->
     assert not isinstance(step, act.Delete)
     observes = state.obj.spec.management_policy == "Observe"
     assert observes or not isinstance(step, act.Release)
+
+
+def noted(**changes: Any) -> dict[str, Any]:
+    """Return a status that says by which MCPGateway the object's own target was to be made."""
+    return {"recorded_for": UID, "placed_by": msgspec.structs.replace(PLACED, **changes)}
+
+
+@pytest.mark.parametrize(
+    ("status", "creates"),
+    [
+        (noted(), True),
+        (noted(uid="2"), True),
+        (noted(class_="other"), False),
+        (noted(gateway_arn=ARN.replace("tools-", "other-")), False),
+        ({**noted(), "recorded_for": "another object"}, False),
+        ({}, False),
+    ],
+    ids=[
+        "it says so",
+        "one made anew",
+        "another MCPGateway",
+        "another gateway",
+        "a copied status",
+        "nothing",
+    ],
+)
+def test_status_says_by_which_mcpgateway_a_target_is_made_before_it_is(
+    status: dict[str, Any], creates: bool
+) -> None:
+    action = plan(unrecorded(ruling=GOVERNED, status=status, fresh=True))
+    assert isinstance(action, act.Create) is creates
+    assert creates or action == act.Note(placed_by=PLACED)
+
+
+def test_nobody_goes_back_to_what_an_earlier_move_has_left_where_it_is_not_permitted() -> None:
+    left = standing(KNOWN, ruling=FROZEN, recorded=seen())
+    action = plan(recorded(moves=(KNOWN,), destination=left))
+    assert isinstance(action, act.Blocked)
+    assert action.reason == Reason.NOT_PERMITTED
+
+
+@pytest.mark.parametrize(
+    ("mark", "deletes"), [({}, True), ({"mark": FOREIGN}, False), ({"mark": None}, False)]
+)
+def test_where_an_object_is_not_permitted_its_end_deletes_what_carries_its_marker(
+    mark: dict[str, Any], deletes: bool
+) -> None:
+    frozen = Frozen(reason=Reason.NOT_PERMITTED, message="Not permitted.", unproven=True)
+    action = plan(deleted(recorded=row(**mark), ruling=Ruling(frozen=frozen)))
+    assert (action == act.Delete(place=HERE, target_id=TARGET)) is deletes
+    assert not isinstance(action, act.Delete) or deletes

@@ -81,8 +81,7 @@ class Compass:
         record = None if (why := self._doubt(obj, home, settings)) else home
         moves = memory.moves if memory.moves is not None else stored_moves(obj)
         wanted, frozen = self._wanted(obj, home, moves, settings)
-        place = record.place if record else wanted
-        ends = bool(obj.metadata.deletion_timestamp)
+        place, ends = record.place if record else wanted, bool(obj.metadata.deletion_timestamp)
         moving = place != wanted and not ends
         destination = wanted if moving and settings.keeps_moves else NOWHERE
         others = {each.place: each for each in moves}
@@ -96,9 +95,8 @@ class Compass:
                 others.setdefault(each, Record(place=each, target_id=""))
         further = self._further(obj, settings, (place, *others)) if searches or _searches_further(obj) else ()
         unnamed = {place, *further} - {*others, record.place if record is not None else NOWHERE}
-        barred = self._barred(obj, unnamed, page, settings, place, frozen)
-        if home is not None and record is None and self._rulings.refuses(obj, home.place):
-            barred |= {home.place}
+        refused = {home.place} if home and not record and self._rulings.refuses(obj, home.place) else set()
+        barred = self._barred(obj, unnamed, page, settings, place, frozen) | refused
         further = tuple(each for each in further if each not in barred)
         marked_on = tuple(row.place for row in astray)
         searched = _distinct((place, *further, *marked_on) if searches else (place,), barred)
