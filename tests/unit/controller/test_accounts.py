@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from mcp_gateway_operator.agentcore.quota import Quotas
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.types import MCPServer
 from tests.support.accounts import OWN, SPOKE, Cloud, role
@@ -339,6 +340,32 @@ async def test_a_region_that_never_answers_holds_up_nobody() -> None:
         await hub.world.create("alive", **{**PLAIN, **REF})
         assert await took(lambda: hub.cloud.targets(GATEWAY)) < 3.0
         assert len(hub.cloud.asked) <= 3
+
+
+async def test_a_region_that_never_answers_slows_the_others_by_a_tenth_at_most() -> None:
+    took = [await _seconds_to_fill(dead=dead) for dead in (0, 3)]
+    assert took[1] <= 1.1 * took[0]
+
+
+async def _seconds_to_fill(*, dead: int) -> float:
+    """Return how long twenty targets in each of two accounts take, beside Regions that never answer."""
+    hub = Hub()
+    hub.cloud.aws("333333333333").create_gateway(GATEWAY)
+    alive = {"one": SPOKE, "two": "333333333333"}
+    for name, account in alive.items():
+        await hub.spoke(name, gateway_arn=arn(GATEWAY, account=account), aws={"roleArn": role(account)})
+    for number in range(dead):
+        region = f"eu-west-{number + 1}"
+        hub.cloud.hanging.add(region)
+        await hub.spoke(f"dead-{number}", gateway_arn=arn(GATEWAY, account=SPOKE, region=region))
+    async with hub.world.operator(gateway_id="", quotas=Quotas()) as operator:
+        hub.cloud.join(operator)
+        for number in range(20):
+            for name in (*(f"dead-{each}" for each in range(dead)), *alive):
+                await hub.world.create(f"{name}-{number}", **{**PLAIN, "gatewayRef": {"name": name}})
+        return await hub.world.until(
+            lambda: all(len(hub.cloud.targets(GATEWAY, each)) == 20 for each in alive.values())
+        )
 
 
 @pytest.mark.parametrize("value", [arn(GATEWAY, account="444444444444"), arn(OTHER_GATEWAY, account=SPOKE)])
