@@ -1,1 +1,1 @@
-"""The AWS side: port, boto3 adapter, error taxonomy, quota scheduler, observer."""
+"""The AWS side: a port, botocore behind it, quotas, observers, and all of it for several accounts."""

@@ -1,1 +1,1 @@
-"""One pass for one MCPServer: load, plan, perform, report."""
+"""One pass for one MCPServer: gather, plan, perform, tell."""

@@ -1,1 +1,1 @@
-"""Pure logic: desired target, normalising, diff, names, ownership marker, failure classes, plan."""
+"""Decisions, pure: a target's shape, what is known and permitted, the rules, and the plan that asks them."""

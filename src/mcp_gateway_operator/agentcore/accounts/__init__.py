@@ -1,4 +1,4 @@
-"""Several accounts and Regions behind one port, one scheduler and one observer."""
+"""Several accounts and Regions behind one port, with a scheduler and an observer for each."""
 
 from __future__ import annotations
 
