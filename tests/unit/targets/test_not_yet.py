@@ -30,6 +30,7 @@ MOVED = row(updated_at=LATER)
 CHANGED = row(updated_at=LATER, listing_mode="DYNAMIC")
 READY: dict[str, Any] = {"conditions": (condition(),)}
 SPENT = NOW + 6000.0
+REJECT = act.Reject(reason="ValidationError", message="refused")
 SYNCHRONIZE = act.Synchronize(place=HERE, target_id=TARGET, cause=act.Cause.SCHEDULE)
 
 
@@ -101,3 +102,18 @@ def test_what_is_shown_are_the_row_and_all_that_carry_the_marker_or_the_name() -
 )
 def test_tools_are_indexed_on_schedule(changes: dict[str, Any], expected: Decision) -> None:
     check(plan(recorded(**changes)), expected)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"held_unknown": True}, act.Read(place=HERE, target_id=TARGET, urgent=False)),
+        ({"held_unknown": True, "recorded": None}, REJECT),
+        ({}, REJECT),
+    ],
+    ids=["it is listed", "it is not listed any more", "it is known"],
+)
+def test_a_value_is_refused_once_it_is_known_whether_aws_holds_it(
+    changes: dict[str, Any], expected: Decision
+) -> None:
+    check(plan(recorded(problems=("refused",), **changes)), expected)

@@ -20,8 +20,11 @@ from tests.unit.targets.builders import (
     FOREIGN,
     HERE,
     TARGET,
+    THERE,
     UID,
+    check,
     deleted,
+    deleted_unrecorded,
     recorded,
     row,
     unrecorded,
@@ -128,8 +131,7 @@ def test_status_says_by_which_mcpgateway_a_target_is_made_before_it_is(
 def test_nobody_goes_back_to_what_an_earlier_move_has_left_where_it_is_not_permitted() -> None:
     left = standing(KNOWN, ruling=FROZEN, recorded=seen())
     action = plan(recorded(moves=(KNOWN,), destination=left))
-    assert isinstance(action, act.Blocked)
-    assert action.reason == Reason.NOT_PERMITTED
+    check(action, act.Blocked(reason=Reason.NOT_PERMITTED, message="does not permit", stalled=True))
 
 
 @pytest.mark.parametrize(
@@ -142,3 +144,11 @@ def test_where_an_object_is_not_permitted_its_end_deletes_what_carries_its_marke
     action = plan(deleted(recorded=row(**mark), ruling=Ruling(frozen=frozen)))
     assert (action == act.Delete(place=HERE, target_id=TARGET)) is deletes
     assert not isinstance(action, act.Delete) or deletes
+
+
+def test_the_end_says_where_nobody_has_looked_for_what_no_record_names() -> None:
+    looked = act.Release(event="Released", message="No target carries this object's marker.")
+    assert plan(deleted_unrecorded()) == looked
+    action = plan(deleted_unrecorded(barred=frozenset({THERE})))
+    assert isinstance(action, act.Release)
+    assert action.message.startswith(f"{looked.message} Gateway {THERE.gateway_id} was not looked at: ")
