@@ -9,7 +9,6 @@ in seconds where they say minutes: the tests hold them to the minutes.
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 import re
@@ -33,7 +32,6 @@ ROOT = Path(__file__).resolve().parents[1]
 RULES = ROOT / "config" / "prometheus" / "rules.yaml"
 DASHBOARD = ROOT / "config" / "prometheus" / "dashboard.json"
 SERVERS = 20
-"""MCPServers, unless `--servers` says otherwise."""
 TOOLS = "tools-abcdefghij"
 SETTLES = 75.0
 """Seconds that nothing may fire in a healthy fleet: longer than any `for` of an hour, in seconds."""
@@ -210,7 +208,7 @@ def check_format(programs: Programs, target: str, token: Path) -> None:
     say(f"`promtool check metrics` has nothing to say of {len(scrape)} bytes")
 
 
-def check(programs: Programs, directory: Path, servers: int) -> None:
+def check(programs: Programs, directory: Path) -> None:
     """Go through a healthy fleet, what tenants do wrong, and outages.
 
     Raises:
@@ -218,9 +216,9 @@ def check(programs: Programs, directory: Path, servers: int) -> None:
     """
     with installation(directory) as (site, target, token):
         site.simulator.admin.configure(quotas={"enabled": False})
-        site.cluster.apply(json.dumps({"apiVersion": "v1", "kind": "List", "items": list(fleet(servers))}))
+        site.cluster.apply(json.dumps({"apiVersion": "v1", "kind": "List", "items": list(fleet(SERVERS))}))
         site.cluster.kubectl("wait", "mcps", "--all", "--for=condition=Ready", f"--timeout={PATIENCE:.0f}s")
-        say(f"{servers} MCPServers are Ready on two gateways, one of them an MCPGateway's")
+        say(f"{SERVERS} MCPServers are Ready on two gateways, one of them an MCPGateway's")
         check_format(programs, target, token)
         prometheus = Prometheus(programs.prometheus, directory, target=target, token=token)
         try:
@@ -321,14 +319,11 @@ def _fires(prometheus: Prometheus, alert: str) -> None:
 
 def main() -> int:
     """Check, and return the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--servers", type=int, default=SERVERS)
-    servers = parser.parse_args().servers
     try:
         programs = ensure_prometheus(progress=say)
         say(f"Prometheus: {programs.prometheus}")
         with tempfile.TemporaryDirectory(prefix="mcps-monitoring-") as directory:
-            check(programs, Path(directory), servers)
+            check(programs, Path(directory))
     except (CheckError, UnavailableError) as error:
         print(error, file=sys.stderr)
         return 1
