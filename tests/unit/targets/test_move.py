@@ -9,7 +9,7 @@ import pytest
 
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.targets import actions as act
-from mcp_gateway_operator.targets.known import LIST_LAG
+from mcp_gateway_operator.targets.known import LIST_LAG, Circle
 from mcp_gateway_operator.targets.plan import plan
 from tests.unit.targets.builders import (
     ELSEWHERE,
@@ -187,3 +187,12 @@ def test_the_create_goes_to_the_new_gateway() -> None:
     assert action.place == THERE
     assert isinstance(action.step, act.Create)
     assert action.step.place == THERE
+
+
+@pytest.mark.parametrize(("why", "told"), [(FULL, True), (DENIED, False)], ids=["no room", "another reason"])
+def test_a_circle_is_told_of_where_room_is_waited_for(why: dict[str, Any], told: bool) -> None:
+    circle = Circle(members="a and b", names=False, room=True)
+    there = {"meta": NOTED, "fresh": True, "circle": circle, "memory": {"trouble": trouble(**why)}}
+    action = plan(moving(moves=(BLANK,), there=there))
+    assert isinstance(action, act.Blocked)
+    assert ("MCPServers a and b wait for each other's room" in action.message) is told

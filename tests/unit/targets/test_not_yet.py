@@ -10,7 +10,8 @@ import pytest
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.known import LIST_LAG, Shown, State, Trouble
 from mcp_gateway_operator.targets.plan import plan
-from mcp_gateway_operator.targets.rules import as_shown, what_is_shown
+from mcp_gateway_operator.targets.rules import as_shown, charged, read_in_vain, what_is_shown
+from mcp_gateway_operator.targets.rules.not_yet import next_read
 from tests.unit.targets.builders import (
     HERE,
     NOW,
@@ -20,9 +21,13 @@ from tests.unit.targets.builders import (
     Decision,
     check,
     condition,
+    failed,
     recorded,
+    remembering,
     row,
     trouble,
+    view,
+    views,
 )
 
 LATER = "2026-11-22T12:30:00Z"
@@ -45,6 +50,15 @@ def test_a_row_that_moves_for_nothing_is_no_sign_of_a_change(shown: Any, in_vain
     action = plan(recorded(recorded=shown, status=READY, memory=memory))
     assert isinstance(action, act.Settled) is goes_on
     assert goes_on or getattr(action, "reason", "") == "Drifted"
+
+
+def test_status_says_of_a_read_that_is_awaited_where_it_said_ready() -> None:
+    memory = {"verified": recorded().memory.held.verified, "read_debt": SPENT}
+    words, until = "what was changed is read within ten minutes", SPENT - 5400.0
+    told = plan(recorded(recorded=CHANGED, status=READY, memory=memory))
+    check(told, act.Blocked(reason="Drifted", message=words, until=until))
+    quiet = plan(recorded(recorded=CHANGED, memory=memory))
+    check(quiet, act.Await(reason="Drifted", message=words, until=until, quiet=True))
 
 
 def noted(then: State, **changes: Any) -> Trouble:
@@ -74,8 +88,8 @@ def test_what_lists_show_since_a_failed_call_lets_it_be_made_sooner(now: State, 
 
 
 def test_a_failed_call_of_which_nothing_was_noted_waits_as_long_as_it_would() -> None:
-    failed = trouble()
-    assert as_shown(recorded(recorded=None), failed) is failed
+    waits = trouble()
+    assert as_shown(recorded(recorded=None), waits) is waits
 
 
 def test_what_lists_show_makes_no_call_wait_longer() -> None:
@@ -117,3 +131,30 @@ def test_a_value_is_refused_once_it_is_known_whether_aws_holds_it(
     changes: dict[str, Any], expected: Decision
 ) -> None:
     check(plan(recorded(problems=("refused",), **changes)), expected)
+
+
+def test_an_object_has_ten_reads_at_once_and_then_one_in_ten_minutes() -> None:
+    """However many it makes all the same, it is let read again within two hours."""
+    state = recorded()
+    for made in range(1, 11):
+        assert next_read(state) <= NOW, made
+        state = remembering(state, reads=charged(state.memory.reads, NOW))
+    assert next_read(state) == NOW + 600.0
+    for _ in range(90):
+        state = remembering(state, reads=charged(state.memory.reads, NOW))
+    assert next_read(state) == NOW + 6600.0
+
+
+def test_reads_that_find_nothing_count_while_one_comes_after_the_other() -> None:
+    reads = recorded().memory.reads
+    for again, count in ((True, 1), (True, 2), (False, 0), (True, 1)):
+        reads = read_in_vain(reads, again=again)
+        assert reads.idle == count
+
+
+def test_the_sweep_waits_for_lists_that_succeed_and_asks_for_no_pass_meanwhile() -> None:
+    away: dict[str, Any] = {
+        "gateways": views(view(error=failed("transient", "no answer"))),
+        "memory": {"next_sweep": NOW},
+    }
+    assert plan(recorded(**away)) == act.Settled(until=None)
