@@ -37,7 +37,7 @@ SHARE: Final = 0.9
 
 _PLAN: Final = ("test_plan", "test_recorded", "test_plan_properties", "test_any_state")
 _TARGETS: Final = {
-    "plan": _PLAN,
+    "plan": ("test_move", "test_not_yet", *_PLAN),
     "rules/adoption": ("test_adoption", "test_observe", *_PLAN),
     "rules/compare": ("test_adoption", *_PLAN),
     "rules/consent": ("test_consent", *_PLAN),
