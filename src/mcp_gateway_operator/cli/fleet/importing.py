@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import click
-import msgspec
 
 from mcp_gateway_operator.api.crd_manifest import to_yaml
 from mcp_gateway_operator.cli.fleet.command import FAILED, NOT_SO, asking, cluster_options
@@ -54,7 +53,7 @@ def command(
     gateway cannot be read.
     """
     namespace = scope.namespace
-    everywhere = msgspec.structs.replace(scope, namespace="", all_namespaces=True)
+    everywhere = scope.everywhere(" With --no-cluster it is not read.")
     scene = Scene() if no_cluster else read_scene(everywhere)
     registry = Registry(scene, settings)
     survey = registry.survey(gateways, alone=True)

@@ -41,7 +41,7 @@ def command(*, scope: Scope, settings: Settings, gateways: tuple[str, ...], outp
 
     Exit status: 0 when there is none, 2 when there are some, 1 when that cannot be found out.
     """
-    scene = read_scene(msgspec.structs.replace(scope, all_namespaces=True))
+    scene = read_scene(scope.everywhere())
     if scene.unread:
         raise click.ClickException(
             f"{len(scene.unread)} MCPServers cannot be read, so nothing proves which targets are nobody's: "

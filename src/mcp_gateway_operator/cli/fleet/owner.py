@@ -6,7 +6,6 @@ import re
 from typing import Final
 
 import click
-import msgspec
 
 from mcp_gateway_operator.cli.fleet.command import NOT_SO, asking, cluster_options
 from mcp_gateway_operator.cli.fleet.look_ahead import Settings, operator_options
@@ -39,7 +38,7 @@ def command(*, scope: Scope, settings: Settings, what: str, gateways: tuple[str,
 
     Exit status: 0 when it belongs to an MCPServer here, 2 when not, 1 when that cannot be found out.
     """
-    scene = read_scene(msgspec.structs.replace(scope, all_namespaces=True))
+    scene = read_scene(scope.everywhere())
     registry = Registry(scene, settings)
     if (mark := _MARKER.fullmatch(what.strip())) is not None:
         marker = f"{mark[1]}/{mark[2]}"

@@ -26,13 +26,25 @@ PAGE: Final = 500
 
 
 class Scope(msgspec.Struct, frozen=True, kw_only=True):
-    """Which cluster, and which part of it, as the options of a command say."""
+    """Which cluster, and which part of it, as the options of a command say.
+
+    Attributes:
+        otherwise: what to do where the account may not read that, "" for what most commands say.
+    """
 
     kubeconfig: str = ""
     context: str = ""
     namespace: str = ""
     all_namespaces: bool = False
     selector: str = ""
+    otherwise: str = ""
+
+    def everywhere(self, besides: str = "") -> Scope:
+        """Return all of the cluster, for a command that can do with no less; `besides` is a way around it."""
+        ask = (
+            "This command reads all namespaces: ask for the ClusterRole mcpserver-viewer-role in all of them."
+        )
+        return msgspec.structs.replace(self, namespace="", all_namespaces=True, otherwise=ask + besides)
 
     def where(self) -> str | None:
         """Return the namespace that is meant, as kubectl chooses it; None means all.
@@ -74,7 +86,7 @@ def with_cluster(scope: Scope, work: Callable[[Cluster], Awaitable[T]]) -> T:
             # Not as the task's result: asyncio writes that out, however long it is, at its end.
             found.append(await work(cluster))
         except ApiError as error:
-            refuse(error)
+            refuse(error, scope.otherwise or _ELSEWHERE)
         finally:
             await cluster.close()
 
@@ -82,8 +94,18 @@ def with_cluster(scope: Scope, work: Callable[[Cluster], Awaitable[T]]) -> T:
     return found[0]
 
 
-def refuse(error: ApiError) -> NoReturn:
+_ELSEWHERE: Final = (
+    "Name a namespace in which it may (-n), or ask for the ClusterRole mcpserver-viewer-role (to pause and "
+    "resume, mcpserver-editor-role)."
+)
+
+
+def refuse(error: ApiError, otherwise: str = _ELSEWHERE) -> NoReturn:
     """Raise what a refusal of the API server means to the caller.
+
+    Args:
+        error: the refusal.
+        otherwise: what to do where the account may not do what was asked.
 
     Raises:
         ClickException: always.
@@ -96,10 +118,7 @@ def refuse(error: ApiError) -> NoReturn:
                 "`mcp-gateway-operator crd | kubectl apply --server-side -f -`, or name another --context."
             )
         case HTTPStatus.FORBIDDEN:
-            said = (
-                f"Your account may not do that: {words}. Name a namespace in which it may (-n), or ask for "
-                "the ClusterRole mcpserver-viewer-role (to pause and resume, mcpserver-editor-role)."
-            )
+            said = f"Your account may not do that: {words}. {otherwise}"
         case HTTPStatus.UNAUTHORIZED:
             said = f"The cluster does not accept your credentials: log in again. It says: {words}"
         case HTTPStatus.BAD_REQUEST:

@@ -11,6 +11,7 @@ from mcp_gateway_operator.runtime.cluster import PatchType
 from tests.support.world import GATEWAY, OTHER_GATEWAY
 from tests.unit.cli.fleet.account import nothing_written, server, settle, unreadable
 from tests.unit.cli.fleet.conftest import Desk
+from tests.unit.cli.fleet.platform import refuse
 
 
 def test_a_ready_object_is_what_its_spec_says_and_nobody_has_to_act(desk: Desk, aws: AdminClient) -> None:
@@ -124,6 +125,18 @@ def test_an_object_that_cannot_be_read_hides_no_other_and_lets_nothing_count_as_
     assert "MCPServer team-a/odd cannot be read" in desk("why", "odd", exits=1).output
     assert "belongs to MCPServer team-a/odd." in desk("owner", lost).output
     assert "2 MCPServers cannot be read, so nothing proves" in desk("orphans", exits=1).output
+    nothing_written(desk, aws)
+
+
+@pytest.mark.parametrize("arguments", [("owner", "ABCDE12345"), ("orphans",), ("import", GATEWAY)])
+def test_who_may_not_read_all_namespaces_is_not_told_to_name_one(
+    desk: Desk, aws: AdminClient, arguments: tuple[str, ...]
+) -> None:
+    refuse(desk, MCPSERVERS)
+    said = desk(*arguments, exits=1).output
+    assert "reads all namespaces: ask for the ClusterRole mcpserver-viewer-role" in said
+    assert "(-n)" not in said
+    assert ("--no-cluster" in said) == ("import" in arguments)
     nothing_written(desk, aws)
 
 
