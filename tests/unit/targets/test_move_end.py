@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from mcp_gateway_operator.api import names
@@ -255,6 +256,12 @@ ENDING = [
         act.Release(event="Deleted", message="is gone"),
     ),
     (
+        "not before every gateway that may hold one has been listed",
+        [],
+        {**GONE, **ASKED, "unseen": THERE},
+        act.Await(reason="Deleting", message="Making sure", place=THERE, list_since=0.0, quiet=True),
+    ),
+    (
         "Retain keeps both and says so",
         [due()],
         {"of": spec(deletion_policy="Retain")},
@@ -298,3 +305,8 @@ def test_what_a_forgotten_move_left_is_the_oldest_of_its_name_on_each_other_gate
         Record(place=THERE, target_id="OLDER", gateway_arn=ARN_THERE, target_name=NAME),
         Record(place=spoke, target_id="SPOKE", gateway_arn=spoke.gateway_id, target_name=NAME),
     )
+    unknown = msgspec.structs.replace(target(), gateway_arn="")
+    assert [each.gateway_arn for each in forgotten_leftovers(recorded(marked=rows), unknown, HERE)] == [
+        "",
+        spoke.gateway_id,
+    ]

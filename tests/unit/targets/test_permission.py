@@ -18,9 +18,11 @@ from tests.unit.targets.any_state import states
 from tests.unit.targets.builders import (
     ARN,
     FOREIGN,
+    GATEWAY,
     HERE,
     TARGET,
     THERE,
+    TWIN,
     UID,
     check,
     deleted,
@@ -28,6 +30,8 @@ from tests.unit.targets.builders import (
     recorded,
     row,
     unrecorded,
+    view,
+    views,
 )
 from tests.unit.targets.moving import KNOWN, seen
 from tests.unit.targets.moving import at as standing
@@ -152,3 +156,17 @@ def test_the_end_says_where_nobody_has_looked_for_what_no_record_names() -> None
     action = plan(deleted_unrecorded(barred=frozenset({THERE})))
     assert isinstance(action, act.Release)
     assert action.message.startswith(f"{looked.message} Gateway {THERE.gateway_id} was not looked at: ")
+
+
+@pytest.mark.parametrize(("ruling", "waits"), [(FROZEN, False), (Ruling(), True)], ids=["frozen", "free"])
+def test_what_was_made_elsewhere_is_not_held_up_by_a_gateway_that_is_not_permitted(
+    ruling: Ruling, waits: bool
+) -> None:
+    """Nobody lists that one for the object."""
+    found: dict[str, Any] = {"gateways": views(view(place=THERE)), "marked": (row(TWIN, place=THERE),)}
+    action = plan(unrecorded(ruling=ruling, **found))
+    if waits:
+        check(action, act.Await(reason="Queued", message=GATEWAY, place=HERE, list_since=0.0, quiet=True))
+    else:
+        assert isinstance(action, act.Read)
+        assert action.place == THERE
