@@ -12,7 +12,7 @@ from mcp_gateway_operator.runtime.cluster import PatchType
 from tests.support.accounts import SPOKE
 from tests.support.classes import GATEWAY, OTHER_GATEWAY, WRITES
 from tests.support.world import condition, record_of
-from tests.unit.controller.test_accounts import FAR, Hub
+from tests.unit.controller.test_accounts import FAR, PLAIN, Hub
 
 
 async def recorded_elsewhere(hub: Hub) -> str:
@@ -92,6 +92,28 @@ async def test_with_a_class_for_it_it_is_worked_on_where_it_is() -> None:
         await hub.world.until(lambda: not hub.world.exists(), within=120.0)
     assert hub.cloud.targets(GATEWAY) == []
     assert hub.platform.requests() == []
+
+
+@pytest.mark.parametrize("spec", [{}, {"gatewayId": GATEWAY}], ids=["by default", "by id"])
+@pytest.mark.parametrize("config", [{}, {"require_gateway_ref": True}], ids=["free", "by class alone"])
+async def test_what_the_go_operator_made_in_another_account_is_forgotten_no_more_than_that(
+    spec: dict[str, Any], config: dict[str, Any]
+) -> None:
+    """Its record does not say whose it is; started in a wrong Region nobody can tell, so it waits."""
+    hub = Hub()
+    await hub.world.create(**PLAIN, **spec)
+    await hub.world.edit(metadata={"finalizers": [names.FINALIZER]})
+    await hub.world.set_status({"gatewayArn": FAR, "targetId": "ABCDEFGHIJ", "targetStatus": "READY"})
+    async with hub.world.operator(**config):
+        await hub.world.pass_time(300.0)
+        assert (await hub.world.get()).status.target_id == "ABCDEFGHIJ"
+        await hub.world.delete()
+        await hub.world.pass_time(900.0)
+        assert hub.world.exists()
+        assert condition(await hub.world.get()).reason == "WrongAccountOrRegion"
+        await hub.world.edit(spec={"deletionPolicy": "Retain"})
+        await hub.world.until(lambda: not hub.world.exists())
+    assert hub.platform.writes() == []
 
 
 @pytest.mark.parametrize("spec", [{"gatewayId": OTHER_GATEWAY}, {"gatewayRef": {"name": "near"}}])

@@ -193,16 +193,19 @@ class Rulings:
 
         Nor where nobody has been able to read any MCPGateway: that waits.
         """
-        return self._unread or self.refuses(obj, place)
+        elsewhere = any(place.account_and_region)
+        nobodys = elsewhere and self._registry.governor(place.gateway_id) is None
+        return self._unread or nobodys or self.refuses(obj, place)
 
     def refuses(self, obj: MCPServer, place: Place) -> bool:
         """Whether an object is not permitted in a place of no proof, by what is known, however old that is.
 
         Deletion goes on while nobody can see. And an MCPGateway that takes no new target may well have one.
+        Elsewhere nothing is sent where there is none, and that refuses nothing: the next may permit it.
         """
         governor = None if self.idle else self._registry.governor(place.gateway_id)
         if governor is None or governor.arn is None:
-            return self._settings.required or any(place.account_and_region)
+            return self._settings.required and not any(place.account_and_region)
         if self._registry.verdict(governor).accepted is False or obj.left_out is not None:
             return True
         return refusal(governor.spec, self._use(obj, governor.arn)) is not None
