@@ -92,6 +92,29 @@ async def test_a_move_makes_one_target_and_deletes_one(way: tuple[str, str]) -> 
     assert fleet.asked("UpdateGatewayTarget") == {}
 
 
+@pytest.mark.parametrize("ends", [False, True])
+@pytest.mark.parametrize("way", [("home", "spoke"), ("spoke", "home"), ("spoke", "other")])
+async def test_a_lost_status_and_another_account_named_meanwhile(way: tuple[str, str], ends: bool) -> None:
+    """The marker alone tells of the target, and in each account ids begin alike."""
+    old, new = way
+    fleet = Fleet()
+    await fleet.begin()
+    async with fleet.operator() as operator:
+        fleet.cloud.join(operator)
+        await made(fleet, old)
+    await fleet.world.set_status({})
+    await fleet.to(new)
+    if ends:
+        await fleet.world.delete()
+    async with fleet.operator() as operator:
+        fleet.cloud.join(operator)
+        if ends:
+            await fleet.world.until(lambda: not fleet.world.exists(), within=300.0)
+            assert [fleet.cloud.targets(GATEWAY, account) for account in CLASSES.values()] == [[], [], []]
+        else:
+            await fleet.world.until(lambda: fleet.rests(new), within=300.0)
+
+
 async def test_to_the_own_gateway_of_equal_id_by_its_id() -> None:
     fleet = Fleet()
     await fleet.begin()

@@ -43,7 +43,7 @@ def without_held(state: State, record: Record, gateway: Location, *, region: str
     if _refused(state, gateway, want, want):
         return state
     fingerprint = row.fingerprint if row is not None else None
-    if (target := state.read_now(record.target_id)) is not None:
+    if (target := state.read_now(record.place, record.target_id)) is not None:
         held = HeldValues(fingerprint, _digests(flatten_target(target, region=region)))
     elif held is None and proven:
         held = HeldValues(fingerprint, want)

@@ -219,13 +219,13 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
         """Whether our finalizer is on the object."""
         return names.FINALIZER in self.obj.metadata.finalizers
 
-    def read_now(self, target_id: str) -> Target | None:
-        """Return a target of this place if this pass has read it in full."""
+    def read_now(self, place: Place, target_id: str) -> Target | None:
+        """Return a target if this pass has read it in full."""
         target = self.target
         if target is None or target.summary.target_id != target_id:
             return None
         # In two accounts there may be targets of one id.
-        here = self.place.account_and_region
+        here = place.account_and_region
         here = here if any(here) else (self.settings.account, self.settings.region)
         read = account_and_region(target.gateway_arn)
         return target if read == here or not all((*read, *here)) else None

@@ -32,7 +32,7 @@ def adopt(state: State, row: Row) -> act.Step | act.Wait | None:
             place=row.place,
             busy=True,
         )
-    target = state.read_now(row.summary.target_id)
+    target = state.read_now(row.place, row.summary.target_id)
     if target is None:
         return read(state, row)
     mark = target.summary.marker

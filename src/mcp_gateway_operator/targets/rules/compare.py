@@ -40,7 +40,7 @@ def compare(state: State, row: Row) -> act.Step | act.Wait | None:
     """Read the target in full when it, or the spec, is not what was verified; update on a real diff."""
     memory = state.memory
     verified = memory.held.verified
-    target = state.read_now(row.summary.target_id)
+    target = state.read_now(row.place, row.summary.target_id)
     unchanged = (
         verified is not None
         and verified.digest == state.want_digest

@@ -93,7 +93,7 @@ def _take_up(state: State) -> act.Step | act.Wait:
         )
     if doubted(state, row):
         return await_doubted(row, reason=Reason.CREATING)
-    target = state.read_now(target_id)
+    target = state.read_now(row.place, target_id)
     if target is None:
         return read(state, row)
     if target.summary.status == TargetStatus.DELETING or not carries_our_marker(state, target.summary):
@@ -147,7 +147,7 @@ def _name_taken(state: State) -> act.Step | act.Wait:
         )
     if doubted(state, row):
         return await_doubted(row, reason=Reason.CREATING)
-    unread = state.read_now(summary.target_id) is None
+    unread = state.read_now(row.place, summary.target_id) is None
     if not summary.description and state.settings.marks and unread:
         # A List need not show descriptions, and the marker decides whether the name is taken or ours.
         return read(state, row)

@@ -289,7 +289,7 @@ def _take_up(state: State, rows: list[Row]) -> Clearing:
     row = ownership.row_to_keep(state, rows)
     if doubted(state, row):
         return await_doubted(row, reason=Reason.DELETING)
-    target = state.read_now(row.summary.target_id)
+    target = state.read_now(row.place, row.summary.target_id)
     if target is None:
         return read(state, row)
     if not ownership.carries_our_marker(state, target.summary):

@@ -91,7 +91,7 @@ def _take_back(destination: State, record: Record, *, create: Create) -> act.Ste
             place=destination.place,
             busy=True,
         )
-    target = destination.read_now(record.target_id)
+    target = destination.read_now(row.place, record.target_id)
     if target is None:
         return read(destination, row)
     shown = msgspec.structs.replace(row, summary=target.summary)

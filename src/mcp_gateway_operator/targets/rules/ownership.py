@@ -159,7 +159,7 @@ def remove_twin(state: State, twin: Row) -> act.Step | act.Wait:
             message=f"Target {target_id}, a second one of this name, is deleted once status names the first.",
             until=state.now + RECORDED_AFTER,
         )
-    target = state.read_now(target_id)
+    target = state.read_now(twin.place, target_id)
     if target is None:
         return read(state, twin, urgent=False)
     ours = carries_our_marker(state, target.summary)

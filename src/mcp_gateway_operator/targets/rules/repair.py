@@ -34,7 +34,7 @@ def failed(state: State, row: Row) -> act.Step | act.Wait:
     if asks_person(state):
         return renew(state, row)
     due = memory.failure.due
-    target = state.read_now(row.summary.target_id)
+    target = state.read_now(row.place, row.summary.target_id)
     if due is not None and target is None:
         # A repair rests on a read made after it fell due.
         due = max(due, next_read(state))
