@@ -42,7 +42,8 @@ def session_name(holders: Sequence[str]) -> str:
 class Session:
     """Gives out the port of one identity, once AWS has said that it acts in the right account and Region.
 
-    Whoever needs it waits for one request together. While the old one is good nobody waits for a new one.
+    Whoever needs it waits for one request together. While the old one is good nobody waits for a new one, but
+    once for one of a new name.
 
     Args:
         mandate: whose it is; one session serves all with the same identity and account, and is named after
@@ -84,10 +85,10 @@ class Session:
             self._opened = None
         unnamed = not self._named.issuperset(mandate.holders)
         if now >= self._again_at:
-            if self._opened is None or unnamed:
+            if self._opened is None or (unnamed and self.trouble is None):
                 # The others who wait go on when one of them is called off.
                 await asyncio.shield(self._renewal())
-            elif now >= self._renew_at:
+            elif unnamed or now >= self._renew_at:
                 self._renewal()
         if self._opened is None:
             assert self.trouble is not None

@@ -37,6 +37,7 @@ class Sts:
         self.error: Exception | None = None
         self.account = ACCOUNT
         self.lifetime = 1000.0
+        self.takes = 0.1
         self.asked: list[float] = []
         self.names: list[str] = []
         self.turns: list[bool] = []
@@ -46,7 +47,7 @@ class Sts:
         self.names.append(name)
         now = asyncio.get_running_loop().time()
         self.asked.append(now)
-        await pass_time(0.1)
+        await pass_time(self.takes)
         if self.error is not None:
             raise self.error
         return Opened(Port(self.account), now + self.lifetime)  # type: ignore[arg-type]  # all that is used
@@ -189,6 +190,28 @@ async def test_where_no_session_of_a_new_name_is_to_be_had_the_old_one_serves() 
         assert await session.port(both) is first
         await pass_time(1.0)
     assert len(sts.asked) <= 4
+
+
+async def test_an_sts_that_hangs_holds_up_a_good_session_once_for_its_new_name() -> None:
+    sts = Sts()
+    session = sts.session()
+    loop = asyncio.get_running_loop()
+    both = msgspec.structs.replace(MANDATE, holders=("search", "tools"))
+    first = await session.port(MANDATE)
+    sts.takes, sts.error = 15.0, AgentCoreError(ErrorKind.TRANSIENT, "Timeout", "no answer")
+    waits = []
+    for _ in range(120):
+        began = loop.time()
+        assert await session.port(both) is first
+        waits.append(loop.time() - began)
+        await pass_time(1.0)
+    assert max(waits[1:]) == 0
+    assert 5 <= len(sts.asked) <= 12
+    sts.takes, sts.error = 0.1, None
+    await pass_time(15.0)
+    await session.port(both)
+    await pass_time(1.0)
+    assert await session.port(both) is not first
 
 
 @pytest.mark.parametrize(
