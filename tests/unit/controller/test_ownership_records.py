@@ -55,6 +55,18 @@ async def quiet(world: World) -> None:
     assert set(world.calls()) <= {"ListGatewayTargets"}
 
 
+async def test_a_record_that_is_not_believed_says_where_the_object_is_all_the_same() -> None:
+    """Not the default, which was never asked for; what is decided so is sent so, too."""
+    world = World()
+    target = world.aws.create_target(GATEWAY, name="older", targetConfiguration=SERVER)
+    await world.pass_time(3600)
+    await old_object(world, target)
+    async with world.operator(owner_ids=(A,), default_gateway_ref="missing"):
+        obj = await world.until_ready()
+        assert obj.status.target_id != target["targetId"]
+    assert len(world.targets()) == 2
+
+
 async def test_target_of_another_name_with_our_marker_is_told_of_once_and_left() -> None:
     world = World()
     async with world.operator(owner_ids=(A,), drift_interval=DRIFT):

@@ -168,7 +168,7 @@ class Rulings:
         obj, record, place = state.obj, state.record, state.place
         held = record is not None and bool(record.target_id) and record.place == place
         ruling = self.ruling(obj, place, state.settings, held=held, aside=state.aside)
-        home = stored_record(obj) if state.aside else record
+        home = record if record is not None and not state.aside else stored_record(obj)
         return ruling.frozen is None and self.wanted(obj, home, state.settings).frozen is None
 
     def _is_of(self, governor: MCPGateway, obj: MCPServer, place: Place) -> bool:
