@@ -81,15 +81,17 @@ async def under_the_arn(world: World) -> str:
     return target_id
 
 
-@pytest.mark.parametrize("known", [0, 1], ids=["at once", "late"])
-async def test_without_a_class_a_record_under_the_arn_is_worked_on_by_its_id(known: int) -> None:
+@pytest.mark.parametrize("failures", [0, 2], ids=["at once", "late"])
+async def test_without_a_class_a_record_under_the_arn_is_worked_on_by_its_id(failures: int) -> None:
     """Late: AWS says after a minute whose the operator is; until then nobody knows where the gateway is."""
     world = World()
     target_id = await under_the_arn(world)
-    if known:
-        world.aws.add_fault(operation="sts:GetCallerIdentity", code="InternalServerException", count=known)
-    async with world.operator(drift_interval=30.0):
-        await world.pass_time(90.0)
+    if failures:
+        world.aws.add_fault(operation="sts:GetCallerIdentity", code="InternalServerException", count=failures)
+    async with world.operator(drift_interval=30.0) as operator:
+        await world.pass_time(50.0)
+        assert operator.observers.gateways() == (HERE if failures else GATEWAY,)
+        await world.pass_time(40.0)
         obj = await world.get()
         assert (obj.status.target_id, condition(obj).status) == (target_id, "True")
         assert [each for each in world.calls() if "Gateway" in each and "Target" not in each] == []
