@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.types import MCPServer
 from tests.support.accounts import OWN, SPOKE, Cloud, role
 from tests.support.classes import ALLOW, GATEWAY, Platform, arn
@@ -113,6 +114,30 @@ async def test_a_lost_status_and_another_account_named_meanwhile(way: tuple[str,
             assert [fleet.cloud.targets(GATEWAY, account) for account in CLASSES.values()] == [[], [], []]
         else:
             await fleet.world.until(lambda: fleet.rests(new), within=300.0)
+
+
+async def test_what_a_forgotten_move_left_in_another_account_is_told_and_goes_with_the_object() -> None:
+    fleet = Fleet()
+    await fleet.begin()
+    async with fleet.operator() as operator:
+        fleet.cloud.join(operator)
+        await made(fleet, "spoke")
+        await fleet.to("home")
+        await fleet.world.until(lambda: fleet.cloud.targets(GATEWAY, OWN))
+    await fleet.world.set_status({})
+    await fleet.world.edit(metadata={"annotations": {names.GATEWAY_ANNOTATION: GATEWAY}})
+    await fleet.world.create("other", **{**PLAIN, "gatewayRef": {"name": "spoke"}})
+    async with fleet.operator() as operator:
+        fleet.cloud.join(operator)
+        await fleet.world.until_ready("other")
+        await fleet.world.pass_time(60.0)
+        here, there = fleet.cloud.targets(GATEWAY, OWN)[0], fleet.cloud.targets(GATEWAY, SPOKE)[0]
+        assert here["targetId"] == there["targetId"]  # or this test would show less
+        assert f"on gateway {at('spoke')}, too" in condition(await fleet.world.get()).message
+        await fleet.world.delete()
+        await fleet.world.until(lambda: not fleet.world.exists(), within=300.0)
+        assert [each["name"] for each in fleet.cloud.targets(GATEWAY, SPOKE)] == ["other"]
+        assert fleet.cloud.targets(GATEWAY, OWN) == []
 
 
 async def test_to_the_own_gateway_of_equal_id_by_its_id() -> None:

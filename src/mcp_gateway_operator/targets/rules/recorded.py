@@ -145,7 +145,7 @@ def _settled(state: State, row: Row) -> act.Step | act.Wait:
     if idle(state, row):
         due = earliest(due, next_read(state))
     marked = (*state.marked, *state.astray)
-    others = any(other.summary.target_id != summary.target_id for other in marked)
+    others = any(other.target != row.target for other in marked)
     if others and (twin := twin_of(state, row)) is not None:
         action = remove_twin(state, twin)
         if not isinstance(action, act.Blocked):
