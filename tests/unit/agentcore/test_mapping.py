@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import boto3
 import pytest
 from botocore import exceptions as boto
 
@@ -132,6 +133,13 @@ def test_what_cannot_be_read_while_credentials_are_fetched_is_a_matter_of_the_cr
     ):
         assert from_botocore(error, mutating=True, sent=False).kind is ErrorKind.CREDENTIALS
         assert from_botocore(error, mutating=True).kind is ErrorKind.TRANSIENT
+
+
+def test_an_endpoint_that_is_no_url_is_no_matter_of_the_credentials() -> None:
+    """Advice to renew them would lead astray; botocore says it in a bare ValueError."""
+    with pytest.raises(ValueError, match="Invalid endpoint") as caught:
+        boto3.client("sts", region_name="us-east-1", endpoint_url="http://")
+    assert from_botocore(caught.value, mutating=True, sent=False).kind is ErrorKind.TRANSIENT
 
 
 def test_an_empty_token_is_a_matter_of_the_credentials() -> None:

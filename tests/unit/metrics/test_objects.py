@@ -106,6 +106,10 @@ async def test_one_whose_spec_is_too_large_to_be_kept_is_told_of_as_well(policy:
         await world.pass_time(5)
         answer = told(figure, "weather")
         assert answer is not None
+        assert (answer["decision"]["action"], answer["ready_reason"]) == ("Blocked", "AWSUnavailable")
+        await world.edit(spec={"targetName": "forecast"})
+        answer = told(figure, "weather")
+        assert answer is not None
         assert (answer["decision"]["action"], answer["ready_reason"]) == ("Fetch", "AWSUnavailable")
 
 

@@ -169,6 +169,8 @@ def from_botocore(
         kind = ErrorKind.CREDENTIALS if _OF_STS.search(str(error)) else ErrorKind.VALIDATION
         return AgentCoreError(kind, code, clean(str(error)))
     unread = isinstance(error, OSError | ResponseParserError | ValueError) and not sent
+    # botocore's words for an endpoint_url that is no URL, for which it has no class.
+    unread = unread and not str(error).startswith("Invalid endpoint: ")
     if isinstance(error, _CONFIGURATION) or unread:
         # Credentials or a token that are not there, or cannot be read; the garbage of whoever gives them.
         return AgentCoreError(ErrorKind.CREDENTIALS, code, clean(_said(error)))

@@ -100,7 +100,8 @@ class Desk:
 
 @pytest.fixture
 def desk(monkeypatch: pytest.MonkeyPatch) -> Desk:
-    """A cluster with the namespaces team-a and team-b, empty."""
+    """A cluster with the namespaces team-a and team-b, empty; commands print as in a pipe, uncut."""
+    monkeypatch.delenv("COLUMNS", raising=False)
     api = MemoryApiServer()
     api.serve(MCPSERVERS, names.KIND)
     api.serve(PODS, "Pod")
