@@ -131,8 +131,8 @@ bench-smoke: $(DEV) programs ## Take 100 objects through all benchmarks and fail
 	$(BIN)/python bench/run.py --smoke
 
 .PHONY: monitoring-check
-monitoring-check: $(DEV) ## Have Debian's Prometheus watch an operator: panels with data, alerts that fire (ten minutes)
-	$(BIN)/python hack/monitoring_check.py
+monitoring-check: $(DEV) ## Have Debian's Prometheus watch an operator: panels with data, alerts that fire (ARGS="--servers=1000")
+	$(BIN)/python hack/monitoring_check.py $(ARGS)
 
 .PHONY: mutants
 mutants: $(DEV) ## Change the decision core in small ways; fail when its tests miss one in ten (ARGS="--sample=50 --quick")

@@ -9,6 +9,7 @@ in seconds where they say minutes: the tests hold them to the minutes.
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
 import re
@@ -32,11 +33,19 @@ ROOT = Path(__file__).resolve().parents[1]
 RULES = ROOT / "config" / "prometheus" / "rules.yaml"
 DASHBOARD = ROOT / "config" / "prometheus" / "dashboard.json"
 SERVERS = 20
+"""MCPServers, unless `--servers` says otherwise."""
 TOOLS = "tools-abcdefghij"
+TARGETS = 5000
+QUOTAS = f"create=100,update=100,sync=100,get=100,list=100,gateway-writes=50,gateway-targets={TARGETS}"
+"""What the operator takes AWS to allow here: room for all of them, and no waiting for turns."""
 SETTLES = 75.0
 """Seconds that nothing may fire in a healthy fleet: longer than any `for` of an hour, in seconds."""
 PATIENCE = 240.0
 """Seconds until something has to have come; a busy machine takes its time."""
+PATHS = {
+    "MCPGateway": "/apis/mcpgateway.bedrock.aws/v1alpha1/mcpgateways",
+    "MCPServer": "/apis/mcpgateway.bedrock.aws/v1alpha1/namespaces/default/mcpservers",
+}
 SHORTER = {"s": "s", "m": "s", "h": "m"}
 LEAST = 10
 """Servers that have to fail at the same time for it to be more than their own affair."""
@@ -191,7 +200,9 @@ def installation(directory: Path) -> Iterator[tuple[Environment, str, Path]]:
         )
         site.start_simulator("--gateway", TOOLS)
         target = f"127.0.0.1:{free_port()}"
-        site.start_operator(f"--metrics-bind-address={target}", "--drift-interval=5s")
+        site.start_operator(
+            f"--metrics-bind-address={target}", "--drift-interval=5s", f"--aws-quotas={QUOTAS}"
+        )
         yield site, target, kubeconfig.with_name(f"{kubeconfig.name}.token")
 
 
@@ -208,17 +219,18 @@ def check_format(programs: Programs, target: str, token: Path) -> None:
     say(f"`promtool check metrics` has nothing to say of {len(scrape)} bytes")
 
 
-def check(programs: Programs, directory: Path) -> None:
+def check(programs: Programs, directory: Path, servers: int) -> None:
     """Go through a healthy fleet, what tenants do wrong, and outages.
 
     Raises:
         CheckError: something is not as it should be.
     """
     with installation(directory) as (site, target, token):
-        site.simulator.admin.configure(quotas={"enabled": False})
-        site.cluster.apply(json.dumps({"apiVersion": "v1", "kind": "List", "items": list(fleet(SERVERS))}))
-        site.cluster.kubectl("wait", "mcps", "--all", "--for=condition=Ready", f"--timeout={PATIENCE:.0f}s")
-        say(f"{SERVERS} MCPServers are Ready on two gateways, one of them an MCPGateway's")
+        site.simulator.admin.configure(quotas={"enabled": False, "targets_per_gateway": TARGETS})
+        for each in fleet(servers):
+            site.cluster.post(PATHS[each["kind"]], each)
+        until(lambda: not _waiting(site), lambda: f"{_waiting(site)} MCPServers are not Ready")
+        say(f"{servers} MCPServers are Ready on two gateways, one of them an MCPGateway's")
         check_format(programs, target, token)
         prometheus = Prometheus(programs.prometheus, directory, target=target, token=token)
         try:
@@ -230,6 +242,16 @@ def check(programs: Programs, directory: Path) -> None:
             _broken(prometheus, site)
         finally:
             prometheus.stop()
+
+
+def _waiting(site: Environment) -> int:
+    """Return how many MCPServers are not Ready."""
+    found = [each.get("status", {}) for each in site.cluster.get(PATHS["MCPServer"])["items"]]
+    ready = {"type": "Ready", "status": "True"}
+    return sum(
+        not any(ready.items() <= condition.items() for condition in status.get("conditions", ()))
+        for status in found
+    )
 
 
 def _healthy(prometheus: Prometheus, site: Environment) -> None:
@@ -319,11 +341,14 @@ def _fires(prometheus: Prometheus, alert: str) -> None:
 
 def main() -> int:
     """Check, and return the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--servers", type=int, default=SERVERS)
+    servers = parser.parse_args().servers
     try:
         programs = ensure_prometheus(progress=say)
         say(f"Prometheus: {programs.prometheus}")
         with tempfile.TemporaryDirectory(prefix="mcps-monitoring-") as directory:
-            check(programs, Path(directory))
+            check(programs, Path(directory), servers)
     except (CheckError, UnavailableError) as error:
         print(error, file=sys.stderr)
         return 1
