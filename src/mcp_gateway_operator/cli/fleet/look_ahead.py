@@ -122,17 +122,26 @@ def manifests_in(files: Iterable[str]) -> Iterator[Manifest]:
             raise click.ClickException(f"{name_of(path)} cannot be read: {shown(str(error))}") from error
 
 
-def future_of(scene: Scene, settings: Settings) -> Future:
-    """Return what an operator would do for the objects that a scene is about.
+def require_owner(scene: Scene, settings: Settings) -> None:
+    """See to it that a cluster's own targets can be told from those of others.
 
     Raises:
-        ClickException: nothing tells whose targets are whose, or AWS cannot be asked at all.
+        ClickException: nothing tells.
     """
     if not scene.owner and not settings.owner_id:
         raise click.ClickException(
             "Nothing tells which targets are this cluster's: give --owner-id, the same as the operator's, or "
             "the uid of the namespace kube-system, which you may not read here."
         )
+
+
+def future_of(scene: Scene, settings: Settings) -> Future:
+    """Return what an operator would do for the objects that a scene is about.
+
+    Raises:
+        ClickException: nothing tells whose targets are whose, or AWS cannot be asked at all.
+    """
+    require_owner(scene, settings)
     # Two gateways of one id count for one: nothing of an object that has none of them is looked at.
     around = {
         key: {bare(each) for each in gateways} for key, gateways in gateways_around(scene, settings).items()

@@ -9,7 +9,7 @@ import msgspec
 
 from mcp_gateway_operator.agentcore.accounts import bare
 from mcp_gateway_operator.cli.fleet.command import FAILED, NOT_SO, asking, cluster_options, output_option
-from mcp_gateway_operator.cli.fleet.look_ahead import Settings, operator_options
+from mcp_gateway_operator.cli.fleet.look_ahead import Settings, operator_options, require_owner
 from mcp_gateway_operator.cli.fleet.reach import Scope
 from mcp_gateway_operator.cli.fleet.scene import read_scene
 from mcp_gateway_operator.cli.fleet.survey import GATEWAYS, Owned, Registry
@@ -47,9 +47,8 @@ def command(*, scope: Scope, settings: Settings, gateways: tuple[str, ...], outp
             f"{len(scene.unread)} MCPServers cannot be read, so nothing proves which targets are nobody's: "
             "correct them first."
         )
+    require_owner(scene, settings)
     registry = Registry(scene, settings)
-    if not registry.codes:
-        raise click.ClickException("Nothing tells which targets are this cluster's: give --owner-id.")
     survey = registry.survey(gateways)
     orphans = [each for each in survey.found if each.orphan]
     listed = len(survey.gateways) - len(survey.unread)

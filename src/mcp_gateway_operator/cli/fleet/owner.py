@@ -8,7 +8,7 @@ from typing import Final
 import click
 
 from mcp_gateway_operator.cli.fleet.command import NOT_SO, asking, cluster_options
-from mcp_gateway_operator.cli.fleet.look_ahead import Settings, operator_options
+from mcp_gateway_operator.cli.fleet.look_ahead import Settings, operator_options, require_owner
 from mcp_gateway_operator.cli.fleet.reach import Scope
 from mcp_gateway_operator.cli.fleet.scene import Scene, read_scene
 from mcp_gateway_operator.cli.fleet.survey import GATEWAYS, Registry
@@ -39,6 +39,7 @@ def command(*, scope: Scope, settings: Settings, what: str, gateways: tuple[str,
     Exit status: 0 when it belongs to an MCPServer here, 2 when not, 1 when that cannot be found out.
     """
     scene = read_scene(scope.everywhere())
+    require_owner(scene, settings)
     registry = Registry(scene, settings)
     if (mark := _MARKER.fullmatch(what.strip())) is not None:
         marker = f"{mark[1]}/{mark[2]}"

@@ -29,6 +29,7 @@ from mcp_gateway_operator.cli.fleet.whereabouts import Where, records_of
 from mcp_gateway_operator.cli.say import say
 from mcp_gateway_operator.shown import shown
 from mcp_gateway_operator.targets import actions as act
+from mcp_gateway_operator.targets.known import ErrorKind
 from mcp_gateway_operator.targets.shape import FieldDiff
 
 SCHEMA: Final = "mcps.plan/v1"
@@ -47,11 +48,13 @@ SIGNS: Final = {
 }
 """Everything else is in the way of something: `!`."""
 NOT_KNOWN: Final = "not known"
-"""The action for an object about which an MCPGateway decides, where the caller may not read enough of it."""
+"""The action for an object where the caller may not read enough of it, or of what decides about it."""
 NOT_PERMITTED: Final = "not permitted"
 NO_CLUSTER: Final = Platform(unknown="with --no-cluster none is read")
 _CONFLICTS: Final = frozenset({Reason.NAME_CONFLICT, Reason.DUPLICATE_MARKER, Reason.FOREIGN_MARKER})
 _NO_SESSION: Final = frozenset({Reason.ROLE_REFUSED, Reason.WRONG_ACCOUNT_OR_REGION})
+_CALLERS_OWN: Final = frozenset({ErrorKind.ACCESS_DENIED, ErrorKind.CREDENTIALS})
+"""Refusals that say nothing of the operator, which acts with other credentials than the caller."""
 _SECRET: Final = ("oauthCustomParameters",)
 """Fields whose values may be nobody's business: they are said to differ."""
 
@@ -227,13 +230,20 @@ def _unknown(obj: MCPServer, action: str, platform: Platform) -> str:
 def not_read(key: Key, future: Future) -> str:
     """Return why a gateway that an object has to do with could not be looked at, "" where all could be.
 
-    A role that trusts the operator need not trust the caller, nor the other way.
+    A role that trusts the operator need not trust the caller, nor the other way; and what AWS refuses the
+    caller it may give to the operator.
     """
     state = found[0] if (found := future.last.get(key)) is not None else None
     for place, view in state.gateways.items() if state is not None else ():
         if view.error is not None and view.error.code in _NO_SESSION:
             why = view.error.message.partition(f"{NOT_READ}: ")[2] or view.error.message
             return f"Gateway {place.gateway_id} was not looked at: {why}."
+        if view.error is not None and view.error.kind in _CALLERS_OWN:
+            return f"AWS does not list the targets of gateway {place.gateway_id} for you: {view.error}."
+    # Nothing is written here, so what AWS refused was a Get; its advice is about the operator's own rights.
+    trouble = state.memory.trouble if state is not None else None
+    if trouble is not None and trouble.kind in _CALLERS_OWN:
+        return "AWS refuses you GetGatewayTarget, so what differs is not known."
     return ""
 
 

@@ -15,7 +15,8 @@ import pytest
 from agentcore_simulator import AdminClient
 from mcp_gateway_operator.cli.fleet.foresee import Recorder
 from mcp_gateway_operator.cli.fleet.paper_aws import PaperAgentCore
-from mcp_gateway_operator.runtime.cluster import NAMESPACES, ApiError
+from mcp_gateway_operator.controller.ports import MCPSERVERS
+from mcp_gateway_operator.runtime.cluster import NAMESPACES, ApiError, PatchType
 from mcp_gateway_operator.targets.actions import Create
 from mcp_gateway_operator.targets.known import Place
 from mcp_gateway_operator.targets.shape import Target
@@ -93,12 +94,31 @@ def test_what_admission_refuses_is_told_and_the_rest_is_planned(
     nothing_written(desk, aws)
 
 
-def test_a_gateway_that_is_not_to_be_read_is_said(desk: Desk, aws: AdminClient) -> None:
+@pytest.mark.parametrize("action", ["*", "ListGatewayTargets"])
+def test_what_aws_refuses_the_caller_says_nothing_of_the_operator(
+    desk: Desk, aws: AdminClient, action: str
+) -> None:
+    settle(desk, aws, "near")
     desk.put("orders")
-    aws.configure(denied_actions=["*"])
-    said = desk("plan", exits=2).output
-    assert said.startswith("! not permitted team-a/orders")
+    aws.clear_requests()
+    aws.configure(denied_actions=[action])
+    said = desk("plan", exits=1).output
+    for name in ("near", "orders"):
+        assert f"! not known team-a/{name}" in said
+    assert said.count(f"AWS does not list the targets of gateway {GATEWAY} for you: AccessDenied") == 2
+    assert "2 not known; 0 unchanged." in said
+    assert "What the operator would do is not known." in desk("why", "near").output
     nothing_written(desk, aws)
+
+
+def test_an_edit_that_is_not_to_be_compared_is_said(desk: Desk, aws: AdminClient) -> None:
+    settle(desk, aws, "near")
+    spec = {"spec": {"endpoint": "https://new.example.com/mcp"}}
+    desk.api.store.patch(MCPSERVERS, "team-a", "near", spec, kind=PatchType.MERGE)
+    aws.configure(denied_actions=["GetGatewayTarget"])
+    said = desk("plan", exits=1).output
+    assert "! not known team-a/near" in said
+    assert "GetGatewayTarget" in said
 
 
 def test_without_the_owner_a_plan_would_lie_and_is_refused(desk: Desk, aws: AdminClient) -> None:

@@ -7,7 +7,8 @@ import pytest
 from agentcore_simulator import AdminClient
 from mcp_gateway_operator.cli.fleet.reads import Paced
 from mcp_gateway_operator.controller.ports import MCPSERVERS
-from mcp_gateway_operator.runtime.cluster import PatchType
+from mcp_gateway_operator.runtime.cluster import NAMESPACES, ApiError, PatchType
+from tests.support.memory_cluster import Fault
 from tests.support.world import GATEWAY, OTHER_GATEWAY
 from tests.unit.cli.fleet.account import nothing_written, server, settle, unreadable
 from tests.unit.cli.fleet.conftest import Desk
@@ -65,7 +66,7 @@ def test_without_aws_the_rest_is_told(desk: Desk, aws: AdminClient) -> None:
     settle(desk, aws, "orders")
     aws.configure(denied_actions=["*"])
     said = desk("why", "orders").output
-    assert "  AWS does not list its targets for you: AccessDenied" in said
+    assert f"  AWS does not list the targets of gateway {GATEWAY} for you: AccessDenied" in said
     assert "Who has to act" in said
 
 
@@ -85,6 +86,17 @@ def test_an_owner_is_found_by_target_and_by_marker(desk: Desk, aws: AdminClient)
     assert "another installation, aaaaaa" in desk("owner", "aaaaaa/bbbbbbbbbbbb", exits=2).output
     assert "No gateway that was listed has a target 'ABSENT'" in desk("owner", "ABSENT", exits=1).output
     nothing_written(desk, aws)
+
+
+def test_without_the_owner_nobody_can_say_whose_a_target_is(desk: Desk, aws: AdminClient) -> None:
+    target_id = settle(desk, aws, "orders")
+    (row,) = aws.targets(GATEWAY)
+    marker = row["description"].rpartition("[mcps ")[2].rstrip("]")
+    no = ApiError(403, "Forbidden", "no")
+    desk.faults = lambda request: Fault(refuse=no) if request.resource == NAMESPACES else None
+    for what in (target_id, marker):
+        assert "give --owner-id" in desk("owner", what, exits=1).output
+    assert "give --owner-id" in desk("orphans", exits=1).output
 
 
 def test_an_orphan_needs_proof_and_comes_with_the_line_that_removes_it(desk: Desk, aws: AdminClient) -> None:
