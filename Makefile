@@ -202,7 +202,11 @@ build-installer: $(LOCAL) ## Write dist/install.yaml: CRD, permissions and Deplo
 .PHONY: install
 install: $(LOCAL) ## Install the CRD
 	$(KUBECTL) apply --server-side --force-conflicts -k config/crd
-	$(KUBECTL) wait --for=condition=Established --timeout=60s crd/mcpservers.mcpgateway.bedrock.aws
+	@# kubectl gives up at once on a CRD so new that its conditions are still null.
+	for try in 1 2 3 4 5; do \
+	  $(KUBECTL) wait --for=condition=Established --timeout=60s crd/mcpservers.mcpgateway.bedrock.aws && exit 0; \
+	  sleep 1; \
+	done; exit 1
 
 .PHONY: uninstall
 uninstall: $(LOCAL) ## Remove the CRD, and with it every MCPServer (ignore-not-found=true forgives absence)
