@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mcp_gateway_operator.agentcore.accounts.accounts import Accounts, bare
+from mcp_gateway_operator.agentcore.accounts.accounts import Accounts
 from mcp_gateway_operator.agentcore.accounts.offices import Observers, Office, Offices, Schedulers
 from mcp_gateway_operator.agentcore.accounts.session import session_name
 
-__all__ = ["Accounts", "Observers", "Office", "Offices", "Schedulers", "bare", "session_name"]
+__all__ = ["Accounts", "Observers", "Office", "Offices", "Schedulers", "session_name"]

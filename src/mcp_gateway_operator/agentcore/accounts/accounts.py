@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, Concatenate, Final, ParamSpec, TypeVar
+from typing import Any, Final
 
 from mcp_gateway_operator.agentcore.accounts.session import ROLE_REFUSED, WRONG_ACCOUNT, Session
 from mcp_gateway_operator.agentcore.port import (
@@ -19,18 +19,10 @@ from mcp_gateway_operator.agentcore.port import (
     Opener,
 )
 from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind
-from mcp_gateway_operator.targets.shape import Target, TargetStatus
-
-T = TypeVar("T")
-P = ParamSpec("P")
+from mcp_gateway_operator.targets.shape import Target, TargetStatus, bare
 
 IDLE: Final = 7200.0
 """Seconds after which a session that nobody asks for is let go."""
-
-
-def bare(gateway_id: str) -> str:
-    """Return a gateway's id, as AgentCore takes it, from its id or its ARN."""
-    return gateway_id.rpartition("/")[2]
 
 
 class Accounts:
@@ -75,41 +67,46 @@ class Accounts:
 
     async def list_targets(self, gateway_id: str, *, next_token: str | None = None) -> ListPage:
         """Return one page (up to 1000) of the gateway's targets."""
-        return await self._to(gateway_id, AgentCore.list_targets, next_token=next_token)
+        async with self._reached(gateway_id) as (port, at):
+            return await port.list_targets(at, next_token=next_token)
 
     async def get_target(self, gateway_id: str, target_id: str) -> Target:
         """Return one target in full."""
-        return await self._to(gateway_id, AgentCore.get_target, target_id)
+        async with self._reached(gateway_id) as (port, at):
+            return await port.get_target(at, target_id)
 
     async def create_target(
         self, gateway_id: str, request: Mapping[str, Any], *, client_token: str, fence: Fence
     ) -> Target:
         """Create a target; `request` holds everything but gatewayIdentifier and clientToken."""
         still = self._fence(gateway_id, fence)
-        return await self._to(
-            gateway_id, AgentCore.create_target, request, client_token=client_token, fence=still
-        )
+        async with self._reached(gateway_id) as (port, at):
+            return await port.create_target(at, request, client_token=client_token, fence=still)
 
     async def update_target(
         self, gateway_id: str, target_id: str, request: Mapping[str, Any], *, fence: Fence
     ) -> Target:
         """Replace a target's whole configuration; what `request` omits is cleared."""
         still = self._fence(gateway_id, fence)
-        return await self._to(gateway_id, AgentCore.update_target, target_id, request, fence=still)
+        async with self._reached(gateway_id) as (port, at):
+            return await port.update_target(at, target_id, request, fence=still)
 
     async def synchronize_target(self, gateway_id: str, target_id: str, *, fence: Fence) -> Target:
         """Ask for the target's tools to be indexed again."""
         still = self._fence(gateway_id, fence)
-        return await self._to(gateway_id, AgentCore.synchronize_target, target_id, fence=still)
+        async with self._reached(gateway_id) as (port, at):
+            return await port.synchronize_target(at, target_id, fence=still)
 
     async def delete_target(self, gateway_id: str, target_id: str, *, fence: Fence) -> TargetStatus:
         """Ask for deletion, which is asynchronous; return the status answered."""
         still = self._fence(gateway_id, fence)
-        return await self._to(gateway_id, AgentCore.delete_target, target_id, fence=still)
+        async with self._reached(gateway_id) as (port, at):
+            return await port.delete_target(at, target_id, fence=still)
 
     async def get_gateway(self, gateway_id: str) -> Gateway:
         """Return a gateway; proves that it exists."""
-        return await self._to(gateway_id, AgentCore.get_gateway)
+        async with self._reached(gateway_id) as (port, at):
+            return await port.get_gateway(at)
 
     async def list_gateways(self, beside: str = "", *, next_token: str | None = None) -> GatewayPage:
         """Return one page (up to 1000) of the gateways where one is, "" for the operator's own place."""
@@ -126,18 +123,6 @@ class Accounts:
             return await self._session(mandate).caller(mandate)
         async with self._reached(beside) as (port, _):
             return await port.caller_identity()
-
-    async def _to(
-        self,
-        gateway_id: str,
-        operation: Callable[Concatenate[AgentCore, str, P], Awaitable[T]],
-        *args: P.args,
-        **kwargs: P.kwargs,
-    ) -> T:
-        """Ask the operation of the port of a gateway's session, under the id by which AgentCore knows it."""
-        async with self._reached(gateway_id) as (port, at):
-            ask: Callable[Concatenate[str, P], Awaitable[T]] = getattr(port, operation.__name__)
-            return await ask(at, *args, **kwargs)
 
     @asynccontextmanager
     async def _reached(self, gateway_id: str) -> AsyncIterator[tuple[AgentCore, str]]:

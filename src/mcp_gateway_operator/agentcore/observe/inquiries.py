@@ -14,8 +14,9 @@ from mcp_gateway_operator.agentcore.observe.gateway_table import GatewayTable, T
 from mcp_gateway_operator.agentcore.observe.listing import Tickets, a_ticket, read_pages
 from mcp_gateway_operator.agentcore.port import CallerIdentity, Gateway, GatewayPage
 from mcp_gateway_operator.agentcore.quota import Op, Ticket
-from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind, Place
+from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind
 from mcp_gateway_operator.targets.rules import ROLLS_APART
+from mcp_gateway_operator.targets.shape import bare
 
 APART: Final = ROLLS_APART + 1.0
 """Seconds between two ListGateways, and before a call that failed is made again."""
@@ -154,7 +155,7 @@ class Inquiries:
         for gateway_id in list(self._rolling):
             table = self._table(gateway_id)
             if table is not None and self._missing(table):
-                self._note(table, where, lacks=Place(gateway_id).bare not in shown, at=began)
+                self._note(table, where, lacks=bare(gateway_id) not in shown, at=began)
         return APART
 
     def _note(self, table: GatewayTable, where: tuple[str, str] | None, *, lacks: bool, at: float) -> None:

@@ -10,7 +10,6 @@ from typing import Any, Final, TypeVar, cast
 import click
 import msgspec
 
-from mcp_gateway_operator.agentcore.accounts import bare
 from mcp_gateway_operator.api.manifests import Manifest, ManifestError, manifests
 from mcp_gateway_operator.api.mcpgateway import MCPGateway
 from mcp_gateway_operator.cli.files import manifest_files, name_of, text_of
@@ -24,6 +23,7 @@ from mcp_gateway_operator.cli.options import GatewayId, OwnerIds
 from mcp_gateway_operator.controller.operator import OperatorConfig
 from mcp_gateway_operator.shown import shown
 from mcp_gateway_operator.targets.known import AgentCoreError
+from mcp_gateway_operator.targets.shape import bare
 
 T = TypeVar("T")
 

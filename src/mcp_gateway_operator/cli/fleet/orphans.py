@@ -7,7 +7,6 @@ from typing import Final
 import click
 import msgspec
 
-from mcp_gateway_operator.agentcore.accounts import bare
 from mcp_gateway_operator.cli.fleet.command import FAILED, NOT_SO, asking, cluster_options, output_option
 from mcp_gateway_operator.cli.fleet.look_ahead import Settings, operator_options, require_owner
 from mcp_gateway_operator.cli.fleet.reach import Scope
@@ -15,7 +14,7 @@ from mcp_gateway_operator.cli.fleet.scene import read_scene
 from mcp_gateway_operator.cli.fleet.survey import GATEWAYS, Owned, Registry
 from mcp_gateway_operator.cli.say import say
 from mcp_gateway_operator.shown import shown
-from mcp_gateway_operator.targets.shape import account_and_region
+from mcp_gateway_operator.targets.shape import account_and_region, bare
 
 SCHEMA: Final = "mcps.orphans/v1"
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Final, Protocol, TypeVar
 
-from mcp_gateway_operator.agentcore.accounts import bare, session_name
+from mcp_gateway_operator.agentcore.accounts import session_name
 from mcp_gateway_operator.agentcore.port import CallerIdentity, Gateway, Identity, ListPage, Opened, Opener
 from mcp_gateway_operator.api.mcpgateway import AwsIdentity, MCPGateway
 from mcp_gateway_operator.api.mcpgateway_rules import GatewayArn
@@ -15,7 +15,7 @@ from mcp_gateway_operator.cli.fleet.fast_forward import outside
 from mcp_gateway_operator.cli.fleet.whereabouts import Where, class_at
 from mcp_gateway_operator.controller.classes import identity_at
 from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind
-from mcp_gateway_operator.targets.shape import Target, account_and_region
+from mcp_gateway_operator.targets.shape import Target, account_and_region, bare
 
 T = TypeVar("T")
 

@@ -9,7 +9,6 @@ from typing import Final
 import msgspec
 import structlog
 
-from mcp_gateway_operator.agentcore.accounts import bare
 from mcp_gateway_operator.agentcore.port import Identity, Mandate
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.mcpgateway import AwsIdentity, MCPGateway
@@ -19,7 +18,7 @@ from mcp_gateway_operator.api.schema import Camel
 from mcp_gateway_operator.runtime.cluster import NAMESPACES, Cluster, Resource
 from mcp_gateway_operator.runtime.informer import Informer
 from mcp_gateway_operator.targets.known import NOWHERE, AgentCoreError, ErrorKind, Place
-from mcp_gateway_operator.targets.shape import account_and_region
+from mcp_gateway_operator.targets.shape import account_and_region, bare
 
 MCPGATEWAYS: Final = Resource(names.GROUP, names.VERSION, names.CLASS_PLURAL, namespaced=False)
 SETTLING: Final = 0.2

@@ -11,7 +11,7 @@ from mcp_gateway_operator.api.annotations import gateway_of
 from mcp_gateway_operator.api.mcpgateway_rules import GatewayArn
 from mcp_gateway_operator.api.names import ConditionType, Reason
 from mcp_gateway_operator.api.types import MCPServer, PlacedBy
-from mcp_gateway_operator.targets.shape import NO_FIELDS, Flat, account_and_region, gateway_of_arn
+from mcp_gateway_operator.targets.shape import NO_FIELDS, Flat, account_and_region, bare, gateway_of_arn
 
 
 class Place(msgspec.Struct, frozen=True, order=True, gc=False):
@@ -34,7 +34,7 @@ class Place(msgspec.Struct, frozen=True, order=True, gc=False):
     @property
     def bare(self) -> str:
         """The gateway's id alone."""
-        return self.gateway_id.rpartition("/")[2]
+        return bare(self.gateway_id)
 
     @property
     def account_and_region(self) -> tuple[str, str]:

@@ -75,6 +75,11 @@ def gateway_of_arn(arn: str) -> str:
     return gateway_id if found and head.startswith("arn:") else ""
 
 
+def bare(gateway: str) -> str:
+    """Return a gateway's id alone, of its ARN or of itself."""
+    return gateway.rpartition("/")[2]
+
+
 def account_and_region(arn: str) -> tuple[str, str]:
     """Return the account and the Region of an ARN, each "" when the text is no ARN."""
     parts = arn.split(":", 5)
