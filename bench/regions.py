@@ -41,7 +41,7 @@ class Bench:
     def __init__(self, places: int, objects: int) -> None:
         self.world = World()
         self.platform = Platform(self.world)
-        self.cloud = Cloud(self.world)
+        self.cloud = self.world.opener = Cloud(self.world)
         self.places = [
             (str(200_000_000_000 + number // 2), (REGION, FAR_REGION)[number % 2]) for number in range(places)
         ]
@@ -99,8 +99,7 @@ async def run(places: int, objects: int, hanging: int) -> dict[str, Any]:
     for account, region in bench.places[places - hanging :]:
         bench.cloud.aws(account, region).add_fault(kind="hang", count=None)
     before = time.process_time()
-    async with bench.world.operator(gateway_id="", quotas=Quotas(), drift_interval=DRIFT) as operator:
-        bench.cloud.join(operator)
+    async with bench.world.operator(gateway_id="", quotas=Quotas(), drift_interval=DRIFT):
         seconds = await bench.fill(hanging)
         spent = time.process_time() - before
         alive = bench.places[: places - hanging]

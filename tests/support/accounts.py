@@ -9,7 +9,6 @@ from typing import Any, NamedTuple, Protocol
 from agentcore_simulator import AdminClient, Engine
 from agentcore_simulator.settings import Settings as SimulatorSettings
 from mcp_gateway_operator.agentcore.port import CallerIdentity, Identity, Opened
-from mcp_gateway_operator.controller.operator import Operator
 from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind
 from mcp_gateway_operator.targets.shape import account_and_region
 from tests.support.virtual_time import EPOCH, pass_time
@@ -95,10 +94,6 @@ class Cloud:
         self.home = OWN
         self.asked: list[Asked] = []
         self.identities = 0
-
-    def join(self, operator: Operator) -> None:
-        """Let an operator make its sessions here."""
-        operator.accounts.opener = self
 
     def engine(self, where: Where) -> Engine:
         """Return an account and Region."""

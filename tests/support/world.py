@@ -25,6 +25,7 @@ from mcp_gateway_operator.agentcore.aws import Boto3AgentCore, sdk
 from mcp_gateway_operator.agentcore.aws.adapter import _Flight
 from mcp_gateway_operator.agentcore.aws.classify_error import from_botocore
 from mcp_gateway_operator.agentcore.aws.threads import Share
+from mcp_gateway_operator.agentcore.port import Opener
 from mcp_gateway_operator.agentcore.quota import Quotas
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.codec import decode
@@ -158,6 +159,8 @@ class World:
         self.latency = latency
         self.passes: Counter[tuple[str, str]] = Counter()
         self.panics: list[Exception] = []
+        self.opener: Opener | None = None
+        """Makes the sessions of its operators in other accounts and Regions."""
         self._seed = seed
         self._starts = 0
 
@@ -205,6 +208,7 @@ class World:
             territory=territory or Everywhere(fence),
             causes=Causes(lambda type_, reason, message: events.record(LEASE, type_, reason, message)),
         )
+        operator.accounts.opener = self.opener
         tasks = [
             asyncio.create_task(operator.informer.run()),
             asyncio.create_task(operator.observe()),

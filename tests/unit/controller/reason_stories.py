@@ -334,13 +334,12 @@ async def _permitted(world: World) -> None:
 
 @story(Reason.ROLE_REFUSED)
 async def _role(world: World) -> None:
-    cloud = Cloud(world)
+    cloud = world.opener = Cloud(world)
     cloud.denied.add(role())
     platform = Platform(world)
     spoke = arn(GATEWAY, account=SPOKE)
     await platform.make(gateway_arn=spoke, aws={"roleArn": role()}, allow=[{**ALLOW, "authTypes": ["*"]}])
-    async with world.operator(gateway_id="") as operator:
-        cloud.join(operator)
+    async with world.operator(gateway_id=""):
         credentials: dict[str, Any] = {"authType": "NoAuth", "oauthProviderArn": None, "oauthScopes": None}
         await world.create(gatewayRef={"name": "tools"}, **credentials)
         await world.until_reason(Reason.ROLE_REFUSED)

@@ -27,7 +27,7 @@ class Hub:
     def __init__(self) -> None:
         self.world = World()
         self.platform = Platform(self.world)
-        self.cloud = Cloud(self.world)
+        self.cloud = self.world.opener = Cloud(self.world)
         self.cloud.aws().create_gateway(GATEWAY)
 
     async def spoke(self, name: str = "tools", **spec: Any) -> None:
@@ -50,8 +50,7 @@ def only(found: list[dict[str, Any]]) -> dict[str, Any]:
 async def test_a_target_is_made_in_the_account_of_the_class_and_nowhere_else() -> None:
     hub = Hub()
     await hub.spoke()
-    async with hub.world.operator(gateway_id="") as operator:
-        hub.cloud.join(operator)
+    async with hub.world.operator(gateway_id=""):
         obj = await hub.made()
         assert only(hub.cloud.targets(GATEWAY))["targetId"] == obj.status.target_id
         assert (obj.status.gateway_id, obj.status.gateway_arn) == (FAR, FAR)
@@ -70,8 +69,7 @@ async def test_a_target_is_made_in_the_account_of_the_class_and_nowhere_else() -
 async def test_equal_gateway_and_target_ids_in_two_accounts_are_two_targets() -> None:
     hub = Hub()
     await hub.spoke()
-    async with hub.world.operator(gateway_id="") as operator:
-        hub.cloud.join(operator)
+    async with hub.world.operator(gateway_id=""):
         await hub.world.create("near", gatewayId=GATEWAY)
         near = await hub.world.until_ready("near")
         far = await hub.made("far")
@@ -91,8 +89,7 @@ async def test_one_session_serves_all_and_is_renewed_before_it_ends() -> None:
         aws={"roleArn": role(), "externalId": "acme", "sessionTags": {"team": "platform", "a": "b"}}
     )
     hub.cloud.lifetime = 900.0
-    async with hub.world.operator(gateway_id="", drift_interval=30.0) as operator:
-        hub.cloud.join(operator)
+    async with hub.world.operator(gateway_id="", drift_interval=30.0):
         for name in ("one", "two", "three"):
             await hub.made(name)
         assert len(hub.cloud.asked) == 1
@@ -113,8 +110,7 @@ async def test_classes_of_one_role_share_a_session_that_names_them_all() -> None
     hub = Hub()
     hub.cloud.aws().create_gateway(OTHER_GATEWAY)
     await hub.spoke()
-    async with hub.world.operator(gateway_id="") as operator:
-        hub.cloud.join(operator)
+    async with hub.world.operator(gateway_id=""):
         await hub.made("one")
         await hub.spoke("second-of-the-same-gateway")
         await hub.spoke("search", gateway_arn=arn(OTHER_GATEWAY, account=SPOKE))
@@ -124,8 +120,7 @@ async def test_classes_of_one_role_share_a_session_that_names_them_all() -> None
         "mcp-gateway-operator@tools",
         "mcp-gateway-operator@search,tools",
     ]
-    async with hub.world.operator(gateway_id="") as operator:
-        hub.cloud.join(operator)
+    async with hub.world.operator(gateway_id=""):
         await hub.world.pass_time(A_WHILE)
     assert [each.name for each in hub.cloud.asked[2:]] == ["mcp-gateway-operator@search,tools"]
 
@@ -139,8 +134,7 @@ async def test_a_role_that_is_denied_is_said_by_class_and_objects_and_asked_for_
     hub = Hub()
     hub.cloud.denied.add(role())
     await hub.spoke()
-    async with hub.world.operator(gateway_id="") as operator:
-        hub.cloud.join(operator)
+    async with hub.world.operator(gateway_id=""):
         for number in range(20):
             await hub.world.create(f"far-{number}", **{**PLAIN, **REF})
         await hub.world.create("near", gatewayId=GATEWAY)
@@ -170,8 +164,7 @@ async def test_a_session_that_acts_in_another_account_sends_nothing() -> None:
     hub.cloud.acts_in[role()] = "333333333333"
     hub.cloud.aws("333333333333").create_gateway(GATEWAY)
     await hub.spoke()
-    async with hub.world.operator(gateway_id="") as operator:
-        hub.cloud.join(operator)
+    async with hub.world.operator(gateway_id=""):
         await hub.world.create(**{**PLAIN, **REF})
         obj = await hub.world.until_reason("WrongAccountOrRegion")
         assert "333333333333" in condition(obj).message
@@ -187,8 +180,7 @@ async def test_a_session_that_turns_to_another_account_deletes_and_believes_noth
     await hub.spoke()
     hub.cloud.lifetime = 300.0
     hub.cloud.aws("333333333333").create_gateway(OTHER_GATEWAY)
-    async with hub.world.operator(gateway_id="") as operator:
-        hub.cloud.join(operator)
+    async with hub.world.operator(gateway_id=""):
         obj = await hub.made()
         hub.cloud.acts_in[role()] = "333333333333"
         await hub.world.pass_time(400.0)
@@ -209,8 +201,7 @@ async def test_a_gateway_that_is_gone_in_its_account_is_believed_gone_there(deni
     await hub.spoke()
     if denied:
         hub.cloud.aws().configure(denied_actions=["ListGateways"])
-    async with hub.world.operator(gateway_id="") as operator:
-        hub.cloud.join(operator)
+    async with hub.world.operator(gateway_id=""):
         await hub.made()
         hub.cloud.aws().delete_gateway(GATEWAY)
         identities = hub.cloud.identities
@@ -228,8 +219,7 @@ async def test_a_gateway_that_is_gone_in_its_account_is_believed_gone_there(deni
 async def test_one_that_the_account_still_shows_is_not_gone() -> None:
     hub = Hub()
     await hub.spoke()
-    async with hub.world.operator(gateway_id="") as operator:
-        hub.cloud.join(operator)
+    async with hub.world.operator(gateway_id=""):
         await hub.made()
         for operation in ("ListGatewayTargets", "GetGatewayTarget", "GetGateway"):
             hub.cloud.aws().add_fault(operation=operation, code="ResourceNotFoundException", count=None)
@@ -242,8 +232,7 @@ async def test_a_region_that_does_not_answer_keeps_nobody_else_from_hearing_that
     hub = Hub()
     hub.cloud.aws(SPOKE, "eu-west-1").create_gateway(GATEWAY)
     await hub.spoke()
-    async with hub.world.operator(gateway_id="") as operator:
-        hub.cloud.join(operator)
+    async with hub.world.operator(gateway_id=""):
         for number in range(6):
             gateway = f"dead-{number:010d}"
             there = arn(gateway, account=SPOKE, region="eu-west-1")
@@ -265,8 +254,7 @@ async def test_a_region_that_does_not_answer_keeps_nobody_else_from_hearing_that
 async def test_another_role_of_the_same_account_takes_over_without_a_write() -> None:
     hub = Hub()
     await hub.spoke()
-    async with hub.world.operator(gateway_id="", drift_interval=10.0) as operator:
-        hub.cloud.join(operator)
+    async with hub.world.operator(gateway_id="", drift_interval=10.0):
         await hub.made()
         writes = [each for each in hub.cloud.requests() if each != "ListGatewayTargets"]
         objects = hub.platform.object_writes()
@@ -283,8 +271,7 @@ async def test_another_role_of_the_same_account_takes_over_without_a_write() -> 
 async def test_a_class_made_again_goes_on_without_a_write() -> None:
     hub = Hub()
     await hub.spoke()
-    async with hub.world.operator(gateway_id="", drift_interval=10.0) as operator:
-        hub.cloud.join(operator)
+    async with hub.world.operator(gateway_id="", drift_interval=10.0):
         await hub.made()
         await hub.world.pass_time(A_WHILE)
         writes = [each for each in hub.cloud.requests() if each != "ListGatewayTargets"]
@@ -307,8 +294,7 @@ async def test_a_region_of_the_own_account_needs_no_role() -> None:
     hub = Hub()
     hub.cloud.aws(OWN, "eu-west-1").create_gateway(GATEWAY)
     await hub.platform.make(gateway_arn=arn(GATEWAY, region="eu-west-1"), allow=ANY)
-    async with hub.world.operator(gateway_id="") as operator:
-        hub.cloud.join(operator)
+    async with hub.world.operator(gateway_id=""):
         await hub.made()
         assert len(hub.cloud.targets(GATEWAY, OWN, "eu-west-1")) == 1
     assert hub.platform.requests() == []
@@ -317,8 +303,7 @@ async def test_a_region_of_the_own_account_needs_no_role() -> None:
 async def test_a_role_of_the_own_account_is_used_for_its_gateway_alone() -> None:
     hub = Hub()
     await hub.platform.make(gateway=GATEWAY, allow=ANY, aws={"roleArn": role(OWN)})
-    async with hub.world.operator(gateway_id="") as operator:
-        hub.cloud.join(operator)
+    async with hub.world.operator(gateway_id=""):
         obj = await hub.made()
         assert obj.status.gateway_id == GATEWAY
         assert [each.identity.role_arn for each in hub.cloud.asked] == [role(OWN)]
@@ -332,8 +317,7 @@ async def test_a_region_that_never_answers_holds_up_nobody() -> None:
     hub.cloud.hanging.add("eu-west-1")
     await hub.spoke()
     await hub.spoke("dead", gateway_arn=arn(GATEWAY, account=SPOKE, region="eu-west-1"))
-    async with hub.world.operator(gateway_id="") as operator:
-        hub.cloud.join(operator)
+    async with hub.world.operator(gateway_id=""):
         for number in range(40):
             await hub.world.create(f"dead-{number}", **{**PLAIN, "gatewayRef": {"name": "dead"}})
         took = hub.world.until
@@ -358,8 +342,7 @@ async def _seconds_to_fill(*, dead: int) -> float:
         region = f"eu-west-{number + 1}"
         hub.cloud.hanging.add(region)
         await hub.spoke(f"dead-{number}", gateway_arn=arn(GATEWAY, account=SPOKE, region=region))
-    async with hub.world.operator(gateway_id="", quotas=Quotas()) as operator:
-        hub.cloud.join(operator)
+    async with hub.world.operator(gateway_id="", quotas=Quotas()):
         for number in range(20):
             for name in (*(f"dead-{each}" for each in range(dead)), *alive):
                 await hub.world.create(f"{name}-{number}", **{**PLAIN, "gatewayRef": {"name": name}})
@@ -372,8 +355,7 @@ async def _seconds_to_fill(*, dead: int) -> float:
 async def test_an_annotation_leads_nowhere_elsewhere(value: str) -> None:
     hub = Hub()
     hub.cloud.aws().create_gateway(OTHER_GATEWAY)
-    async with hub.world.operator(gateway_id="") as operator:
-        hub.cloud.join(operator)
+    async with hub.world.operator(gateway_id=""):
         await hub.world.create(gatewayId=GATEWAY)
         await hub.world.until_ready()
         await hub.world.edit(metadata={"annotations": {names.GATEWAY_ANNOTATION: value}})
@@ -399,8 +381,7 @@ async def test_an_identity_that_cannot_be_right_is_said_and_does_nothing(
 ) -> None:
     hub = Hub()
     await hub.platform.make(**{"allow": ANY, **spec})
-    async with hub.world.operator(gateway_id="") as operator:
-        hub.cloud.join(operator)
+    async with hub.world.operator(gateway_id=""):
         await hub.world.create(**{**PLAIN, **REF})
 
         async def refused() -> bool:
@@ -416,8 +397,7 @@ async def test_an_identity_that_cannot_be_right_is_said_and_does_nothing(
 async def test_a_role_of_another_account_freezes_and_nothing_goes_out_under_the_wrong_identity() -> None:
     hub = Hub()
     await hub.platform.make(gateway=GATEWAY, allow=ANY)
-    async with hub.world.operator(gateway_id="") as operator:
-        hub.cloud.join(operator)
+    async with hub.world.operator(gateway_id=""):
         obj = await hub.made()
         await hub.platform.edit(spec={"aws": {"roleArn": role()}})
         await hub.world.pass_time(A_WHILE)
@@ -437,14 +417,12 @@ async def test_a_role_of_another_account_freezes_and_nothing_goes_out_under_the_
 async def test_after_a_restart_without_its_class_an_object_waits_and_goes_on_when_it_is_back() -> None:
     hub = Hub()
     await hub.spoke()
-    async with hub.world.operator(gateway_id="") as operator:
-        hub.cloud.join(operator)
+    async with hub.world.operator(gateway_id=""):
         obj = await hub.made()
     await hub.platform.edit(metadata={"finalizers": []})
     await hub.platform.delete()
     calls, objects = hub.cloud.requests(), hub.platform.object_writes()
-    async with hub.world.operator(gateway_id="") as operator:
-        hub.cloud.join(operator)
+    async with hub.world.operator(gateway_id=""):
         await hub.world.pass_time(400.0)
         assert hub.cloud.requests() == calls
         assert condition(await hub.world.get(), "Permitted").status == "False"
@@ -463,14 +441,12 @@ async def test_a_class_in_use_keeps_its_finalizer_while_nobody_knows_whose_the_o
     hub = Hub()
     await hub.spoke()
     await hub.platform.make("near", gateway=GATEWAY, allow=ANY)
-    async with hub.world.operator(gateway_id="") as operator:
-        hub.cloud.join(operator)
+    async with hub.world.operator(gateway_id=""):
         await hub.made("far")
         await hub.made("close", gatewayRef={"name": "near"})
         await hub.world.pass_time(40.0)
     hub.world.aws.add_fault(operation="sts:GetCallerIdentity", code="AccessDenied", count=None)
-    async with hub.world.operator(gateway_id="") as operator:
-        hub.cloud.join(operator)
+    async with hub.world.operator(gateway_id=""):
         await hub.platform.delete("near")
         await hub.platform.delete()
         await hub.world.pass_time(A_WHILE)
@@ -484,20 +460,17 @@ async def test_a_class_in_use_keeps_its_finalizer_while_nobody_knows_whose_the_o
 async def test_a_class_of_another_accounts_gateway_of_equal_id_keeps_no_target_from_being_deleted() -> None:
     """Nor does it while nobody knows whose the operator is: then the deletion waits."""
     hub = Hub()
-    async with hub.world.operator(gateway_id="") as operator:
-        hub.cloud.join(operator)
+    async with hub.world.operator(gateway_id=""):
         await hub.world.create("near", gatewayId=GATEWAY)
         await hub.world.until_ready("near")
     await hub.spoke(defaults={"deletionPolicy": "Retain"})
     hub.world.aws.add_fault(operation="sts:GetCallerIdentity", code="AccessDenied", count=None)
-    async with hub.world.operator(gateway_id="") as operator:
-        hub.cloud.join(operator)
+    async with hub.world.operator(gateway_id=""):
         await hub.world.pass_time(A_WHILE)
         await hub.world.delete("near")
         await hub.world.pass_time(A_WHILE)
         assert hub.world.exists("near")
     hub.world.aws.clear_faults()
-    async with hub.world.operator(gateway_id="") as operator:
-        hub.cloud.join(operator)
+    async with hub.world.operator(gateway_id=""):
         await hub.world.until(lambda: not hub.world.exists("near"))
     assert hub.world.targets() == []

@@ -21,8 +21,7 @@ async def recorded_elsewhere(hub: Hub) -> str:
     The hub has a gateway of the same id, with a target of the same id on it.
     """
     await hub.spoke()
-    async with hub.world.operator(gateway_id="") as operator:
-        hub.cloud.join(operator)
+    async with hub.world.operator(gateway_id=""):
         obj = await hub.made()
         await hub.world.create("near", gatewayId=GATEWAY)
         near = await hub.world.until_ready("near")
@@ -48,8 +47,7 @@ async def test_what_was_made_in_another_account_is_not_searched_for_here() -> No
     hub = Hub()
     await recorded_elsewhere(hub)
     there = hub.cloud.requests()
-    async with hub.world.operator(gateway_id="") as operator:
-        hub.cloud.join(operator)
+    async with hub.world.operator(gateway_id=""):
         await hub.world.pass_time(300.0)
         obj = await hub.world.get()
         permitted = condition(obj, "Permitted")
@@ -79,8 +77,7 @@ async def test_with_a_class_for_it_it_is_worked_on_where_it_is() -> None:
     hub = Hub()
     target_id = await recorded_elsewhere(hub)
     writes = [each for each in hub.cloud.requests() if each in WRITES]
-    async with hub.world.operator(gateway_id="") as operator:
-        hub.cloud.join(operator)
+    async with hub.world.operator(gateway_id=""):
         await hub.world.pass_time(60.0)
         await hub.spoke()
         await hub.world.pass_time(120.0)
@@ -120,8 +117,7 @@ async def test_what_the_go_operator_made_in_another_account_is_forgotten_no_more
 async def test_named_anew_it_is_made_here_and_what_is_elsewhere_is_told(spec: dict[str, Any]) -> None:
     hub = Hub()
     target_id = await recorded_elsewhere(hub)
-    async with hub.world.operator(gateway_id="") as operator:
-        hub.cloud.join(operator)
+    async with hub.world.operator(gateway_id=""):
         await hub.platform.make(
             "near",
             gateway=OTHER_GATEWAY,

@@ -28,7 +28,7 @@ class Fleet:
     def __init__(self) -> None:
         self.world = World(latency=0.3)
         self.platform = Platform(self.world)
-        self.cloud = Cloud(self.world)
+        self.cloud = self.world.opener = Cloud(self.world)
         for account in (SPOKE, OTHER):
             self.cloud.aws(account).create_gateway(GATEWAY)
 
@@ -81,8 +81,7 @@ async def test_a_move_makes_one_target_and_deletes_one(way: tuple[str, str]) -> 
     before, after = way
     fleet = Fleet()
     await fleet.begin()
-    async with fleet.operator() as operator:
-        fleet.cloud.join(operator)
+    async with fleet.operator():
         first = await made(fleet, before)
         await fleet.to(after)
         await fleet.world.until(lambda: fleet.rests(after), within=120.0)
@@ -100,15 +99,13 @@ async def test_a_lost_status_and_another_account_named_meanwhile(way: tuple[str,
     old, new = way
     fleet = Fleet()
     await fleet.begin()
-    async with fleet.operator() as operator:
-        fleet.cloud.join(operator)
+    async with fleet.operator():
         await made(fleet, old)
     await fleet.world.set_status({})
     await fleet.to(new)
     if ends:
         await fleet.world.delete()
-    async with fleet.operator() as operator:
-        fleet.cloud.join(operator)
+    async with fleet.operator():
         if ends:
             await fleet.world.until(lambda: not fleet.world.exists(), within=300.0)
             assert [fleet.cloud.targets(GATEWAY, account) for account in CLASSES.values()] == [[], [], []]
@@ -119,16 +116,14 @@ async def test_a_lost_status_and_another_account_named_meanwhile(way: tuple[str,
 async def test_what_a_forgotten_move_left_in_another_account_is_told_and_goes_with_the_object() -> None:
     fleet = Fleet()
     await fleet.begin()
-    async with fleet.operator() as operator:
-        fleet.cloud.join(operator)
+    async with fleet.operator():
         await made(fleet, "spoke")
         await fleet.to("home")
         await fleet.world.until(lambda: fleet.cloud.targets(GATEWAY, OWN))
     await fleet.world.set_status({})
     await fleet.world.edit(metadata={"annotations": {names.GATEWAY_ANNOTATION: GATEWAY}})
     await fleet.world.create("other", **{**PLAIN, "gatewayRef": {"name": "spoke"}})
-    async with fleet.operator() as operator:
-        fleet.cloud.join(operator)
+    async with fleet.operator():
         await fleet.world.until_ready("other")
         await fleet.world.pass_time(60.0)
         here, there = fleet.cloud.targets(GATEWAY, OWN)[0], fleet.cloud.targets(GATEWAY, SPOKE)[0]
@@ -143,8 +138,7 @@ async def test_what_a_forgotten_move_left_in_another_account_is_told_and_goes_wi
 async def test_to_the_own_gateway_of_equal_id_by_its_id() -> None:
     fleet = Fleet()
     await fleet.begin()
-    async with fleet.operator() as operator:
-        fleet.cloud.join(operator)
+    async with fleet.operator():
         await made(fleet, "spoke")
         await fleet.world.edit(spec={"gatewayRef": None, "gatewayId": GATEWAY})
         await fleet.world.until(lambda: fleet.rests("home"), within=120.0)
@@ -155,8 +149,7 @@ async def test_to_the_own_gateway_of_equal_id_by_its_id() -> None:
 async def test_the_other_place_is_in_status_by_its_arn_before_anything_is_there() -> None:
     fleet = Fleet()
     await fleet.begin()
-    async with fleet.operator() as operator:
-        fleet.cloud.join(operator)
+    async with fleet.operator():
         await made(fleet, "home")
         await fleet.to("spoke")
 
@@ -173,13 +166,11 @@ async def test_the_other_place_is_in_status_by_its_arn_before_anything_is_there(
 async def test_a_crash_at_any_moment_neither_loses_nor_doubles(moment: float) -> None:
     fleet = Fleet()
     await fleet.begin()
-    async with fleet.operator() as operator:
-        fleet.cloud.join(operator)
+    async with fleet.operator():
         await made(fleet, "home")
         await fleet.to("spoke")
         await fleet.world.pass_time(moment)
-    async with fleet.operator() as operator:
-        fleet.cloud.join(operator)
+    async with fleet.operator():
         await fleet.world.until(lambda: fleet.rests("spoke"), within=240.0)
     assert fleet.asked("CreateGatewayTarget") == {"home": 1, "spoke": 1}
     assert fleet.asked("DeleteGatewayTarget") == {"home": 1}
@@ -190,17 +181,14 @@ async def test_there_and_back_and_on_with_crashes_leaves_nothing(seed: int) -> N
     rng = random.Random(seed)  # noqa: S311  -- repeatable, not secret
     fleet = Fleet()
     await fleet.begin()
-    async with fleet.operator() as operator:
-        fleet.cloud.join(operator)
+    async with fleet.operator():
         await made(fleet, "spoke")
     for _ in range(6):
-        async with fleet.operator() as operator:
-            fleet.cloud.join(operator)
+        async with fleet.operator():
             await fleet.to(rng.choice(list(CLASSES)))
             await fleet.world.pass_time(rng.uniform(0.0, 5.0))
     last = rng.choice(list(CLASSES))
-    async with fleet.operator() as operator:
-        fleet.cloud.join(operator)
+    async with fleet.operator():
         await fleet.to(last)
         await fleet.world.until(lambda: fleet.rests(last), within=300.0)
         await fleet.world.delete()
@@ -213,8 +201,7 @@ async def test_there_and_back_and_on_with_crashes_leaves_nothing(seed: int) -> N
 async def test_a_session_that_ends_in_mid_move_holds_it_up_and_loses_nothing(moment: float) -> None:
     fleet = Fleet()
     await fleet.begin()
-    async with fleet.operator() as operator:
-        fleet.cloud.join(operator)
+    async with fleet.operator():
         await made(fleet, "home")
         fleet.cloud.lifetime = moment + 0.5
         await fleet.to("spoke")

@@ -36,8 +36,8 @@ async def test_a_record_under_the_arn_of_ones_own_gateway_moves_nothing(spec: di
     await world.set_status(record)
     await annotate(world, HERE)
     world.forget_calls()
-    async with world.operator(gateway_id="", drift_interval=30.0) as operator:
-        Cloud(world).join(operator)
+    world.opener = Cloud(world)
+    async with world.operator(gateway_id="", drift_interval=30.0):
         await world.create("other", gatewayId=GATEWAY)
         await world.until_ready("other")
         await world.pass_time(900.0)
@@ -61,8 +61,8 @@ async def test_an_annotation_with_the_arn_of_ones_own_gateway_doubles_nothing(sp
     await annotate(world, HERE)
     await world.set_status({})
     world.forget_calls()
-    async with world.operator(gateway_id="", drift_interval=30.0) as operator:
-        Cloud(world).join(operator)
+    world.opener = Cloud(world)
+    async with world.operator(gateway_id="", drift_interval=30.0):
         await world.pass_time(900.0)
         obj = await world.get()
         assert [each["targetId"] for each in world.targets()] == [target_id]

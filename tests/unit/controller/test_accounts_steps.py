@@ -77,8 +77,7 @@ async def _taken_away(step: str, edit: str, moment: float) -> None:
     take, give = EDITS[edit]
     fleet = Fleet()
     await fleet.begin()
-    async with fleet.operator() as operator:
-        fleet.cloud.join(operator)
+    async with fleet.operator():
         if step == "move":
             await made(fleet, "home")
             await fleet.to("spoke")
@@ -110,8 +109,7 @@ async def _ended(edit: str, moment: float) -> None:
     take, give = EDITS[edit]
     fleet = Fleet()
     await fleet.begin()
-    async with fleet.operator() as operator:
-        fleet.cloud.join(operator)
+    async with fleet.operator():
         await made(fleet, "spoke")
         await fleet.world.edit(spec={"deletionPolicy": "Delete"})
         await fleet.world.until_ready()
@@ -131,8 +129,7 @@ async def test_a_forged_status_of_another_account_touches_nothing_of_others_ther
     """A restore, or whoever may write status, names somebody else's target in the spoke as the object's."""
     fleet = Fleet()
     await fleet.begin()
-    async with fleet.operator() as operator:
-        fleet.cloud.join(operator)
+    async with fleet.operator():
         theirs = await made(fleet, "spoke")
         if not permitted:
             await forbid(fleet)

@@ -30,7 +30,7 @@ class Town:
         self.rng = random.Random(seed)  # noqa: S311  -- repeatable, not secret
         self.world = World(seed=seed)
         self.platform = Platform(self.world)
-        self.cloud = Cloud(self.world)
+        self.cloud = self.world.opener = Cloud(self.world)
         self.cloud.aws().create_gateway(GATEWAY)
         self.log: list[str] = []
 
@@ -39,8 +39,7 @@ class Town:
         permitted = [{**ALLOW, "authTypes": ["*"]}]
         aws = {"roleArn": role()}
         await self.platform.make("far", gateway_arn=arn(GATEWAY, account=SPOKE), aws=aws, allow=permitted)
-        async with self.world.operator(owner_ids=(OWNER,)) as operator:
-            self.cloud.join(operator)
+        async with self.world.operator(owner_ids=(OWNER,)):
             for number in range(SETTLED_OBJECTS):
                 spec = self.rng.choice(({}, {}, FAR, {"gatewayId": OTHER_GATEWAY}))
                 await self.world.create(f"old-{number}", **spec)
@@ -130,7 +129,6 @@ async def test_plan_and_run_do_the_same_in_the_same_words_for_every_kind_of_chan
         async with town.world.operator(
             owner_ids=(OWNER,), allow_adoption=True, sweep_interval=1e9
         ) as operator:
-            town.cloud.join(operator)
             operator.hooks.on_decision = record
             await town.world.pass_time(A_WHILE)
             run = done(record, operator)

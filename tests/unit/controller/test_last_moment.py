@@ -25,7 +25,7 @@ class Scene:
     def __init__(self, account: str) -> None:
         self.world = World()
         self.platform = Platform(self.world)
-        self.cloud = Cloud(self.world)
+        self.cloud = self.world.opener = Cloud(self.world)
         self.account = account
         self.slow: list[float] = []
         if account != OWN:
@@ -67,8 +67,7 @@ async def test_a_create_that_waited_is_not_sent_where_it_is_not_permitted_any_mo
 ) -> None:
     scene = Scene(account)
     await scene.begin()
-    async with scene.world.operator(gateway_id="") as operator:
-        scene.cloud.join(operator)
+    async with scene.world.operator(gateway_id=""):
         wait_for_threads(monkeypatch)
         await scene.world.create(**REF)
         await scene.world.until(lambda: "create_gateway_target" in WAITING)
@@ -84,8 +83,7 @@ async def test_an_update_that_waited_is_not_sent_either_and_a_delete_is(
 ) -> None:
     scene = Scene(account)
     await scene.begin()
-    async with scene.world.operator(gateway_id="") as operator:
-        scene.cloud.join(operator)
+    async with scene.world.operator(gateway_id=""):
         await scene.world.create(**REF)
         await scene.world.until_ready()
         wait_for_threads(monkeypatch)
@@ -104,8 +102,7 @@ async def test_a_create_that_waited_for_a_session_goes_by_the_role_that_is_named
 ) -> None:
     scene = Scene(SPOKE)
     await scene.begin()
-    async with scene.world.operator(gateway_id="") as operator:
-        scene.cloud.join(operator)
+    async with scene.world.operator(gateway_id=""):
         wait_for_threads(monkeypatch)
         await scene.world.create(**REF)
         await scene.world.until(lambda: "create_gateway_target" in WAITING)

@@ -134,19 +134,18 @@ def held(world: World) -> dict[tuple[str, str], str]:
 
 async def test_of_a_gateway_in_another_account_0_2_touches_nothing_and_leaves_enough() -> None:
     world = World()
-    platform, cloud = Platform(world), Cloud(world)
+    platform = Platform(world)
+    cloud = world.opener = Cloud(world)
     cloud.aws().create_gateway(GATEWAY)
     await platform.make(gateway_arn=FAR, aws={"roleArn": role()}, allow=[{**ALLOW, "authTypes": ["*"]}])
-    async with world.operator(**CONFIG) as operator:
-        cloud.join(operator)
+    async with world.operator(**CONFIG):
         await world.create(**REF, authType="NoAuth", oauthProviderArn=None, oauthScopes=None)
         told = (await world.until_ready()).status
     raw = await raw_of(world, "weather")
     # AWS answers to an ARN in place of an id, under the operator's own credentials, that this is denied.
     assert Reader(raw).record == (FAR, told.target_id)
     await world.set_status(passed_through(raw))
-    async with world.operator(**CONFIG) as operator:
-        cloud.join(operator)
+    async with world.operator(**CONFIG):
         await world.pass_time(100)
         obj = await world.get()
         assert condition(obj).status == "True"
