@@ -122,6 +122,7 @@ class Operator:
         )
         self._served = (False, True)
         self._asked_identity = asyncio.Event()
+        self._nobody_tells = ""
         ports = Ports(
             cluster=cluster,
             agentcore=self.accounts,
@@ -182,7 +183,7 @@ class Operator:
 
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(IDENTITY_PATIENCE):
-                await self._ask_identity("")
+                await self._ask_identity()
         self._asked_identity.set()
 
     async def observe(self) -> None:
@@ -282,21 +283,21 @@ class Operator:
 
     async def _learn_identity(self) -> None:
         await self._asked_identity.wait()
-        told = ""
         while self.registry.identity is None:
             if self.schedulers.own.refused_credentials is None:
-                told = await self._ask_identity(told)
+                await self._ask_identity()
             if self.registry.identity is None:
                 await asyncio.sleep(IDENTITY_RETRY)
 
-    async def _ask_identity(self, told: str) -> str:
-        """Ask whose the credentials are; return what was said in the log where nobody tells."""
+    async def _ask_identity(self) -> None:
+        """Ask whose the credentials are; the same trouble is a warning once."""
         try:
             found = await self._agentcore.caller_identity()
         except AgentCoreError as error:
-            say = log.info if str(error) == told else log.warning
+            say = log.info if str(error) == self._nobody_tells else log.warning
             say("AWS does not say whose credentials these are", error=str(error))
-            return str(error)
+            self._nobody_tells = str(error)
+            return
         log.info("aws", account=found.account, identity=found.arn, region=found.region)
         self.reconciler.settings = msgspec.structs.replace(
             self.reconciler.settings, account=found.account, region=found.region, identity=found.arn
@@ -308,7 +309,6 @@ class Operator:
                 self.reconciler.rename(here)
         if self.registry.all():
             self._on_settled()
-        return ""
 
     def _decoded(self, raw: bytes | msgspec.Raw) -> MCPServer:
         return self._named(decode(raw))

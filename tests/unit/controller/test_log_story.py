@@ -297,3 +297,14 @@ async def test_no_value_of_a_spec_is_in_the_log_at_any_level(logs: Lines, code: 
     assert not [line for line in logs if CANARY in json.dumps(line, default=str)]
     refused = [line["error"] for line in writes(logs) if line["answer"] == code]
     assert refused == ["in the status of the object"] * 2
+
+
+async def test_that_aws_does_not_say_whose_the_operator_is_warns_once(logs: Lines) -> None:
+    """A start asks twice, the second time without a pause, and then once a minute."""
+    world = World()
+    world.aws.add_fault(operation="sts:GetCallerIdentity", code="InternalServerException", count=4)
+    async with world.operator():
+        await world.pass_time(200.0)
+    said = [line["log_level"] for line in logs if line["event"].startswith("AWS does not say whose")]
+    assert said == ["warning", "info", "info", "info"]
+    assert [line["log_level"] for line in logs if line["event"] == "aws"] == ["info"]
