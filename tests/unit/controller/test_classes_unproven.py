@@ -27,6 +27,13 @@ def forbid(request: Request) -> Fault | None:
     return None
 
 
+async def lose(world: World, **spec: Any) -> None:
+    """Leave an object behind that is being deleted, with a finalizer and an annotation, and no record."""
+    await world.create("lost", **spec)
+    await world.edit("lost", metadata=LOST)
+    await world.delete("lost")
+
+
 @pytest.mark.parametrize("spec", [{}, {"gatewayId": OTHER_GATEWAY}], ids=["by annotation", "by id"])
 async def test_a_deletion_without_a_record_waits_while_classes_cannot_be_read(spec: dict[str, Any]) -> None:
     world = World()
@@ -36,9 +43,7 @@ async def test_a_deletion_without_a_record_waits_while_classes_cannot_be_read(sp
     async with world.operator():
         await world.create(**REF)
         await world.until_ready()
-    await world.create("lost", **spec)
-    await world.edit("lost", metadata=LOST)
-    await world.delete("lost")
+    await lose(world, **spec)
     world.forget_calls()
     async with world.operator(faults=forbid):
         await world.pass_time(A_WHILE)
@@ -57,9 +62,7 @@ async def test_with_retain_it_goes_at_once() -> None:
     async with world.operator():
         await world.create(**REF)
         await world.until_ready()
-    await world.create("lost", deletionPolicy="Retain")
-    await world.edit("lost", metadata=LOST)
-    await world.delete("lost")
+    await lose(world, deletionPolicy="Retain")
     async with world.operator(faults=forbid):
         await world.until(lambda: not world.exists("lost"))
     assert platform.requests(OTHER_GATEWAY) == []
