@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import yaml
+from yaml.reader import Reader
 
 from mcp_gateway_operator.api.positions import FIRST, Lines, Position, Spot
 
@@ -27,6 +28,8 @@ _SEPARATOR: Final = re.compile(r"^---[^\S\n]*[^\s#]", re.MULTILINE)
 _LOWEST, _HIGHEST = -(2**63), 2**63 - 1
 _DIGITS: Final = 400
 """More make no number that a 64 bit float can hold."""
+_BYTE_ORDER: Final = "\ufeff"
+"""What some editors begin a file with; the parsers count its characters differently."""
 _TAG: Final = "tag:yaml.org,2002:"
 _NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLEANS: Final = {
@@ -78,16 +81,20 @@ def placed(text: str) -> Iterator[Document]:
             return
     if (behind := _SEPARATOR.search(text)) is not None:
         raise ManifestError("write nothing behind '---'", lines.at(behind.start()))
+    if (odd := Reader.NON_PRINTABLE.search(text)) is not None:
+        message = f"the character U+{ord(odd[0]):04X} is not allowed: remove it, or write it as an escape"
+        raise ManifestError(message, lines.at(odd.start()))
+    origin = 1 if text.startswith(_BYTE_ORDER) else 0
     try:
-        for node in yaml.compose_all(text, Loader=_Loader):
-            value = _Plain().value(node)
-            yield Document(value=value, spot=Spot(lines, begin=node.start_mark.index, node=_given(node)))
+        for node in _Nodes(text[origin:]):
+            begin = node.start_mark.index + origin
+            spot = Spot(lines, begin=begin, node=_given(node), origin=origin)
+            yield Document(value=_Plain().value(node), spot=spot)
     except RecursionError as error:
         raise ManifestError("it is nested too deeply") from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        index = mark.index if mark is not None else getattr(error, "position", None)
-        where = lines.at(index) if isinstance(index, int) else None
+        where = lines.at(mark.index + origin) if mark is not None else None
         raise ManifestError(getattr(error, "problem", None) or str(error), where) from error
 
 
@@ -114,10 +121,9 @@ def _nodes_of_json(text: str, begin: int, end: int) -> Callable[[], yaml.Node | 
     def read() -> yaml.Node | None:
         try:
             # YAML's parser takes no tab between values; inside a text JSON has none.
-            node: yaml.Node | None = yaml.compose(text[begin:end].replace("\t", " "), Loader=_Loader)
-        except (yaml.YAMLError, RecursionError):
+            return next(iter(_Nodes(text[begin:end].replace("\t", " "))), None)
+        except (yaml.YAMLError, RecursionError, UnicodeEncodeError):
             return None  # a character that JSON has and YAML has not
-        return node
 
     return read
 
@@ -171,22 +177,61 @@ def _scalar(text: str) -> Any:
     return text if number is None else number
 
 
-class _Loader(yaml.SafeLoader):
-    """PyYAML's parser alone: what a node means is decided here."""
+class _Nodes:
+    """The nodes of a text's documents: of PyYAML its parser alone, what a node means is decided here.
 
-    def resolve(self, kind: type[yaml.Node], _value: Any, implicit: Any) -> str:
-        """Return the tag of a node without one: none for a plain scalar."""
-        if kind is yaml.ScalarNode:
-            return "" if implicit[0] else f"{_TAG}str"
-        return f"{_TAG}{'seq' if kind is yaml.SequenceNode else 'map'}"
+    libyaml gives events one by one, ten times as fast as the parser in Python, which stands in where PyYAML
+    was built without it. Nodes are made of them in Python, which counts how deep they are nested: what PyYAML
+    has in C for that does not, and a file of brackets ends the process.
 
-    def compose_scalar_node(self, anchor: Any) -> yaml.ScalarNode:
-        """Take the tag `!` for text, as go-yaml does."""
-        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
-        node: yaml.ScalarNode = super().compose_scalar_node(anchor)
-        if event.tag == "!":
-            node.tag = f"{_TAG}str"
+    Args:
+        text: without a character that YAML does not have.
+    """
+
+    def __init__(self, text: str) -> None:
+        parser = yaml.CSafeLoader(text) if yaml.__with_libyaml__ else yaml.SafeLoader(text)
+        self._next: Callable[[], Any] = parser.get_event
+        self._anchors: dict[str, yaml.Node] = {}
+
+    def __iter__(self) -> Iterator[yaml.Node]:
+        """Yield the node of each document."""
+        while not isinstance(event := self._next(), yaml.StreamEndEvent):
+            if isinstance(event, yaml.DocumentStartEvent):
+                self._anchors = {}
+                yield self._node(self._next())
+
+    def _node(self, event: Any) -> yaml.Node:
+        """Return the node that begins with an event; of equal anchors the latest counts, as in go-yaml."""
+        if isinstance(event, yaml.AliasEvent):
+            if event.anchor not in self._anchors:
+                raise _wrong(
+                    event, f"{event.anchor!r} is no anchor above: write &{event.anchor} before a value"
+                )
+            return self._anchors[event.anchor]
+        node: yaml.Node
+        marks: tuple[Any, Any] = event.start_mark, event.end_mark
+        if isinstance(event, yaml.ScalarEvent):
+            node = yaml.ScalarNode(_tag_of(event), event.value, *marks)
+        else:
+            kind = yaml.MappingNode if isinstance(event, yaml.MappingStartEvent) else yaml.SequenceNode
+            node = kind("", [], *marks)
+        if event.anchor is not None:
+            self._anchors[event.anchor] = node
+        if isinstance(node, yaml.MappingNode):
+            while not isinstance(inner := self._next(), yaml.MappingEndEvent):
+                key = self._node(inner)
+                node.value.append((key, self._node(self._next())))
+        elif isinstance(node, yaml.SequenceNode):
+            while not isinstance(inner := self._next(), yaml.SequenceEndEvent):
+                node.value.append(self._node(inner))
         return node
+
+
+def _tag_of(event: yaml.ScalarEvent) -> str:
+    """Return the tag of a scalar: none for a plain one, and as go-yaml has it, `!` means text."""
+    if event.tag is None and event.implicit[0]:
+        return ""
+    return f"{_TAG}str" if event.tag in (None, "!") else str(event.tag)
 
 
 class _Plain:
@@ -277,5 +322,6 @@ def _as(kind: str, text: str, value: Any, *, fits: bool) -> Any:
     return value
 
 
-def _wrong(node: yaml.Node, problem: str) -> yaml.MarkedYAMLError:
-    return yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+def _wrong(place: yaml.Node | yaml.Event, problem: str) -> yaml.MarkedYAMLError:
+    mark: Any = place.start_mark
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=mark)

@@ -178,7 +178,7 @@ def check(value: Any, node: Node, path: str, *, closed: bool = False) -> Iterato
 
 
 def _enumeration(value: Any, node: Node, path: str) -> Iterator[Problem]:
-    allowed = [str(each) for each in node.field.enum]
+    allowed = node.field.enum
     if allowed and value not in allowed:
         same = [each for each in allowed if each.lower() == str(value).lower()]
         choice = f"write {same[0]}" if same else f"write one of {', '.join(allowed)}"

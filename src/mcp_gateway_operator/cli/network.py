@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,8 +29,12 @@ class Network:
         alone = {"REQUESTS_CA_BUNDLE": environ.get("REQUESTS_CA_BUNDLE")}
         alone["AWS_CA_BUNDLE" if environ.get("AWS_CA_BUNDLE") else "ca_bundle of the AWS profile"] = bundle
         named = named_files(environ)
+        # Directories of certificates are full of links to each other, and each file takes a millisecond.
+        context, checked = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), set[Path]()
         for variable, path in (*((name, Path(file)) for name, file in alone.items() if file), *named):
-            check_bundle(variable, path)
+            if (real := path.resolve()) not in checked:
+                check_bundle(variable, path, context)
+                checked.add(real)
         self._files: list[Path] = []
         if not any(alone.values()):
             base = system_store(environ)

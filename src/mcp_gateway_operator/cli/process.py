@@ -33,7 +33,7 @@ from mcp_gateway_operator.cli.lease_times import LeaseTimes
 from mcp_gateway_operator.cli.leases import Leases, Writer, now
 from mcp_gateway_operator.cli.metrics_setup import ProcessMetrics
 from mcp_gateway_operator.cli.options import is_namespace, no_namespace
-from mcp_gateway_operator.cli.startup import StartupError, network_of_environment, region_of
+from mcp_gateway_operator.cli.startup import USER_AGENT, StartupError, network_of_environment, region_of
 from mcp_gateway_operator.controller.operator import Operator, OperatorConfig
 from mcp_gateway_operator.runtime import kubeconfig as kubeconfigs
 from mcp_gateway_operator.runtime import logs
@@ -49,7 +49,6 @@ from mcp_gateway_operator.runtime.transport import KubeCluster, connect
 from mcp_gateway_operator.runtime.workers import Workers
 from mcp_gateway_operator.targets.known import AgentCoreError
 
-USER_AGENT = f"mcp-gateway-operator/{__version__}"
 WORKERS = 16
 """Passes at a time: as many as there are threads for the calls of one account and Region."""
 THREADS = 20

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import os
+from typing import Final
 
 from botocore.exceptions import BotoCoreError
 
+from mcp_gateway_operator import __version__
 from mcp_gateway_operator.agentcore.aws import choose_proxies, new_session
 from mcp_gateway_operator.api.aws_ids import is_region, no_region
 from mcp_gateway_operator.cli.network import Network
+
+USER_AGENT: Final = f"mcp-gateway-operator/{__version__}"
+"""What AWS is told of who calls."""
 
 
 class StartupError(Exception):

@@ -3,9 +3,17 @@ from __future__ import annotations
 import json
 
 import pytest
+import yaml
 
 from mcp_gateway_operator.api.reading import ManifestError, documents
 from tests.unit.api.scalars import NO_SCALARS, SCALARS
+
+
+@pytest.fixture(autouse=True, params=["libyaml", "python"])
+def parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test with either of PyYAML's parsers, libyaml or not: which one there is depends on its build."""
+    assert yaml.__with_libyaml__, "or the fast one is not tested here"
+    monkeypatch.setattr(yaml, "__with_libyaml__", request.param == "libyaml")
 
 
 def _one(text: str) -> object:
@@ -49,6 +57,7 @@ def test_what_kubectl_cannot_read_is_a_mistake_with_its_line(text: str) -> None:
         ("k: !foo {a: !!set {b}}", {"k": {"a": {"b": None}}}),
         ("k: !!python/object:os.system [x]", {"k": ["x"]}),
         ("k: &a [1]\nl: *a", {"k": [1], "l": [1]}),
+        ("a: &x 1\nb: *x\nc: &x 2\nd: *x", {"a": 1, "b": 1, "c": 2, "d": 2}),
         ('\n {"a": 5e2, "b": "\\/\\ud83d\\ude00", "c": 1.5}', {"a": 500, "b": "/😀", "c": 1.5}),
         ("{a: 1}", {"a": 1}),
     ],
@@ -71,9 +80,10 @@ def test_json_documents_may_follow_each_other() -> None:
         ("[a]: 1", "a key must be a text"),
         ("<<: 5", "line 1: what stands behind << must be a map"),
         ("a: &a [*a]", "line 1: its aliases make it endless"),
+        ("a: &a 1\n---\nb: *a", "line 3: 'a' is no anchor above"),
         ("a: 1\n--- {b: 2}\n", "line 2: write nothing behind '---'"),
-        ("a: \x00", "special characters are not allowed"),
-        ("[" * 5000, "nested too deeply"),
+        ("a: \x00", "line 1: the character U+0000 is not allowed"),
+        ("a: \ud800", "line 1: the character U+D800 is not allowed"),
         ('{"a":' * 5000, "nested too deeply"),
     ],
 )
@@ -82,6 +92,12 @@ def test_says_what_kubectl_does_not_read(text: str, says: str) -> None:
         list(documents(text))
 
     assert says in str(caught.value)
+
+
+def test_what_an_editor_puts_before_a_file_counts_for_nothing() -> None:
+    assert list(documents("\ufeffa: 1")) == [{"a": 1}]
+    with pytest.raises(ManifestError, match=r"^line 2: "):
+        list(documents("\ufeffa: 1\nb: ["))
 
 
 def test_aliases_that_multiply_end() -> None:

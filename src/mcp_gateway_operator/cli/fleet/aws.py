@@ -13,8 +13,7 @@ import click
 from mcp_gateway_operator.agentcore.aws import Boto3AgentCore, Boto3Sessions
 from mcp_gateway_operator.cli.fleet.reads import AT_A_TIME, AsCaller, Paced
 from mcp_gateway_operator.cli.fleet.tables import is_terminal
-from mcp_gateway_operator.cli.process import USER_AGENT
-from mcp_gateway_operator.cli.startup import StartupError, network_of_environment, region_of
+from mcp_gateway_operator.cli.startup import USER_AGENT, StartupError, network_of_environment, region_of
 
 TELL_AFTER: Final = 2.0
 """Seconds of reading after which a person at a terminal is told how far it is."""
