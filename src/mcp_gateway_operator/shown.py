@@ -84,6 +84,11 @@ def visible_all(value: object) -> Any:
             return value
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: `1 target`, else `0 targets`, `2 targets`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def _without_query(word: re.Match[str]) -> str:
     text = word[0]
     scheme = text.find("://")

@@ -16,7 +16,7 @@ from mcp_gateway_operator import __version__
 from mcp_gateway_operator.api.names import CLASS_KIND, KIND
 from mcp_gateway_operator.cli.files import STDIN, name_of
 from mcp_gateway_operator.cli.say import say
-from mcp_gateway_operator.shown import shown, visible
+from mcp_gateway_operator.shown import counted, shown, visible
 
 _RULES: Final = {
     "error": (
@@ -187,16 +187,16 @@ def show(rows: list[Row], output: str, *, files: int, strict: bool) -> None:
 def _summary(rows: list[Row], *, files: int, strict: bool) -> Iterator[str]:
     unread = sum(1 for row in rows if not row.readable)
     if unread:
-        yield f"{unread} of {files} {'files' if files > 1 else 'file'} could not be read as YAML."
+        yield f"{unread} of {counted(files, 'file')} could not be read as YAML."
     if warnings := sum(len(row.warnings) for row in rows):
-        counted = f"{warnings} {'warnings' if warnings > 1 else 'warning'}"
-        yield f"{counted}, which --strict takes for errors." if strict else f"{counted}."
+        found = counted(warnings, "warning")
+        yield f"{found}, which --strict takes for errors." if strict else f"{found}."
     checked = [row for row in rows if row.readable and row.checked]
     for kind in (KIND, CLASS_KIND):
         same = [row for row in checked if row.kind == kind]
         if bad := sum(1 for row in same if row.problems):
-            yield f"{bad} of {len(same)} {kind}s must be corrected."
+            yield f"{bad} of {counted(len(same), kind)} must be corrected."
         elif same:
-            yield f"{len(same)} {kind}s are valid." if len(same) > 1 else f"1 {kind} is valid."
+            yield f"{counted(len(same), kind)} {'is' if len(same) == 1 else 'are'} valid."
     if not checked:
         yield "No MCPServer was checked."

@@ -15,6 +15,7 @@ from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.controller.perform import OPS
 from mcp_gateway_operator.controller.ports import Ports
 from mcp_gateway_operator.controller.tell import deadline, waits_of
+from mcp_gateway_operator.shown import counted
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.known import NOWHERE, State
 
@@ -146,7 +147,7 @@ def _why_not_sooner(state: State, wait: act.Wait) -> list[str]:
     for each in waits_of(wait):
         if trouble is not None and each.until == trouble.until:
             reasons.append(
-                f"{trouble.attempts} calls in a row failed, the last one with {trouble.kind.value}"
+                f"{counted(trouble.attempts, 'call')} in a row failed, the last one with {trouble.kind.value}"
             )
         elif each.until is not None:
             reasons.append("it is not due")

@@ -76,7 +76,7 @@ def test_validate_reports_a_broken_file_and_goes_on(tmp_path: Path) -> None:
     assert "a.yaml:1:5: not YAML: " in lines[0]
     assert "b.yaml:1:1: not YAML: " in lines[1]
     assert "spec.endpoint" in lines[2]
-    assert lines[3:] == ["2 of 3 files could not be read as YAML.", "1 of 1 MCPServers must be corrected."]
+    assert lines[3:] == ["2 of 3 files could not be read as YAML.", "1 of 1 MCPServer must be corrected."]
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_validate_shows_what_a_manifest_hides(tmp_path: Path) -> None:
     assert len(lines) > 2
     for line in lines:
         assert not unseen(line)
-        assert line.startswith((str(tmp_path), "1 of 2 files", "1 of 1 MCPServers"))
+        assert line.startswith((str(tmp_path), "1 of 2 files", "1 of 1 MCPServer"))
 
 
 @pytest.mark.parametrize("output", ["text", "json", "github", "sarif"])

@@ -92,7 +92,7 @@ def test_what_is_refused_is_told_at_its_line_wherever_the_mcpgateway_stands(
     )
     assert done.output.splitlines() == [
         finding,
-        "1 of 1 MCPServers must be corrected.",
+        "1 of 1 MCPServer must be corrected.",
         "1 MCPGateway is valid.",
     ]
 
@@ -174,7 +174,7 @@ def test_a_mistake_in_an_mcpgateway_is_told_once_and_at_its_place() -> None:
     assert [path for path, _ in found["problems"]] == ["spec.allow[0].providers[0]"]
     assert found["warnings"] == []
     done = _validate(SERVER, bad)
-    assert done.output.splitlines()[-2:] == ["1 MCPServer is valid.", "1 of 1 MCPGateways must be corrected."]
+    assert done.output.splitlines()[-2:] == ["1 MCPServer is valid.", "1 of 1 MCPGateway must be corrected."]
     assert done.exit_code == 1
 
 

@@ -170,7 +170,7 @@ def test_a_helm_template_is_told_as_such(folder: Path) -> None:
     assert summary == [
         "1 of 3 files could not be read as YAML.",
         "1 warning.",
-        "1 of 1 MCPServers must be corrected.",
+        "1 of 1 MCPServer must be corrected.",
     ]
     assert done.exit_code == 1
 

@@ -593,7 +593,7 @@ async def test_the_life_of_a_class() -> None:
         ready = (await platform.get()).condition("Ready")
         assert ready is not None
         assert ready.reason == "Deleting"
-        assert "1 targets" in ready.message
+        assert "now they have 1." in ready.message
         await world.delete()
         await world.until(lambda: _class_gone(world), within=200.0)
 

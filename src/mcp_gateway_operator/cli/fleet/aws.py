@@ -14,6 +14,7 @@ from mcp_gateway_operator.agentcore.aws import Boto3AgentCore, Boto3Sessions
 from mcp_gateway_operator.cli.fleet.reads import AT_A_TIME, AsCaller, Paced
 from mcp_gateway_operator.cli.fleet.tables import is_terminal
 from mcp_gateway_operator.cli.startup import USER_AGENT, StartupError, network_of_environment, region_of
+from mcp_gateway_operator.shown import counted
 
 TELL_AFTER: Final = 2.0
 """Seconds of reading after which a person at a terminal is told how far it is."""
@@ -64,7 +65,7 @@ class _Progress:
         now = time.monotonic()
         if is_terminal(sys.stderr) and now - self._began > TELL_AFTER and now - self._told > 1.0:
             self._told = now
-            click.echo(f"\rReading from AWS: {self._calls} calls ...", nl=False, err=True)
+            click.echo(f"\rReading from AWS: {counted(self._calls, 'call')} ...", nl=False, err=True)
 
     def end(self) -> None:
         """Clear the line."""

@@ -108,7 +108,7 @@ def _orphans(registry: Registry, survey: Survey) -> Finding:
     orphans = sum(each.orphan for each in survey.found)
     return Finding(
         ok=not orphans,
-        what=f"{orphans} targets of this installation belong to no MCPServer.",
+        what=f"Targets of this installation that belong to no MCPServer: {orphans}.",
         why="They take places, and agents may call servers that are gone; or another cluster has the same "
         "--owner-id, and they are its own."
         if orphans

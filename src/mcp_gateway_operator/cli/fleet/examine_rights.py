@@ -14,7 +14,7 @@ from mcp_gateway_operator.api import names
 from mcp_gateway_operator.cli.fleet.finding import Finding
 from mcp_gateway_operator.controller.operator import OWNER_NAMESPACE
 from mcp_gateway_operator.runtime.cluster import ApiError, Cluster, Resource
-from mcp_gateway_operator.shown import shown
+from mcp_gateway_operator.shown import counted, shown
 
 ACTIONS: Final = (
     "CreateGatewayTarget",
@@ -165,7 +165,7 @@ def at_aws_by_answers(metrics: str) -> Iterator[Finding]:
         if denied:
             yield Finding(
                 ok=False,
-                what=f"AWS has denied the operator {action} {denied:.0f} times since it started.",
+                what=f"AWS has denied the operator {action} {counted(int(denied), 'time')} since it started.",
                 why="What needs the action does not happen.",
                 do=f"allow bedrock-agentcore:{action} (docs/iam/policy.json)",
             )

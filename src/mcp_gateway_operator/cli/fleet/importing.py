@@ -17,7 +17,7 @@ from mcp_gateway_operator.cli.fleet.survey import Owned, Registry
 from mcp_gateway_operator.cli.fleet.whereabouts import Where, class_at
 from mcp_gateway_operator.cli.options import Namespace
 from mcp_gateway_operator.cli.say import say
-from mcp_gateway_operator.shown import shown
+from mcp_gateway_operator.shown import counted, shown
 from mcp_gateway_operator.targets.known import AgentCoreError
 from mcp_gateway_operator.targets.shape import Target
 
@@ -78,10 +78,9 @@ def command(
             spec["adoptionPolicy"] = "IfExists"
         name = object_name(each.row.name, taken)
         click.echo("---\n" + to_yaml(manifest_of(spec, name=name, namespace=namespace)), nl=False)
-    owned = len(survey.found) - len(free)
     say(
-        f"{len(free) - left_out} of {len(survey.found)} targets have a manifest now; {owned} belong to an "
-        f"MCPServer already, {left_out} are left out.",
+        f"Manifests written for {len(free) - left_out} of {counted(len(survey.found), 'target')}; left out: "
+        f"{left_out}; with an MCPServer already: {len(survey.found) - len(free)}.",
         err=True,
     )
     for gateway_id, why_not in survey.unread.items():

@@ -13,7 +13,7 @@ from mcp_gateway_operator.cli.fleet.reach import Scope
 from mcp_gateway_operator.cli.fleet.scene import read_scene
 from mcp_gateway_operator.cli.fleet.survey import GATEWAYS, Owned, Registry
 from mcp_gateway_operator.cli.say import say
-from mcp_gateway_operator.shown import shown
+from mcp_gateway_operator.shown import counted, shown
 from mcp_gateway_operator.targets.shape import account_and_region, bare
 
 SCHEMA: Final = "mcps.orphans/v1"
@@ -43,8 +43,8 @@ def command(*, scope: Scope, settings: Settings, gateways: tuple[str, ...], outp
     scene = read_scene(scope.everywhere())
     if scene.unread:
         raise click.ClickException(
-            f"{len(scene.unread)} MCPServers cannot be read, so nothing proves which targets are nobody's: "
-            "correct them first."
+            f"{counted(len(scene.unread), 'MCPServer')} cannot be read, so nothing proves which targets are "
+            "nobody's. Correct what is named above first."
         )
     require_owner(scene, settings)
     registry = Registry(scene, settings)
@@ -60,8 +60,8 @@ def command(*, scope: Scope, settings: Settings, gateways: tuple[str, ...], outp
             say(f"{each.target} ({each.row.name}) on {each.gateway_id} {each.words} [{each.marker}]")
             say(f"  {_removal(each)}")
         say(
-            f"{len(orphans)} of {len(survey.found)} targets belong to nobody. All namespaces were read "
-            f"({len(scene.objects)} MCPServers); gateways listed now: {listed}."
+            f"Orphans: {len(orphans)} of {counted(len(survey.found), 'target')}. All namespaces were read "
+            f"({counted(len(scene.objects), 'MCPServer')}); gateways listed now: {listed}."
         )
     for gateway_id, why in survey.unread.items():
         say(f"{gateway_id} could not be listed: {why}", err=True)

@@ -14,7 +14,7 @@ import msgspec
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.mcpgateway import MCPGatewaySpec, MCPGatewayStatus
 from mcp_gateway_operator.api.types import MCPServerSpec, MCPServerStatus
-from mcp_gateway_operator.shown import shown_lines
+from mcp_gateway_operator.shown import counted, shown_lines
 
 HIDDEN: Final = "(left out)"
 _META: Final[tuple[str, ...]] = (
@@ -81,7 +81,7 @@ def value(found: object) -> Any:
 
 def _field(name: str, found: object) -> Any:
     if name in _LONG and isinstance(found, str):
-        return f"({len(found)} characters)"
+        return f"({counted(len(found), 'character')})"
     if name in _WHOLE:
         return {text(str(each)): HIDDEN for each in found} if isinstance(found, dict) else HIDDEN
     return value(found)

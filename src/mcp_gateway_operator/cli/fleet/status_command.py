@@ -24,6 +24,7 @@ from mcp_gateway_operator.cli.fleet.view import DEFAULT_GATEWAY, Line, ago, ahea
 from mcp_gateway_operator.cli.fleet.whereabouts import Where, at_home, class_at, short
 from mcp_gateway_operator.controller.classes import MCPGATEWAYS
 from mcp_gateway_operator.runtime.cluster import ApiError, Cluster
+from mcp_gateway_operator.shown import counted
 
 Classes = dict[str, MCPGateway]
 
@@ -153,7 +154,7 @@ def _screen(lines: list[Line], classes: Classes, *, whole: bool) -> Iterator[str
         return
     now, broad = datetime.now(UTC), width()
     late = sorted((line for line in lines if not line.ready), key=lambda line: line.since or "~")
-    yield f"{len(lines)} MCPServers: {len(lines) - len(late)} Ready, {len(late)} not."
+    yield f"{counted(len(lines), 'MCPServer')}: {len(lines) - len(late)} Ready, {len(late)} not."
     told = 1
     for table, flexible in (
         (_by_reason(late, now), [4]),

@@ -34,7 +34,7 @@ from mcp_gateway_operator.controller.ports import MCPSERVERS
 from mcp_gateway_operator.controller.served_schema import PATH
 from mcp_gateway_operator.runtime.cluster import EVENTS, LEASES, ApiError, Cluster, Resource
 from mcp_gateway_operator.runtime.metrics_server import PATH as METRICS
-from mcp_gateway_operator.shown import shown
+from mcp_gateway_operator.shown import counted, shown
 
 MOST: Final = 2000
 """Objects, and Events, in the archive; how many there are beside them is told."""
@@ -94,7 +94,7 @@ def command(*, scope: Scope, settings: Settings, file: str, debug_address: str) 
     _from_operator(archive, scope, debug_address, late)
     size = _write(path, archive, now)
     kib = max(1, size // 1024)
-    say(f"{path} holds {len(archive.files) + 1} files, {kib} KiB. Look through it, then send it.")
+    say(f"{path} holds {counted(len(archive.files) + 1, 'file')}, {kib} KiB. Look through it, then send it.")
     for each in archive.missing:
         say(f"Left out: {each}", err=True)
 

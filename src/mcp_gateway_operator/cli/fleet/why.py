@@ -26,7 +26,7 @@ from mcp_gateway_operator.cli.fleet.reads import Everywhere
 from mcp_gateway_operator.cli.fleet.scene import Scene, read_scene
 from mcp_gateway_operator.cli.fleet.view import NOT_SEEN, ago, ahead, line_of, span
 from mcp_gateway_operator.cli.say import say
-from mcp_gateway_operator.shown import shown
+from mcp_gateway_operator.shown import counted, shown
 from mcp_gateway_operator.targets.known import AgentCoreError, GatewayView, State
 from mcp_gateway_operator.targets.shape import (
     Target,
@@ -178,7 +178,7 @@ def _has(key: Key, future: Future, settings: Settings) -> Iterator[str]:
     if diffs:
         yield f"  AWS -> spec: {shown(describe_diffs(diffs))}"
     elif state.want:
-        yield f"  Field by field it is what the spec says ({len(state.want)} fields)."
+        yield f"  Field by field it is what the spec says ({counted(len(state.want), 'field')})."
 
 
 def _unseen(key: Key, future: Future, view: GatewayView) -> str | None:

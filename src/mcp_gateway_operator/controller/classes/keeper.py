@@ -209,7 +209,9 @@ class Keeper:
         if not verdict.accepted:
             ready: tuple[bool | None, str, str] = (verdict.accepted, verdict.reason, verdict.message)
         elif ends:
-            blocks = f"Deleted as soon as the {in_use} targets are gone that MCPServers have on the gateway."
+            blocks = (
+                f"Deleted once MCPServers have no target on the gateway any more; now they have {in_use}."
+            )
             ready = (False, Reason.DELETING, blocks)
         elif seen.trouble is not None:
             ready = (False, reason_of(seen.trouble), f"{seen.trouble.message}.")

@@ -8,6 +8,7 @@ every decision passes here before it is a step.
 from __future__ import annotations
 
 from mcp_gateway_operator.api.names import Reason
+from mcp_gateway_operator.shown import counted
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.known import Frozen, Row, State, believed_placement
 
@@ -68,9 +69,9 @@ def _full(state: State) -> act.Blocked:
     return act.Blocked(
         reason=Reason.GATEWAY_FULL,
         message=(
-            f"MCPGateway {name} lets its gateway hold {state.ruling.capacity} targets, and there are as many."
-            " Remove targets, name another MCPGateway in spec.gatewayRef, or ask the platform team to raise "
-            "its spec.capacity.targets."
+            f"MCPGateway {name} lets its gateway hold {counted(state.ruling.capacity or 0, 'target')}, and "
+            "there are as many. Remove targets, name another MCPGateway in spec.gatewayRef, or ask the "
+            "platform team to raise its spec.capacity.targets."
         ),
         stalled=True,
     )

@@ -157,7 +157,7 @@ def test_the_owner_is_asked_for_until_it_is_given(
     assert "??  Which targets are this installation's is not known" in said
     said = desk("doctor", "--owner-id", "mine").output
     assert "kube-system" not in said
-    assert "ok  0 targets of this installation belong to no MCPServer." in said
+    assert "ok  Targets of this installation that belong to no MCPServer: 0." in said
     nothing_written(desk, aws)
 
 

@@ -127,7 +127,7 @@ def test_an_orphan_elsewhere_is_proven_there_and_removed_there(
     settle_far(desk, spoke, "kept")
     remove(desk, "far")
     said = desk("orphans", exits=1).output
-    assert "0 of 1 targets belong to nobody." in said
+    assert "Orphans: 0 of 1 target." in said
     assert f"{FAR} could not be listed: it is in account {SPOKE}" in said
     (row,) = desk.json("orphans", ASSUME, exits=2)["orphans"]
     assert row["gateway"] == FAR
@@ -153,7 +153,7 @@ def test_another_region_of_the_own_account_needs_no_role(desk: Desk, cloud: Clou
         "near": ("none", GATEWAY),
         "new": ("create", place),
     }
-    assert "0 of 2 targets belong to nobody" in desk("orphans").output
+    assert "Orphans: 0 of 2 targets" in desk("orphans").output
 
 
 def test_a_caller_of_the_gateways_own_account_needs_no_role_and_the_hubs_is_not_read(

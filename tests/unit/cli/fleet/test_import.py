@@ -115,7 +115,7 @@ def test_what_is_imported_and_adopted_plans_to_no_change_but_the_marker(
     assert [each.name for each in manifests(result.stdout)] == ["search", "search-2"]
     assert not [each for each in manifests(result.stdout) if each.problems]
     assert "(lambda) on demo-abcdefghij is left out: targetType cannot be said in a spec" in result.stderr
-    assert "2 of 4 targets have a manifest now; 1 belong to an MCPServer already, 1 are left out." in (
+    assert "Manifests written for 2 of 4 targets; left out: 1; with an MCPServer already: 1." in (
         result.stderr
     )
     file = written(tmp_path / "all.yaml", *yaml.safe_load_all(result.stdout))
@@ -135,11 +135,11 @@ def test_few_targets_are_no_special_case(desk: Desk, aws: AdminClient, count: in
         aws.create_target(GATEWAY, name=f"one-{number}", targetConfiguration=server())
     result = desk("import", GATEWAY, "--no-cluster")
     assert len(list(manifests(result.stdout))) == count
-    assert f"{count} of {count} targets have a manifest now" in result.stderr
+    assert f"Manifests written for {count} of {count} target" in result.stderr
 
 
 def test_a_gateway_that_is_named_twice_is_written_once(desk: Desk, aws: AdminClient) -> None:
     aws.create_target(GATEWAY, name="by-hand", targetConfiguration=server())
     result = desk("import", GATEWAY, GATEWAY)
     assert [each.name for each in manifests(result.stdout)] == ["by-hand"]
-    assert result.stderr.startswith("1 of 1 targets have a manifest now;")
+    assert result.stderr.startswith("Manifests written for 1 of 1 target; left out: 0;")

@@ -24,7 +24,7 @@ def test_nothing_but_ready_objects_is_said_in_a_line_and_ends_well(desk: Desk) -
     said = desk("status", "-A").output
     assert said.startswith("2 MCPServers: 2 Ready, 0 not.")
     assert re.search(r"demo-abcdefghij +2 +0 +2/100", said)
-    assert desk("status").output.startswith("1 MCPServers: 1 Ready")
+    assert desk("status").output.startswith("1 MCPServer: 1 Ready")
 
 
 def test_what_is_not_ready_is_grouped_with_the_oldest_first(desk: Desk) -> None:

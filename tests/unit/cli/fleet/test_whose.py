@@ -117,7 +117,7 @@ def test_an_orphan_needs_proof_and_comes_with_the_line_that_removes_it(desk: Des
     assert found["targetId"] == orphan
     said = desk("orphans", "--gateway", OTHER_GATEWAY, exits=2).output
     assert f"delete-gateway-target --gateway-identifier {OTHER_GATEWAY} --target-id {far}" in said
-    assert "2 of 5 targets belong to nobody." in said
+    assert "Orphans: 2 of 5 targets." in said
     nothing_written(desk, aws)
 
     aws.configure(denied_actions=["ListGatewayTargets"])
