@@ -6,10 +6,10 @@ import json
 import random
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from mcp_gateway_operator_demo.localcluster import LocalCluster
+from mcp_gateway_operator_demo.localcluster import ClusterRequestError, LocalCluster
 
 API_VERSION = "mcpgateway.bedrock.aws/v1alpha1"
 
@@ -24,30 +24,60 @@ def manifest(name: str, namespace: str, spec: dict[str, Any] | None) -> str:
     return json.dumps(body if spec is None else {**body, "spec": spec})
 
 
-def create(
-    cluster: LocalCluster, text: str, *flags: str, check: bool = True
-) -> subprocess.CompletedProcess[str]:
-    """Create what `text` says, as `kubectl create` does."""
-    return cluster.kubectl("create", "-f", "-", *flags, input=text, check=check)
+def create(cluster: LocalCluster, text: str, *, check: bool = True, dry_run: bool = False) -> str:
+    """Create one object of this project's kinds over HTTP, at a fiftieth of what a kubectl costs.
+
+    Returns:
+        the API server's refusal, "" when it admits the object.
+
+    Raises:
+        ClusterRequestError: it refused, and `check` is true.
+    """
+    body = json.loads(text)
+    place = path(body["metadata"].get("namespace", ""), kind=body["kind"])
+    dry = "&dryRun=All" if dry_run else ""
+    return _asked(lambda: cluster.post(f"{place}?fieldValidation=Strict{dry}", body), check=check)
 
 
 def patch(
-    cluster: LocalCluster, namespace: str, name: str, change: dict[str, Any], *flags: str, check: bool = True
-) -> subprocess.CompletedProcess[str]:
-    """Merge `change` into an object."""
-    return cluster.kubectl(
-        *("patch", "mcps", name, "-n", namespace, "--type=merge", "-p", json.dumps(change)),
-        *flags,
-        check=check,
-    )
+    cluster: LocalCluster,
+    namespace: str,
+    name: str,
+    change: dict[str, Any],
+    part: str = "",
+    *,
+    check: bool = True,
+) -> str:
+    """Merge `change` into an MCPServer, or into its `part` ("status"); returns and raises as `create`."""
+    return _asked(lambda: cluster.patch(f"{path(namespace, name)}{part and '/' + part}", change), check=check)
 
 
 def get(cluster: LocalCluster, namespace: str, name: str) -> dict[str, Any]:
-    """Return an object."""
-    found: dict[str, Any] = json.loads(
-        cluster.kubectl("get", "mcps", name, "-n", namespace, "-o", "json").stdout
-    )
-    return found
+    """Return an MCPServer."""
+    return cluster.get(path(namespace, name))
+
+
+def path(namespace: str, name: str = "", *, kind: str = "MCPServer") -> str:
+    """Return where the API server has an object, or the objects of a kind; "" is the namespace of none."""
+    place = f"namespaces/{namespace}/" if namespace else ""
+    return f"/apis/{API_VERSION}/{place}{kind.lower()}s{name and '/' + name}"
+
+
+def _asked(ask: Callable[[], object], *, check: bool) -> str:
+    try:
+        ask()
+    except ClusterRequestError as error:
+        if check:
+            raise
+        return str(error)
+    return ""
+
+
+def kubectl_create(
+    cluster: LocalCluster, text: str, *flags: str, check: bool = True
+) -> subprocess.CompletedProcess[str]:
+    """Create all that `text` says, as `kubectl create` does."""
+    return cluster.kubectl("create", "-f", "-", *flags, input=text, check=check)
 
 
 def told(done: subprocess.CompletedProcess[str], count: int) -> list[bool]:

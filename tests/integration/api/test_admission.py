@@ -23,9 +23,8 @@ def _slug(name: str) -> str:
 def test_refuses_a_bad_spec_and_says_what_to_write(cluster: LocalCluster, namespace: str, case: Bad) -> None:
     refused = create(cluster, manifest(_slug(case.name), namespace, case.spec), check=False)
 
-    assert refused.returncode != 0
-    assert case.path in refused.stderr
-    assert case.says in refused.stderr
+    assert case.path in refused
+    assert case.says in refused
 
 
 @pytest.mark.parametrize("case", ODD, ids=lambda case: case.name)
@@ -36,7 +35,7 @@ def test_admits_an_odd_but_legal_spec_and_its_updates(
 
     create(cluster, manifest(name, namespace, case.spec))
     patch(cluster, namespace, name, {"metadata": {"labels": {"team": "a"}}, "spec": {"resourcePriority": 7}})
-    patch(cluster, namespace, name, {"status": {"targetStatus": "READY"}}, "--subresource=status")
+    patch(cluster, namespace, name, {"status": {"targetStatus": "READY"}}, "status")
 
     stored = get(cluster, namespace, name)
     assert stored["spec"] == {"authType": "OAuth2", **case.spec, "resourcePriority": 7}
@@ -46,14 +45,14 @@ def test_admits_an_odd_but_legal_spec_and_its_updates(
 def test_says_everything_at_once(cluster: LocalCluster, namespace: str) -> None:
     spec = merged({"endpoint": "http://a", "gatewayId": "arn:aws:a", "iam": {"service": "x"}})
 
-    refused = create(cluster, manifest("many", namespace, spec), check=False).stderr
+    refused = create(cluster, manifest("many", namespace, spec), check=False)
 
     for path in ("spec.endpoint:", "spec.gatewayId:", "spec.iam:"):
         assert path in refused
 
 
 def test_refuses_an_object_without_spec(cluster: LocalCluster, namespace: str) -> None:
-    refused = create(cluster, manifest("empty", namespace, None), check=False).stderr
+    refused = create(cluster, manifest("empty", namespace, None), check=False)
 
     assert "spec is required: write at least endpoint, capabilities" in refused
 
@@ -107,7 +106,7 @@ def test_columns_in_the_order_that_scripts_know(cluster: LocalCluster, namespace
         "gatewayId": "tools-abcdefghij",
         "conditions": [ready, {**ready, "type": "Synced", "reason": "Synced"}],
     }
-    patch(cluster, namespace, "columns", {"status": status}, "--subresource=status")
+    patch(cluster, namespace, "columns", {"status": status}, "status")
 
     def table(*flags: str) -> list[list[str]]:
         text = cluster.kubectl("get", "mcps", "columns", "-n", namespace, *flags).stdout

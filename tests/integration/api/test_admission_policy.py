@@ -11,8 +11,8 @@ import pytest
 
 from mcp_gateway_operator.api.mcpgateway import LabelSelector
 from mcp_gateway_operator.targets.permit.fields import SPEC_FIELDS, Treatment
-from mcp_gateway_operator_demo.localcluster import LocalCluster
-from tests.integration.api.objects import create, get, patch
+from mcp_gateway_operator_demo.localcluster import ClusterRequestError, LocalCluster
+from tests.integration.api.objects import create, get, patch, path
 from tests.integration.api.policy import CRD, SOON, apply, mcpgateway, policy, refusals, server, until_refused
 from tests.support.polling import until
 from tests.unit.targets.permits import ALLOW, IDP, PERMITTED, PLAIN, POLICY, REFUSED, ask
@@ -166,13 +166,13 @@ def test_it_is_asked_of_what_is_written_anew_and_of_nothing_else(
     apply(cluster, [mcpgateway(ref, shut), *policy(ref, [namespace])])
     until_refused(cluster, case(namespace, ref, {}))
 
-    def edit(change: dict[str, Any], *flags: str) -> str:
-        return patch(cluster, namespace, "old", change, *flags, check=False).stderr
+    def edit(change: dict[str, Any], part: str = "") -> str:
+        return patch(cluster, namespace, "old", change, part, check=False)
 
     # Nothing that a rule reads.
     assert edit({"metadata": {"labels": {"a": "b"}}}) == ""
     assert edit({"spec": {"description": "new", "oauthScopes": ["x"]}}) == ""
-    assert edit({"status": {"targetId": "ABCDEFGHIJ"}}, "--subresource=status") == ""
+    assert edit({"status": {"targetId": "ABCDEFGHIJ"}}, "status") == ""
     # What each rule reads.
     for change, word in (
         ({"endpoint": "https://new.a.mcp.example.com"}, "names no namespace"),
@@ -185,14 +185,14 @@ def test_it_is_asked_of_what_is_written_anew_and_of_nothing_else(
         ({"authType": "NoAuth", "oauthProviderArn": None}, "names no namespace"),
         ({"oauthCustomParameters": {"a": "b"}}, "spec.oauthCustomParameters cannot be used"),
     ):
-        assert word in edit({"spec": change}, "--dry-run=server")
+        assert word in edit({"spec": change})
     # What was never permitted can be taken away, and another MCPGateway can be named.
     assert edit({"spec": {"adoptionPolicy": None}}) == ""
     assert edit({"spec": {"gatewayRef": {"name": "nobody"}}}) == ""
     assert "is forbidden" in edit({"spec": {"gatewayRef": {"name": ref}}})
     # What is being deleted is nobody's business any more.
     assert edit({"spec": {"gatewayRef": {"name": "nobody"}, "endpoint": "https://a.example.com"}}) == ""
-    cluster.kubectl("delete", "mcps", "old", "-n", namespace, "--wait=false")
+    cluster.delete(path(namespace, "old"))
     assert edit({"spec": {"gatewayRef": {"name": ref}}}) == ""
     assert edit({"metadata": {"finalizers": None}}) == ""
 
@@ -219,8 +219,8 @@ def test_a_broken_policy_keeps_nobody_from_working_or_deleting(
     create(cluster, json.dumps(case(namespace, ref, {}, "works")))
     patch(cluster, namespace, "works", {"metadata": {"finalizers": ["example.com/held"]}})
     patch(cluster, namespace, "works", {"spec": {"endpoint": "https://b.example.com"}})
-    cluster.kubectl("delete", "mcps", "works", "-n", namespace, "--wait=false")
+    cluster.delete(path(namespace, "works"))
     assert get(cluster, namespace, "works")["metadata"]["deletionTimestamp"]
     patch(cluster, namespace, "works", {"metadata": {"finalizers": None}})
-    gone = cluster.kubectl("get", "mcps", "works", "-n", namespace, check=False)
-    assert "NotFound" in gone.stderr
+    with pytest.raises(ClusterRequestError, match="not found"):
+        get(cluster, namespace, "works")

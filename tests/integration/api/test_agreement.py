@@ -12,7 +12,7 @@ import pytest
 from mcp_gateway_operator.api.schema import check, describe
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator_demo.localcluster import LocalCluster
-from tests.integration.api.objects import API_VERSION, agree, create, told, variations
+from tests.integration.api.objects import API_VERSION, agree, kubectl_create, told, variations
 from tests.unit.api.cases import KEY_ARN, OAUTH_ARN, VPC, merged
 
 PER_FIELD = 150
@@ -150,7 +150,7 @@ def _verdicts(cluster: LocalCluster, namespace: str, specs: list[dict[str, Any]]
         for number, spec in enumerate(specs)
     ]
     text = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
-    done = create(cluster, text, "--dry-run=server", "--validate=false", check=False)
+    done = kubectl_create(cluster, text, "--dry-run=server", "--validate=false", check=False)
     return told(done, len(specs))
 
 

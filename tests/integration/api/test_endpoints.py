@@ -10,7 +10,7 @@ import pytest
 
 from mcp_gateway_operator.api.advice import advice
 from mcp_gateway_operator_demo.localcluster import LocalCluster
-from tests.integration.api.objects import create, manifest
+from tests.integration.api.objects import kubectl_create, manifest
 from tests.unit.api.cases import merged
 from tests.unit.api.endpoint_table import ADMITTED, REFUSED
 
@@ -23,7 +23,7 @@ def test_every_endpoint_is_refused_with_advice_or_admitted(cluster: LocalCluster
     ]
     text = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
 
-    done = create(cluster, text, "--dry-run=server", check=False)
+    done = kubectl_create(cluster, text, "--dry-run=server", check=False)
 
     admitted = {endpoints[int(each)] for each in re.findall(r"/case-(\d+) created", done.stdout)}
     assert admitted == set(ADMITTED)

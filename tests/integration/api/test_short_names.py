@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mcp_gateway_operator_demo.localcluster import LocalCluster
-from tests.integration.api.objects import create, manifest
+from tests.integration.api.objects import kubectl_create, manifest
 from tests.unit.api.cases import GOOD
 
 # As kmcp installs it, its schema aside.
@@ -30,7 +30,7 @@ def test_a_name_is_left_that_is_ours_alone(cluster: LocalCluster, namespace: str
     place = ("--namespace", namespace, f"--cache-dir={tmp_path}")
     cluster.apply(KMCP)
     try:
-        create(cluster, manifest("ours", namespace, GOOD), *place)
+        kubectl_create(cluster, manifest("ours", namespace, GOOD), *place)
         for name in ("bmcps", "mcpservers.mcpgateway.bedrock.aws"):
             listed = cluster.kubectl("get", name, *place, "--output=name").stdout
             assert listed.split() == ["mcpserver.mcpgateway.bedrock.aws/ours"]

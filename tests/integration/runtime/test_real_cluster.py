@@ -134,7 +134,10 @@ async def test_an_informer_outlives_a_restart_of_the_api_server(
     task = asyncio.create_task(informer.run())
     async with asyncio.timeout(100):
         await informer.synced.wait()
+        url, (etcd, api_server) = real.server_url, real.pids
         await asyncio.to_thread(real.restart_api_server)
+        assert (real.server_url, real.pids[0]) == (url, etcd)
+        assert real.pids[1] != api_server
         await admin.create(THINGS, namespace, thing("after"))
         await told.wait()
     assert len(informer) == 2

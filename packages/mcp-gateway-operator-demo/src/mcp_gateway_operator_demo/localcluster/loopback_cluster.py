@@ -30,6 +30,7 @@ _KUBECTL_TIMEOUT = 90.0
 _STOP_GRACE = 5.0
 _PROBE_TIMEOUT = 2.0
 _REQUEST_TIMEOUT = 30.0
+_BUSY_PAUSE = 0.05
 _NULL_CONDITIONS_TRIES = 50  # of a tenth of a second each
 
 
@@ -194,6 +195,22 @@ class LocalCluster:
         """
         allowed = int(httpx2.codes.CONFLICT) if allow_conflict else 0
         return self._request("POST", path, body, allowed=allowed)
+
+    def patch(self, path: str, change: dict[str, Any]) -> dict[str, Any]:
+        """Merge a change into an object as the administrator and return it.
+
+        Raises:
+            ClusterRequestError: the API server refused; the text is its own.
+        """
+        return self._request("PATCH", path, change)
+
+    def delete(self, path: str) -> None:
+        """Ask as the administrator for the deletion of an object, which need not be there.
+
+        Raises:
+            ClusterRequestError: the API server refused; the text is its own.
+        """
+        self._request("DELETE", path, allowed=int(httpx2.codes.NOT_FOUND))
 
     def create_namespace(self, name: str) -> None:
         """Make a namespace, unless it is there.
@@ -363,8 +380,17 @@ class LocalCluster:
     ) -> dict[str, Any]:
         assert self._http is not None  # start() has returned
         url = f"{self.server_url}{path}"
+        kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
+        deadline = time.monotonic() + _REQUEST_TIMEOUT
         try:
-            answer = self._http.request(method, url, json=body, timeout=_REQUEST_TIMEOUT)
+            while True:
+                answer = self._http.request(
+                    method, url, json=body, headers={"Content-Type": kind}, timeout=_REQUEST_TIMEOUT
+                )
+                # The storage of a CRD that has just been changed is being prepared; kubectl asks again, too.
+                if answer.status_code != httpx2.codes.TOO_MANY_REQUESTS or time.monotonic() >= deadline:
+                    break
+                time.sleep(_BUSY_PAUSE)
             content: dict[str, Any] = answer.json()
         except (httpx2.HTTPError, ValueError) as error:
             raise ClusterRequestError(f"{method} {path}: {error}") from error

@@ -29,7 +29,6 @@ MOMENTS = {
     "while the API server starts": ("etcd is up", signal.SIGINT, 1),
     "while the operator starts, and again and again": ("is simulated at", signal.SIGINT, 5),
     "while a repair is awaited": ("past the operator", signal.SIGTERM, 1),
-    "while a deletion is awaited": ("Deleting all", signal.SIGINT, 1),
 }
 """When it is told to end: the words it has said, what it is sent, and how many times."""
 

