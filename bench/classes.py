@@ -1,7 +1,8 @@
 """B10: what an edit of an MCPGateway costs that governs thousands of MCPServers.
 
-Operator, API server and AWS run in this process: the CPU that is told is that of all three. Time is virtual,
-so all other figures are the same on every machine: where the program would wait, its clock jumps.
+Operator, API server and AWS run in this process. The CPU that is told is the operator's: what the stand-in of
+the API server takes for its writes is told beside it. Time is virtual, so all other figures are the same on
+every machine: where the program would wait, its clock jumps.
 
     PYTHONPATH=. python bench/classes.py 1000
     PYTHONPATH=. python bench/classes.py 10000
@@ -19,6 +20,7 @@ from typing import Any, Final
 
 import structlog
 from tests.support.classes import ALLOW, GATEWAY, OTHER_GATEWAY, Platform
+from tests.support.memory_store import Store
 from tests.support.virtual_time import run_virtual
 from tests.support.world import World, clients, condition
 
@@ -36,6 +38,27 @@ QUIET: Final = 5.0
 LIMIT: Final = 3600.0
 
 
+class StandIn:
+    """Counts the CPU that the API server's stand-in takes for patches.
+
+    Attributes:
+        seconds: so far.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.seconds = 0.0
+        self._patch = store.patch
+        # The one place where all patches pass.
+        store.patch = self._timed  # type: ignore[method-assign]
+
+    def _timed(self, *args: Any, **kwargs: Any) -> bytes:
+        began = time.process_time()
+        try:
+            return self._patch(*args, **kwargs)
+        finally:
+            self.seconds += time.process_time() - began
+
+
 class Bench:
     """One MCPGateway, and all MCPServers on its gateway."""
 
@@ -44,6 +67,9 @@ class Bench:
             simulator=SimulatorSettings(quotas=Quotas(targets_per_gateway=objects + 10)), latency=0.001
         )
         self.platform = Platform(self.world)
+        # What tests look for in each write would take longer than all else.
+        self.world.api.store.on_change = self.world.sinks._next  # noqa: SLF001
+        self.stand_in = StandIn(self.world.api.store)
         self.objects = objects
         self.allow = {**ALLOW, "namespaces": {}}
 
@@ -72,7 +98,7 @@ class Bench:
         gc.collect()
         self.world.forget_calls()
         self.world.passes.clear()
-        before, began = time.process_time(), now()
+        before, aside, began = time.process_time(), self.stand_in.seconds, now()
         await self.platform.edit(spec=spec)
         served = await self._user() if user else None
         quiet_at = await self._quiet()
@@ -80,9 +106,11 @@ class Bench:
         calls = self.world.calls()
         writes = Counter(self.platform.object_writes())
         told = writes["patch status"] - (1 if user else 0)  # the user's object takes one
+        spent, aside = time.process_time() - before, self.stand_in.seconds - aside
         return {
             "passes": self.world.passes.total(),
-            "cpu_seconds": round(time.process_time() - before, 2),
+            "cpu_seconds": round(spent - aside, 3),
+            "cpu_seconds_of_the_api_server": round(aside, 2),
             "seconds": round(seconds, 1),
             "status_writes": told,
             "status_writes_a_second": round(told / seconds, 1) if seconds else 0.0,

@@ -89,6 +89,12 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def all_visible(encoded: bytes) -> bool:
+    """Return whether `visible_all` certainly changes nothing of a JSON value, given as compact JSON."""
+    # An escaped quote aside, an escape may stand for anything.
+    return encoded.isascii() and b"\\" not in encoded.replace(b'\\"', b"") and b"\x7f" not in encoded
+
+
 def _without_query(word: re.Match[str]) -> str:
     text = word[0]
     scheme = text.find("://")

@@ -4,11 +4,12 @@ import json
 import time
 import unicodedata
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_gateway_operator.shown import MAX_ACCENTS, shown, shown_lines
+from mcp_gateway_operator.shown import MAX_ACCENTS, all_visible, shown, shown_lines, visible_all
 from tests.support.unseen import NASTY, unseen
 
 ANY = st.text(st.characters(), max_size=60) | st.text(st.sampled_from(NASTY), max_size=20)
@@ -41,6 +42,18 @@ def test_what_is_shown_of_a_json_text_means_the_same(text: str) -> None:
     if any(unicodedata.combining(each) for each in text):
         text = "".join(each for each in text if not unicodedata.combining(each))
     assert json.loads(shown(json.dumps(text, ensure_ascii=False))) == text
+
+
+@given(ANY.filter(lambda text: text.isprintable() or text.isascii()))
+def test_what_is_taken_for_visible_is_what_it_would_be_made(text: str) -> None:
+    value = {"conditions": [{"message": text}], text: [1, None, True]}
+    encoded = msgspec.json.encode(value)
+    assert not all_visible(encoded) or visible_all(value) == value
+
+
+def test_most_that_is_shown_is_taken_for_visible_at_once() -> None:
+    assert all_visible(msgspec.json.encode({"message": 'it\'s "fine": https://a.example.com/mcp, 100 %.'}))
+    assert not all_visible(msgspec.json.encode({"message": "Größe"}))
 
 
 @pytest.mark.parametrize(

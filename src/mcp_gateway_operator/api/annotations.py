@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Final
 
 from mcp_gateway_operator.api import names
@@ -62,6 +63,7 @@ def gateway_of(annotations: Mapping[str, str]) -> str:
     return value if _is_gateway(value) else ""
 
 
+@lru_cache(maxsize=1024)
 def _is_gateway(value: str) -> bool:
     return is_gateway_id(value) or GatewayArn.parse(value) is not None
 

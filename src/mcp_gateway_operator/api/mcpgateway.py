@@ -191,7 +191,7 @@ class MCPGatewaySpec(Camel, frozen=True, kw_only=True):
             doc="ARN of the AgentCore gateway. It cannot be changed.",
             required=True,
             min_length=1,
-            max_length=512,
+            max_length=rules.LONGEST_ARN,
             rules=rules.GATEWAY_ARN,
             example="arn:aws:bedrock-agentcore:us-east-1:123456789012:gateway/tools-abcdefghij",
         ),

@@ -7,6 +7,7 @@ and offline checks cannot read one of them differently.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from mcp_gateway_operator.api.rules import matches
@@ -22,6 +23,8 @@ HOST_NAME: Final = rf"{_LABEL}([.]{_LABEL})*"
 _PORT = "[1-9][0-9]{0,4}"
 _PATH = "(/[A-Za-z0-9._~!$&()*+,;=:@%/-]*)?"
 _GATEWAY = "([0-9a-z]-?){1,100}-[0-9a-z]{10}"  # service model: GatewayIdentifier
+LONGEST_ARN: Final = 512
+"""Characters of a gateway's ARN, about twice those of the longest there can be."""
 PROVIDER_NAME: Final = "[a-zA-Z0-9_-]{1,128}"  # service model: CredentialProviderName
 
 GATEWAY_ARN: Final = (
@@ -95,14 +98,20 @@ class GatewayArn(NamedTuple):
     @classmethod
     def parse(cls, arn: str) -> GatewayArn | None:
         """Return the parts of a gateway's ARN, None where the text is none."""
-        found = _GATEWAY_ARN_PARTS.fullmatch(arn)
-        return cls(*map(found.group, cls._fields)) if found else None
+        return _parsed(arn) if len(arn) <= LONGEST_ARN else None
 
     @property
     def text(self) -> str:
         """The ARN itself."""
         head = f"arn:{self.partition}:bedrock-agentcore:{self.region}:{self.account}"
         return f"{head}:gateway/{self.gateway_id}"
+
+
+@lru_cache(maxsize=1024)
+def _parsed(arn: str) -> GatewayArn | None:
+    """Read one once: a fleet has few, and each pass meets its own several times."""
+    found = _GATEWAY_ARN_PARTS.fullmatch(arn)
+    return GatewayArn(*map(found.group, GatewayArn._fields)) if found else None
 
 
 class ProviderArn(NamedTuple):

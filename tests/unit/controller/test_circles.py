@@ -244,9 +244,9 @@ async def test_a_circle_of_many_costs_in_proportion_to_their_number(monkeypatch:
     looks = Counter[int]()
     stance = Circles._stance
 
-    def counted(self: Circles, obj: Any) -> Any:
+    def counted(self: Circles, obj: Any, **given: Any) -> Any:
         looks[length] += 1
-        return stance(self, obj)
+        return stance(self, obj, **given)
 
     monkeypatch.setattr(Circles, "_stance", counted)
     for length in (10, 40):

@@ -8,7 +8,10 @@ import msgspec
 import pytest
 
 from mcp_gateway_operator.api import names
+from mcp_gateway_operator.api.mcpgateway import MCPGatewaySpec
 from mcp_gateway_operator.api.types import MCPServer
+from mcp_gateway_operator.controller.classes import class_rulings
+from mcp_gateway_operator.targets.permit import Refusal, Use, refusal
 from tests.support.classes import ALLOW, GATEWAY, OTHER_GATEWAY, Platform, arn
 from tests.support.world import World, condition, record_of
 
@@ -681,3 +684,29 @@ async def test_several_that_are_made_at_once_have_their_status_in_seconds() -> N
             return all([(await platform.get(name)).condition("Ready") is not None for name in gateways])
 
         assert await world.until(told) < 10.0
+
+
+async def test_an_edit_of_a_class_asks_its_rules_once_for_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What thousands of objects ask is what an edit costs."""
+    asked: list[str] = []
+
+    def counting(policy: MCPGatewaySpec, use: Use) -> Refusal | None:
+        asked.append(use.namespace)
+        return refusal(policy, use)
+
+    monkeypatch.setattr(class_rulings, "refusal", counting)
+    world = World()
+    platform = Platform(world)
+    await platform.make()
+    async with world.operator(drift_interval=3600.0):
+        for number in range(10):
+            await world.create(f"server-{number}", **REF)
+        for number in range(10):
+            await world.until_ready(f"server-{number}")
+        await world.pass_time(A_WHILE)
+        asked.clear()
+        before = platform.object_writes()
+        await platform.edit(spec={"allow": [{**ALLOW, "authTypes": ["*"]}]})
+        await world.pass_time(A_WHILE)
+        assert len(asked) == 10
+        assert platform.object_writes() == before

@@ -216,6 +216,17 @@ def test_a_field_that_stands_in_no_table_is_refused(monkeypatch: pytest.MonkeyPa
         assert list(fields.denied_fields(plain)) == [path]
 
 
+def test_an_entry_is_read_once_for_however_many_mcpservers() -> None:
+    entries = [tuple(f"https://h{at}-{number}.example.com" for number in range(16)) for at in range(64)]
+    allow = tuple(msgspec.structs.replace(ALLOW, endpoints=each) for each in entries)
+    policy = msgspec.structs.replace(POLICY, allow=allow)
+    before = allowed_endpoints._entry.cache_info().misses
+    for number in range(3):
+        assert ask({"endpoint": f"https://other-{number}.example.com"}, policy=policy) is not None
+    assert ask({"endpoint": "https://h63-15.example.com"}, policy=policy) is None
+    assert allowed_endpoints._entry.cache_info().misses - before == 64 * 16
+
+
 # -- every rule is needed -------------------------------------------------------------------------------
 
 
@@ -263,6 +274,9 @@ def test_without_a_part_of_reading_endpoints_something_gets_through(
     name: str, mutant: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(allowed_endpoints, name, mutant)
+    for cache in ("_endpoint", "_entry"):
+        # Nothing that was read before, and nothing that a mutant reads is left to others.
+        monkeypatch.setattr(allowed_endpoints, cache, allowed_endpoints._read)
     assert not _refuses_all() or not all(
         (ask({"endpoint": endpoint}, policy=but(endpoints=("*",))) is None) == permitted
         for endpoint, permitted in ANY_ENDPOINT

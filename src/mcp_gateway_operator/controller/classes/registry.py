@@ -75,6 +75,8 @@ class Registry:
         self._by_gateway: dict[str, tuple[MCPGateway, ...]] = {}
         self._holders: dict[tuple[str, Identity], tuple[str, ...]] = {}
         """By account and identity, the names of the MCPGateways that have it."""
+        self._verdicts: dict[str, tuple[MCPGateway, Verdict]] = {}
+        """By name, what was found of those that there are now."""
         self._wanted = asyncio.Event()
         self._blinded = False
         self._said: bool | None = False
@@ -258,6 +260,12 @@ class Registry:
 
     def verdict(self, of: MCPGateway) -> Verdict:
         """Return whether the operator works by an MCPGateway."""
+        known = self._verdicts.get(of.name)
+        if known is None or known[0] is not of:
+            known = self._verdicts[of.name] = of, self._judge(of)
+        return known[1]
+
+    def _judge(self, of: MCPGateway) -> Verdict:
         arn, aws = of.arn, of.spec.aws
         if of.problems or arn is None:
             problems = "; ".join(of.problems) or "spec.gatewayArn is not the ARN of a gateway"
@@ -307,6 +315,7 @@ class Registry:
         self.on_namespace(found.metadata.name)
 
     def _index(self) -> None:
+        self._verdicts.clear()
         found: dict[str, list[MCPGateway]] = {}
         first: dict[str, MCPGateway] = {}
         for each in sorted(self.classes.values(), key=lambda each: each.age):

@@ -155,6 +155,8 @@ class Compass:
         placed = believed_placement(obj)
         told = self._rulings.place_of(placed.gateway_arn) if placed is not None else NOWHERE
         doubtful = [each for each in unnamed if each not in {told, NOWHERE}]
+        if not doubtful:
+            return frozenset()
         if obj.metadata.deletion_timestamp:
             return frozenset(each for each in doubtful if self._rulings.bars(obj, each))
         held = place not in unnamed

@@ -108,7 +108,10 @@ class Circles:
 
     def follow(self, old: MCPServer | None, new: MCPServer | None) -> set[Key]:
         """Take an event that the index has taken; return who says something else by it."""
-        before, after = (self._stance(obj) if obj is not None else None for obj in (old, new))
+        alike = old is not None and new is not None and old.spec == new.spec
+        default = self._default(new) if new is not None else ""
+        before = self._stance(old, default=default if alike else None) if old is not None else None
+        after = self._stance(new, default=default) if new is not None else None
         if before == after:
             return set()
         self.forget()
@@ -216,12 +219,16 @@ class Circles:
                 return None
         return _Wait(tuple(leaving), room=True) if leaving else None
 
-    def _stance(self, obj: MCPServer) -> _Stance | None:
+    def _default(self, obj: MCPServer) -> str:
+        """Return the gateway of an object that has a target and names none by its id, where that matters."""
+        return self._default_of(obj) if obj.spec.class_name else ""
+
+    def _stance(self, obj: MCPServer, *, default: str | None = None) -> _Stance | None:
         """Return what an object waits for that has a target and wants another name or place for it."""
         record, name = stored_record(obj), wanted_name(obj)
         if record is None:
             return None
-        default = self._default_of(obj) if obj.spec.class_name else ""
+        default = self._default(obj) if default is None else default
         if record.target_name == name and record.place == place_of(obj, default):
             return None
         claim = claim_of(obj, name, default)

@@ -51,9 +51,10 @@ class ObjectIndex:
         """Take one change of one object in."""
         if new is not None and new.key not in self._alone:
             self._alone[new.key] = (new.key,)
-        for key, target in _recorded(old):
+        recorded, records = _recorded(old), _recorded(new)
+        for key, target in recorded if recorded != records else ():
             self._discard(self._by_target, target, key)
-        for key, target in _recorded(new):
+        for key, target in records:
             self._add(self._by_target, target, key)
         self._note_legacy(old, new)
         before, after = (wanted_name(obj) if obj is not None else "" for obj in (old, new))

@@ -26,7 +26,7 @@ from mcp_gateway_operator.controller.tell.conditions import (
     with_authorized,
     with_permitted,
 )
-from mcp_gateway_operator.shown import shown, visible_all
+from mcp_gateway_operator.shown import all_visible, shown, visible_all
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.known import Place, Record, State, placement_in
 from mcp_gateway_operator.targets.rules import OUTAGES, asks_person, classify, last_good_of, objection, stamp
@@ -72,6 +72,8 @@ def status_of(state: State, wait: act.Wait, *, wall: datetime) -> MCPServerStatu
 
 def fit_to_show(status: S) -> S:
     """Return a status in which nothing is hidden: the one border over which texts enter it."""
+    if all_visible(msgspec.json.encode(status)):
+        return status
     return msgspec.convert(visible_all(msgspec.to_builtins(status)), type(status))
 
 

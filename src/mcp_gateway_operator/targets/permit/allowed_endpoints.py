@@ -9,6 +9,7 @@ The patterns are Python's and RE2's alike: `admission` gives the same ones to th
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from mcp_gateway_operator.api.mcpgateway_rules import ANYTHING, HOST_NAME
@@ -48,13 +49,13 @@ class _Address(NamedTuple):
 
 def covers(entry: str, endpoint: str) -> bool:
     """Return whether an entry covers an endpoint; one that can be read in two ways is covered by none."""
-    address = _read(endpoint)
+    address = _endpoint(endpoint)
     if address is None:
         return False
     if entry == ANYTHING:
         return not address.numeric and _plain(address.path)
     wide = entry.startswith("https://*.")
-    allowed = _read(entry.replace("*.", "", 1) if wide else entry)
+    allowed = _entry(entry.replace("*.", "", 1) if wide else entry)
     if allowed is None or allowed.port != address.port:
         return False
     if not _host_within(address, allowed, wide=wide):
@@ -67,6 +68,12 @@ def _read(text: str) -> _Address | None:
     if found is None or len(found["host"]) > LONGEST_HOST:
         return None
     return _Address(found["host"], found["port"] or DEFAULT_PORT, found["path"] or "/")
+
+
+# One endpoint is asked of each entry in turn, and each entry of one MCPServer after the other. An MCPGateway
+# has 64 times 16 of them at most.
+_endpoint: Final = lru_cache(maxsize=8)(_read)
+_entry: Final = lru_cache(maxsize=2 * 64 * 16)(_read)
 
 
 def _host_within(address: _Address, allowed: _Address, *, wide: bool) -> bool:
