@@ -277,6 +277,10 @@ class MCPServer(Camel, frozen=True, kw_only=True):
         LeftOut | None,
         Field(doc="Not of the resource: stands for most of the spec where that is not in memory."),
     ] = None
+    by_id: Annotated[
+        tuple[str, ...],
+        Field(doc="Not of the resource: ARNs of gateways elsewhere whose ids alone stand in what is stored."),
+    ] = ()
 
     @property
     def key(self) -> tuple[str, str]:

@@ -66,7 +66,7 @@ class ClassNews:
         concerned = []
         for obj in self._objects.values():
             named = {obj.spec.class_name, *(placed_by.class_ for _, placed_by in placements(obj))}
-            places = {obj.spec.gateway, obj.status.gateway_id}
+            places = {obj.spec.gateway, obj.status.gateway_id, obj.status.gateway_arn}
             places |= {each.gateway_id for each in obj.status.moves}
             if named & names_of or places & gateways or not obj.status.target_id:
                 concerned.append(obj)

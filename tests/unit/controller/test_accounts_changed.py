@@ -10,7 +10,7 @@ from mcp_gateway_operator.api import names
 from mcp_gateway_operator.controller.ports import MCPSERVERS
 from mcp_gateway_operator.runtime.cluster import PatchType
 from tests.support.accounts import SPOKE
-from tests.support.classes import GATEWAY, OTHER_GATEWAY, WRITES
+from tests.support.classes import GATEWAY, OTHER_GATEWAY, WRITES, arn
 from tests.support.world import condition, record_of
 from tests.unit.controller.test_accounts import FAR, PLAIN, Hub
 
@@ -134,3 +134,53 @@ async def test_named_anew_it_is_made_here_and_what_is_elsewhere_is_told(spec: di
 
 
 PLAIN_ALLOW: dict[str, Any] = {"namespaces": {}, "authTypes": ["*"], "grantTypes": ["*"], "providers": ["*"]}
+
+
+@pytest.mark.parametrize("its_class", ["without its role", "gone", "with a role"])
+@pytest.mark.parametrize("moving", [False, True])
+async def test_an_id_of_before_leads_nowhere_here_whatever_class_placed_the_object(
+    its_class: str, moving: bool
+) -> None:
+    """A gateway of this id is here, too, and nothing of the object may come to be there."""
+    hub = Hub()
+    await hub.spoke()
+    async with hub.world.operator(gateway_id=""):
+        target_id = (await hub.made()).status.target_id
+    await as_recorded_by_id(hub, moving=moving)
+    match its_class:
+        case "without its role":
+            await hub.platform.edit(spec={"aws": None})
+        case "gone":
+            await hub.platform.force()
+    hub.world.forget_calls()
+    writes = [each for each in hub.cloud.requests() if each in WRITES]
+    for _ in range(2):
+        # What the first one writes down is what the second one reads.
+        async with hub.world.operator(gateway_id=""):
+            await hub.world.pass_time(300.0)
+            obj = await hub.world.get()
+            frozen = its_class != "with a role"
+            assert (obj.status.target_id, obj.status.placed_by is not None) == (target_id, True)
+            assert (condition(obj, "Permitted").status == "False") == frozen or moving
+    assert hub.platform.requests() == []
+    assert [each for each in hub.cloud.requests() if each in WRITES] == writes or moving
+
+
+async def as_recorded_by_id(hub: Hub, *, moving: bool) -> None:
+    """Let an object name its gateway by id, as an operator at home in its account has recorded it."""
+    patch: dict[str, Any] = {
+        "metadata": {"annotations": {names.GATEWAY_ANNOTATION: GATEWAY}},
+        "spec": {"gatewayRef": None, "gatewayId": GATEWAY},
+    }
+    await hub.world.user.patch(MCPSERVERS, "team-a", "weather", patch, kind=PatchType.MERGE)
+    obj = await hub.world.get()
+    record = {**record_of(obj), "gatewayId": GATEWAY, "observedGeneration": obj.metadata.generation}
+    for each in record["conditions"]:
+        each["observedGeneration"] = obj.metadata.generation
+    if moving:
+        # It was on its way from another one there, and the target on this one is not recorded yet.
+        entry = {name: record[name] for name in ("gatewayId", "gatewayArn", "placedBy")}
+        old = arn(OTHER_GATEWAY, account=SPOKE)
+        record |= {"gatewayId": OTHER_GATEWAY, "gatewayArn": old, "moves": [entry]}
+        record["placedBy"] = {**record["placedBy"], "gatewayArn": old}
+    await hub.world.set_status(record)

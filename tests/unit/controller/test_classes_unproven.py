@@ -112,3 +112,63 @@ async def test_where_it_is_permitted_it_is_taken_up_as_before() -> None:
         await world.delete()
         await world.until(lambda: not world.exists())
     assert platform.writes() == ["DeleteGatewayTarget"]
+
+
+async def made_by_the_go_operator(world: World, **spec: Any) -> str:
+    """Make an object with a target as the Go operator leaves them; return the target's id."""
+    async with world.operator(owner_marker=False, follow_classes=False):
+        await world.create(**spec)
+        record = record_of(await world.until_ready())
+    legacy = {name: record[name] for name in ("gatewayArn", "targetId", "targetStatus") if name in record}
+    await world.set_status(legacy)
+    world.forget_calls()
+    return str(record["targetId"])
+
+
+@pytest.mark.parametrize("spec", [{}, {"gatewayId": GATEWAY}], ids=["by default", "by id"])
+async def test_what_the_go_operator_made_waits_for_a_class_where_only_classes_are_used(
+    spec: dict[str, Any],
+) -> None:
+    """No MCPGateway says no, either: its target is not forgotten, and goes once one permits it."""
+    world = World()
+    platform = Platform(world)
+    target_id = await made_by_the_go_operator(world, **spec)
+    async with world.operator(require_gateway_ref=True):
+        await world.pass_time(A_WHILE)
+        assert condition(await world.get(), "Permitted").status == "False"
+        await world.delete()
+        await world.pass_time(900.0)
+        told = condition(await world.get())
+        assert (told.reason, target_id in told.message) == ("Deleting", True)
+        assert "deletionPolicy" in told.message
+        assert platform.requests() == []
+        await platform.make()
+        await world.until(lambda: not world.exists(), within=120.0)
+    assert platform.writes() == ["DeleteGatewayTarget"]
+    assert world.targets() == []
+
+
+async def test_what_the_go_operator_made_is_kept_at_aws_by_retain_where_only_classes_are_used() -> None:
+    world = World()
+    platform = Platform(world)
+    await made_by_the_go_operator(world)
+    async with world.operator(require_gateway_ref=True):
+        await world.delete()
+        await world.pass_time(A_WHILE)
+        assert world.exists()
+        await world.edit(spec={"deletionPolicy": "Retain"})
+        await world.until(lambda: not world.exists())
+    assert platform.requests() == []
+    assert len(world.targets()) == 1
+
+
+async def test_a_live_object_of_the_go_operator_is_taken_over_as_soon_as_a_class_covers_it() -> None:
+    world = World()
+    platform = Platform(world)
+    target_id = await made_by_the_go_operator(world)
+    async with world.operator(require_gateway_ref=True):
+        await world.pass_time(A_WHILE)
+        await platform.make()
+        obj = await world.until_ready()
+        assert (obj.status.target_id, obj.status.recorded_for) == (target_id, obj.metadata.uid)
+    assert platform.writes() == []

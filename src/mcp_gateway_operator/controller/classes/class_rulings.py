@@ -80,7 +80,7 @@ class Rulings:
         if obj.spec.gateway_ref is not None:
             return self._by_class(obj, obj.spec.class_name, home)
         if obj.spec.gateway:
-            return Wanted(place_named(obj, home))
+            return Wanted(place_named(obj))
         if home is not None:
             return Wanted(home.place)
         if self._settings.default_ref:
@@ -155,7 +155,7 @@ class Rulings:
         defaults = spec.defaults
         return Ruling(
             frozen=frozen or self._refused(obj, governor, settings, held=held),
-            placed_by=self._placed_by(governor, obj, place),
+            placed_by=self._placed_by(governor),
             gateway_url=governor.status.gateway_url,
             capacity=spec.capacity.targets if spec.capacity is not None else None,
             deletion_policy=defaults.deletion_policy if defaults is not None else "",
@@ -176,14 +176,9 @@ class Rulings:
         known = self._registry.identity is not None or any(place.account_and_region)
         return known or obj.status.gateway_arn == governor.spec.gateway_arn
 
-    def _placed_by(self, governor: MCPGateway, obj: MCPServer, place: Place) -> PlacedBy | None:
-        """Return what status says of it; nothing while it may be of another account's gateway of this id.
-
-        Nor of an object that names a gateway elsewhere by its id, as it did where the operator was before:
-        once it is said, that id means the operator's own.
-        """
-        there = obj.spec.gateway and any(place.account_and_region)
-        if self._registry.identity is None or (there and believed_placement(obj) is None):
+    def _placed_by(self, governor: MCPGateway) -> PlacedBy | None:
+        """Return what status says of it; nothing while it may be of another account's gateway of this id."""
+        if self._registry.identity is None:
             return None
         arn = governor.spec.gateway_arn
         return PlacedBy(class_=governor.name, uid=governor.metadata.uid, gateway_arn=arn)
@@ -205,10 +200,15 @@ class Rulings:
         """
         governor = None if self.idle else self._registry.governor(place.gateway_id)
         if governor is None or governor.arn is None:
-            return self._settings.required and not any(place.account_and_region)
+            return self.uncovered(place)
         if self._registry.verdict(governor).accepted is False or obj.left_out is not None:
             return True
         return refusal(governor.spec, self._use(obj, governor.arn)) is not None
+
+    def uncovered(self, place: Place) -> bool:
+        """Whether no MCPGateway says anything of a gateway of ours, and nothing is done without one."""
+        ours = self._settings.required and not any(place.account_and_region)
+        return ours and self._registry.governor(place.gateway_id) is None
 
     @property
     def _unread(self) -> bool:

@@ -37,7 +37,7 @@ class Bearings(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         record: the record that is believed.
-        disbelieved: as in `State`.
+        disbelieved, uncovered: as in `State`.
         place: where its target is, or is to be.
         frozen: why nothing is done where the spec would have it, beyond what that place's ruling says.
         moves: as in `State`.
@@ -51,6 +51,7 @@ class Bearings(msgspec.Struct, frozen=True, kw_only=True):
 
     record: Record | None
     disbelieved: tuple[str, str] | None
+    uncovered: bool
     place: Place
     frozen: Frozen | None
     moves: tuple[Record, ...]
@@ -96,6 +97,7 @@ class Compass:
         further = self._further(obj, settings, (place, *others)) if searches or _searches_further(obj) else ()
         unnamed = {place, *further} - {*others, record.place if record is not None else NOWHERE}
         refused = {home.place} if home and not record and self._rulings.refuses(obj, home.place) else set()
+        uncovered = any(map(self._rulings.uncovered, refused))
         barred = self._barred(obj, unnamed, page, settings, place, frozen) | refused
         further = tuple(each for each in further if each not in barred)
         marked_on = tuple(row.place for row in astray)
@@ -104,6 +106,7 @@ class Compass:
         return Bearings(
             record=record,
             disbelieved=(home.target_id, why) if home and why else None,
+            uncovered=uncovered,
             place=place,
             frozen=frozen,
             moves=moves,

@@ -123,6 +123,7 @@ class Loader:
             fresh=fresh,
             record=bearings.record,
             disbelieved=bearings.disbelieved,
+            uncovered=bearings.uncovered,
             place=bearings.place,
             gateways=gateways,
             heard=self._learnt.heard,

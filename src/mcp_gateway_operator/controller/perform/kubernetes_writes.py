@@ -30,6 +30,7 @@ from mcp_gateway_operator.targets.known import (
     State,
     Telling,
     applied_generation,
+    as_stored,
     stored_moves,
     stored_record,
 )
@@ -130,7 +131,7 @@ class ObjectWriter:
         patch: list[dict[str, object]] = [
             {"op": "test", "path": "/metadata/uid", "value": meta.uid},
             {"op": "test", "path": "/metadata/resourceVersion", "value": meta.resource_version},
-            {"op": "add", "path": "/status", "value": status},
+            {"op": "add", "path": "/status", "value": as_stored(obj, status)},
         ]
         self.reporting.add(obj.key)
         try:

@@ -10,7 +10,7 @@ from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.annotations import gateway_of
 from mcp_gateway_operator.api.mcpgateway_rules import GatewayArn
 from mcp_gateway_operator.api.names import ConditionType, Reason
-from mcp_gateway_operator.api.types import MCPServer, PlacedBy
+from mcp_gateway_operator.api.types import MCPServer, MCPServerStatus, PlacedBy
 from mcp_gateway_operator.targets.shape import NO_FIELDS, Flat, account_and_region, bare, gateway_of_arn
 
 
@@ -96,8 +96,13 @@ def named_here(obj: MCPServer, own: tuple[str, str] | None) -> MCPServer:
         for each in status.moves
     )
     if gateway_id != status.gateway_id or moves != status.moves:
+        called = {gateway_id: status.gateway_id}
+        called |= {new.gateway_id: old.gateway_id for new, old in zip(moves, status.moves, strict=True)}
+        by_id = {each for each, before in called.items() if ":" in each and ":" not in before}
         obj = msgspec.structs.replace(
-            obj, status=msgspec.structs.replace(status, gateway_id=gateway_id, moves=moves)
+            obj,
+            status=msgspec.structs.replace(status, gateway_id=gateway_id, moves=moves),
+            by_id=tuple(sorted({*obj.by_id, *by_id})),
         )
     noted = gateway_of(meta.annotations)
     # Of two gateways of one id the note is of the recorded one, unless the object moves to the other.
@@ -107,6 +112,23 @@ def named_here(obj: MCPServer, own: tuple[str, str] | None) -> MCPServer:
         annotations = {**meta.annotations, names.GATEWAY_ANNOTATION: at}
         obj = msgspec.structs.replace(obj, metadata=msgspec.structs.replace(meta, annotations=annotations))
     return obj
+
+
+def as_stored(obj: MCPServer, status: MCPServerStatus) -> MCPServerStatus:
+    """Return a status of an object as it is to be stored: what the spec names by its id keeps that there.
+
+    Else nobody could tell it afterwards from a gateway that an MCPGateway has led to, from where the id in a
+    spec leads to the operator's own.
+    """
+    named = place_named(obj).gateway_id
+    if named not in obj.by_id:
+        return status
+    moves = tuple(
+        msgspec.structs.replace(each, gateway_id=bare(named)) if each.gateway_id == named else each
+        for each in status.moves
+    )
+    gateway_id = bare(named) if status.gateway_id == named else status.gateway_id
+    return msgspec.structs.replace(status, gateway_id=gateway_id, moves=moves)
 
 
 def _named_here(gateway_id: str, gateway_arn: str, own: tuple[str, str]) -> str:
@@ -120,16 +142,14 @@ def _named_here(gateway_id: str, gateway_arn: str, own: tuple[str, str]) -> str:
     return Place.of(arn, own).gateway_id
 
 
-def place_named(obj: MCPServer, record: Record | None) -> Place:
+def place_named(obj: MCPServer) -> Place:
     """Return the place that spec.gatewayId names, NOWHERE where it names none.
 
-    An id that the object's record has is that gateway's, also where another account is the operator's own by
-    now: an object moves when its own spec names another gateway, and this one still names the same.
+    An id that stands in the object's status is that gateway's, also where another account is the operator's
+    own by now: an object moves when its own spec names another gateway, and this one still names the same.
     """
-    named = Place(obj.spec.gateway)
-    if record is None or named == NOWHERE or believed_placement(obj) is not None:
-        return named
-    return record.place if record.place.bare == named.gateway_id else named
+    named = obj.spec.gateway
+    return Place(next((each for each in obj.by_id if bare(each) == named), named))
 
 
 def applied_generation(obj: MCPServer) -> int:
@@ -196,7 +216,8 @@ def placements(obj: MCPServer) -> tuple[tuple[Place, PlacedBy], ...]:
 
 def _placed_in(obj: MCPServer, placed: PlacedBy) -> Place:
     """Return the place as the record calls it, else the annotation, which is written before `placedBy`."""
-    elsewhere = placed.gateway_arn in {obj.status.gateway_id, gateway_of(obj.metadata.annotations)}
+    elsewhere = placed.gateway_arn == obj.status.gateway_id
+    elsewhere = elsewhere or placed.gateway_arn == gateway_of(obj.metadata.annotations)
     return Place(placed.gateway_arn if elsewhere else gateway_of_arn(placed.gateway_arn))
 
 

@@ -120,6 +120,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
         record: the valid record, stored or not yet stored.
         shared: another live object records the same target.
         disbelieved: the target that status records without proof, and why it is not this object's.
+        uncovered: that is so for want of an MCPGateway of its gateway: the next one may permit it.
         recorded: the row of the recorded target, if it is known and no Get has answered 404 since.
         still_listed: the last List still showed the recorded id although a Get answered 404.
         was_listed: a List of this process has shown the recorded id.
@@ -165,6 +166,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     record: Record | None = None
     shared: bool = False
     disbelieved: tuple[str, str] | None = None
+    uncovered: bool = False
     place: Place = NOWHERE
     ruling: Ruling = FREE
     full: bool = False

@@ -21,7 +21,7 @@ from mcp_gateway_operator.targets.rules.not_yet import (
     read,
     unlisted,
 )
-from mcp_gateway_operator.targets.rules.permission import policy_unknown, unproven
+from mcp_gateway_operator.targets.rules.permission import covered_by_nobody, policy_unknown, unproven
 from mcp_gateway_operator.targets.shape import TRANSIENT, TargetStatus
 
 Clearing = (
@@ -60,6 +60,8 @@ def plan_deletion(state: State) -> act.Step | act.Wait:
         return wait
     if retains(state):
         return act.Release(event="Retained", message=_retained(state))
+    if (wait := covered_by_nobody(state)) is not None:
+        return wait
     return _delete_everywhere(state)
 
 

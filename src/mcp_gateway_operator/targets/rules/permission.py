@@ -77,6 +77,21 @@ def _full(state: State) -> act.Blocked:
     )
 
 
+def covered_by_nobody(state: State) -> act.Blocked | None:
+    """Forget no target that the Go operator recorded while no MCPGateway says whether it may be there."""
+    if state.disbelieved is None or not state.uncovered:
+        return None
+    return act.Blocked(
+        reason=Reason.DELETING,
+        message=(
+            f"Nothing is deleted: no MCPGateway covers the gateway of target {state.disbelieved[0]}, and the"
+            " operator works with --require-gateway-ref. Make one that permits this MCPServer, or set "
+            "spec.deletionPolicy to Retain."
+        ),
+        stalled=True,
+    )
+
+
 def policy_unknown(state: State) -> act.Blocked | None:
     """Delete nothing while nobody can say whether the object's MCPGateway would have it kept."""
     if state.obj.spec.deletion_policy or state.ruling.policies_known:

@@ -60,9 +60,9 @@ def claim_of(obj: MCPServer, name: str, default_gateway: str) -> Claim | None:
 
 def place_of(obj: MCPServer, default_gateway: str) -> Place:
     """Return where an object is to have its target."""
-    record = stored_record(obj)
     if obj.spec.gateway:
-        return place_named(obj, record)
+        return place_named(obj)
+    record = stored_record(obj)
     return record.place if record is not None and not obj.spec.class_name else Place(default_gateway)
 
 
