@@ -12,7 +12,13 @@ from datetime import datetime
 import msgspec
 import structlog
 
-from mcp_gateway_operator.agentcore.accounts import Accounts, Observers, Office, Offices, Schedulers
+from mcp_gateway_operator.agentcore.accounts import (
+    AccountRegion,
+    AccountRegions,
+    Accounts,
+    Observers,
+    Schedulers,
+)
 from mcp_gateway_operator.agentcore.observe import Inquiries, Observer, OutageClock
 from mcp_gateway_operator.agentcore.port import AgentCore
 from mcp_gateway_operator.agentcore.quota import Quotas, QuotaScheduler
@@ -108,11 +114,11 @@ class Operator:
         self.registry = Registry(cluster, clock=loop.time)
         self.accounts = Accounts(agentcore, mandate=self.registry.mandate, clock=loop.time)
         self._rng = rng
-        self._offices = Offices(
-            self._open_office, governed=lambda each: self.registry.governor(each) is not None
+        self._regions = AccountRegions(
+            self._open_region, governed=lambda each: self.registry.governor(each) is not None
         )
-        self.schedulers = Schedulers(self._offices)
-        self.observers = Observers(self._offices)
+        self.schedulers = Schedulers(self._regions)
+        self.observers = Observers(self._regions)
         self.informer: Informer[MCPServer] = Informer(
             cluster,
             MCPSERVERS,
@@ -234,7 +240,7 @@ class Operator:
                 for obj in self.informer.values():
                     self.queue.add(obj.key)
 
-    def _open_office(self, beside: Observer | None) -> Office:
+    def _open_region(self, shares_with: Observer | None) -> AccountRegion:
         """Return what one account and Region has for itself."""
         config, clock = self._config, self._clock
         loop = asyncio.get_running_loop()
@@ -246,7 +252,7 @@ class Operator:
             drift_interval=config.drift_interval,
             rng=self._rng,
             outages=OutageClock(lost_after=config.ready_unknown_after, clock=clock, wall=self.wall),
-            beside=beside,
+            shares_with=shares_with,
         )
         inquiries = Inquiries(
             self.accounts,
@@ -255,7 +261,7 @@ class Operator:
             table=observer.table,
             on_answer=lambda gateway_id: self.reconciler.on_targets(gateway_id, ()),
         )
-        return Office(scheduler, observer, inquiries)
+        return AccountRegion(scheduler, observer, inquiries)
 
     def _on_session(self, works: bool) -> None:
         """Take that a session began to fail, or works again."""
@@ -303,7 +309,7 @@ class Operator:
             self.reconciler.settings, account=found.account, region=found.region, identity=found.arn
         )
         self.registry.identify(found.account, found.region)
-        self._offices.home = (found.account, found.region)
+        self._regions.home = (found.account, found.region)
         for obj in self.informer.values():
             if (here := self._named(obj)) != obj:
                 self.reconciler.rename(here)

@@ -12,7 +12,6 @@ from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.controller.classes import ClassSettings, Registry, Rulings
 from mcp_gateway_operator.controller.decision_log import DecisionLog
 from mcp_gateway_operator.controller.gather import (
-    Bearings,
     Circles,
     DeniedRights,
     Entry,
@@ -21,6 +20,7 @@ from mcp_gateway_operator.controller.gather import (
     Loader,
     Memories,
     ObjectIndex,
+    ObjectPlaces,
     lacks_spec,
     needs_spec,
     recalled,
@@ -37,7 +37,7 @@ from mcp_gateway_operator.controller.perform import (
 from mcp_gateway_operator.controller.ports import Ports
 from mcp_gateway_operator.controller.tell import (
     deadline,
-    news_of,
+    events_of,
     queued,
     status_of,
     voice,
@@ -134,8 +134,8 @@ class Reconciler:
         if not self._registry.settled or entry.memory.uid != obj.metadata.uid:
             return None
         view, settings = Pass(obj=obj), self._settings_of(obj)
-        bearings = self._loader.bearings(view.full, entry.memory, settings)
-        state = self._look(view, entry, settings, bearings)
+        places = self._loader.places_of(view.full, entry.memory, settings)
+        state = self._look(view, entry, settings, places)
         return self._log.explained(state, act.Fetch() if lacks_spec(state) else plan(state))
 
     # -- what wakes an object -------------------------------------------------------------------------
@@ -308,17 +308,17 @@ class Reconciler:
 
     def _gather(self, view: Pass, entry: Entry, settings: Settings) -> State:
         """Return what a decision rests on, with everything remembered as of now."""
-        bearings = self._loader.bearings(view.full, entry.memory, settings)
-        self._memories.watch(self.index.shared_key(view.obj.key), entry, bearings.watched)
-        state = self._look(view, entry, settings, bearings)
+        places = self._loader.places_of(view.full, entry.memory, settings)
+        self._memories.track(self.index.shared_key(view.obj.key), entry, places.tracked)
+        state = self._look(view, entry, settings, places)
         if not lacks_spec(state):
             entry.memory, entry.freed = state.own, False
         return state
 
-    def _look(self, view: Pass, entry: Entry, settings: Settings, bearings: Bearings) -> State:
+    def _look(self, view: Pass, entry: Entry, settings: Settings, places: ObjectPlaces) -> State:
         memory, wants = entry.memory, entry.wants_of(view.obj)
         state = self._loader.load(
-            view.full, memory, settings, bearings, fresh=view.fresh, target=view.target, wants=wants
+            view.full, memory, settings, places, fresh=view.fresh, target=view.target, wants=wants
         )
         return state if lacks_spec(state) else recalled(state, entry, self._ports)
 
@@ -334,7 +334,7 @@ class Reconciler:
         for each in waits:
             if each.list_since is not None and each.place != NOWHERE:
                 gateway_id, since = each.place.gateway_id, each.list_since
-                observer = self._ports.observers.seat(gateway_id)
+                observer = self._ports.observers.assign(gateway_id)
                 observer.after_list(gateway_id, since=since, waiter=key, wake=lambda: queue.add(key))
 
     async def _tell(self, entry: Entry, state: State, wait: act.Wait) -> float | None:
@@ -353,12 +353,12 @@ class Reconciler:
             return earliest(until, speaks.again)
         obj = await self._objects.write_status(entry, state.obj, status)
         self._ports.hooks.on_turn(_ready(state.obj), _ready(obj))
-        for news in news_of(state, wait, obj):
-            if news.turn:
-                worse = "" if news.reason == Reason.READY else news.reason
+        for event in events_of(state, wait, obj):
+            if event.turn:
+                worse = "" if event.reason == Reason.READY else event.reason
                 telling = msgspec.structs.replace(entry.memory.telling, worse=worse)
                 entry.memory = entry.memory.but(telling=telling)
-            self._objects.event(obj if news.turn else state.obj, news.type, news.reason, news.message)
+            self._objects.event(obj if event.turn else state.obj, event.type, event.reason, event.message)
         return speaks.again
 
 

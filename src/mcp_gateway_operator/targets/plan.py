@@ -12,9 +12,9 @@ from mcp_gateway_operator.targets.known import NOWHERE, State
 from mcp_gateway_operator.targets.rules.creation import plan_creation
 from mcp_gateway_operator.targets.rules.deletion import plan_deletion
 from mcp_gateway_operator.targets.rules.move import clear_up, plan_move
+from mcp_gateway_operator.targets.rules.not_permitted import not_permitted, withhold
 from mcp_gateway_operator.targets.rules.not_yet import read, unlisted
 from mcp_gateway_operator.targets.rules.observe_only import OBSERVED, PAUSED, observe
-from mcp_gateway_operator.targets.rules.permission import not_permitted, withhold
 from mcp_gateway_operator.targets.rules.recorded import plan_recorded
 
 

@@ -48,12 +48,12 @@ class FakePort:
         await self._call("get_gateway")
         return Gateway(status="READY")
 
-    async def list_gateways(self, _beside: str, *, next_token: str | None = None) -> GatewayPage:
+    async def list_gateways(self, _identity_of: str, *, next_token: str | None = None) -> GatewayPage:
         """Show a page."""
         await self._call("list_gateways")
         return self.pages[int(next_token or 0)]
 
-    async def caller_identity(self, _beside: str) -> CallerIdentity:
+    async def caller_identity(self, _identity_of: str) -> CallerIdentity:
         """Say whose credentials these are."""
         await self._call("caller_identity")
         return CallerIdentity(account=self.account, arn="", region="us-east-1")

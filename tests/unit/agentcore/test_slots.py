@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mcp_gateway_operator.agentcore.quota import Lane, Op, Quotas
-from mcp_gateway_operator.agentcore.quota.limits import FIRST_LESSON, HOLD_SECONDS, LONGEST_LESSON
+from mcp_gateway_operator.agentcore.quota.throttle import FIRST_LESSON, HOLD_SECONDS, LONGEST_LESSON
 from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind
 from tests.unit.agentcore.virtual import Desk
 

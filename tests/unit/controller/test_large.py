@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from mcp_gateway_operator.api import names
-from mcp_gateway_operator.controller.gather.wants import AT_ONCE, WorkedOut
+from mcp_gateway_operator.controller.gather.desired_cache import AT_ONCE, WorkedOut
 from mcp_gateway_operator.controller.ports import MCPSERVERS
 from mcp_gateway_operator.runtime.cluster import PatchType
 from tests.support.memory_cluster import Fault, Request

@@ -8,7 +8,7 @@ import pytest
 
 from mcp_gateway_operator.api.validation import validate
 from mcp_gateway_operator.controller.gather import load
-from mcp_gateway_operator.controller.gather.wants import WORKED_OUT, WorkedOut
+from mcp_gateway_operator.controller.gather.desired_cache import WORKED_OUT, WorkedOut
 from tests.support.world import World
 
 

@@ -64,7 +64,7 @@ def test_every_event_with_a_reason_of_its_own_is_described() -> None:
 
 
 def _events(tree: ast.Module) -> set[str]:
-    """Return the literal reasons of Events: `x.event(obj, type, REASON, ...)`, `News(type, REASON, ...)`."""
+    """Return the literal reasons of Events: `x.event(obj, type, REASON)`, `NewEvent(type, REASON)`."""
     found: set[str] = set()
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call):
@@ -72,7 +72,7 @@ def _events(tree: ast.Module) -> set[str]:
         given = [each.value for each in node.keywords if each.arg == "event"]
         if isinstance(node.func, ast.Attribute) and node.func.attr == "event":
             given += node.args[2:3]
-        if isinstance(node.func, ast.Name) and node.func.id == "News":
+        if isinstance(node.func, ast.Name) and node.func.id == "NewEvent":
             given += node.args[1:2]
         found |= {
             value.value for value in given if isinstance(value, ast.Constant) and isinstance(value.value, str)

@@ -45,7 +45,7 @@ FORBIDDEN = {
     ],
     "runtime/backoff.py": [f"from {PACKAGE}.api import names"],
     "controller/operator.py": [
-        f"from {PACKAGE}.agentcore.accounts.offices import Offices",
+        f"from {PACKAGE}.agentcore.accounts.account_regions import AccountRegions",
         f"from {PACKAGE}.agentcore.aws.adapter import Boto3AgentCore",
         f"from {PACKAGE}.agentcore.observe.evidence import Evidence",
         f"from {PACKAGE}.controller.classes.registry import Registry",

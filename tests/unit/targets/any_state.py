@@ -385,8 +385,8 @@ def states(draw: st.DrawFn) -> State:
         rival=draw(st.sampled_from([*3 * [""], "team-b/other"])),
         circle=Circle(
             members=draw(st.sampled_from(["", "team-a/weather and team-a/other"])),
-            names=True,
-            room=draw(st.booleans()),
+            for_names=True,
+            for_room=draw(st.booleans()),
         ),
         rename_blocked=draw(st.sampled_from(["", "taken"])),
         sync_denied=draw(st.booleans()),

@@ -191,7 +191,7 @@ def test_the_create_goes_to_the_new_gateway() -> None:
 
 @pytest.mark.parametrize(("why", "told"), [(FULL, True), (DENIED, False)], ids=["no room", "another reason"])
 def test_a_circle_is_told_of_where_room_is_waited_for(why: dict[str, Any], told: bool) -> None:
-    circle = Circle(members="a and b", names=False, room=True)
+    circle = Circle(members="a and b", for_names=False, for_room=True)
     there = {"meta": NOTED, "fresh": True, "circle": circle, "memory": {"trouble": trouble(**why)}}
     action = plan(moving(moves=(BLANK,), there=there))
     assert isinstance(action, act.Blocked)

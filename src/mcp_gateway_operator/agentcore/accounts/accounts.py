@@ -108,20 +108,20 @@ class Accounts:
         async with self._reached(gateway_id) as (port, at):
             return await port.get_gateway(at)
 
-    async def list_gateways(self, beside: str = "", *, next_token: str | None = None) -> GatewayPage:
-        """Return one page (up to 1000) of the gateways where one is, "" for the operator's own place."""
-        async with self._reached(beside) as (port, _):
+    async def list_gateways(self, identity_of: str = "", *, next_token: str | None = None) -> GatewayPage:
+        """Return one page (up to 1000) of the gateways beside this one, "" for the operator's own."""
+        async with self._reached(identity_of) as (port, _):
             return await port.list_gateways(next_token=next_token)
 
-    async def caller_identity(self, beside: str = "") -> CallerIdentity:
+    async def caller_identity(self, identity_of: str = "") -> CallerIdentity:
         """Return whose credentials those of a gateway are, "" for the operator's own.
 
         A role's session has said that already, and stays what it is.
         """
-        mandate = self._mandate(beside)
+        mandate = self._mandate(identity_of)
         if mandate is not None and mandate.identity.role_arn:
             return await self._session(mandate).caller(mandate)
-        async with self._reached(beside) as (port, _):
+        async with self._reached(identity_of) as (port, _):
             return await port.caller_identity()
 
     @asynccontextmanager

@@ -32,10 +32,10 @@ class Asked(Protocol):
     async def get_gateway(self, gateway_id: str) -> Gateway:
         """Return a gateway."""
 
-    async def list_gateways(self, beside: str, *, next_token: str | None = None) -> GatewayPage:
-        """Return one page of the gateways where one is."""
+    async def list_gateways(self, identity_of: str, *, next_token: str | None = None) -> GatewayPage:
+        """Return one page of the gateways in the account and Region of that one."""
 
-    async def caller_identity(self, beside: str) -> CallerIdentity:
+    async def caller_identity(self, identity_of: str) -> CallerIdentity:
         """Return whose credentials those of a gateway are."""
 
 
@@ -102,7 +102,7 @@ class Inquiries:
 
     async def _get(self, table: GatewayTable) -> None:
         answer = await self._answer(table.gateway_id)
-        where = await self._where(_beside(table.gateway_id))
+        where = await self._where(_identity_of(table.gateway_id))
         if self._missing(table):
             table.apply_inquiry(**answer)
             table.apply_inquiry(asked=False)
@@ -140,18 +140,18 @@ class Inquiries:
 
     async def _roll(self) -> float:
         """Look once for all gateways that are looked for; return the seconds until the next time."""
-        # Who looks with the credentials of one sees all that are beside it.
-        beside = _beside(next(iter(self._rolling)))
+        # Who looks with the credentials of one sees all of its account and Region.
+        identity_of = _identity_of(next(iter(self._rolling)))
         try:
             ticket = await self._roll_ticket()
             began = self._clock()
-            shown = await self._there_are(ticket, beside)
+            shown = await self._there_are(ticket, identity_of)
         except AgentCoreError as error:
             if error.kind is not ErrorKind.ACCESS_DENIED:
                 return APART
             self._rolling.clear()
             return DENIED_AGAIN
-        where = await self._where(beside)
+        where = await self._where(identity_of)
         for gateway_id in list(self._rolling):
             table = self._table(gateway_id)
             if table is not None and self._missing(table):
@@ -171,9 +171,9 @@ class Inquiries:
             del self._rolling[table.gateway_id]
             self._on_answer(table.gateway_id)
 
-    async def _there_are(self, ticket: Ticket, beside: str) -> frozenset[str]:
+    async def _there_are(self, ticket: Ticket, identity_of: str) -> frozenset[str]:
         async def page(token: str | None) -> tuple[dict[str, None], str | None]:
-            answer = await self._port.list_gateways(beside, next_token=token)
+            answer = await self._port.list_gateways(identity_of, next_token=token)
             return dict.fromkeys(answer.gateway_ids), answer.next_token
 
         shown, _ = await read_pages(page, ticket, more=self._roll_ticket, call="ListGateways")
@@ -182,13 +182,13 @@ class Inquiries:
     def _roll_ticket(self) -> Awaitable[Ticket]:
         return a_ticket(self._scheduler, Op.LIST_GATEWAYS, "", waiter="the roll")
 
-    async def _where(self, beside: str) -> tuple[str, str] | None:
+    async def _where(self, identity_of: str) -> tuple[str, str] | None:
         """Return where the credentials in use now act, None where AWS does not say.
 
         Asked after a question: credentials that were exchanged before its answer are seen here.
         """
         try:
-            identity = await self._port.caller_identity(beside)
+            identity = await self._port.caller_identity(identity_of)
         except AgentCoreError:
             return None
         return identity.account, identity.region
@@ -203,6 +203,6 @@ class Inquiries:
         return self._table(table.gateway_id) is table and table.view.missing_since is not None
 
 
-def _beside(gateway_id: str) -> str:
+def _identity_of(gateway_id: str) -> str:
     """Return the gateway under whose identity is asked: at home it is the operator's own."""
     return gateway_id if ":" in gateway_id else ""

@@ -230,8 +230,8 @@ class Users(Protocol):
 
 
 @dataclass(slots=True, eq=False)
-class Watch:
-    """The state of watching one gateway; moments are seconds of the event loop's clock.
+class TrackedGateway:
+    """What the observer knows of one gateway, its table aside; moments are seconds of the event loop's clock.
 
     Attributes:
         busy: who has something in flight there, and since when.
@@ -248,7 +248,7 @@ class Watch:
         asked_lane: the line in which it waits for a ticket; it asks again at `asked_until`.
         lists: the List in flight.
         heard: when AWS last said what is there, or that there is no such gateway; at first, since when it is
-            watched.
+            tracked.
         turns_at: when its outage is told, or is lost; infinity while nothing is due.
         lost_at: when its outage is lost.
     """

@@ -20,8 +20,8 @@ from mcp_gateway_operator.agentcore.observe.listing import (
     RECORDED_LONGEST,
     SILENT_LONGEST,
     SILENT_SHARE,
+    TrackedGateway,
     Users,
-    Watch,
     busy_interval,
     dealt,
     failure_backoff,
@@ -62,7 +62,7 @@ class Observer:
         drift_interval: seconds between two Lists of an idle gateway.
         rng: spreads the Lists.
         outages: tells when Lists have failed for long.
-        beside: the observer of another account, with which it shares what is known of all gateways together.
+        shares_with: the observer of another account; `marked_on` and `unseen` are of both.
 
     Attributes:
         users: whom it is for; set before the first gateway is tracked.
@@ -79,7 +79,7 @@ class Observer:
         drift_interval: float,
         rng: Random,
         outages: OutageClock,
-        beside: Observer | None = None,
+        shares_with: Observer | None = None,
     ) -> None:
         self._port = port
         self._scheduler = scheduler
@@ -88,9 +88,9 @@ class Observer:
         self._rng = rng
         self.users: Users
         self._outages = outages
-        self._watches: dict[str, Watch] = {}
-        self.marked_on: ReverseIndex = ReverseIndex() if beside is None else beside.marked_on
-        self.unseen: dict[str, None] = {} if beside is None else beside.unseen
+        self._gateways: dict[str, TrackedGateway] = {}
+        self.marked_on: ReverseIndex = ReverseIndex() if shares_with is None else shares_with.marked_on
+        self.unseen: dict[str, None] = {} if shares_with is None else shares_with.unseen
         self._heap: list[tuple[float, int, str]] = []
         self._entries = count()
         self._busy_gateways = 0
@@ -106,58 +106,58 @@ class Observer:
 
     def track(self, gateway_id: str) -> GatewayTable:
         """Begin to observe a gateway, if it is not observed yet, and return its table."""
-        watch = self._watches.get(gateway_id)
-        if watch is None:
+        gateway = self._gateways.get(gateway_id)
+        if gateway is None:
             table = GatewayTable(gateway_id, marked_on=self.marked_on)
-            watch = self._watches[gateway_id] = Watch(table, self._clock())
+            gateway = self._gateways[gateway_id] = TrackedGateway(table, self._clock())
             self.unseen[gateway_id] = None
             if (refused := self._scheduler.refused_credentials) is not None:
-                self._unlisted(watch, refused, watch.heard)  # as of the others when that began
-            self._schedule(watch)
-        return watch.table
+                self._unlisted(gateway, refused, gateway.heard)  # as of the others when that began
+            self._schedule(gateway)
+        return gateway.table
 
     def untrack(self, gateway_id: str) -> None:
         """Stop observing a gateway. Whoever waits for a List of it is woken."""
-        watch = self._watches.pop(gateway_id, None)
-        if watch is None:
+        gateway = self._gateways.pop(gateway_id, None)
+        if gateway is None:
             return
-        watch.table.close()
+        gateway.table.close()
         self.unseen.pop(gateway_id, None)
         self._silent.pop(gateway_id, None)
-        self._answering -= watch.answered
-        self._busy_gateways -= bool(watch.busy)
-        self._scheduler.cancel(watch)
-        if watch.lists is not None:
-            watch.lists.cancel()
-        self._wake_waiting(watch, began=math.inf)
-        if watch.table.view.outage is not None:
+        self._answering -= gateway.answered
+        self._busy_gateways -= bool(gateway.busy)
+        self._scheduler.cancel(gateway)
+        if gateway.lists is not None:
+            gateway.lists.cancel()
+        self._wake_waiting(gateway, began=math.inf)
+        if gateway.table.view.outage is not None:
             self.users.on_targets(gateway_id, ())
 
     def table(self, gateway_id: str) -> GatewayTable | None:
         """Return the table of a tracked gateway."""
-        watch = self._watches.get(gateway_id)
-        return watch.table if watch is not None else None
+        gateway = self._gateways.get(gateway_id)
+        return gateway.table if gateway is not None else None
 
     def gateways(self) -> tuple[str, ...]:
         """Return the ids of all tracked gateways."""
-        return tuple(self._watches)
+        return tuple(self._gateways)
 
     def busy(self, gateway_id: str, waiter: Hashable) -> None:
         """Note that something of ours is in flight on a gateway. Its age counts from the first call."""
         self.track(gateway_id)
-        watch = self._watches[gateway_id]
-        if waiter in watch.busy:
+        gateway = self._gateways[gateway_id]
+        if waiter in gateway.busy:
             return
-        self._busy_gateways += not watch.busy
-        watch.busy[waiter] = self._clock()
-        self._schedule(watch)
+        self._busy_gateways += not gateway.busy
+        gateway.busy[waiter] = self._clock()
+        self._schedule(gateway)
 
     def idle(self, gateway_id: str, waiter: Hashable) -> None:
         """Note that what `busy` told of has ended."""
-        watch = self._watches.get(gateway_id)
-        if watch is not None and watch.busy.pop(waiter, None) is not None:
-            self._busy_gateways -= not watch.busy
-            self._schedule(watch)
+        gateway = self._gateways.get(gateway_id)
+        if gateway is not None and gateway.busy.pop(waiter, None) is not None:
+            self._busy_gateways -= not gateway.busy
+            self._schedule(gateway)
 
     def after_list(
         self, gateway_id: str, *, since: float, waiter: Hashable, wake: Callable[[], None]
@@ -168,32 +168,32 @@ class Observer:
         between two Lists allow. A waiter that asks again replaces what it asked before.
         """
         self.track(gateway_id)
-        watch = self._watches[gateway_id]
-        watch.after[waiter] = (since, wake)
-        self._schedule(watch)
+        gateway = self._gateways[gateway_id]
+        gateway.after[waiter] = (since, wake)
+        self._schedule(gateway)
 
     def interval(self, gateway_id: str) -> float:
         """Return the seconds between two Lists of a gateway at present, jitter aside."""
         quota = self._scheduler.quotas.list
-        watch = self._watches.get(gateway_id)
+        gateway = self._gateways.get(gateway_id)
         drift = self._drift()
-        if watch is None or not watch.busy:
+        if gateway is None or not gateway.busy:
             return drift
         # The youngest one in flight sets the pace: a target stuck for an hour does not slow a new one.
-        age = self._clock() - max(watch.busy.values())
+        age = self._clock() - max(gateway.busy.values())
         return min(drift, busy_interval(age, self._busy_gateways, quota))
 
     def refused(self, error: AgentCoreError) -> None:
         """Note that every List would fail so: none is sent that would tell."""
-        for watch in list(self._watches.values()):
-            self._unlisted(watch, error, self._clock())
+        for gateway in list(self._gateways.values()):
+            self._unlisted(gateway, error, self._clock())
 
     def retry(self, kind: ErrorKind) -> None:
         """List every gateway now whose latest List failed in a way that is over."""
-        for watch in self._watches.values():
-            if watch.table.view.error is not None and watch.table.view.error.kind is kind:
-                watch.failures, watch.backoff = 1, 0.0
-                self._schedule(watch)
+        for gateway in self._gateways.values():
+            if gateway.table.view.error is not None and gateway.table.view.error.kind is kind:
+                gateway.failures, gateway.backoff = 1, 0.0
+                self._schedule(gateway)
 
     async def read(self, gateway_id: str, target_id: str) -> Target:
         """Get one target and take the answer into the table. The caller holds the ticket.
@@ -219,7 +219,7 @@ class Observer:
         async with asyncio.TaskGroup() as tasks:
             while True:
                 self._start_due(tasks)
-                for gateway_id in self._outages.turned(self._watches, self.users.recorded):
+                for gateway_id in self._outages.turned(self._gateways, self.users.recorded):
                     self.users.on_targets(gateway_id, ())
                 self._wake.clear()
                 due = [self._silent_due] if self._silent else []
@@ -239,155 +239,155 @@ class Observer:
             del self._silent[gateway_id]
             quota = self._scheduler.quotas.list
             self._silent_due = now if quota is None else now + 1.0 / (SILENT_SHARE * quota)
-            watch = self._watches[gateway_id]
-            watch.admitted = True
-            self._schedule(watch)
+            gateway = self._gateways[gateway_id]
+            gateway.admitted = True
+            self._schedule(gateway)
 
     def _start_due(self, tasks: asyncio.TaskGroup) -> None:
         now = self._clock()
         self._admit(now)
         while self._heap and self._heap[0][0] <= now and self._running < PARALLEL_LISTS:
             moment, _, gateway_id = heapq.heappop(self._heap)
-            watch = self._watches.get(gateway_id)
-            if watch is None or watch.scheduled != moment:
+            gateway = self._gateways.get(gateway_id)
+            if gateway is None or gateway.scheduled != moment:
                 continue
-            watch.scheduled = math.inf
-            if watch.silent and not watch.admitted:
+            gateway.scheduled = math.inf
+            if gateway.silent and not gateway.admitted:
                 self._silent[gateway_id] = None
                 continue
-            if watch.failures and self._failing >= PARALLEL_FAILING:
+            if gateway.failures and self._failing >= PARALLEL_FAILING:
                 self._held_up.add(gateway_id)
                 continue
-            if watch.lists is None and self._due(watch) <= now and (ticket := self._ask(watch, now)):
-                self._start(watch, ticket, tasks)
+            if gateway.lists is None and self._due(gateway) <= now and (ticket := self._ask(gateway, now)):
+                self._start(gateway, ticket, tasks)
                 continue
-            self._schedule(watch)
+            self._schedule(gateway)
 
-    def _ask(self, watch: Watch, now: float) -> Ticket | None:
-        gateway_id = watch.table.gateway_id
-        watch.payer = watch.payer or self.users.payer(gateway_id)
+    def _ask(self, gateway: TrackedGateway, now: float) -> Ticket | None:
+        gateway_id = gateway.table.gateway_id
+        gateway.payer = gateway.payer or self.users.payer(gateway_id)
         ticket = self._scheduler.take(
             Op.LIST,
             gateway_id,
-            waiter=watch,
-            lane=watch.lane,
-            namespace=watch.payer,
-            on_grant=lambda: self._granted(watch),
+            waiter=gateway,
+            lane=gateway.lane,
+            namespace=gateway.payer,
+            on_grant=lambda: self._granted(gateway),
         )
         if ticket is None:
             # Asked again in time: a grant that nobody collected has lost its place.
-            watch.asked_lane, watch.asked_until = watch.lane, now + RESERVED_SECONDS
+            gateway.asked_lane, gateway.asked_until = gateway.lane, now + RESERVED_SECONDS
         return ticket
 
-    def _granted(self, watch: Watch) -> None:
-        watch.asked_until = -math.inf
-        self._schedule(watch)
+    def _granted(self, gateway: TrackedGateway) -> None:
+        gateway.asked_until = -math.inf
+        self._schedule(gateway)
 
     def _drift(self) -> float:
         """Return the seconds between two Lists of an idle gateway: longer with more gateways than quota."""
         wanted, quota = self._drift_interval, self._scheduler.quotas.list
         return wanted if quota is None else max(wanted, self._answering / (IDLE_SHARE * quota))
 
-    def _due(self, watch: Watch) -> float:
+    def _due(self, gateway: TrackedGateway) -> float:
         """Return when the gateway is to be listed next; a List in flight is not looked at."""
-        due = watch.started + max(self._drift() * watch.drift_factor, watch.backoff)
-        if watch.after or watch.failures:
-            due = min(due, watch.started + max(APART, watch.backoff))
-        if watch.busy:
-            due = min(due, watch.started + max(self.interval(watch.table.gateway_id), watch.backoff))
+        due = gateway.started + max(self._drift() * gateway.drift_factor, gateway.backoff)
+        if gateway.after or gateway.failures:
+            due = min(due, gateway.started + max(APART, gateway.backoff))
+        if gateway.busy:
+            due = min(due, gateway.started + max(self.interval(gateway.table.gateway_id), gateway.backoff))
         return due
 
-    def _schedule(self, watch: Watch) -> None:
+    def _schedule(self, gateway: TrackedGateway) -> None:
         """Enter the gateway into the heap unless it is there for an early enough moment."""
-        gateway_id = watch.table.gateway_id
-        if watch.lists is not None or self._watches.get(gateway_id) is not watch:
+        gateway_id = gateway.table.gateway_id
+        if gateway.lists is not None or self._gateways.get(gateway_id) is not gateway:
             return
-        moment = self._due(watch)
-        if watch.asked_lane is watch.lane:
+        moment = self._due(gateway)
+        if gateway.asked_lane is gateway.lane:
             # It stands in the right line already; there is nothing to ask before its turn.
-            moment = max(moment, watch.asked_until)
-        if moment < watch.scheduled:
-            watch.scheduled = moment
+            moment = max(moment, gateway.asked_until)
+        if moment < gateway.scheduled:
+            gateway.scheduled = moment
             # Of those due at one moment, as after a start, the one that somebody asked for first comes first.
             heapq.heappush(self._heap, (moment, next(self._entries), gateway_id))
             self._wake.set()
 
     # One List.
 
-    def _start(self, watch: Watch, ticket: Ticket, tasks: asyncio.TaskGroup) -> None:
+    def _start(self, gateway: TrackedGateway, ticket: Ticket, tasks: asyncio.TaskGroup) -> None:
         now = self._clock()
         drift = self._drift()
-        if now - self._due(watch) > JITTER * drift:
-            watch.drift_factor = dealt(self._dealt, now, drift)
+        if now - self._due(gateway) > JITTER * drift:
+            gateway.drift_factor = dealt(self._dealt, now, drift)
             self._dealt += 1
         else:
-            watch.drift_factor = self._rng.uniform(1 - JITTER, 1 + JITTER)
-        watch.started = now
-        watch.admitted, watch.payer = False, ""
-        watch.failing = watch.failures > 0
+            gateway.drift_factor = self._rng.uniform(1 - JITTER, 1 + JITTER)
+        gateway.started = now
+        gateway.admitted, gateway.payer = False, ""
+        gateway.failing = gateway.failures > 0
         self._running += 1
-        self._failing += watch.failing
-        watch.lists = tasks.create_task(self._list(watch, ticket))
-        watch.lists.add_done_callback(partial(self._ended, watch, ticket))
+        self._failing += gateway.failing
+        gateway.lists = tasks.create_task(self._list(gateway, ticket))
+        gateway.lists.add_done_callback(partial(self._ended, gateway, ticket))
 
-    async def _list(self, watch: Watch, ticket: Ticket) -> None:
-        table, began = watch.table, watch.started
+    async def _list(self, gateway: TrackedGateway, ticket: Ticket) -> None:
+        table, began = gateway.table, gateway.started
         try:
             listing = await list_all(self._port, self._scheduler, table.gateway_id, ticket)
         except AgentCoreError as error:
-            self._failed(watch, error, began)
+            self._failed(gateway, error, began)
         else:
             recovered = table.view.error is not None
-            self._answering += not watch.answered
-            watch.answered, watch.refused, watch.heard = True, False, began
-            watch.failures, watch.backoff, watch.turns_at = 0, 0.0, math.inf
+            self._answering += not gateway.answered
+            gateway.answered, gateway.refused, gateway.heard = True, False, began
+            gateway.failures, gateway.backoff, gateway.turns_at = 0, 0.0, math.inf
             self.unseen.pop(table.gateway_id, None)
             changes = table.apply_list(listing.items, began=began, pages=listing.pages)
             if recovered:
                 self.users.on_targets(table.gateway_id, ())
             self._report(table.gateway_id, changes)
 
-    def _failed(self, watch: Watch, error: AgentCoreError, began: float) -> None:
-        watch.failures += 1
-        if watch.failures >= _TRIES or error.kind in _CLOSED:
-            self.unseen.pop(watch.table.gateway_id, None)
-        watch.refused = error.kind in _CLOSED
+    def _failed(self, gateway: TrackedGateway, error: AgentCoreError, began: float) -> None:
+        gateway.failures += 1
+        if gateway.failures >= _TRIES or error.kind in _CLOSED:
+            self.unseen.pop(gateway.table.gateway_id, None)
+        gateway.refused = error.kind in _CLOSED
         longest = drift = self._drift()
-        if watch.silent and error.kind is ErrorKind.NOT_FOUND:
-            longest = RECORDED_LONGEST if self.users.recorded(watch.table.gateway_id) else SILENT_LONGEST
+        if gateway.silent and error.kind is ErrorKind.NOT_FOUND:
+            longest = RECORDED_LONGEST if self.users.recorded(gateway.table.gateway_id) else SILENT_LONGEST
         # Jittered upwards alone: a Retry-After is a minimum.
-        watch.backoff = failure_backoff(error, watch.failures, drift, longest) * self._rng.uniform(
+        gateway.backoff = failure_backoff(error, gateway.failures, drift, longest) * self._rng.uniform(
             1, 1 + 2 * JITTER
         )
-        if error.kind is ErrorKind.THROTTLED and watch.failures < _QUIET_THROTTLES:
+        if error.kind is ErrorKind.THROTTLED and gateway.failures < _QUIET_THROTTLES:
             return
-        self._unlisted(watch, error, began)
+        self._unlisted(gateway, error, began)
 
-    def _unlisted(self, watch: Watch, error: AgentCoreError, began: float) -> None:
-        news = watch.table.apply_failed_list(error, began=began)
-        self._outages.failed(watch, self._drift(), began=began)
+    def _unlisted(self, gateway: TrackedGateway, error: AgentCoreError, began: float) -> None:
+        news = gateway.table.apply_failed_list(error, began=began)
+        self._outages.failed(gateway, self._drift(), began=began)
         self._wake.set()
         if news:
-            self.users.on_targets(watch.table.gateway_id, ())
+            self.users.on_targets(gateway.table.gateway_id, ())
 
-    def _ended(self, watch: Watch, ticket: Ticket, _task: object) -> None:
+    def _ended(self, gateway: TrackedGateway, ticket: Ticket, _task: object) -> None:
         """Let the next List begin. Runs for a List cancelled before its first step, too."""
         ticket.unused()
         self._running -= 1
-        self._failing -= watch.failing
-        watch.lists = None
-        self._wake_waiting(watch, began=watch.started)
-        self._schedule(watch)
-        if watch.failing:
+        self._failing -= gateway.failing
+        gateway.lists = None
+        self._wake_waiting(gateway, began=gateway.started)
+        self._schedule(gateway)
+        if gateway.failing:
             held_up, self._held_up = self._held_up, set()
             # In their order, so that a run is repeatable.
-            for gateway_id in sorted(held_up & self._watches.keys()):
-                self._schedule(self._watches[gateway_id])
+            for gateway_id in sorted(held_up & self._gateways.keys()):
+                self._schedule(self._gateways[gateway_id])
         self._wake.set()
 
-    def _wake_waiting(self, watch: Watch, *, began: float) -> None:
-        served = [waiter for waiter, (since, _) in watch.after.items() if since <= began]
-        for wake in [watch.after.pop(waiter)[1] for waiter in served]:
+    def _wake_waiting(self, gateway: TrackedGateway, *, began: float) -> None:
+        served = [waiter for waiter, (since, _) in gateway.after.items() if since <= began]
+        for wake in [gateway.after.pop(waiter)[1] for waiter in served]:
             wake()
 
     def _report(self, gateway_id: str, changes: Sequence[Change]) -> None:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from itertools import count
 from typing import Final
 
-from mcp_gateway_operator.agentcore.observe.listing import Watch
+from mcp_gateway_operator.agentcore.observe.listing import TrackedGateway
 from mcp_gateway_operator.targets.known import ErrorKind, Outage
 
 DOUBT_INTERVALS: Final = 3
@@ -32,7 +32,7 @@ class OutageClock:
         self._lost_after = lost_after
         self._clock = clock
         self._wall = wall
-        self._heap: list[tuple[float, int, Watch]] = []
+        self._heap: list[tuple[float, int, TrackedGateway]] = []
         self._entries = count()
 
     @property
@@ -40,44 +40,46 @@ class OutageClock:
         """When the next turn may be due, None when no gateway fails."""
         return self._heap[0][0] if self._heap else None
 
-    def failed(self, watch: Watch, drift: float, *, began: float) -> None:
+    def failed(self, gateway: TrackedGateway, drift: float, *, began: float) -> None:
         """Note that a List failed; `drift` is the interval between two Lists of an idle gateway."""
-        view = watch.table.view
+        view = gateway.table.view
         if view.error is not None and view.error.kind is ErrorKind.NOT_FOUND:
             # An answer, after which a doubt begins anew.
-            watch.heard, watch.turns_at = began, math.inf
+            gateway.heard, gateway.turns_at = began, math.inf
             return
-        if watch.turns_at < math.inf or view.outage is not None:
+        if gateway.turns_at < math.inf or view.outage is not None:
             return
         doubt = DOUBT_INTERVALS * drift
-        watch.lost_at = watch.heard + max(self._lost_after, doubt)
-        self._push(watch, watch.heard + doubt)
+        gateway.lost_at = gateway.heard + max(self._lost_after, doubt)
+        self._push(gateway, gateway.heard + doubt)
 
-    def turned(self, watches: Mapping[str, Watch], recorded: Callable[[str], bool]) -> Iterator[str]:
+    def turned(
+        self, gateways: Mapping[str, TrackedGateway], recorded: Callable[[str], bool]
+    ) -> Iterator[str]:
         """Yield each gateway whose outage turns now, with what is told of it in its table."""
         now = self._clock()
         while self._heap and self._heap[0][0] <= now:
-            moment, _, watch = heapq.heappop(self._heap)
-            gateway_id = watch.table.gateway_id
-            if watch.turns_at != moment or watches.get(gateway_id) is not watch:
+            moment, _, gateway = heapq.heappop(self._heap)
+            gateway_id = gateway.table.gateway_id
+            if gateway.turns_at != moment or gateways.get(gateway_id) is not gateway:
                 continue
-            watch.turns_at = math.inf
+            gateway.turns_at = math.inf
             # Of a gateway that nobody has anything on, anybody may have made the id up.
-            if watch.answered or recorded(gateway_id):
-                self._turn(watch, now)
+            if gateway.answered or recorded(gateway_id):
+                self._turn(gateway, now)
                 yield gateway_id
 
-    def _turn(self, watch: Watch, now: float) -> None:
-        view = watch.table.view
+    def _turn(self, gateway: TrackedGateway, now: float) -> None:
+        view = gateway.table.view
         assert view.error is not None
         last_good = view.outage.last_good if view.outage is not None else None
         if last_good is None and view.listed_at is not None:
             last_good = self._wall() - timedelta(seconds=now - view.listed_at)
-        lost = now >= watch.lost_at
-        watch.table.apply_outage(Outage(error=view.error, last_good=last_good, lost=lost))
+        lost = now >= gateway.lost_at
+        gateway.table.apply_outage(Outage(error=view.error, last_good=last_good, lost=lost))
         if not lost:
-            self._push(watch, watch.lost_at)
+            self._push(gateway, gateway.lost_at)
 
-    def _push(self, watch: Watch, moment: float) -> None:
-        watch.turns_at = moment
-        heapq.heappush(self._heap, (moment, next(self._entries), watch))
+    def _push(self, gateway: TrackedGateway, moment: float) -> None:
+        gateway.turns_at = moment
+        heapq.heappush(self._heap, (moment, next(self._entries), gateway))

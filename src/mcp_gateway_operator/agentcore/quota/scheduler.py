@@ -13,8 +13,13 @@ from functools import partial
 from random import Random
 from typing import Final
 
-from mcp_gateway_operator.agentcore.quota.limits import Bucket, CredentialsGate, Slots, speaks_of_concurrency
 from mcp_gateway_operator.agentcore.quota.quotas import GATEWAY_WRITES, Lane, Op, Quotas
+from mcp_gateway_operator.agentcore.quota.throttle import (
+    Bucket,
+    CredentialsGate,
+    Slots,
+    speaks_of_concurrency,
+)
 from mcp_gateway_operator.agentcore.quota.waiting_line import Line, Ticket, Waiter
 from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind
 

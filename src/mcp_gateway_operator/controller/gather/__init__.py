@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from mcp_gateway_operator.controller.gather.bearings import Bearings
 from mcp_gateway_operator.controller.gather.circles import Circles
 from mcp_gateway_operator.controller.gather.denied_rights import DeniedRights
+from mcp_gateway_operator.controller.gather.desired_cache import LargeSpecs, lacks_spec, needs_spec
 from mcp_gateway_operator.controller.gather.load import Loader
 from mcp_gateway_operator.controller.gather.memories import Entry, Memories
 from mcp_gateway_operator.controller.gather.object_index import Key, ObjectIndex
+from mcp_gateway_operator.controller.gather.object_places import ObjectPlaces
 from mcp_gateway_operator.controller.gather.recall import recalled
-from mcp_gateway_operator.controller.gather.wants import LargeSpecs, lacks_spec, needs_spec
 
 __all__ = [
-    "Bearings",
     "Circles",
     "DeniedRights",
     "Entry",
@@ -21,6 +20,7 @@ __all__ = [
     "Loader",
     "Memories",
     "ObjectIndex",
+    "ObjectPlaces",
     "lacks_spec",
     "needs_spec",
     "recalled",

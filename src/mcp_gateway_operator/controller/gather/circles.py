@@ -44,7 +44,7 @@ class _Wait(NamedTuple):
     """What holds up an object, or keeps a gateway full: of a gateway, all of them, for any makes room."""
 
     keys: tuple[Key, ...]
-    room: bool
+    for_room: bool
 
 
 _Graph = dict[Key, _Wait]
@@ -56,11 +56,11 @@ class _Found(NamedTuple):
 
     members: tuple[Key, ...]
     at: int
-    names: bool
-    room: bool
+    for_names: bool
+    for_room: bool
 
 
-_NONE: Final = _Found((), 0, names=False, room=False)
+_NONE: Final = _Found((), 0, for_names=False, for_room=False)
 
 
 class Circles:
@@ -120,7 +120,7 @@ class Circles:
             if obj is not None and stance is not None:
                 found = self._look(obj.key, stance)[obj.key]
                 # Who has just said that there is no room may not have known yet that others say so, too.
-                concerned.update(each for each in found.members if found.room or each != obj.key)
+                concerned.update(each for each in found.members if found.for_room or each != obj.key)
         return concerned
 
     def forget(self) -> None:
@@ -138,7 +138,7 @@ class Circles:
             words = f"{', '.join(names)} and {len(members) - len(names)} more"
         else:
             words = " and ".join((", ".join(names[:-1]), names[-1])) if names else ""
-        return Circle(members=words, names=found.names, room=found.room)
+        return Circle(members=words, for_names=found.for_names, for_room=found.for_room)
 
     # -- who waits for whom -----------------------------------------------------------------------------
 
@@ -146,16 +146,17 @@ class Circles:
         """Return what there is to say of an object that stands so, and of those along the way."""
         given, path = {key: stance}, {key: 0}
         while (wait := self._wait(key, given)) is not None:
-            if wait.room:
+            if wait.for_room:
                 return self._look_around(next(iter(path)), given)
             (key,) = wait.keys
             if key in path:
                 members = tuple(path)[path[key] :]
                 around = {
-                    each: _Found(members, at, names=True, room=False) for at, each in enumerate(members)
+                    each: _Found(members, at, for_names=True, for_room=False)
+                    for at, each in enumerate(members)
                 }
                 return dict.fromkeys(path, _NONE) | around
-            if key in self._found and not self._found[key].room:
+            if key in self._found and not self._found[key].for_room:
                 break
             path[key] = len(path)
         return dict.fromkeys(path, _NONE)
@@ -165,9 +166,11 @@ class Circles:
         graph = self._graph(start, given)
         stuck = _stuck(graph)
         members = tuple(each for each in _ring(stuck, start) if each[0])
-        kinds = {stuck[each].room for each in members}
+        kinds = {stuck[each].for_room for each in members}
         names, room = False in kinds, True in kinds
-        around = {each: _Found(members, at, names=names, room=room) for at, each in enumerate(members)}
+        around = {
+            each: _Found(members, at, for_names=names, for_room=room) for at, each in enumerate(members)
+        }
         return {start: _NONE} | dict.fromkeys(graph.keys() - stuck.keys(), _NONE) | around
 
     def _graph(self, start: Key, given: Mapping[Key, _Stance]) -> _Graph:
@@ -198,14 +201,14 @@ class Circles:
             else []
         )
         if not rows:
-            return _Wait((_gateway(gateway_id),), room=True) if stance.full else None
+            return _Wait((_gateway(gateway_id),), for_room=True) if stance.full else None
         summary = deciding_row(rows).summary
         holder = self._index.holder(summary, stance.claim.place, besides=key)
         other = self._objects(holder) if holder is not None else None
         record = stored_record(other) if other is not None else None
         if other is None or record is None or record.target != stance.claim.place.target(summary.target_id):
             return None
-        return None if summary.status == TargetStatus.DELETING else _Wait((other.key,), room=False)
+        return None if summary.status == TargetStatus.DELETING else _Wait((other.key,), for_room=False)
 
     def _room(self, gateway_id: str, given: Mapping[Key, _Stance]) -> _Wait | None:
         """Return those that are to leave a gateway, None when nobody is or one does already."""
@@ -217,7 +220,7 @@ class Circles:
                 leaving.append(key)
             elif obj is not None and key not in given and _leaves_now(obj, gateway_id):
                 return None
-        return _Wait(tuple(leaving), room=True) if leaving else None
+        return _Wait(tuple(leaving), for_room=True) if leaving else None
 
     def _default(self, obj: MCPServer) -> str:
         """Return the gateway of an object that has a target and names none by its id, where that matters."""

@@ -17,12 +17,12 @@ from mcp_gateway_operator.api.names import Reason
 from mcp_gateway_operator.api.types import AuthType, MCPServer
 from mcp_gateway_operator.api.validation import Location, validate
 from mcp_gateway_operator.controller.classes import Rulings
-from mcp_gateway_operator.controller.gather.bearings import Bearings, Compass, marked_rows
 from mcp_gateway_operator.controller.gather.circles import Circles
+from mcp_gateway_operator.controller.gather.desired_cache import Terms, Wants, WorkedOut
 from mcp_gateway_operator.controller.gather.held_values import without_held
 from mcp_gateway_operator.controller.gather.object_index import ObjectIndex, wanted_name
+from mcp_gateway_operator.controller.gather.object_places import ObjectPlaces, PlaceFinder, marked_rows
 from mcp_gateway_operator.controller.gather.recall import status_proves
-from mcp_gateway_operator.controller.gather.wants import Terms, Wants, WorkedOut
 from mcp_gateway_operator.controller.ports import Ports
 from mcp_gateway_operator.targets.known import (
     BLANK,
@@ -76,8 +76,8 @@ class Loader:
     ) -> None:
         self._ports = ports
         self._observers = ports.observers
-        self._compass = Compass(ports, index=index, rulings=rulings)
-        self.bearings = self._compass.bearings
+        self._finder = PlaceFinder(ports, index=index, rulings=rulings)
+        self.places_of = self._finder.places_of
         self._index = index
         self._circles = circles
         self._rulings = rulings
@@ -92,7 +92,7 @@ class Loader:
         obj: MCPServer,
         memory: ObjectMemory,
         settings: Settings,
-        bearings: Bearings,
+        places: ObjectPlaces,
         *,
         fresh: bool,
         target: Target | None,
@@ -104,16 +104,16 @@ class Loader:
             obj: as last read or written.
             memory: what is remembered of it.
             settings: the operator's.
-            bearings: where it has targets; those places are tracked.
+            places: where it has targets, or may have some; they are tracked.
             fresh: as in `State`.
             target: the target as this pass has read it.
             wants: what is known of a spec that is too large to be kept; None for one that is kept.
         """
-        gateway = self._location(bearings, settings)
+        gateway = self._location(places, settings)
         if wants is not None:
             wants.look_from(gateway)
-        gateways = self._views(obj, bearings)
-        frozen = bearings.frozen if bearings.destination == NOWHERE else None
+        gateways = self._views(obj, places)
+        frozen = places.frozen if places.destination == NOWHERE else None
         state = State(
             now=self._clock(),
             obj=obj,
@@ -121,54 +121,54 @@ class Loader:
             memory=memory.places.get(memory.home, BLANK),
             own=memory,
             fresh=fresh,
-            record=bearings.record,
-            disbelieved=bearings.disbelieved,
-            uncovered=bearings.uncovered,
-            place=bearings.place,
+            record=places.record,
+            disbelieved=places.disbelieved,
+            uncovered=places.uncovered,
+            place=places.place,
             gateways=gateways,
             heard=self._learnt.heard,
             target=target,
             problems=self._problems(obj, gateway, keep=wants is None),
-            sync_denied=self._learnt.sync_denied(bearings.place),
-            astray=bearings.astray,
-            unseen=bearings.unseen,
-            moves=bearings.moves,
-            immovable=bearings.immovable,
-            barred=bearings.barred,
-            **self._ruled(obj, bearings.place, settings, record=bearings.record, frozen=frozen),
-            **self._rows(obj, bearings.record, settings, gateways),
+            sync_denied=self._learnt.sync_denied(places.place),
+            astray=places.astray,
+            unseen=places.unseen,
+            moves=places.moves,
+            immovable=places.immovable,
+            barred=places.barred,
+            **self._ruled(obj, places.place, settings, record=places.record, frozen=frozen),
+            **self._rows(obj, places.record, settings, gateways),
         )
-        others = {at: self._other(state, entry, bearings, wants) for at, entry in bearings.others.items()}
+        others = {at: self._other(state, entry, places, wants) for at, entry in places.others.items()}
         if state.problems and obj.left_out is None:
             # What AWS holds may make up for it, and that changes.
             wants = None
-        if bearings.destination == NOWHERE and state.problems and state.record and obj.left_out is None:
+        if places.destination == NOWHERE and state.problems and state.record and obj.left_out is None:
             proven = state.recorded is not None and status_proves(state, state.recorded)
             state = without_held(state, state.record, gateway, region=_region(state), proven=proven)
-        destination = others.pop(bearings.destination, None)
+        destination = others.pop(places.destination, None)
         return msgspec.structs.replace(
             state, **self._wanted(state, wants), destination=destination, leftovers=tuple(others.values())
         )
 
-    def _location(self, bearings: Bearings, settings: Settings) -> Location:
+    def _location(self, places: ObjectPlaces, settings: Settings) -> Location:
         """Return where the gateway of an object is, or the one that it moves to, as far as AWS has told.
 
         All gateways that answer are in one place; one that is left may be elsewhere, with other credentials.
         """
-        there = bearings.destination if bearings.destination != NOWHERE else bearings.place
+        there = places.destination if places.destination != NOWHERE else places.place
         if any(there.account_and_region):
             return Location.of(there.gateway_id)
-        heard, record = self._learnt.heard, bearings.record
-        kept = record.gateway_arn if record is not None and bearings.destination == NOWHERE else ""
+        heard, record = self._learnt.heard, places.record
+        kept = record.gateway_arn if record is not None and places.destination == NOWHERE else ""
         arn = kept or next(reversed(heard.values()), "")
         return Location.of(arn) if arn else Location(region=settings.region)
 
-    def _other(self, state: State, entry: Record, bearings: Bearings, wants: Wants | None) -> State:
+    def _other(self, state: State, entry: Record, places: ObjectPlaces, wants: Wants | None) -> State:
         """Return the same object at another gateway, with what is remembered of it there."""
         known = state.own.places.get(entry.place, BLANK)
         # What is kept under home is of the object's own target, also where that is on another gateway.
         page = BLANK if entry.place == state.own.home else known
-        found = page.record if entry.place != bearings.destination else None
+        found = page.record if entry.place != places.destination else None
         table = self._table(entry.place)
         gateways = {entry.place: table.view} if table is not None else {}
         # One that was found by its marker is in no status: it is found again.
@@ -186,7 +186,7 @@ class Loader:
                 entry.place,
                 state.settings,
                 record=found or entry,
-                frozen=bearings.frozen if entry.place == bearings.destination else None,
+                frozen=places.frozen if entry.place == places.destination else None,
                 aside=True,
             ),
             **self._rows(state.obj, record, state.settings, gateways),
@@ -216,9 +216,9 @@ class Loader:
         used = (len(table) if table is not None else 0) + self._learnt.creating[place]
         return {"ruling": ruling, "full": used >= ruling.capacity}
 
-    def _views(self, obj: MCPServer, bearings: Bearings) -> dict[Place, GatewayView]:
+    def _views(self, obj: MCPServer, places: ObjectPlaces) -> dict[Place, GatewayView]:
         """Return the gateways worth looking at, the object's own first."""
-        tables = ((place, self._table(place)) for place in bearings.searched)
+        tables = ((place, self._table(place)) for place in places.searched)
         views = {place: table.view for place, table in tables if table is not None}
         if obj.metadata.deletion_timestamp:
             return views
@@ -226,7 +226,7 @@ class Loader:
         return {
             place: view
             for place, view in views.items()
-            if place == bearings.place or view.error is None or view.error.kind not in _UNREACHABLE
+            if place == places.place or view.error is None or view.error.kind not in _UNREACHABLE
         }
 
     def _rows(

@@ -1,4 +1,4 @@
-"""Every object in this process, from first event to end: what is remembered, watched and heard of it."""
+"""Every object in this process, from first event to end: what is remembered, tracked and heard of it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from itertools import islice
 
 from mcp_gateway_operator.agentcore.accounts import Observers
 from mcp_gateway_operator.api.types import MCPServer
+from mcp_gateway_operator.controller.gather.desired_cache import Wants
 from mcp_gateway_operator.controller.gather.full_gateways import FullGateways
 from mcp_gateway_operator.controller.gather.object_index import Key, ObjectIndex
-from mcp_gateway_operator.controller.gather.wants import Wants
 from mcp_gateway_operator.targets.known import (
     BLANK,
     NOWHERE,
@@ -30,14 +30,14 @@ class Entry:
     Attributes:
         memory: what is remembered, replaced as a whole where a decision begins and where it has ended.
         freed: a full gateway has room for it; the next decision takes that in.
-        watched: the gateways that are tracked for it.
+        tracked: the gateways that are tracked for it.
         busy_on: the gateway whose fast Lists it asked for, or NOWHERE.
         wants: what its spec asks for, where that is too large to be kept.
     """
 
     memory: ObjectMemory
     freed: bool = False
-    watched: frozenset[str] = frozenset()
+    tracked: frozenset[str] = frozenset()
     busy_on: Place = NOWHERE
     wants: Wants | None = None
 
@@ -52,7 +52,7 @@ class Entry:
 
 
 class Memories:
-    """The entries of all objects, and the gateways that are watched for them."""
+    """The entries of all objects, and the gateways that are tracked for them."""
 
     def __init__(self, observers: Observers, index: ObjectIndex) -> None:
         self.full_gateways = FullGateways()
@@ -83,7 +83,7 @@ class Memories:
         return entry
 
     def drop(self, key: Key) -> None:
-        """Forget an object, and stop what was watched for it."""
+        """Forget an object, and stop what was tracked for it."""
         self.full_gateways.follow(key, NOWHERE, None)
         entry = self._entries.pop(key, None)
         if entry is None:
@@ -92,20 +92,20 @@ class Memories:
         for page in entry.memory.places.values():
             if page.record is not None:
                 self._index.disclaim(page.record.target, key)
-        self.watch(key, entry, ())
+        self.track(key, entry, ())
 
-    def watch(self, key: Key, entry: Entry, places: tuple[Place, ...]) -> None:
+    def track(self, key: Key, entry: Entry, places: tuple[Place, ...]) -> None:
         """Track exactly these gateways for an object from now on."""
         used = frozenset(place.gateway_id for place in places)
-        if used == entry.watched:
+        if used == entry.tracked:
             return
         for place in places:
             # In their order, so that the first that is asked for is listed first.
             self._use(key, place.gateway_id)
             self._observers.track(place.gateway_id)
-        for gateway_id in entry.watched - used:
+        for gateway_id in entry.tracked - used:
             self._leave(key, gateway_id)
-        entry.watched = self._alike(used, key)
+        entry.tracked = self._alike(used, key)
 
     def users(self, gateway_id: str) -> frozenset[Key]:
         """Return the objects for which a gateway is tracked."""
@@ -126,8 +126,8 @@ class Memories:
         for gateway_id in used:
             for other in islice(self._users[gateway_id][key[0]], 2):
                 entry = self._entries.get(other)
-                if entry is not None and entry.watched == used:
-                    return entry.watched
+                if entry is not None and entry.tracked == used:
+                    return entry.tracked
         return used
 
     def _use(self, key: Key, gateway_id: str) -> None:
@@ -155,5 +155,5 @@ class Memories:
         if entry.busy_on not in (place, NOWHERE):
             self._observers.of(entry.busy_on.gateway_id).idle(entry.busy_on.gateway_id, key)
         if place != NOWHERE:
-            self._observers.seat(place.gateway_id).busy(place.gateway_id, key)
+            self._observers.assign(place.gateway_id).busy(place.gateway_id, key)
         entry.busy_on = place

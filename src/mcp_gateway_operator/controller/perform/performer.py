@@ -180,7 +180,7 @@ class Performer:
         gateway_id, lane = step.place.gateway_id, Lane.INTERACTIVE if step.urgent else Lane.BACKGROUND
         with self._ticket(state, Op.GET, step.place, lane):
             try:
-                target = await self._ports.observers.seat(gateway_id).read(gateway_id, step.target_id)
+                target = await self._ports.observers.assign(gateway_id).read(gateway_id, step.target_id)
             except AgentCoreError as error:
                 if error.kind is ErrorKind.NOT_FOUND:
                     return remember.asked_for(state, step)

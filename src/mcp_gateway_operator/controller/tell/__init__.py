@@ -6,7 +6,7 @@ from mcp_gateway_operator.controller.tell.report import fit_to_show, status_of, 
 from mcp_gateway_operator.controller.tell.when_to_tell import (
     REFUSED,
     deadline,
-    news_of,
+    events_of,
     queued,
     voice,
     waits_of,
@@ -15,8 +15,8 @@ from mcp_gateway_operator.controller.tell.when_to_tell import (
 __all__ = [
     "REFUSED",
     "deadline",
+    "events_of",
     "fit_to_show",
-    "news_of",
     "queued",
     "status_of",
     "voice",

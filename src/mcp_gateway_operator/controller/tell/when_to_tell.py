@@ -42,7 +42,7 @@ class Voice(NamedTuple):
     waiting_since: float | None = None
 
 
-class News(NamedTuple):
+class NewEvent(NamedTuple):
     """An Event to be; `turn`: Ready has turned, for the worse or back."""
 
     type: EventType
@@ -96,7 +96,7 @@ def deadline(wait: act.Wait) -> float | None:
     return earliest(own, *(each.until for each in waits_of(wait)))
 
 
-def news_of(state: State, wait: act.Wait, after: MCPServer) -> Iterator[News]:
+def events_of(state: State, wait: act.Wait, after: MCPServer) -> Iterator[NewEvent]:
     """Yield what is worth an Event in a status that was written: a turn for the worse, or back to Ready.
 
     A repair passes through other reasons and comes back to the one that was told of, again and again. Each
@@ -113,19 +113,19 @@ def news_of(state: State, wait: act.Wait, after: MCPServer) -> Iterator[News]:
         worth = (stalled is not None and stalled.status == "True") or new.reason in _NOTEWORTHY
         if new.status == "True":
             if old is None or old.status != "True":
-                yield News("Normal", new.reason, new.message)
+                yield NewEvent("Normal", new.reason, new.message)
         elif worth and new.reason != state.own.telling.worse:
-            yield News("Warning", new.reason, new.message)
+            yield NewEvent("Warning", new.reason, new.message)
     paused = after.status.condition(ConditionType.PAUSED)
     if paused is not None and state.obj.status.condition(ConditionType.PAUSED) is None:
-        yield News("Normal", paused.reason, paused.message, turn=False)
+        yield NewEvent("Normal", paused.reason, paused.message, turn=False)
     before = old.message if old is not None else ""
     for note in notes(after.metadata.annotations):
         if new is not None and note in new.message and note not in before:
-            yield News("Warning", "AnnotationNotUnderstood", note, turn=False)
+            yield NewEvent("Warning", "AnnotationNotUnderstood", note, turn=False)
     ended = isinstance(wait, act.Settled | act.Blocked)
     if ended and any(row.summary.target_id not in before for row in stray_rows(state)):
-        yield News("Warning", Reason.DUPLICATE_MARKER, stray_note(state), turn=False)
+        yield NewEvent("Warning", Reason.DUPLICATE_MARKER, stray_note(state), turn=False)
 
 
 def queued(state: State, step: act.Step, refused: AgentCoreError | None) -> act.Await | act.Blocked:

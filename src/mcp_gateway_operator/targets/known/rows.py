@@ -52,16 +52,16 @@ class Circle(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         members: those in it as words, an object itself among them; "" where there is no circle.
-        names: names are waited for in it.
-        room: room on full gateways is.
+        for_names: names are waited for in it.
+        for_room: room on full gateways is.
     """
 
     members: str
-    names: bool
-    room: bool
+    for_names: bool
+    for_room: bool
 
 
-NO_CIRCLE: Final = Circle(members="", names=False, room=False)
+NO_CIRCLE: Final = Circle(members="", for_names=False, for_room=False)
 
 
 class Outage(msgspec.Struct, frozen=True, kw_only=True):

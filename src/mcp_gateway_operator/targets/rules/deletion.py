@@ -12,6 +12,7 @@ from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.known import LIST_LAG, NOWHERE, Ending, ErrorKind, Place, Record, Row, State
 from mcp_gateway_operator.targets.rules import consent, ownership
 from mcp_gateway_operator.targets.rules.gateway_gone import gateway_missing
+from mcp_gateway_operator.targets.rules.not_permitted import covered_by_nobody, policy_unknown, unproven
 from mcp_gateway_operator.targets.rules.not_yet import (
     attempt,
     await_doubted,
@@ -21,7 +22,6 @@ from mcp_gateway_operator.targets.rules.not_yet import (
     read,
     unlisted,
 )
-from mcp_gateway_operator.targets.rules.permission import covered_by_nobody, policy_unknown, unproven
 from mcp_gateway_operator.targets.shape import TRANSIENT, TargetStatus
 
 Clearing = (

@@ -141,7 +141,7 @@ def circle_words(circle: Circle) -> str:
     """Return who waits in a circle, and what ends it; "" where there is none."""
     if not circle.members:
         return ""
-    waited_for, what, wish = _IN_A_CIRCLE[circle.names, circle.room]
+    waited_for, what, wish = _IN_A_CIRCLE[circle.for_names, circle.for_room]
     return (
         f"MCPServers {circle.members} wait for each other's {waited_for} in a circle, so none of them goes "
         f"first. Give one of them {what}: the others follow by themselves, and then it can {wish}."

@@ -9,7 +9,13 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from mcp_gateway_operator.agentcore.accounts import Accounts, Observers, Office, Offices, Schedulers
+from mcp_gateway_operator.agentcore.accounts import (
+    AccountRegion,
+    AccountRegions,
+    Accounts,
+    Observers,
+    Schedulers,
+)
 from mcp_gateway_operator.agentcore.observe import Inquiries, Observer, OutageClock
 from mcp_gateway_operator.agentcore.port import CallerIdentity, Identity, ListPage, Mandate, Opened
 from mcp_gateway_operator.agentcore.quota import Quotas, QuotaScheduler
@@ -23,8 +29,8 @@ def arn(number: int) -> str:
     return f"arn:aws:bedrock-agentcore:{REGION}:{ACCOUNT}:gateway/tools-{number:010d}"
 
 
-class Building:
-    """All offices of one operator; `governed` are the gateways of which an MCPGateway speaks."""
+class Regions:
+    """All regions of one operator; `governed` are the gateways of which an MCPGateway speaks."""
 
     def __init__(self, quotas: str) -> None:
         self._loop = asyncio.get_running_loop()
@@ -32,16 +38,16 @@ class Building:
         self._rng = random.Random(1)  # noqa: S311  -- repeatable, not secret
         self.governed: set[str] = set()
         self.lists: list[tuple[float, str]] = []
-        self.offices_opened = 0
+        self.regions_opened = 0
         self.accounts = Accounts(
             self,  # type: ignore[arg-type]  # all that is used
             mandate=self._mandate,
             clock=self._loop.time,
         )
         self.accounts.opener = self
-        offices = Offices(self._open, governed=self.governed.__contains__)
-        self.schedulers = Schedulers(offices)
-        self.observers = Observers(offices)
+        regions = AccountRegions(self._open, governed=self.governed.__contains__)
+        self.schedulers = Schedulers(regions)
+        self.observers = Observers(regions)
         self.observers.serve(self)
 
     def _mandate(self, gateway_id: str) -> Mandate | None:
@@ -50,8 +56,8 @@ class Building:
         identity = Identity(region=REGION, role_arn=f"arn:aws:iam::{ACCOUNT}:role/x")
         return Mandate(holders=("tools",), account=ACCOUNT, identity=identity)
 
-    def _open(self, beside: Observer | None) -> Office:
-        self.offices_opened += 1
+    def _open(self, shares_with: Observer | None) -> AccountRegion:
+        self.regions_opened += 1
         clock = self._loop.time
         scheduler = QuotaScheduler(self._quotas, clock=clock, call_at=self._loop.call_at, rng=self._rng)
         outages = OutageClock(lost_after=600.0, clock=clock, wall=lambda: datetime(2026, 1, 1, tzinfo=UTC))
@@ -62,12 +68,12 @@ class Building:
             drift_interval=60.0,
             rng=self._rng,
             outages=outages,
-            beside=beside,
+            shares_with=shares_with,
         )
         inquiries = Inquiries(
             self.accounts, scheduler, clock=clock, table=observer.table, on_answer=lambda _: None
         )
-        return Office(scheduler, observer, inquiries)
+        return AccountRegion(scheduler, observer, inquiries)
 
     # -- what is asked of AWS, and of those for whom it is observed
 
@@ -97,77 +103,77 @@ class Building:
 
 
 @asynccontextmanager
-async def at_work(quotas: str) -> AsyncIterator[Building]:
-    building = Building(quotas)
-    task = asyncio.create_task(building.observers.run())
+async def at_work(quotas: str) -> AsyncIterator[Regions]:
+    regions = Regions(quotas)
+    task = asyncio.create_task(regions.observers.run())
     try:
-        yield building
+        yield regions
         assert not task.done(), task
     finally:
         task.cancel()
         await asyncio.wait([task])
 
 
-async def _busy_lists(building: Building) -> int:
+async def _busy_lists(regions: Regions) -> int:
     """Return how often a gateway on which something is on its way is listed in a minute."""
-    building.governed.add(arn(0))
-    building.observers.seat(arn(0)).busy(arn(0), "somebody")
+    regions.governed.add(arn(0))
+    regions.observers.assign(arn(0)).busy(arn(0), "somebody")
     await pass_time(5.0)
-    building.lists.clear()
+    regions.lists.clear()
     await pass_time(60.0)
-    return len(building.lists)
+    return len(regions.lists)
 
 
 async def test_gateways_of_which_nobody_speaks_take_no_list_from_their_account() -> None:
-    async with at_work("list=1") as building:
-        alone = await _busy_lists(building)
-    async with at_work("list=1") as building:
-        building.governed.add(arn(0))
-        building.observers.track(arn(0))
+    async with at_work("list=1") as regions:
+        alone = await _busy_lists(regions)
+    async with at_work("list=1") as regions:
+        regions.governed.add(arn(0))
+        regions.observers.track(arn(0))
         for number in range(1, 60):
-            building.observers.track(arn(number))
-        assert await _busy_lists(building) == alone
+            regions.observers.track(arn(number))
+        assert await _busy_lists(regions) == alone
 
 
 async def test_nor_do_those_whose_classes_are_gone() -> None:
-    async with at_work("list=1") as building:
-        alone = await _busy_lists(building)
-    async with at_work("list=1") as building:
+    async with at_work("list=1") as regions:
+        alone = await _busy_lists(regions)
+    async with at_work("list=1") as regions:
         every = [arn(number) for number in range(1, 60)]
-        building.governed.update(every)
+        regions.governed.update(every)
         for each in every:
-            building.observers.track(each)
+            regions.observers.track(each)
         await pass_time(300.0)
-        building.governed.clear()
-        building.observers.settle()
+        regions.governed.clear()
+        regions.observers.settle()
         await pass_time(300.0)
-        tables = list(map(building.observers.table, every))
-        assert await _busy_lists(building) == alone
+        tables = list(map(regions.observers.table, every))
+        assert await _busy_lists(regions) == alone
         # What is known stays known: a class that is made again changes nothing.
-        assert list(map(building.observers.table, every)) == tables
+        assert list(map(regions.observers.table, every)) == tables
 
 
 async def test_one_that_was_tracked_before_its_account_was_known_is_found_and_goes_on() -> None:
-    async with at_work("list=10") as building:
-        table = building.observers.track(arn(1))
-        building.governed.add(arn(0))
-        building.observers.track(arn(0))
-        assert building.offices_opened == 3
-        assert building.observers.table(arn(1)) is table
+    async with at_work("list=10") as regions:
+        table = regions.observers.track(arn(1))
+        regions.governed.add(arn(0))
+        regions.observers.track(arn(0))
+        assert regions.regions_opened == 3
+        assert regions.observers.table(arn(1)) is table
         woken: list[str] = []
-        building.observers.seat(arn(1)).after_list(
+        regions.observers.assign(arn(1)).after_list(
             arn(1), since=0.0, waiter="x", wake=lambda: woken.append("x")
         )
-        assert set(building.observers.gateways()) == {arn(0), arn(1)}
+        assert set(regions.observers.gateways()) == {arn(0), arn(1)}
         await pass_time(5.0)
         assert woken
-        assert {gateway for _, gateway in building.lists} == {arn(0).rpartition("/")[2]}
-        building.governed.add(arn(1))
-        building.observers.settle()
+        assert {gateway for _, gateway in regions.lists} == {arn(0).rpartition("/")[2]}
+        regions.governed.add(arn(1))
+        regions.observers.settle()
         await pass_time(5.0)
-        assert {gateway for _, gateway in building.lists} == {
+        assert {gateway for _, gateway in regions.lists} == {
             arn(number).rpartition("/")[2] for number in (0, 1)
         }
-        building.observers.untrack(arn(1))
-        building.observers.untrack(arn(0))
-        assert building.observers.gateways() == ()
+        regions.observers.untrack(arn(1))
+        regions.observers.untrack(arn(0))
+        assert regions.observers.gateways() == ()

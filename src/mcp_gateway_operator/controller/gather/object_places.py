@@ -32,7 +32,7 @@ from mcp_gateway_operator.targets.known import (
 from mcp_gateway_operator.targets.rules import GATEWAY_GONE_AFTER, legacy_doubt, status_names_strays
 
 
-class Bearings(msgspec.Struct, frozen=True, kw_only=True):
+class ObjectPlaces(msgspec.Struct, frozen=True, kw_only=True):
     """Where an object has a target, is to have one, or may have one.
 
     Attributes:
@@ -46,7 +46,7 @@ class Bearings(msgspec.Struct, frozen=True, kw_only=True):
         immovable: as in `State`.
         searched: the places where a target of the object is looked for.
         astray, unseen, barred: as in `State`.
-        watched: all places that are to be tracked for it.
+        tracked: all places that are to be tracked for it.
     """
 
     record: Record | None
@@ -62,11 +62,11 @@ class Bearings(msgspec.Struct, frozen=True, kw_only=True):
     astray: tuple[Row, ...]
     unseen: Place
     barred: frozenset[Place]
-    watched: tuple[Place, ...]
+    tracked: tuple[Place, ...]
 
 
-class Compass:
-    """Takes the bearings of objects."""
+class PlaceFinder:
+    """Finds the places of objects."""
 
     def __init__(self, ports: Ports, *, index: ObjectIndex, rulings: Rulings) -> None:
         self._ports = ports
@@ -75,7 +75,7 @@ class Compass:
         self._index = index
         self._rulings = rulings
 
-    def bearings(self, obj: MCPServer, memory: ObjectMemory, settings: Settings) -> Bearings:
+    def places_of(self, obj: MCPServer, memory: ObjectMemory, settings: Settings) -> ObjectPlaces:
         """Return where to look for the targets of an object."""
         page = memory.places.get(memory.home, BLANK)
         home = page.record or stored_record(obj)
@@ -102,8 +102,8 @@ class Compass:
         further = tuple(each for each in further if each not in barred)
         marked_on = tuple(row.place for row in astray)
         searched = _distinct((place, *further, *marked_on) if searches else (place,), barred)
-        watched = (*searched, *others, *marked_on, *further, home.place if home else NOWHERE)
-        return Bearings(
+        tracked = (*searched, *others, *marked_on, *further, home.place if home else NOWHERE)
+        return ObjectPlaces(
             record=record,
             disbelieved=(home.target_id, why) if home and why else None,
             uncovered=uncovered,
@@ -117,7 +117,7 @@ class Compass:
             astray=tuple(row for row in astray if row.place not in {*others, *searched}),
             unseen=self._unseen(further, settings) if _searches_further(obj) else NOWHERE,
             barred=barred,
-            watched=_distinct(watched, barred),
+            tracked=_distinct(tracked, barred),
         )
 
     def _wanted(

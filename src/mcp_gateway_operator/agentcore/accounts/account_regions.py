@@ -19,11 +19,11 @@ from mcp_gateway_operator.targets.shape import account_and_region
 Where = tuple[str, str]
 """An account and a Region."""
 OWN: Final[Where] = "", ""
-LIMBO: Final[Where] = "?", "?"
+UNGOVERNED: Final[Where] = "?", "?"
 """Gateways elsewhere of which no MCPGateway says anything: nothing is sent for them."""
 
 
-class Office(NamedTuple):
+class AccountRegion(NamedTuple):
     """What one account and Region has for itself."""
 
     scheduler: QuotaScheduler
@@ -31,11 +31,11 @@ class Office(NamedTuple):
     inquiries: Inquiries
 
 
-class Offices:
+class AccountRegions:
     """Makes them as they are needed, and keeps them.
 
     Args:
-        open_office: makes one; given the observer of the first, None for that.
+        open_region: makes one; given the observer of the first, None for that.
         governed: whether an MCPGateway governs a gateway that is elsewhere.
 
     Attributes:
@@ -45,54 +45,54 @@ class Offices:
     """
 
     def __init__(
-        self, open_office: Callable[[Observer | None], Office], *, governed: Callable[[str], bool]
+        self, open_region: Callable[[Observer | None], AccountRegion], *, governed: Callable[[str], bool]
     ) -> None:
-        self._open = open_office
+        self._open = open_region
         self._governed = governed
-        self.own = open_office(None)
-        self._offices: dict[Where, Office] = {OWN: self.own}
-        self._seats: dict[str, Office] = {}
+        self.own = open_region(None)
+        self._regions: dict[Where, AccountRegion] = {OWN: self.own}
+        self._assigned: dict[str, AccountRegion] = {}
         """By gateway that is tracked and has an ARN, where it is: that changes by `settle` alone."""
-        self.on_open: Callable[[Office], None] = lambda _office: None
+        self.on_open: Callable[[AccountRegion], None] = lambda _region: None
         self.home: Where | None = None
 
-    def all(self) -> tuple[Office, ...]:
+    def all(self) -> tuple[AccountRegion, ...]:
         """Return all there are, the operator's own first."""
-        return tuple(self._offices.values())
+        return tuple(self._regions.values())
 
-    def of(self, gateway_id: str) -> Office:
+    def of(self, gateway_id: str) -> AccountRegion:
         """Return the one of a gateway."""
         if ":" not in gateway_id:
             return self.own
-        return self._seats.get(gateway_id) or self._meant(gateway_id)
+        return self._assigned.get(gateway_id) or self._meant(gateway_id)
 
-    def seat(self, gateway_id: str) -> Office:
+    def assign(self, gateway_id: str) -> AccountRegion:
         """Return the one of a gateway, and keep to it."""
-        office = self.of(gateway_id)
+        region = self.of(gateway_id)
         if ":" in gateway_id:
-            self._seats[gateway_id] = office
-        return office
+            self._assigned[gateway_id] = region
+        return region
 
-    def leave(self, gateway_id: str) -> Office:
+    def release(self, gateway_id: str) -> AccountRegion:
         """Return the one of a gateway, and keep to it no longer."""
-        return self._seats.pop(gateway_id, None) or self.of(gateway_id)
+        return self._assigned.pop(gateway_id, None) or self.of(gateway_id)
 
-    def strays(self) -> tuple[str, ...]:
+    def misplaced(self) -> tuple[str, ...]:
         """Return the gateways of which nothing was known, and is now."""
-        limbo = self._offices.get(LIMBO)
-        known = limbo.observer.gateways() if limbo is not None else ()
-        return tuple(each for each in known if self._meant(each) is not limbo)
+        ungoverned = self._regions.get(UNGOVERNED)
+        known = ungoverned.observer.gateways() if ungoverned is not None else ()
+        return tuple(each for each in known if self._meant(each) is not ungoverned)
 
-    def _meant(self, gateway_id: str) -> Office:
+    def _meant(self, gateway_id: str) -> AccountRegion:
         where = account_and_region(gateway_id)
         if where == self.home:
             return self.own
-        where = where if self._governed(gateway_id) else LIMBO
-        office = self._offices.get(where)
-        if office is None:
-            office = self._offices[where] = self._open(self.own.observer)
-            self.on_open(office)
-        return office
+        where = where if self._governed(gateway_id) else UNGOVERNED
+        region = self._regions.get(where)
+        if region is None:
+            region = self._regions[where] = self._open(self.own.observer)
+            self.on_open(region)
+        return region
 
 
 class Schedulers:
@@ -103,17 +103,17 @@ class Schedulers:
         quotas: of every one.
     """
 
-    def __init__(self, offices: Offices) -> None:
-        self._offices = offices
-        self.own = offices.own.scheduler
-        self._stands: dict[Hashable, QuotaScheduler] = {}
+    def __init__(self, regions: AccountRegions) -> None:
+        self._regions = regions
+        self.own = regions.own.scheduler
+        self._waits_at: dict[Hashable, QuotaScheduler] = {}
         """Who waits elsewhere than in the operator's own account and Region, and where."""
         self._closed = False
         self.quotas: Quotas = self.own.quotas
 
     def of(self, gateway_id: str) -> QuotaScheduler:
         """Return the one of a gateway."""
-        return self._offices.of(gateway_id).scheduler
+        return self._regions.of(gateway_id).scheduler
 
     def take(
         self,
@@ -127,7 +127,7 @@ class Schedulers:
     ) -> Ticket | None:
         """Return a ticket, or join the line of the gateway's account and Region: as in `QuotaScheduler`."""
         scheduler = self.of(gateway_id)
-        before = self._stands.pop(waiter, self.own)
+        before = self._waits_at.pop(waiter, self.own)
         if before is not scheduler:
             before.cancel(waiter)
         if self._closed:
@@ -136,28 +136,28 @@ class Schedulers:
             op, gateway_id, waiter=waiter, lane=lane, namespace=namespace, on_grant=on_grant
         )
         if ticket is None and scheduler is not self.own:
-            self._stands[waiter] = scheduler
+            self._waits_at[waiter] = scheduler
         return ticket
 
     def cancel(self, waiter: Hashable) -> None:
         """Forget a waiter, wherever it waits."""
-        self._stands.pop(waiter, self.own).cancel(waiter)
+        self._waits_at.pop(waiter, self.own).cancel(waiter)
 
     def close(self) -> None:
         """Grant nothing any more; tickets that are in use end as usual."""
         self._closed = True
-        for office in self._offices.all():
-            office.scheduler.close()
+        for region in self._regions.all():
+            region.scheduler.close()
 
     def queue_age(self, lane: Lane) -> float:
         """Return for how many seconds the longest waiter of a lane has waited anywhere."""
-        return max(office.scheduler.queue_age(lane) for office in self._offices.all())
+        return max(region.scheduler.queue_age(lane) for region in self._regions.all())
 
     def depths(self) -> dict[tuple[Op, Lane], int]:
         """Return how many wait, by operation and lane, everywhere together."""
         total = Counter[tuple[Op, Lane]]()
-        for office in self._offices.all():
-            total.update(office.scheduler.depths())
+        for region in self._regions.all():
+            total.update(region.scheduler.depths())
         return dict(total)
 
 
@@ -169,34 +169,34 @@ class Observers:
         marked_on, unseen: of all observers together, as in `Observer`.
     """
 
-    def __init__(self, offices: Offices) -> None:
-        self._offices = offices
-        self.own = offices.own.observer
+    def __init__(self, regions: AccountRegions) -> None:
+        self._regions = regions
+        self.own = regions.own.observer
         self._tasks: asyncio.TaskGroup | None = None
         self.marked_on = self.own.marked_on
         self.unseen = self.own.unseen
-        offices.on_open = self._opened
+        regions.on_open = self._opened
 
     def of(self, gateway_id: str) -> Observer:
         """Return the one of a gateway."""
-        return self._offices.of(gateway_id).observer
+        return self._regions.of(gateway_id).observer
 
-    def seat(self, gateway_id: str) -> Observer:
+    def assign(self, gateway_id: str) -> Observer:
         """Return the one of a gateway that is tracked, or will be by what is asked of it."""
-        return self._offices.seat(gateway_id).observer
+        return self._regions.assign(gateway_id).observer
 
     def serve(self, users: Users) -> None:
         """Say whom they are for, before the first gateway is tracked."""
-        for office in self._offices.all():
-            office.observer.users = users
+        for region in self._regions.all():
+            region.observer.users = users
 
     def track(self, gateway_id: str) -> GatewayTable:
         """Begin to observe a gateway, if it is not observed yet, and return its table."""
-        return self.seat(gateway_id).track(gateway_id)
+        return self.assign(gateway_id).track(gateway_id)
 
     def untrack(self, gateway_id: str) -> None:
         """Stop observing a gateway. Whoever waits for a List of it is woken."""
-        self._offices.leave(gateway_id).observer.untrack(gateway_id)
+        self._regions.release(gateway_id).observer.untrack(gateway_id)
 
     def table(self, gateway_id: str) -> GatewayTable | None:
         """Return the table of a tracked gateway."""
@@ -204,20 +204,20 @@ class Observers:
 
     def inquiries(self, gateway_id: str) -> Inquiries:
         """Return who asks AWS for a gateway itself."""
-        return self._offices.of(gateway_id).inquiries
+        return self._regions.of(gateway_id).inquiries
 
     def gateways(self) -> tuple[str, ...]:
         """Return the ids, or ARNs, of all tracked gateways."""
-        return tuple(each for office in self._offices.all() for each in office.observer.gateways())
+        return tuple(each for region in self._regions.all() for each in region.observer.gateways())
 
     def retry(self, kind: ErrorKind) -> None:
         """List every gateway now whose latest List failed in a way that is over."""
-        for office in self._offices.all():
-            office.observer.retry(kind)
+        for region in self._regions.all():
+            region.observer.retry(kind)
 
     def settle(self) -> None:
         """Take that MCPGateways have changed: gateways of which nothing was known go where they belong."""
-        for gateway_id in self._offices.strays():
+        for gateway_id in self._regions.misplaced():
             self.untrack(gateway_id)
             self.track(gateway_id)
 
@@ -226,17 +226,17 @@ class Observers:
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             try:
-                for office in self._offices.all():
-                    self._start(office, tasks)
+                for region in self._regions.all():
+                    self._start(region, tasks)
                 await asyncio.Event().wait()
             finally:
                 self._tasks = None
 
-    def _opened(self, office: Office) -> None:
-        office.observer.users = self.own.users
+    def _opened(self, region: AccountRegion) -> None:
+        region.observer.users = self.own.users
         if self._tasks is not None:
-            self._start(office, self._tasks)
+            self._start(region, self._tasks)
 
-    def _start(self, office: Office, tasks: asyncio.TaskGroup) -> None:
-        tasks.create_task(office.observer.run())
-        tasks.create_task(office.inquiries.run())
+    def _start(self, region: AccountRegion, tasks: asyncio.TaskGroup) -> None:
+        tasks.create_task(region.observer.run())
+        tasks.create_task(region.inquiries.run())
