@@ -83,7 +83,7 @@ ROWS: dict[str, tuple[Panel, ...]] = {
     ),
     "MCPGateways": (
         Panel(
-            "MCPGateways, by what becomes of them",
+            "MCPGateways, by state",
             "short",
             ((f"sum by (reason) (mcps_classes{{{N}}})", "{{reason}}"),),
         ),

@@ -35,7 +35,7 @@ local suspended = { Paused = true, Observed = true, PendingAuthorization = true 
 if suspended[ready.reason] and ready.status ~= "True" then
   return health("Suspended", message)
 end
--- AWS has not been heard of for long. Gateways serve on without its control plane, so nothing is degraded.
+-- AWS has not been heard of for long. Gateways keep serving without its control plane, so nothing is degraded.
 if ready.status == "Unknown" then
   return health("Progressing", message)
 end

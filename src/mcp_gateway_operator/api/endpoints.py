@@ -96,12 +96,12 @@ ENDPOINT: Final = (
     _unless(
         rf"https://{_USER}{_SOME_HOST}:[^/?#@]*{_END}",
         rf"https://{_USER}{_SOME_HOST}:{_PORT}{_END}",
-        "endpoint must have a port from 1 to 65535 behind the host's ':', or neither: write for example"
+        "endpoint must have a port from 1 to 65535 after the host's ':', or neither: write for example"
         " https://mcp.example.com:8443/mcp",
     ),
     lacks(
         r"%([^0-9A-Fa-f]|$|[0-9A-Fa-f]([^0-9A-Fa-f]|$))",
-        "endpoint must have two hexadecimal digits behind each %: write a percent sign itself as %25",
+        "endpoint must have two hexadecimal digits after each %: write a percent sign itself as %25",
     ),
     lacks(
         r"^https://[^/?#]*@",

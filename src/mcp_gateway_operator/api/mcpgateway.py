@@ -124,7 +124,7 @@ class Allow(Camel, frozen=True, kw_only=True):
     endpoints: Annotated[
         tuple[str, ...],
         Field(
-            doc="Addresses of MCP servers: https://, a host, and where wanted a port (else 443) and the "
+            doc="Addresses of MCP servers: https://, a host, and optionally a port (else 443) and the "
             "beginning of a path, up to a slash or the end. *. before a host is one or more labels, and not "
             "the host itself. * is every host that has a name; an IP address must be written out. So must "
             "%2F, %5C, .. and // in a path. Absent is none.",
@@ -234,7 +234,7 @@ class MCPGatewayStatus(Camel, frozen=True, kw_only=True):
     conditions: Annotated[
         tuple[Condition, ...],
         Field(
-            doc="Accepted (the operator works by this MCPGateway), Ready (the gateway is there, too), "
+            doc="Accepted (the operator follows this MCPGateway), Ready (so is the gateway), "
             "Reconciling and Stalled (as kstatus reads them).",
             list_key="type",
         ),

@@ -56,7 +56,7 @@ ENDPOINT_ENTRY: Final = (
     matches(
         rf"[*]|https://([*][.])?{HOST_NAME}(:{_PORT})?{_PATH}",
         "an entry of endpoints must be '*', or https:// with a host in lower case, which may begin with '*.',"
-        " and where wanted a port and the beginning of a path: write for example"
+        " and optionally a port and the beginning of a path: write for example"
         " https://*.team-a.mcp.example.com/mcp",
     ),
 )

@@ -125,7 +125,7 @@ class S3Certificate(Camel, frozen=True, kw_only=True):
     bucket_owner_account_id: Annotated[
         str,
         Field(
-            doc="AWS account that owns the bucket, when it is another one than the gateway's.",
+            doc="AWS account that owns the bucket, if it is not the gateway's.",
             max_length=12,
             rules=rules.ACCOUNT_ID,
             example='"123456789012"',

@@ -205,7 +205,7 @@ class _Nodes:
         if isinstance(event, yaml.AliasEvent):
             if event.anchor not in self._anchors:
                 raise _wrong(
-                    event, f"{event.anchor!r} is no anchor above: write &{event.anchor} before a value"
+                    event, f"{event.anchor!r} is not defined above: write &{event.anchor} before a value"
                 )
             return self._anchors[event.anchor]
         node: yaml.Node
@@ -277,7 +277,7 @@ class _Plain:
         found = self.value(node)
         maps = found[::-1] if isinstance(found, list) else [found]
         if not all(isinstance(each, dict) for each in maps):
-            raise _wrong(node, "what stands behind << must be a map or a list of maps")
+            raise _wrong(node, "what follows << must be a map or a list of maps")
         return maps
 
 

@@ -56,7 +56,7 @@ class ObservedState(Camel, frozen=True, kw_only=True):
         dict[str, str],
         Field(
             doc="Fields that the spec leaves out and that AWS filled in when the target was written, with "
-            "the values as JSON. They are no drift.",
+            "the values as JSON. They do not count as drift.",
             item=Field(doc=""),
         ),
     ] = msgspec.field(default_factory=dict)
@@ -128,7 +128,7 @@ class MCPServerStatus(Camel, frozen=True, kw_only=True):
         PlacedBy | None,
         Field(
             doc="The MCPGateway by which the target is where it is, written before anything is made there. A "
-            "target moves only when the spec names another one than this."
+            "target moves only when the spec names another one."
         ),
     ] = None
     target_name: Annotated[str, Field(doc="Name of the target at AWS.")] = ""
@@ -151,7 +151,7 @@ class MCPServerStatus(Camel, frozen=True, kw_only=True):
         str,
         Field(
             doc="Page at which a person must consent before the target can work; whoever opens it consents "
-            "as himself."
+            "as themselves."
         ),
     ] = ""
     authorization_expires: Annotated[

@@ -155,11 +155,11 @@ class ExecCredentials(_Tokens):
             raise CredentialsError("exec names no command")
         if plugin.api_version not in EXEC_VERSIONS:
             raise CredentialsError(
-                f"{self._name} speaks {plugin.api_version!r}; known are {', '.join(EXEC_VERSIONS)}"
+                f"{self._name} speaks {plugin.api_version!r}; supported are {', '.join(EXEC_VERSIONS)}"
             )
         if plugin.interactive_mode == "Always":
             raise CredentialsError(
-                f"{self._name} wants to ask at a terminal (interactiveMode: Always), and here is none"
+                f"{self._name} wants to ask at a terminal (interactiveMode: Always), and there is none here"
             )
         self._plugin = plugin
         self._cluster = _told_of(cluster) if plugin.provide_cluster_info else None

@@ -11,7 +11,7 @@ _ASCII = "must be written in ASCII"
 _HOST = "must name a host after https://"
 _NUMBER = "unless it is an IPv4 address"
 _PORT = "must have a port from 1 to 65535"
-_PERCENT = "two hexadecimal digits behind each %"
+_PERCENT = "two hexadecimal digits after each %"
 _USER = "credentials through authType"
 _FRAGMENT = "must not have a fragment"
 

@@ -79,7 +79,7 @@ async def test_a_denied_synchronize_leaves_the_target_ready() -> None:
 
 
 async def test_a_consent_that_ran_out_is_renewed_only_when_asked() -> None:
-    """Who opens the address consents as himself, so AWS is not made to ask again and again."""
+    """Who opens the address consents as themselves, so AWS is not made to ask again and again."""
     world = World(simulator=SimulatorSettings(durations=Durations(consent=600.0)))
     world.aws.add_scenario(outcome="consent")
     async with world.operator():

@@ -297,7 +297,7 @@ class Registry:
         first = next(iter(self.rivals(of)), of)
         if first.name != of.name:
             return _no("Conflict", f"MCPGateway {first.name} names the same gateway and came first.")
-        return Verdict(accepted=True, reason="Accepted", message="The operator works by this MCPGateway.")
+        return Verdict(accepted=True, reason="Accepted", message="The operator follows this MCPGateway.")
 
     # -- what changes -------------------------------------------------------------------------------------
 

@@ -24,8 +24,8 @@ _OP: Final = "`create`, `update`, `delete`, `synchronize`, `get`, `list`, `list-
 OBJECTS = Declared(
     name="mcps_objects",
     kind="gauge",
-    help="MCPServers by what their status says of the present generation. `reason` is Ready's; `Unseen` "
-    'where nothing was said of this generation yet, which counts as `ready="Unknown"`.',
+    help="MCPServers by what their status says of the current generation. `reason` is Ready's; `Unseen` "
+    'where it says nothing of this generation yet, which counts as `ready="Unknown"`.',
     labels={
         "ready": "`True`, `False`, `Unknown`",
         "stalled": "`True`, `False`",
@@ -36,8 +36,8 @@ OBJECTS = Declared(
 OLDEST = Declared(
     name="mcps_oldest_not_ready_seconds",
     kind="gauge",
-    help="For how long the object that has been not Ready for longest has been so, by the reason of its "
-    "Ready now. Of a reason that passes by itself (`Queued`, `Creating`, `Updating` ...), for how long it "
+    help="How long the object that has not been Ready for longest has been so, by the reason of its "
+    "Ready now. For a reason that passes by itself (`Queued`, `Creating`, `Updating` ...), how long it "
     "has had that one. One that was Ready and is edited has no age while it is `Unseen`.",
     labels={"reason": "as in `mcps_objects`"},
     bound=40,
@@ -45,7 +45,7 @@ OLDEST = Declared(
 TRANSITIONS = Declared(
     name="mcps_ready_transitions_total",
     kind="counter",
-    help="How often this process has turned the status of an object's Ready condition.",
+    help="How often this process has changed the status of an object's Ready condition.",
     labels={"to": "`True`, `False`, `Unknown`"},
     bound=3,
 )
@@ -59,7 +59,7 @@ DRIFT_REPAIRS = Declared(
 FOUGHT_OVER = Declared(
     name="mcps_fought_over_objects",
     kind="gauge",
-    help="MCPServers whose target was changed outside and repaired five times and more, with less than an "
+    help="MCPServers whose target was changed outside and repaired five times or more, with less than an "
     "hour between: somebody else writes it, too.",
 )
 
@@ -90,7 +90,7 @@ GATEWAY_INTERVAL = Declared(
 GATEWAY_TARGETS = Declared(
     name="mcps_gateway_targets",
     kind="gauge",
-    help="Targets on the gateway, also those of others.",
+    help="Targets on the gateway, whoever made them.",
     labels=_GATEWAY,
     per_gateway=True,
 )
@@ -98,7 +98,7 @@ GATEWAY_OBJECTS = Declared(
     name="mcps_gateway_objects",
     kind="gauge",
     help="MCPServers whose status records a target on the gateway. 0 for an id that a spec names and that "
-    "never held anything, as a misspelt one.",
+    "never held anything, such as a misspelt one.",
     labels=_GATEWAY,
     per_gateway=True,
 )
@@ -140,7 +140,7 @@ TARGETS_LIMIT = Declared(
 CLASSES = Declared(
     name="mcps_classes",
     kind="gauge",
-    help="MCPGateways by whether the operator works by them. Where it does not, or does not know yet, "
+    help="MCPGateways by whether the operator follows them. Where it does not, or does not know yet, "
     "`reason` is that of `Accepted`; where it does, what keeps the gateway from being Ready: `NotReady` as "
     "AWS reports it, `AWSUnavailable`, `Queued`, `Deleting`, else `Accepted`. With `--watch-namespaces` only "
     "those that an MCPServer there names or uses.",
@@ -217,13 +217,13 @@ RATE_LIMIT = Declared(
 CREDENTIALS_VALID = Declared(
     name="mcps_aws_credentials_valid",
     kind="gauge",
-    help="1 when AWS took the credentials of the latest call that tells, 0 when it did not or there are "
-    "none; not there before the first such call.",
+    help="1 when AWS accepted the credentials of the latest call that shows it, 0 when it did not, or there "
+    "are none; absent before the first such call.",
 )
 CREDENTIALS_EXPIRY = Declared(
     name="mcps_aws_credentials_expiry_timestamp_seconds",
     kind="gauge",
-    help="Unix time at which the credentials end that are in use. Those of a role are renewed ten minutes "
+    help="Unix time at which the credentials in use expire. A role's are renewed ten minutes "
     "before. None where the SDK knows of no end.",
 )
 
@@ -232,7 +232,7 @@ CREDENTIALS_EXPIRY = Declared(
 FENCE_SHUT = Declared(
     name="mcps_fence_shut_seconds",
     kind="gauge",
-    help="For how long nothing has been written to AWS although Lease and guard are held: their renewals "
+    help="How long nothing has been written to AWS although Lease and guard are held: their renewals "
     "fail, or take so long that they might end before a call does; 0 when all is well. `/readyz` fails "
     "meanwhile, and `/readyz?verbose` says why.",
 )

@@ -250,7 +250,7 @@ def _delete_unrecorded(state: State) -> Clearing:
         return act.Release(event="Released", message="No target was made for this object.")
     if state.barred and state.ruling.unread and not state.aside:
         message = (
-            f"{state.ruling.unread} So nobody looks for what no record tells of, and it stays till then."
+            f"{state.ruling.unread} Until that changes, what no record names is not looked for, and stays."
         )
         return act.Blocked(reason=Reason.DELETING, message=message, stalled=True)
     noted = NOWHERE if state.aside or state.noted in state.barred else state.noted

@@ -47,7 +47,7 @@ def why_refused(error: AgentCoreError) -> str:
     return (
         "AWS cannot be asked with the operator's credentials, so nothing is read or sent for any MCPServer: "
         f"{(error.message or error.code).rstrip('.')}. {cause.advice} ({cause.actor}). One call every 30 "
-        "seconds tries whether that was done; files and variables are read anew for it."
+        "seconds tests whether that has been done; files and variables are read again for it."
     )
 
 

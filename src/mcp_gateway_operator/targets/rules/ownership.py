@@ -55,7 +55,7 @@ def legacy_doubt(obj: MCPServer, summary: TargetSummary, *, other: str) -> str:
     """
     born = obj.metadata.creation_timestamp
     if other:
-        return f"MCPServer {other} records it, too; one of the two has to go"
+        return f"MCPServer {other} records it, too; one of the two must go"
     if born and instant(summary.created_at) < instant(born) - LEGACY_TOLERANCE:
         return "it is older than this object"
     return ""

@@ -105,7 +105,7 @@ def plan_absent(
         return attempt(state, act.Read(place=record.place, target_id=record.target_id))
     return act.Await(
         reason=Reason.DRIFTED,
-        message=f"Target {record.target_id} was not found; looking again before it is created anew.",
+        message=f"Target {record.target_id} was not found; looking again before it is created again.",
         until=due,
     )
 
@@ -114,7 +114,7 @@ def _in_progress(state: State, row: Row) -> act.Await:
     status, error = row.summary.status, state.view(row.place).error
     if error is not None and error.kind in STALLING:
         # Nobody will hear how it ends before somebody has acted.
-        why = f"AWS reported the target as {status}, and what became of that is not heard"
+        why = f"AWS reported the target as {status}, and what became of it is not known"
         message = f"{why}: {why_unlisted(row.place, error)}"
         return act.Await(reason=reason_of(error, row.place), message=message, place=row.place, busy=True)
     doubt = "" if status in TRANSIENT else " Waiting for a read that confirms it after our last write."

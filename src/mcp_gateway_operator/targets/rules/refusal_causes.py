@@ -135,8 +135,8 @@ CAUSES: Final = (
         _LACKING,
         _words(_ABSENT, r"\bsecret"),
         "ResourceNotFoundException: Secrets Manager can't find the specified secret",
-        "Make the secret of the credential provider anew, or name another provider; or correct the secretArn "
-        "in certificateConfigurations",
+        "Create the secret of the credential provider again, or name another provider; or correct the "
+        "secretArn in certificateConfigurations",
         Actor.OWNER,
     ),
     Cause(
