@@ -62,7 +62,7 @@ async def test_a_refused_object_says_what_failed_and_when_it_is_tried_again() ->
         await world.pass_time(40)
         answer = told(figure, "weather")
         assert answer is not None
-        assert "calls in a row failed" in answer["decision"]["why_not_sooner"]
+        assert "1 call in a row failed" in answer["decision"]["why_not_sooner"]
         assert answer["next_pass_in_seconds"] > 0
         assert [each["answer"] for each in answer["calls"]] == ["ValidationException"]
 
