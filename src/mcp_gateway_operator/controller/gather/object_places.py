@@ -85,19 +85,15 @@ class PlaceFinder:
         place, ends = record.place if record else wanted, bool(obj.metadata.deletion_timestamp)
         moving = place != wanted and not ends
         destination = wanted if moving and settings.keeps_moves else NOWHERE
-        others = {each.place: each for each in moves}
-        if destination != NOWHERE:
-            others.setdefault(destination, Record(place=destination, target_id=""))
+        others = _and_at({each.place: each for each in moves}, destination)
         astray = self._astray(obj, settings, besides={place, *others})
         # A predecessor may have created the target where nothing but the annotation or the marker tells.
         searches = record is None and not (page.doubt.only_writer and page.doubt.unsure_since is None)
         if ends and not searches:
-            for each in (*_followed(memory), *(row.place for row in astray)):
-                others.setdefault(each, Record(place=each, target_id=""))
+            others = _and_at(others, *_followed(memory), *(row.place for row in astray))
         further = self._further(obj, settings, (place, *others)) if searches or _searches_further(obj) else ()
         unnamed = {place, *further} - {*others, record.place if record is not None else NOWHERE}
         refused = {home.place} if home and not record and self._rulings.refuses(obj, home.place) else set()
-        uncovered = any(map(self._rulings.uncovered, refused))
         barred = self._barred(obj, unnamed, page, settings, place, frozen) | refused
         further = tuple(each for each in further if each not in barred)
         marked_on = tuple(row.place for row in astray)
@@ -106,7 +102,7 @@ class PlaceFinder:
         return ObjectPlaces(
             record=record,
             disbelieved=(home.target_id, why) if home and why else None,
-            uncovered=uncovered,
+            uncovered=any(map(self._rulings.uncovered, refused)),
             place=place,
             frozen=frozen,
             moves=moves,
@@ -208,6 +204,12 @@ class PlaceFinder:
         starting = self._clock() < settings.started_at + LIST_LAG
         every = (*further, *map(Place, unseen if starting else ()))
         return next((each for each in every if each.gateway_id in unseen), NOWHERE)
+
+
+def _and_at(records: dict[Place, Record], *places: Place) -> dict[Place, Record]:
+    """Return the records, and behind them one without a target for each other place but NOWHERE."""
+    others = (each for each in places if each != NOWHERE and each not in records)
+    return records | {each: Record(place=each, target_id="") for each in others}
 
 
 def _followed(memory: ObjectMemory) -> list[Place]:
