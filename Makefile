@@ -54,7 +54,9 @@ test: $(DEV) ## Run every check: lint, types, layers, generated files, all tests
 	@$(call stage,Lint)
 	@$(MAKE) --no-print-directory lint
 	@$(call stage,Types and import layers)
-	@$(MAKE) --no-print-directory vet
+	@# Types take one core. The other compiles the tests meanwhile, which else each worker of pytest would do.
+	@$(BIN)/python -m pytest -p no:xdist --collect-only -qq $(UNIT) $(INTEGRATION) >/dev/null & \
+	  $(MAKE) --no-print-directory vet; status=$$?; wait; exit $$status
 	@$(call stage,Generated files are up to date)
 	@$(MAKE) --no-print-directory check-generated
 	@$(call stage,Programs for the integration tests: API server, helm and promtool)
