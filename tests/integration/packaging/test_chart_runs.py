@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 
-from mcp_gateway_operator_demo.environment import OperatorProcess, Simulated
-from mcp_gateway_operator_demo.localcluster import LocalCluster
-from tests.integration.packaging.conftest import CHART, HERE, Helm
+from agentcore_simulator import Settings, SimulatorServer
+from mcp_gateway_operator_demo.environment import OperatorProcess
+from mcp_gateway_operator_demo.localcluster import ClusterRequestError, LocalCluster
+from tests.integration.operator.kube import is_ready
+from tests.integration.packaging.conftest import CHART, GROUP, HERE, RELEASE, Helm
+from tests.support.polling import until
 
-RELEASE = "mcp-gateway-operator"
 GATEWAY = "team-abcdefghij"
 ACCOUNT = "123456789012"
 PROVIDER = f"arn:aws:bedrock-agentcore:us-east-1:{ACCOUNT}:token-vault/default/oauth2credentialprovider/idp"
@@ -59,14 +61,13 @@ class Site:
         self.cluster = cluster
         self.namespace = namespace
         self.directory = directory
-        self.simulator = Simulated(directory, ["--gateway", GATEWAY, "--account", ACCOUNT])
         self.stack = ExitStack()
-        self.stack.callback(self.simulator.stop)
+        self.simulator = self.stack.enter_context(SimulatorServer(Settings(), gateways=[GATEWAY]))
         self._denied_before = self._denials()
 
     def start_operator(self) -> None:
         """Start it with the flags of the Deployment, other than the address of its probes."""
-        deployment = json.loads(self.kubectl("get", "deployment", RELEASE, "--output=json"))
+        deployment = self.cluster.get(f"/apis/apps/v1/namespaces/{self.namespace}/deployments/{RELEASE}")
         (container,) = deployment["spec"]["template"]["spec"]["containers"]
         account = deployment["spec"]["template"]["spec"]["serviceAccountName"]
         operator = OperatorProcess(
@@ -85,15 +86,27 @@ class Site:
         """Run kubectl in the namespace."""
         return self.cluster.kubectl("--namespace", self.namespace, *arguments, input=text).stdout
 
-    def wait(self, condition: str) -> None:
-        """Wait until the MCPServer is as `kubectl wait` puts it."""
-        self.kubectl("wait", f"--for={condition}", "mcps/weather", "--timeout=30s")
+    @property
+    def weather(self) -> str:
+        """The path of the MCPServer."""
+        return f"/apis/{GROUP}/v1alpha1/namespaces/{self.namespace}/mcpservers/weather"
 
-    def status(self) -> dict[str, Any]:
-        """Return the MCPServer's status."""
-        status = json.loads(self.kubectl("get", "mcps", "weather", "--output=json"))["status"]
-        assert isinstance(status, dict)
+    def until_ready(self) -> dict[str, Any]:
+        """Wait until the MCPServer is Ready in its newest generation; return its status."""
+        until(lambda: is_ready(self.cluster.get(self.weather)), "weather is Ready")
+        status: dict[str, Any] = self.cluster.get(self.weather)["status"]
         return status
+
+    def delete(self) -> None:
+        """Delete the MCPServer and wait until it is gone."""
+        self.cluster.delete(self.weather)
+
+        def gone() -> bool:
+            with suppress(ClusterRequestError):
+                return not self.cluster.get(self.weather)
+            return True
+
+        until(gone, "weather is gone")
 
     def writes(self) -> dict[str, int]:
         """Return how often each operation that changes a target was called."""
@@ -106,7 +119,7 @@ class Site:
         return self._denials() - self._denied_before
 
     def _denials(self) -> int:
-        metrics = self.cluster.kubectl("get", "--raw", "/metrics").stdout
+        metrics = self.cluster.kubectl("get", "--raw", "/metrics").stdout  # not JSON
         found = re.findall(r'^apiserver_request_total\{code="403",.*\} (\d+)$', metrics, re.MULTILINE)
         return sum(map(int, found))
 
@@ -126,13 +139,12 @@ with_helm4 = pytest.mark.parametrize("helm", [4], indirect=True, ids=["helm4"])
 
 def _whole_life(site: Site) -> None:
     site.kubectl("apply", "-f", "-", text=_server())
-    site.wait("condition=Ready")
+    site.until_ready()
     site.kubectl("apply", "-f", "-", text=_server(description="Forecasts"))
-    site.wait("jsonpath={.status.observedGeneration}=2")
-    site.wait("condition=Ready")
+    site.until_ready()
     (target,) = site.simulator.admin.targets(GATEWAY)
     assert target["description"].startswith("Forecasts")
-    site.kubectl("delete", "mcps", "weather", "--timeout=30s")
+    site.delete()
     assert site.simulator.admin.targets(GATEWAY) == []
 
 
@@ -141,10 +153,12 @@ def _whole_life(site: Site) -> None:
     "settings",
     [
         (),
-        ("--set", "operator.leaderElection=true", "--set", "replicaCount=2"),
-        ("--set", "operator.guardNamespace=team-b"),
+        (
+            *("--set", "operator.leaderElection=true", "--set", "replicaCount=2"),
+            *("--set", "operator.guardNamespace=team-b"),
+        ),
     ],
-    ids=["alone", "elected", "guard-elsewhere"],
+    ids=["alone", "elected-and-guard-elsewhere"],
 )
 def test_it_does_its_job_and_nothing_is_denied(site: Site, settings: tuple[str, ...]) -> None:
     gateway = ("--set", f"aws.gatewayId={GATEWAY}", "--set", "aws.region=us-east-1")
@@ -153,10 +167,10 @@ def test_it_does_its_job_and_nothing_is_denied(site: Site, settings: tuple[str, 
 
     _whole_life(site)
 
-    assert site.kubectl("get", "lease", "b89ac0a6.bedrock.aws", "--output=name")
-    site.kubectl(
-        "wait", "--for=create", "events", "--field-selector=involvedObject.name=weather", "--timeout=10s"
-    )
+    leases = f"/apis/coordination.k8s.io/v1/namespaces/{site.namespace}/leases"
+    assert site.cluster.get(f"{leases}/b89ac0a6.bedrock.aws")
+    events = f"/api/v1/namespaces/{site.namespace}/events?fieldSelector=involvedObject.name%3Dweather"
+    until(lambda: site.cluster.get(events)["items"], "events")
     assert site.denied() == 0
 
 
@@ -196,16 +210,14 @@ def _left_by_the_go_operator(site: Site) -> dict[str, Any]:
     )
     assert isinstance(target, dict)
     site.kubectl("apply", "-f", "-", text=_server())
-    finalizer = '{"metadata":{"finalizers":["bedrock.aws/gateway-target-finalizer"]}}'
-    site.kubectl("patch", "mcps", "weather", "--type=merge", "-p", finalizer)
+    site.cluster.patch(site.weather, {"metadata": {"finalizers": ["bedrock.aws/gateway-target-finalizer"]}})
     status = {
         "targetId": target["targetId"],
         "gatewayArn": target["gatewayArn"],
         "targetStatus": "READY",
         "observedGeneration": 1,
     }
-    patch = json.dumps({"status": status})
-    site.kubectl("patch", "mcps", "weather", "--subresource=status", "--type=merge", "-p", patch)
+    site.cluster.patch(f"{site.weather}/status", {"status": status})
     return target
 
 
@@ -222,14 +234,13 @@ def test_upgrade_takes_over_without_a_write(site: Site, update_crd: bool) -> Non
     if update_crd:
         site.cluster.apply(CHART / "files" / "crd.yaml")
     site.start_operator()
-    site.wait("condition=Ready")
 
-    assert site.status()["targetId"] == target["targetId"]
+    assert site.until_ready()["targetId"] == target["targetId"]
     assert site.writes() == {}
     ready = httpx2.get(f"{site.operator.health}/readyz?verbose")
     assert ready.status_code == 200
     assert ("does not have spec.managementPolicy, spec.deletionPolicy, " in ready.text) is not update_crd
-    site.kubectl("delete", "mcps", "weather", "--timeout=30s")
+    site.delete()
     assert site.simulator.admin.targets(GATEWAY) == []
     assert site.denied() == 0
 

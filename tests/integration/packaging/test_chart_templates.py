@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +13,31 @@ import yaml
 
 from mcp_gateway_operator.runtime.proxies import Proxies
 from mcp_gateway_operator_demo.localcluster import LocalCluster
-from tests.integration.packaging.conftest import CHART, HERE, ROOT, Helm, only
+from tests.integration.packaging.conftest import (
+    CHART,
+    GROUP,
+    HERE,
+    ROOT,
+    Helm,
+    only,
+    parent_chart,
+    update_command,
+)
 
 VALUES = sorted((HERE / "values").glob("*.yaml"), key=lambda path: path.name)
+LINTED = (
+    (),
+    (
+        "admission",
+        "alerts",
+        "every-operator-setting",
+        "high-availability",
+        "proxy",
+        "scheduling",
+        "user-roles",
+    ),
+    ("long-name", "pod-monitor", "permissions-of-others", "image-by-digest"),
+)
 
 
 def _pod(deployment: dict[str, Any]) -> dict[str, Any]:
@@ -32,41 +57,59 @@ def _spec(helm: Helm, *arguments: str) -> dict[str, Any]:
     return spec
 
 
-@pytest.mark.parametrize("values", VALUES, ids=[path.stem for path in VALUES])
+def _values(path: Path) -> tuple[str, str]:
+    return ("--values", str(path))
+
+
+@pytest.fixture(scope="module")
+def rendered(helms: dict[int, Helm]) -> dict[str, list[dict[str, Any]]]:
+    """The manifests by values file."""
+    return {path.stem: helms[4].template("x", "default", *_values(path)) for path in VALUES}
+
+
+def test_every_template_lints(helms: dict[int, Helm], rendered: dict[str, list[dict[str, Any]]]) -> None:
+    """In few combinations, which together make each kind of object that any of the values files makes."""
+    made = set()
+    for names in LINTED:
+        arguments = [part for name in names for part in _values(HERE / "values" / f"{name}.yaml")]
+        for helm in helms.values():
+            helm("lint", str(CHART), "--strict", *arguments)
+        made |= {item["kind"] for item in helms[4].template("x", "default", *arguments)}
+    assert made == {item["kind"] for objects in rendered.values() for item in objects}
+
+
 def test_rendered_manifests_are_accepted(
-    helm: Helm, bare: LocalCluster, namespace: str, values: Path
+    monitored: LocalCluster, namespace: str, rendered: dict[str, list[dict[str, Any]]]
 ) -> None:
-    """They lint, a server-side dry run takes all of them, and the pod passes the standard "restricted"."""
-    helm("lint", str(CHART), "--strict", "--values", str(values))
-
-    objects = helm.template("mcp-gateway-operator", namespace, "--values", str(values))
-    bare.kubectl(
-        *("apply", "--server-side", "--dry-run=server", "--validate=strict", "-f", "-"),
-        input=yaml.safe_dump_all(objects),
-    )
-
-    pod = yaml.safe_dump(_pod(only(objects, "Deployment")))
-    bare.kubectl("create", "--dry-run=server", "--namespace", namespace, "-f", "-", input=pod)
+    """A server-side dry run takes all of them, and the pods pass the standard "restricted"."""
+    for where, made in (
+        ((), [item for objects in rendered.values() for item in objects]),
+        (("--namespace", namespace), [_pod(only(objects, "Deployment")) for objects in rendered.values()]),
+    ):
+        # What several values files make alike is sent once.
+        different = {json.dumps(item, sort_keys=True): None for item in made}
+        asked = monitored.kubectl(
+            *("apply", "--server-side", "--force-conflicts", "--dry-run=server", "--validate=strict"),
+            *(*where, "--output=name", "-f", "-"),
+            input="\n---\n".join(different),
+        )
+        assert len(asked.stdout.split()) == len(different)
 
 
 @pytest.mark.parametrize("values", VALUES, ids=[path.stem for path in VALUES])
 def test_both_helms_render_the_same(
-    helm_programs: dict[int, Path], bare: LocalCluster, tmp_path: Path, values: Path
+    helms: dict[int, Helm], rendered: dict[str, list[dict[str, Any]]], values: Path
 ) -> None:
-    rendered = [
-        Helm(major, program, tmp_path, bare.kubeconfig).template("x", "default", "--values", str(values))
-        for major, program in helm_programs.items()
-    ]
-
     # The order within one kind differs.
     by_name = [
-        sorted(objects, key=lambda item: (item["kind"], item["metadata"]["name"])) for objects in rendered
+        sorted(objects, key=lambda item: (item["kind"], item["metadata"]["name"]))
+        for objects in (helms[3].template("x", "default", *_values(values)), rendered[values.stem])
     ]
     assert by_name[0] == by_name[1]
 
 
-def test_names_that_upgrades_depend_on(helm: Helm) -> None:
-    objects = helm.template("mcp-gateway-operator", "mcp-gateway-operator-system")
+def test_names_that_upgrades_depend_on(one_helm: Helm) -> None:
+    objects = one_helm.template("mcp-gateway-operator", "mcp-gateway-operator-system")
 
     named = {(item["kind"], item["metadata"]["name"]) for item in objects}
     assert named == {
@@ -98,13 +141,13 @@ def test_a_release_of_another_name_is_the_stem_of_all_names(helm: Helm) -> None:
     assert only(objects, "ClusterRole")["metadata"]["name"] == "blue-mcp-gateway-operator-manager-role"
 
 
-def test_one_replica_without_leader_election_is_replaced_never_overlapped(helm: Helm) -> None:
-    assert only(helm.template("x", "default"), "Deployment")["spec"]["strategy"] == {"type": "Recreate"}
+def test_one_replica_without_leader_election_is_replaced_never_overlapped(one_helm: Helm) -> None:
+    assert only(one_helm.template("x", "default"), "Deployment")["spec"]["strategy"] == {"type": "Recreate"}
 
 
-def test_probes_follow_their_flag(helm: Helm) -> None:
+def test_probes_follow_their_flag(one_helm: Helm) -> None:
     values = HERE / "values" / "probes-elsewhere.yaml"
-    deployment = only(helm.template("x", "default", "--values", str(values)), "Deployment")
+    deployment = only(one_helm.template("x", "default", "--values", str(values)), "Deployment")
 
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     assert "--health-probe-bind-address=0.0.0.0:9440" in container["args"]
@@ -113,21 +156,21 @@ def test_probes_follow_their_flag(helm: Helm) -> None:
     assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "health"}
 
 
-def test_probes_are_left_out_with_the_server_they_ask(helm: Helm) -> None:
+def test_probes_are_left_out_with_the_server_they_ask(one_helm: Helm) -> None:
     values = HERE / "values" / "probes-off.yaml"
-    deployment = only(helm.template("x", "default", "--values", str(values)), "Deployment")
+    deployment = only(one_helm.template("x", "default", "--values", str(values)), "Deployment")
 
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     assert not {"livenessProbe", "readinessProbe", "ports"} & container.keys()
 
 
-def test_without_proxies_and_authorities_nothing_is_said_of_them(helm: Helm) -> None:
-    (container,) = _spec(helm)["containers"]
+def test_without_proxies_and_authorities_nothing_is_said_of_them(one_helm: Helm) -> None:
+    (container,) = _spec(one_helm)["containers"]
     assert [each["name"] for each in container["env"]] == ["POD_NAME"]
 
 
-def test_proxies_never_stand_between_the_operator_and_its_cluster_or_its_credentials(helm: Helm) -> None:
-    (container,) = _spec(helm, "--values", str(HERE / "values" / "proxy.yaml"))["containers"]
+def test_proxies_never_stand_between_the_operator_and_its_cluster_or_its_credentials(one_helm: Helm) -> None:
+    (container,) = _spec(one_helm, "--values", str(HERE / "values" / "proxy.yaml"))["containers"]
     env = {each["name"]: each.get("value") for each in container["env"]}
     assert env["HTTPS_PROXY"] == env["HTTP_PROXY"] == "http://proxy.example.com:3128"
     # What the kubelet makes of it, and how the operator reads that.
@@ -154,11 +197,11 @@ def test_authorities_are_mounted_where_the_operator_looks_for_them(helm: Helm) -
     assert volume["configMap"] == {"name": "corporate"}
 
 
-def test_the_own_seccomp_profile_is_kept(helm: Helm) -> None:
+def test_the_own_seccomp_profile_is_kept(one_helm: Helm) -> None:
     profiles = {}
     for name in ("defaults", "scheduling"):
         values = HERE / "values" / f"{name}.yaml"
-        deployment = only(helm.template("x", "default", "--values", str(values)), "Deployment")
+        deployment = only(one_helm.template("x", "default", "--values", str(values)), "Deployment")
         profiles[name] = deployment["spec"]["template"]["spec"]["securityContext"]["seccompProfile"]["type"]
 
     assert profiles == {"defaults": "RuntimeDefault", "scheduling": "Localhost"}
@@ -185,36 +228,57 @@ def test_the_crd_fits_the_server(helm: Helm, version: str, source: str) -> None:
     assert {crd["metadata"]["annotations"]["helm.sh/resource-policy"] for crd in crds.values()} == {"keep"}
 
 
+NOT_OF_THE_SCHEMA = [
+    ("operator.leaderElect=true", "additional properties 'leaderElect' not allowed"),
+    ("aws.gatewayID=x", "additional properties 'gatewayID' not allowed"),
+    ("replicas=2", "additional properties 'replicas' not allowed"),
+    ("operator.driftInterval=60", "/operator/driftInterval"),
+    ("operator.defaultDeletionPolicy=retain", "/operator/defaultDeletionPolicy"),
+    ("operator.healthProbeBindAddress=8081", "/operator/healthProbeBindAddress"),
+    ("image.pullPolicy=always", "/image/pullPolicy"),
+    (
+        "aws.gatewayId=arn:aws:bedrock-agentcore:us-east-1:123456789012:gateway/team-abcdefghij",
+        "/aws/gatewayId': value must be 'the id of a gateway, which is what its ARN has behind gateway/",
+    ),
+    ("aws.gatewayId=tools", "for example tools-abcdefghij"),
+    ("aws.gatewayId=https://tools-abcdefghij.example.com/mcp", "the id of a gateway"),
+    ("aws.region=us-east-1a", "/aws/region': value must be 'the code of an AWS Region"),
+    ("aws.region=Ohio", "for example us-east-1"),
+    ("operator.ownerId=$(CLUSTER)", "/operator/ownerId': value must be 'the name of this installation"),
+    ("operator.watchNamespaces={team-a,Team_B}", "/operator/watchNamespaces/1': value must be 'the name"),
+    ("operator.watchNamespaces={*}", "for example team-a"),
+    ("operator.guardNamespace=kube-system/x", "/operator/guardNamespace"),
+    ("operator.leaderElectionNamespace=A", "/operator/leaderElectionNamespace"),
+    ("proxy.https=socks5://proxy:1080", "/proxy/https"),
+    ("proxy.https=http://jane:secret@proxy:3128", "/proxy/https"),
+    ("proxy.no=x", "additional properties 'no' not allowed"),
+]
+
+
+def test_wrong_values_are_refused_with_a_sentence(helm: Helm, tmp_path: Path) -> None:
+    """One subchart for each, all in one run."""
+    chart = parent_chart(tmp_path, *(f"n{number}" for number in range(len(NOT_OF_THE_SCHEMA))))
+    wrong = [f"--set=n{number}.{setting}" for number, (setting, _) in enumerate(NOT_OF_THE_SCHEMA)]
+
+    done = helm("template", "x", str(chart), *wrong, check=False)
+
+    assert done.returncode != 0
+    said = dict(re.findall(r"^n(\d+):\n(.*(?:\n- .*)*)", done.stderr, re.MULTILINE))
+    silent = [
+        setting
+        for number, (setting, sentence) in enumerate(NOT_OF_THE_SCHEMA)
+        if sentence not in said[str(number)]
+    ]
+    assert silent == []
+
+
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        (["operator.leaderElect=true"], "additional properties 'leaderElect' not allowed"),
-        (["aws.gatewayID=x"], "additional properties 'gatewayID' not allowed"),
-        (["replicas=2"], "additional properties 'replicas' not allowed"),
-        (["operator.driftInterval=60"], "/operator/driftInterval"),
-        (["operator.defaultDeletionPolicy=retain"], "/operator/defaultDeletionPolicy"),
-        (["operator.healthProbeBindAddress=8081"], "/operator/healthProbeBindAddress"),
-        (["image.pullPolicy=always"], "/image/pullPolicy"),
         (
             ["replicaCount=2"],
             "without leader election all of them would write to AWS: set operator.leaderElection",
         ),
-        (
-            ["aws.gatewayId=arn:aws:bedrock-agentcore:us-east-1:123456789012:gateway/team-abcdefghij"],
-            "/aws/gatewayId': value must be 'the id of a gateway, which is what its ARN has behind gateway/",
-        ),
-        (["aws.gatewayId=tools"], "for example tools-abcdefghij"),
-        (["aws.gatewayId=https://tools-abcdefghij.example.com/mcp"], "the id of a gateway"),
-        (["aws.region=us-east-1a"], "/aws/region': value must be 'the code of an AWS Region"),
-        (["aws.region=Ohio"], "for example us-east-1"),
-        (["operator.ownerId=$(CLUSTER)"], "/operator/ownerId': value must be 'the name of this installation"),
-        (
-            ["operator.watchNamespaces={team-a,Team_B}"],
-            "/operator/watchNamespaces/1': value must be 'the name",
-        ),
-        (["operator.watchNamespaces={*}"], "for example team-a"),
-        (["operator.guardNamespace=kube-system/x"], "/operator/guardNamespace"),
-        (["operator.leaderElectionNamespace=A"], "/operator/leaderElectionNamespace"),
         (["operator.metrics.serviceMonitor.enabled=true"], "set operator.metrics.bindAddress"),
         (["operator.metrics.podMonitor.enabled=true"], "set operator.metrics.bindAddress"),
         (
@@ -230,23 +294,22 @@ def test_the_crd_fits_the_server(helm: Helm, version: str, source: str) -> None:
             "would read everything twice",
         ),
         (["operator.metrics.prometheusRule.enabled=true"], "set operator.metrics.bindAddress"),
-        (["proxy.https=socks5://proxy:1080"], "/proxy/https"),
-        (["proxy.https=http://jane:secret@proxy:3128"], "/proxy/https"),
-        (["proxy.no=x"], "additional properties 'no' not allowed"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )
-def test_wrong_values_are_refused_with_a_sentence(helm: Helm, settings: list[str], sentence: str) -> None:
+def test_values_that_contradict_are_refused_with_a_sentence(
+    one_helm: Helm, settings: list[str], sentence: str
+) -> None:
     arguments = [part for setting in settings for part in ("--set", setting)]
 
-    done = helm("template", "x", str(CHART), *arguments, check=False)
+    done = one_helm("template", "x", str(CHART), *arguments, check=False)
 
     assert done.returncode != 0
     assert sentence in done.stderr
 
 
-def test_a_release_name_that_is_too_long_is_refused(helm: Helm) -> None:
-    done = helm("template", "a" * 60, str(CHART), check=False)
+def test_a_release_name_that_is_too_long_is_refused(one_helm: Helm) -> None:
+    done = one_helm("template", "a" * 60, str(CHART), check=False)
 
     assert done.returncode != 0
     assert "must not be longer than 53" in done.stderr
@@ -290,3 +353,36 @@ def test_the_admission_policy_is_made_where_it_can_work_and_only_if_asked_for(he
     )
     (selected,) = some["spec"]["matchResources"]["namespaceSelector"]["matchExpressions"]
     assert selected == {"key": "kubernetes.io/metadata.name", "operator": "In", "values": ["team-a"]}
+
+
+@pytest.fixture
+def asking(helm: Helm, cluster: LocalCluster) -> Helm:
+    """Each helm, with a cluster to ask."""
+    return replace(helm, kubeconfig=cluster.kubeconfig)
+
+
+def test_notes_say_what_is_missing(asking: Helm) -> None:
+    settings = "crds.install=false,rbac.create=false,aws=null,serviceAccount=null,operator=null"
+    notes = asking.notes("--set", settings)
+
+    assert "aws.gatewayId is empty: every MCPServer must name its gateway" in notes
+    assert "carries no IAM role" in notes
+    assert "rbac.create is false" in notes
+    assert ROOT / update_command(notes)[-1] == CHART / "files" / "crd.yaml"
+
+
+def test_notes_are_silent_about_what_is_in_order(asking: Helm) -> None:
+    notes = asking.notes("--values", str(HERE / "values" / "chart-0.1.yaml"))
+
+    assert "gatewayId is empty" not in notes
+    assert "IAM role" not in notes
+    assert "gatewayId:" not in notes
+
+
+def test_the_example_of_the_notes_is_admitted(asking: Helm, cluster: LocalCluster, namespace: str) -> None:
+    example = asking.notes().partition("<<YAML\n")[2].partition("\nYAML\n")[0]
+
+    cluster.kubectl("--namespace", namespace, "apply", "-f", "-", input=example)
+
+    made = cluster.get(f"/apis/{GROUP}/v1alpha1/namespaces/{namespace}/mcpservers/weather")
+    assert made["spec"]["authType"] == "NoAuth"

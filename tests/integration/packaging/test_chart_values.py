@@ -13,12 +13,11 @@ import pytest
 import yaml
 
 from mcp_gateway_operator import __version__
-from tests.integration.packaging.conftest import CHART, Helm, only
+from tests.integration.packaging.conftest import CHART, RELEASE, Helm, only, parent_chart
 
 VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
 # What Kubernetes defines: in there null removes a key, as in every chart.
 KUBERNETES = ("podSecurityContext", "securityContext", "resources")
-CHART_NAME = "mcp-gateway-operator"
 
 
 def _paths(values: dict[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -43,30 +42,8 @@ def _nulls(*paths: tuple[str, ...]) -> dict[str, Any]:
     return found
 
 
-@pytest.fixture(params=[3, 4], ids=["helm3", "helm4"])
-def offline(request: pytest.FixtureRequest, helm_programs: dict[int, Path], tmp_path: Path) -> Helm:
-    """One helm, for what needs no cluster."""
-    return Helm(request.param, helm_programs[request.param], tmp_path, tmp_path / "no-cluster")
-
-
 def _render(helm: Helm, chart: Path, values: dict[str, Any]) -> str:
-    file = helm.home / "values.yaml"
-    file.write_text(yaml.safe_dump(values))
-    return helm("template", "x", str(chart), "--values", str(file)).stdout
-
-
-def _parent(directory: Path, *aliases: str) -> Path:
-    """Make a chart that depends on this one under each of the names, as a platform's own chart does."""
-    parent = directory / "parent"
-    shutil.copytree(CHART, parent / "charts" / CHART_NAME)
-    dependency = {"name": CHART_NAME, "version": "*"}
-    conditions = [
-        {**dependency, "condition": f"{alias}.enabled", **({"alias": alias} if alias != CHART_NAME else {})}
-        for alias in aliases
-    ]
-    described = {"apiVersion": "v2", "name": "parent", "version": "1.0.0", "dependencies": conditions}
-    (parent / "Chart.yaml").write_text(yaml.safe_dump(described))
-    return parent
+    return helm("template", "x", str(chart), "--values", "-", input=yaml.safe_dump(values)).stdout
 
 
 def _by_alias(rendered: str) -> dict[str, list[str]]:
@@ -81,15 +58,15 @@ def _by_alias(rendered: str) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize("place", ["of the user", "of the parent chart"])
-def test_any_key_or_section_that_is_null_has_its_default(offline: Helm, tmp_path: Path, place: str) -> None:
+def test_any_key_or_section_that_is_null_has_its_default(helm: Helm, tmp_path: Path, place: str) -> None:
     """One subchart for each, all in one run."""
     values = {f"n{number}": _nulls(path) for number, path in enumerate(PATHS)}
-    chart = _parent(tmp_path, *values, "untouched")
+    chart = parent_chart(tmp_path, *values, "untouched")
     if place == "of the parent chart":
         (chart / "values.yaml").write_text(yaml.safe_dump(values))
         values = {}
 
-    rendered = _by_alias(_render(offline, chart, values))
+    rendered = _by_alias(_render(helm, chart, values))
 
     differing = [
         ".".join(path) for number, path in enumerate(PATHS) if rendered[f"n{number}"] != rendered["untouched"]
@@ -97,33 +74,33 @@ def test_any_key_or_section_that_is_null_has_its_default(offline: Helm, tmp_path
     assert differing == []
 
 
-def test_all_of_them_together_have_their_defaults(offline: Helm) -> None:
+def test_all_of_them_together_have_their_defaults(helm: Helm) -> None:
     """The chart on its own: Helm treats its values in another way than a subchart's."""
     leaves = [path for path in PATHS if not any(other[: len(path)] == path != other for other in PATHS)]
     sections = [path for path in PATHS if len(path) == 1]
-    default = _render(offline, CHART, {})
+    default = _render(helm, CHART, {})
 
     for paths in (leaves, sections, [("global",), ("enabled",)]):
-        assert _render(offline, CHART, _nulls(*paths)) == default
+        assert _render(helm, CHART, _nulls(*paths)) == default
 
 
-def test_values_without_any_key_have_the_defaults(offline: Helm, tmp_path: Path) -> None:
+def test_values_without_any_key_have_the_defaults(helm: Helm, tmp_path: Path) -> None:
     """As after `--reuse-values` over a release that knew none of them."""
-    bare = tmp_path / CHART_NAME
+    bare = tmp_path / RELEASE
     shutil.copytree(CHART, bare)
     (bare / "values.yaml").write_text("{}\n")
 
-    assert _render(offline, bare, {}) == _render(offline, CHART, {})
+    assert _render(helm, bare, {}) == _render(helm, CHART, {})
 
 
-def test_a_key_of_kubernetes_is_removed_by_null(offline: Helm) -> None:
+def test_a_key_of_kubernetes_is_removed_by_null(helm: Helm) -> None:
     """OpenShift gives out the user ids itself; many want no CPU limit."""
     values = {
         "podSecurityContext": {"runAsUser": None, "fsGroup": None},
         "securityContext": {"capabilities": None},
         "resources": {"limits": {"cpu": None}, "claims": None},
     }
-    pod = only(_load(_render(offline, CHART, values)), "Deployment")["spec"]["template"]["spec"]
+    pod = only(_load(_render(helm, CHART, values)), "Deployment")["spec"]["template"]["spec"]
 
     (container,) = pod["containers"]
     assert pod["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
@@ -133,27 +110,27 @@ def test_a_key_of_kubernetes_is_removed_by_null(offline: Helm) -> None:
 
 @pytest.mark.parametrize(("enabled", "made"), [(True, True), (False, False), (None, True)])
 def test_a_parent_chart_switches_it_on_and_off(
-    offline: Helm, tmp_path: Path, enabled: bool | None, made: bool
+    helm: Helm, tmp_path: Path, enabled: bool | None, made: bool
 ) -> None:
     values = {
         "global": {"team": "a"},
-        CHART_NAME: {"enabled": enabled, "aws": {"gatewayId": "team-abcdefghij"}},
+        RELEASE: {"enabled": enabled, "aws": {"gatewayId": "team-abcdefghij"}},
     }
 
-    rendered = _render(offline, _parent(tmp_path, CHART_NAME), values)
+    rendered = _render(helm, parent_chart(tmp_path, RELEASE), values)
 
     assert ("kind: Deployment" in rendered) is made
     assert ("--gateway-id=team-abcdefghij" in rendered) is made
 
 
-def test_switching_off_what_no_parent_reads_is_refused(offline: Helm) -> None:
-    done = offline("template", "x", str(CHART), "--set", "enabled=false", check=False)
+def test_switching_off_what_no_parent_reads_is_refused(helm: Helm) -> None:
+    done = helm("template", "x", str(CHART), "--set", "enabled=false", check=False)
 
     assert done.returncode != 0
     assert "give the dependency `condition: mcp-gateway-operator.enabled`" in done.stderr
 
 
-class _StrictLoader(yaml.SafeLoader):
+class _StrictLoader(yaml.CSafeLoader):
     """Refuses a key that a map has twice, which helm lets pass."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
@@ -166,7 +143,7 @@ def _load(rendered: str) -> list[dict[str, Any]]:
     return [found for found in yaml.load_all(rendered, _StrictLoader) if found]
 
 
-def test_labels_and_annotations_of_the_user_join_those_of_the_chart(offline: Helm) -> None:
+def test_labels_and_annotations_of_the_user_join_those_of_the_chart(helm: Helm) -> None:
     """Where both have one the user's counts, except what the Deployment selects its pods by."""
     overlapping = {
         "app.kubernetes.io/name": "mine",
@@ -186,7 +163,7 @@ def test_labels_and_annotations_of_the_user_join_those_of_the_chart(offline: Hel
         },
     }
 
-    objects = _load(_render(offline, CHART, values))
+    objects = _load(_render(helm, CHART, values))
 
     deployment = only(objects, "Deployment")["spec"]
     assert deployment["template"]["metadata"] == {
@@ -212,11 +189,11 @@ def test_labels_and_annotations_of_the_user_join_those_of_the_chart(offline: Hel
 
 
 @pytest.mark.parametrize("secure", [True, False])
-def test_a_pod_monitor_reads_the_port_that_the_pod_has(offline: Helm, *, secure: bool) -> None:
+def test_a_pod_monitor_reads_the_port_that_the_pod_has(helm: Helm, *, secure: bool) -> None:
     pods: dict[str, Any] = {"enabled": True, **({"tokenSecretName": "scraper"} if secure else {})}
     metrics = {"bindAddress": ":9000", "secure": secure, "podMonitor": pods}
 
-    objects = _load(_render(offline, CHART, {"operator": {"metrics": metrics}}))
+    objects = _load(_render(helm, CHART, {"operator": {"metrics": metrics}}))
 
     monitor = only(objects, "PodMonitor")["spec"]
     (endpoint,) = monitor["podMetricsEndpoints"]
@@ -229,7 +206,7 @@ def test_a_pod_monitor_reads_the_port_that_the_pod_has(offline: Helm, *, secure:
     assert endpoint.get("tlsConfig") == ({"insecureSkipVerify": True} if secure else None)
 
 
-def test_entries_of_the_user_come_in_place_of_the_charts(offline: Helm) -> None:
+def test_entries_of_the_user_come_in_place_of_the_charts(helm: Helm) -> None:
     """A pod with two volumes, mounts or variables of one name is refused, or the last one counts."""
     values = {
         "extraEnv": [{"name": "POD_NAME", "value": "fixed"}, {"name": "HTTPS_PROXY", "value": "http://p:1"}],
@@ -238,7 +215,7 @@ def test_entries_of_the_user_come_in_place_of_the_charts(offline: Helm) -> None:
         "operator": {"metrics": {"bindAddress": ":8443", "certSecretName": "metrics-tls"}},
     }
 
-    pod = only(_load(_render(offline, CHART, values)), "Deployment")["spec"]["template"]["spec"]
+    pod = only(_load(_render(helm, CHART, values)), "Deployment")["spec"]["template"]["spec"]
 
     (container,) = pod["containers"]
     assert container["env"] == values["extraEnv"]
@@ -250,17 +227,17 @@ def test_entries_of_the_user_come_in_place_of_the_charts(offline: Helm) -> None:
     ]
 
 
-def test_a_tag_that_yaml_reads_as_a_number_stays_as_it_is_written(offline: Helm) -> None:
-    rendered = _render(offline, CHART, {"image": {"tag": 20261126}})
+def test_a_tag_that_yaml_reads_as_a_number_stays_as_it_is_written(helm: Helm) -> None:
+    rendered = _render(helm, CHART, {"image": {"tag": 20261126}})
 
     assert 'image: "mcp-gateway-operator:20261126"' in rendered
 
 
 @pytest.mark.parametrize("address", ["0", ":8443"])
-def test_the_network_policy_closes_what_is_not_asked_for(offline: Helm, address: str) -> None:
+def test_the_network_policy_closes_what_is_not_asked_for(helm: Helm, address: str) -> None:
     values = {"networkPolicy": {"enabled": True}, "operator": {"metrics": {"bindAddress": address}}}
 
-    objects = _load(_render(offline, CHART, values))
+    objects = _load(_render(helm, CHART, values))
 
     policy = only(objects, "NetworkPolicy")["spec"]
     assert policy["policyTypes"] == ["Ingress"]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from mcp_gateway_operator_demo.localcluster import LocalCluster
 from mcp_gateway_operator_demo.project_files import project_dir
-from tests.integration.packaging.conftest import Helm
+from tests.integration.packaging.conftest import GROUP, Helm
 
 TEMPLATE = """
 apiVersion: mcpgateway.bedrock.aws/v1alpha1
@@ -38,12 +37,11 @@ def test_empty_values_of_a_chart_mean_absent(
     (chart / "Chart.yaml").write_text("apiVersion: v2\nname: team\nversion: 0.1.0\n")
     (chart / "templates" / "server.yaml").write_text(TEMPLATE)
     bare.apply(project_dir("config/crd") / "bases")
-    bare.kubectl("wait", "--for=condition=Established", "crd/mcpservers.mcpgateway.bedrock.aws")
 
     live_helm("install", "team", str(chart), "--namespace", namespace)
     live_helm("upgrade", "team", str(chart), "--namespace", namespace, "--set", "description=All of it")
     live_helm("upgrade", "team", str(chart), "--namespace", namespace, "--reset-values")
 
-    stored = json.loads(bare.kubectl("get", "mcps", "tools", "-n", namespace, "-o", "json").stdout)
+    stored = bare.get(f"/apis/{GROUP}/v1alpha1/namespaces/{namespace}/mcpservers/tools")
     assert stored["spec"].get("description") is None
     assert stored["spec"]["endpoint"] == "https://tools.example.com/mcp"

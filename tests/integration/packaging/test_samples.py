@@ -1,25 +1,17 @@
-"""All six samples on a real API server."""
+"""All six samples, and the manifests of the guides, on a real API server."""
 
 from __future__ import annotations
 
-import itertools
 import json
 
 import pytest
+import yaml
 
 from mcp_gateway_operator_demo.localcluster import LocalCluster
-from tests.integration.packaging.kro.kinds import GRAPH, INSTANCE, SAMPLES, Json, install_kinds, load
+from tests.integration.packaging.conftest import DOCS, blocks
+from tests.integration.packaging.kro.kinds import GRAPH, INSTANCE, SAMPLES, Json, load
 
-_names = itertools.count(1)
 FILES = sorted(path for path in SAMPLES.glob("*.yaml") if path.name != "kustomization.yaml")
-
-
-@pytest.fixture
-def namespace(cluster: LocalCluster) -> str:
-    """A namespace on the cluster that has the CRD; the one of this folder's other tests has none."""
-    name = f"samples-{next(_names)}"
-    cluster.kubectl("create", "namespace", name)
-    return name
 
 
 def _kept(written: object, stored: object) -> bool:
@@ -43,33 +35,42 @@ def _refused(cluster: LocalCluster, namespace: str, sample: Json) -> str:
     return done.stderr
 
 
-def test_all_six_are_applied_and_kept_as_written(cluster: LocalCluster, namespace: str) -> None:
-    install_kinds(cluster)
+def test_all_six_are_applied_and_kept_as_written(kro: LocalCluster, namespace: str) -> None:
     assert len(FILES) == 6
 
     for file in FILES:
-        done = cluster.kubectl(
+        done = kro.kubectl(
             *("apply", "--server-side", "--validate=strict", "--output=json"),
             *("--namespace", namespace, "--filename", str(file)),
         )
         assert _kept(load(file), json.loads(done.stdout)), file.name
 
 
-def test_the_instance_gets_the_defaults_of_the_graph(cluster: LocalCluster, namespace: str) -> None:
-    install_kinds(cluster)
-    done = cluster.kubectl("apply", "-n", namespace, "-f", str(INSTANCE), "--server-side", "--output=json")
+def test_the_instance_gets_the_defaults_of_the_graph(kro: LocalCluster, namespace: str) -> None:
+    done = kro.kubectl("apply", "-n", namespace, "-f", str(INSTANCE), "--server-side", "--output=json")
 
     spec = json.loads(done.stdout)["spec"]
     assert (spec["path"], spec["port"], spec["replicas"], spec["gatewayId"]) == ("/mcp", 8080, 2, "")
 
 
-def test_a_wrong_sample_would_be_seen(cluster: LocalCluster, namespace: str) -> None:
-    install_kinds(cluster)
+def test_a_wrong_sample_would_be_seen(kro: LocalCluster, namespace: str) -> None:
     misspelt, incomplete, graph = load(INSTANCE), load(INSTANCE), load(GRAPH)
     misspelt["spec"]["imgae"] = "registry.example.com/tool"
     del incomplete["spec"]["image"]
     graph["spec"]["resources"][0]["readyIf"] = ["${true}"]
 
-    assert "imgae" in _refused(cluster, namespace, misspelt)
-    assert "spec.image: Required value" in _refused(cluster, namespace, incomplete)
-    assert "readyIf" in _refused(cluster, namespace, graph)
+    assert "imgae" in _refused(kro, namespace, misspelt)
+    assert "spec.image: Required value" in _refused(kro, namespace, incomplete)
+    assert "readyIf" in _refused(kro, namespace, graph)
+
+
+@pytest.mark.parametrize("name", ["SETUP.md", "AUTHENTICATION-REQUIREMENTS.md"])
+def test_manifests_are_admitted(cluster: LocalCluster, name: str) -> None:
+    documents = [document for block in blocks(DOCS / name, "yaml") for document in yaml.safe_load_all(block)]
+    servers = [document for document in documents if document.get("kind") == "MCPServer"]
+
+    assert servers
+    cluster.kubectl(
+        *("--namespace", "default", "apply", "--server-side", "--dry-run=server", "-f", "-"),
+        input=yaml.safe_dump_all(servers),
+    )

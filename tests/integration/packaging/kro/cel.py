@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from mcp_gateway_operator_demo.localcluster import LocalCluster
+from mcp_gateway_operator_demo.localcluster import ClusterRequestError, LocalCluster
 from tests.support.polling import until
 
 _EXPRESSION = re.compile(r"\$\{(.*?)\}")
@@ -75,10 +75,11 @@ class Engine:
             "values": {name: values.get(name, {}) for name in self._names},
             "expected": expected,
         }
-        done = self._cluster.kubectl(
-            "create", "--dry-run=server", "--filename", "-", input=json.dumps(question), check=False
-        )
-        return done.stderr
+        try:
+            self._cluster.post("/apis/cel.example.com/v1/questions?dryRun=All", question)
+        except ClusterRequestError as error:
+            return str(error)
+        return ""
 
 
 def _policy(validations: list[dict[str, str]]) -> dict[str, Any]:
