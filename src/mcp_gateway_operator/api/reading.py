@@ -318,7 +318,7 @@ def _is_bool(value: Any, kind: str) -> bool:
 
 def _as(kind: str, text: str, value: Any, *, fits: bool) -> Any:
     if not fits:
-        raise ValueError(f"{text[:64]!r} is no {kind}, which its tag !!{kind} says: remove the tag")
+        raise ValueError(f"{text[:64]!r} is not what its tag !!{kind} says: remove the tag")
     return value
 
 

@@ -90,8 +90,8 @@ TARGET_NAME = (
 DESCRIPTION = (
     lacks(
         r"\[mcps [^\[\]]*\]",
-        "description must not contain text like '[mcps ...]': the operator marks its own targets so; remove"
-        " that part",
+        "description must not contain text like '[mcps ...]': the operator marks its own targets with it;"
+        " remove that part",
     ),
 )
 

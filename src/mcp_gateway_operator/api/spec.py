@@ -71,7 +71,8 @@ class MCPServerSpec(Camel, frozen=True, kw_only=True):
         Field(
             doc="Id (not the ARN) of the AgentCore gateway that gets the target. Default: the gateway where "
             "the target is now, else the operator's --gateway-id. A change moves the target: one is made in "
-            "the new gateway, and the old one is deleted when that is READY. Outer white space is ignored.",
+            "the new gateway, and the old one is deleted when that is READY. White space around it is "
+            "ignored.",
             max_length=256,
             rules=rules.GATEWAY_ID,
             example="tools-abcdefghij",
@@ -104,8 +105,8 @@ class MCPServerSpec(Camel, frozen=True, kw_only=True):
         str,
         Field(
             doc="What the server is for, at most 200 characters. AWS shows it in the console and in lists "
-            "of targets. The operator adds its ownership mark at the end, and shortens the text at AWS when "
-            "both do not fit.",
+            "of targets. The operator adds its ownership marker at the end, and shortens the text at AWS "
+            "when both do not fit.",
             max_length=200,
             rules=rules.DESCRIPTION,
             example="Issues and pull requests of our GitHub organisation",
@@ -326,9 +327,9 @@ class MCPServerSpec(Camel, frozen=True, kw_only=True):
         Field(
             doc="What happens when a target of this name exists that no MCPServer owns: Never reports "
             "NameConflict, IfExists takes it over. IfExists works only where the operator runs with "
-            "--allow-adoption, and only for MCP server targets. A target that carries the mark of an "
-            "MCPServer which is gone is taken over where the operator watches all namespaces, and marked "
-            "anew at once. Default: Never.",
+            "--allow-adoption, and only for MCP server targets. A target that carries the marker of an "
+            "MCPServer that is gone is taken over where the operator watches all namespaces, and gets the "
+            "new marker at once. Default: Never.",
             enum=("Never", "IfExists"),
             example="Never",
         ),

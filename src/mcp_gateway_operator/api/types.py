@@ -122,7 +122,7 @@ class MCPServerStatus(Camel, frozen=True, kw_only=True):
         ),
     ] = ""
     gateway_url: Annotated[
-        str, Field(doc="Address at which agents reach the gateway, where an MCPGateway tells it.")
+        str, Field(doc="Address at which agents reach the gateway, where an MCPGateway says which it is.")
     ] = ""
     placed_by: Annotated[
         PlacedBy | None,

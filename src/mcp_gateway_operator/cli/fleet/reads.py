@@ -208,7 +208,7 @@ class Everywhere:
         aws = (class_.spec.aws if class_ is not None else None) or AwsIdentity()
         if class_ is not None and aws.role_arn and account_and_region(aws.role_arn)[0] != arn.account:
             raise _not_read(
-                f"the role of MCPGateway {class_.name} is not of the gateway's account: correct it"
+                f"the role of MCPGateway {class_.name} does not belong to the gateway's account: correct it"
             )
         if aws.role_arn:
             return identity_at(arn, aws)

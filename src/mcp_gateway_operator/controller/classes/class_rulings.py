@@ -98,7 +98,7 @@ class Rulings:
         if led is not None and led[1].gateway_arn != found.spec.gateway_arn:
             message = (
                 f"The MCPServer was placed by an MCPGateway {name} of gateway {led[1].gateway_arn}, and the "
-                f"one of this name is of another gateway now. {_KEPT} To move it, name an MCPGateway of "
+                f"one of this name is for another gateway now. {_KEPT} To move it, name an MCPGateway of "
                 "another name."
             )
             return Wanted(stay, Frozen(reason=Reason.WRONG_ACCOUNT_OR_REGION, message=message))

@@ -216,7 +216,7 @@ class Keeper:
         elif seen.trouble is not None:
             ready = (False, reason_of(seen.trouble), f"{seen.trouble.message}.")
         elif seen.problem:
-            ready = (None, Reason.AWS_UNAVAILABLE, f"AWS does not tell of the gateway: {seen.problem}")
+            ready = (None, Reason.AWS_UNAVAILABLE, f"AWS does not show the gateway: {seen.problem}")
         elif not state:
             ready = (None, Reason.QUEUED, "The gateway has not been looked at yet.")
         else:

@@ -242,7 +242,7 @@ class Registry:
         if any("spec.aws" in each for each in governor.problems):
             raise _unsaid(f"spec.aws of MCPGateway {governor.name} is not understood")
         if aws.role_arn and account_and_region(aws.role_arn)[0] != arn.account:
-            raise _unsaid(f"The role of MCPGateway {governor.name} is not of the gateway's account")
+            raise _unsaid(f"The role of MCPGateway {governor.name} does not belong to the gateway's account")
         here = gateway_id == arn.gateway_id
         if here and not aws.role_arn:
             return None
