@@ -59,12 +59,12 @@ class DecisionLog:
             ticketless: the step for which there was no ticket, where that is what is waited for.
         """
         if log.is_enabled_for(logging.DEBUG):
-            log.debug("decided", **self.told(state, decision, ticketless=ticketless))
+            log.debug("decided", **self.described(state, decision, ticketless=ticketless))
 
-    def told(
+    def described(
         self, state: State, decision: act.Step | act.Wait, *, ticketless: act.Step | None = None
     ) -> dict[str, object]:
-        """Return what is told of a decision, with the arguments of `decided`."""
+        """Return what the log says of a decision, with the arguments of `decided`."""
         step = decision.step if isinstance(decision, act.AtPlace) else decision
         place = getattr(decision, "place", NOWHERE)
         asides = (each for each in (state.destination, *state.leftovers) if each is not None)
@@ -103,7 +103,7 @@ class DecisionLog:
             "ready_reason": ready.reason if ready is not None and ready.reason in _REASONS else "",
             "recorded_target": target if _TARGET_ID.fullmatch(target) else "",
             "frozen": frozen.reason if frozen is not None else "",
-            "decision": self.told(state, decision),
+            "decision": self.described(state, decision),
             "next_pass_in_seconds": None if due is None else round(due, 1),
             "failed_passes": queue.failures(key),
         }

@@ -87,7 +87,7 @@ class ClassNews:
         A later edit begins anew: an object that still has its turn to come keeps it.
         """
         self._circles.forget()
-        for number, obj in enumerate(sorted(objects, key=_rests)):
+        for number, obj in enumerate(sorted(objects, key=_has_what_it_wants)):
             after = max(0.0, (number - AT_ONCE) / TOLD_A_SECOND)
             self._queue.add(self._index.shared_key(obj.key), urgent=False, after=after)
             for key, later in self._index.rivals.follow(obj, obj, default_of=self._default_of).items():
@@ -152,7 +152,7 @@ class OutageNews:
         queue, now = self._ports.queue, self._ports.clock()
         for key in sorted(self._memories.users(gateway_id)):
             obj, entry = self._ports.informer.get(key), self._memories.get(key)
-            if obj is not None and not _rests(obj):
+            if obj is not None and not _has_what_it_wants(obj):
                 queue.add(key, urgent=entry is not None and entry.busy_on != NOWHERE)
                 continue
             self._woken = max(self._woken, now - WAKE_BURST / WAKE_RATE) + 1 / WAKE_RATE
@@ -175,6 +175,6 @@ def differs(old: MCPServer, new: MCPServer) -> bool:
     )
 
 
-def _rests(obj: MCPServer) -> bool:
+def _has_what_it_wants(obj: MCPServer) -> bool:
     """Whether an object has what it asks for."""
     return obj.was_ready or obj.in_doubt

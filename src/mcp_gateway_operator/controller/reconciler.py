@@ -135,7 +135,7 @@ class Reconciler:
             return None
         view, settings = Pass(obj=obj), self._settings_of(obj)
         places = self._loader.places_of(view.full, entry.memory, settings)
-        state = self._look(view, entry, settings, places)
+        state = self._load(view, entry, settings, places)
         return self._log.explained(state, act.Fetch() if lacks_spec(state) else plan(state))
 
     # -- what wakes an object -------------------------------------------------------------------------
@@ -310,12 +310,12 @@ class Reconciler:
         """Return what a decision rests on, with everything remembered as of now."""
         places = self._loader.places_of(view.full, entry.memory, settings)
         self._memories.track(self.index.shared_key(view.obj.key), entry, places.tracked)
-        state = self._look(view, entry, settings, places)
+        state = self._load(view, entry, settings, places)
         if not lacks_spec(state):
             entry.memory, entry.freed = state.own, False
         return state
 
-    def _look(self, view: Pass, entry: Entry, settings: Settings, places: ObjectPlaces) -> State:
+    def _load(self, view: Pass, entry: Entry, settings: Settings, places: ObjectPlaces) -> State:
         memory, wants = entry.memory, entry.wants_of(view.obj)
         state = self._loader.load(
             view.full, memory, settings, places, fresh=view.fresh, target=view.target, wants=wants

@@ -20,7 +20,7 @@ Tell = Callable[[Literal["Normal", "Warning"], str, str], None]
 
 @dataclass(slots=True)
 class _Cause:
-    told: str
+    message: str
     """What was said when it began, and is over in the end."""
     about: dict[Hashable, str] = field(default_factory=dict)
     """What it concerns at present, each with what is wrong with that."""
@@ -77,7 +77,7 @@ class Causes:
         cause.about.pop(about, None)
         if not cause.about:
             del self._causes[reason]
-            sentence = f"It is over: {cause.told}"
+            sentence = f"It is over: {cause.message}"
             # As visible as its begin: who logs warnings alone must not wait for it for ever.
             log.warning(sentence, reason=reason)
             self._tell("Normal", f"{reason}Over", sentence)

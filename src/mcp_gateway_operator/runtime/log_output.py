@@ -86,13 +86,13 @@ class Allowance:
             self.left_out += not allowed
             return allowed
 
-    def told(self) -> int:
+    def take_count(self) -> int:
         """Return how many lines were left out since the last time."""
         with self._lock:
             count, self.left_out = self.left_out, 0
             return count
 
-    def untold(self, count: int) -> None:
+    def put_back(self, count: int) -> None:
         """Take back a number that could not be told."""
         with self._lock:
             self.left_out += count
@@ -137,7 +137,7 @@ class LogOutput:
     def flush(self) -> None:
         """Nothing is kept back."""
 
-    def told(self) -> int:
+    def take_count(self) -> int:
         """Return how many lines were lost since the last time."""
         with self._lock:
             count, self.lost = self.lost, 0

@@ -133,14 +133,14 @@ class Report:
 
     def tell(self) -> None:
         """Tell of the lines since the last time, when there are any."""
-        if count := self._allowance.told():
+        if count := self._allowance.take_count():
             lost = self._out.lost
             log.warning(
                 "log lines were left out: there were more than --log-rate allows", count=count, **_FREE
             )
             if self._out.lost > lost:
-                self._allowance.untold(count)
-        if count := self._out.told():
+                self._allowance.put_back(count)
+        if count := self._out.take_count():
             log.warning("log lines could not be written", count=count, **_FREE)
 
 

@@ -82,7 +82,7 @@ def test_nothing_new_is_done_where_an_object_is_frozen(state: State, here: bool,
 @given(states())
 def test_what_is_elsewhere_meant_is_never_settled(state: State) -> None:
     assert FROZEN.frozen is not None
-    frozen = Frozen(reason=FROZEN.frozen.reason, message=FROZEN.frozen.message, elsewhere=True)
+    frozen = Frozen(reason=FROZEN.frozen.reason, message=FROZEN.frozen.message, at_destination=True)
     state = msgspec.structs.replace(state, ruling=Ruling(frozen=frozen), destination=None)
     deleted = bool(state.obj.metadata.deletion_timestamp)
     assert deleted or not isinstance(plan(state), act.Settled)

@@ -39,7 +39,7 @@ class Change(NamedTuple):
     after: TargetSummary | None
 
 
-class Told(TypedDict, total=False):
+class InquiryResult(TypedDict, total=False):
     """What is noted of a gateway itself; the fields are those of `Existence`."""
 
     known_at: float
@@ -176,10 +176,10 @@ class GatewayTable:
         """Note what is told of Lists that have failed for long."""
         self.view = msgspec.structs.replace(self.view, outage=outage)
 
-    def apply_inquiry(self, **told: Unpack[Told]) -> None:
+    def apply_inquiry(self, **result: Unpack[InquiryResult]) -> None:
         """Note what is asked, or heard, of the gateway itself; that AWS knows it ends all that was before."""
-        before = Existence() if "known_at" in told else self.view.existence
-        self.view = msgspec.structs.replace(self.view, existence=msgspec.structs.replace(before, **told))
+        before = Existence() if "known_at" in result else self.view.existence
+        self.view = msgspec.structs.replace(self.view, existence=msgspec.structs.replace(before, **result))
 
     def apply_write(self, target: Target, *, began: float, ended: float) -> list[Change]:
         """Take in the answer of our Create, Update or Synchronize."""

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
-from mcp_gateway_operator.agentcore.observe.gateway_table import GatewayTable, Told
+from mcp_gateway_operator.agentcore.observe.gateway_table import GatewayTable, InquiryResult
 from mcp_gateway_operator.agentcore.observe.listing import Tickets, a_ticket, read_pages
 from mcp_gateway_operator.agentcore.port import CallerIdentity, Gateway, GatewayPage
 from mcp_gateway_operator.agentcore.quota import Op, Ticket
@@ -109,7 +109,7 @@ class Inquiries:
             self._heard_from(table, where)
             self._on_answer(table.gateway_id)
 
-    async def _answer(self, gateway_id: str) -> Told:
+    async def _answer(self, gateway_id: str) -> InquiryResult:
         """Return what GetGateway says."""
         with await a_ticket(self._scheduler, Op.GET, gateway_id, waiter=("gateway", gateway_id)):
             began = self._clock()

@@ -101,10 +101,10 @@ class Circles:
             return NO_CIRCLE
         if full and not stance.full:
             # What others found while status did not say so is worth nothing here, nor is this to them.
-            return self._told(obj.key, self._look(obj.key, stance._replace(full=True)).get(obj.key, _NONE))
+            return self._circle(obj.key, self._find(obj.key, stance._replace(full=True)).get(obj.key, _NONE))
         if obj.key not in self._found:
-            self._found |= self._look(obj.key, stance)
-        return self._told(obj.key, self._found[obj.key])
+            self._found |= self._find(obj.key, stance)
+        return self._circle(obj.key, self._found[obj.key])
 
     def follow(self, old: MCPServer | None, new: MCPServer | None) -> set[Key]:
         """Take an event that the index has taken; return who says something else by it."""
@@ -118,7 +118,7 @@ class Circles:
         concerned: set[Key] = set()
         for obj, stance in ((old, before), (new, after)):
             if obj is not None and stance is not None:
-                found = self._look(obj.key, stance)[obj.key]
+                found = self._find(obj.key, stance)[obj.key]
                 # Who has just said that there is no room may not have known yet that others say so, too.
                 concerned.update(each for each in found.members if found.for_room or each != obj.key)
         return concerned
@@ -129,7 +129,7 @@ class Circles:
 
     # -- what a message says ----------------------------------------------------------------------------
 
-    def _told(self, key: Key, found: _Found) -> Circle:
+    def _circle(self, key: Key, found: _Found) -> Circle:
         members, at = found.members, found.at
         nearest = list(islice(chain(members[at:], members[:at]), SHOWN))
         shown = nearest[:2] + [each for each in nearest[2:] if each[0] == key[0]]
@@ -142,12 +142,12 @@ class Circles:
 
     # -- who waits for whom -----------------------------------------------------------------------------
 
-    def _look(self, key: Key, stance: _Stance) -> dict[Key, _Found]:
+    def _find(self, key: Key, stance: _Stance) -> dict[Key, _Found]:
         """Return what there is to say of an object that stands so, and of those along the way."""
         given, path = {key: stance}, {key: 0}
         while (wait := self._wait(key, given)) is not None:
             if wait.for_room:
-                return self._look_around(next(iter(path)), given)
+                return self._find_ring(next(iter(path)), given)
             (key,) = wait.keys
             if key in path:
                 members = tuple(path)[path[key] :]
@@ -161,7 +161,7 @@ class Circles:
             path[key] = len(path)
         return dict.fromkeys(path, _NONE)
 
-    def _look_around(self, start: Key, given: Mapping[Key, _Stance]) -> dict[Key, _Found]:
+    def _find_ring(self, start: Key, given: Mapping[Key, _Stance]) -> dict[Key, _Found]:
         """Do so where room is waited for, which many could make."""
         graph = self._graph(start, given)
         stuck = _stuck(graph)

@@ -47,7 +47,7 @@ class Wants:
         self._known: dict[Terms, tuple[Flat, str]] = {}
         self._gateway: Location | None = None
 
-    def look_from(self, gateway: Location) -> None:
+    def judge_for(self, gateway: Location) -> None:
         """Forget all where the gateway is elsewhere: what was right there may be wrong here."""
         if gateway != self._gateway:
             self._gateway = gateway

@@ -111,7 +111,7 @@ class Loader:
         """
         gateway = self._location(places, settings)
         if wants is not None:
-            wants.look_from(gateway)
+            wants.judge_for(gateway)
         gateways = self._views(obj, places)
         frozen = places.frozen if places.destination == NOWHERE else None
         state = State(

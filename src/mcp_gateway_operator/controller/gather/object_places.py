@@ -133,7 +133,7 @@ class PlaceFinder:
         if there is None:
             return wanted, frozen
         # Nothing of it is there, so nobody looks there; and where it is, its spec is not meant.
-        return home.place, msgspec.structs.replace(there, elsewhere=True, unproven=False)
+        return home.place, msgspec.structs.replace(there, at_destination=True, unproven=False)
 
     def _barred(
         self,

@@ -24,13 +24,13 @@ class Frozen(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         reason: of the condition Permitted.
         message: which rule, and who can change it.
-        elsewhere: it is about the place that the spec asks for, where the object has nothing yet.
+        at_destination: it is about the place that the spec asks for, where the object has nothing yet.
         unproven: the MCPGateway does not permit the object, so only the marker proves that a target is its.
     """
 
     reason: str
     message: str
-    elsewhere: bool = False
+    at_destination: bool = False
     unproven: bool = False
 
 

@@ -29,27 +29,27 @@ def gateway_missing(
     when ListGateways has lacked it twice as well.
     """
     view = state.view(place)
-    since, told = view.missing_since, view.existence
+    since, existence = view.missing_since, view.existence
     if since is None:
         return None
-    if (action := _made_elsewhere(state, place, told)) is not None:
+    if (action := _made_elsewhere(state, place, existence)) is not None:
         return action
-    soon = _agreed(told)
+    soon = _agreed(existence)
     due, late = since + (GATEWAY_GONE_SOON if soon else GATEWAY_GONE_AFTER), since + GATEWAY_GONE_AFTER
-    answers = [told.unknown_at] if soon else [told.unknown_at, told.denied_at]
+    answers = [existence.unknown_at] if soon else [existence.unknown_at, existence.denied_at]
     if any(at is not None and at >= due for at in answers):
         return act.Release(
             event="Released", message=f"Gateway {place.gateway_id} is gone, and its targets with it."
         )
-    if told.known_at is not None and state.now < told.known_at + LIST_LAG:
+    if existence.known_at is not None and state.now < existence.known_at + LIST_LAG:
         message = (
             f"The targets of gateway {place.gateway_id} are not found, but the gateway is; asking again."
         )
-        return _blocked(place, message, until=told.known_at + LIST_LAG)
-    if state.now >= due and not told.asked:
+        return _blocked(place, message, until=existence.known_at + LIST_LAG)
+    if state.now >= due and not existence.asked:
         return act.CheckGateway(place=place)
     moments = [due, late]
-    if not told.rolling and told.denied_at is None and _account_is_known(state, place):
+    if not existence.rolling and existence.denied_at is None and _account_is_known(state, place):
         look = since + ROLL_AFTER
         if look <= state.now < late:
             return act.CallTheRoll(place=place, until=late)
@@ -65,10 +65,10 @@ def _blocked(place: Place, message: str, *, until: float | None) -> act.Blocked:
     return act.Blocked(reason=Reason.GATEWAY_NOT_FOUND, message=message, until=until, place=place)
 
 
-def _agreed(told: Existence) -> bool:
+def _agreed(existence: Existence) -> bool:
     """Whether ListGateways has lacked the gateway twice, and GetGateway may say whether it is there."""
-    first, last = told.lacking or (0.0, 0.0)
-    return last - first >= ROLLS_APART and told.denied_at is None
+    first, last = existence.lacking or (0.0, 0.0)
+    return last - first >= ROLLS_APART and existence.denied_at is None
 
 
 def _account_is_known(state: State, place: Place) -> bool:
@@ -85,7 +85,9 @@ def _made(state: State) -> str:
     return (state.record.gateway_arn if state.record else "") or told
 
 
-def _made_elsewhere(state: State, place: Place, told: Existence) -> act.CheckGateway | act.Blocked | None:
+def _made_elsewhere(
+    state: State, place: Place, existence: Existence
+) -> act.CheckGateway | act.Blocked | None:
     """Refuse to believe anything outside the account and Region where the target was made.
 
     Elsewhere nothing answers but a session that has proven to act in the gateway's own, as it was then.
@@ -99,10 +101,10 @@ def _made_elsewhere(state: State, place: Place, told: Existence) -> act.CheckGat
     if any(place.account_and_region):
         ours = made
     # Credentials can be exchanged while the process runs: what AWS said last of whose they are counts.
-    ours = told.where or ours
+    ours = existence.where or ours
     if ours[0] and made == ours:
         return None
-    if told.where is not None and not told.asked and state.now >= told.where_at + LIST_LAG:
+    if existence.where is not None and not existence.asked and state.now >= existence.where_at + LIST_LAG:
         return act.CheckGateway(place=place)
     return act.Blocked(
         reason=Reason.WRONG_ACCOUNT_OR_REGION,

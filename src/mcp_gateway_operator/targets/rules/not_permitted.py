@@ -55,7 +55,7 @@ def _forbidden(action: act.Step | act.Wait, frozen: Frozen) -> bool:
             # They come before a Create.
             return True
         case act.Settled():
-            return frozen.elsewhere
+            return frozen.at_destination
         case _:
             return False
 
