@@ -13,14 +13,10 @@ from mcp_gateway_operator.api.manifests import Foreign, Manifest, ManifestError,
 from mcp_gateway_operator.api.positions import FIRST, Lines, Position
 from mcp_gateway_operator.api.problem import Problem
 from mcp_gateway_operator.cli.beside import Beside
-from mcp_gateway_operator.cli.files import text_of
+from mcp_gateway_operator.cli.files import template_in, text_of
 from mcp_gateway_operator.cli.findings import Finding, Row
 from mcp_gateway_operator.shown import shown
 
-_ACTION: Final = re.compile(
-    r"\{\{-?\s{0,9}(?:[.$/]|(?:if|else|end|range|with|define|block)\b|[a-z]\w{0,40} [(\"$.])"
-)
-"""What begins Helm's templates, and Go's."""
 _VALUE: Final = re.compile(r"\{\{[^{}]{0,200}[.](?:Values|Release|Chart|Capabilities|Files|Template)\b")
 """What only Helm fills in: a text without a mistake may hold any other braces."""
 _OURS: Final = re.compile(rf"\bkind[\"']?: {{0,9}}[\"']?({names.KIND}|{names.CLASS_KIND})\b", re.IGNORECASE)
@@ -85,9 +81,9 @@ def _row(file: str, found: Manifest | Foreign, beside: Beside) -> Row:
 
 def _no_yaml(file: str, text: str, error: ManifestError) -> Row:
     """Return the row of a text that is not YAML: a template without MCPServers is none of our business."""
-    if (action := _ACTION.search(text)) is None:
+    if (action := template_in(text)) is None:
         return _unread(file, f"not YAML: {error.problem}", error.position)
-    position = Lines(text).at(action.start())
+    position = Lines(text).at(action)
     if _OURS.search(text) is not None:
         return _unread(file, f"not YAML: {error.problem}. It is {_TEMPLATE}", position)
     unchecked = _findings([Problem(path="", message=f"not checked: {_TEMPLATE}")], lambda _: position)

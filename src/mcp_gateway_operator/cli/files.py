@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -14,6 +15,10 @@ import click
 
 STDIN: Final = "-"
 _SUFFIXES: Final = (".yaml", ".yml", ".json")
+_ACTION: Final = re.compile(
+    r"\{\{-?\s{0,9}(?:[.$/]|(?:if|else|end|range|with|define|block)\b|[a-z]\w{0,40} [(\"$.])"
+)
+"""What begins Helm's templates, and Go's."""
 
 
 def manifest_files(files: Iterable[str]) -> Iterator[str]:
@@ -49,6 +54,12 @@ def text_of(file: str) -> str:
         raise OSError(errno.EBADF, "it is closed")
     with io.TextIOWrapper(io.BytesIO(sys.stdin.buffer.read()), encoding="utf-8") as text:
         return text.read()
+
+
+def template_in(text: str) -> int | None:
+    """Return where a template's first action begins, as Helm has them; None where there is none."""
+    found = _ACTION.search(text)
+    return found.start() if found is not None else None
 
 
 def _below(directory: str) -> Iterator[str]:

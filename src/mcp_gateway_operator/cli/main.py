@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import errno
 import gc
 import importlib
 import importlib.util
@@ -67,6 +68,8 @@ FROM_OTHERS: Final = {
 }
 """Commands that other distributions bring: the module, and the distribution's name."""
 _INTERRUPTED: Final = 130
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+"""Errors of a file that standard output goes to."""
 _GARBAGE: Final = 50_000
 """Objects made between two looks for garbage by a command about many MCPServers: what it gathers it shows at
 its end, and to look through it every 700 objects took a fifth of the time of a plan of 1,000."""
@@ -187,10 +190,17 @@ def main() -> None:
         gc.set_threshold(_GARBAGE)
     try:
         status = cli.main(args=argv, prog_name=_program(sys.argv[0]), standalone_mode=False)
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except click.Abort:
         # Ctrl-C; click itself would say 1, which for scripts is a failure like any other.
         click.echo("Aborted!", err=True)
         status = _INTERRUPTED
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        say(f"Error: What was to be printed is not complete: {error.strerror}. Make room for it.", err=True)
+        status = 1
     except click.ClickException as error:
         told = io.StringIO()
         error.show(file=told)

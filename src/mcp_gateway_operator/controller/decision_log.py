@@ -80,7 +80,7 @@ class DecisionLog:
             until = deadline(decision)
             fields |= {
                 "until": self._stamp(until) if until is not None else "woken",
-                "why_not_sooner": "; ".join(_why_not_sooner(state, decision)),
+                "why_not_sooner": "; ".join(why_not_sooner(state, decision)),
             }
         if ticketless is not None:
             inner = ticketless.step if isinstance(ticketless, act.AtPlace) else ticketless
@@ -134,7 +134,7 @@ def _reason(state: State, step: act.Step | act.Wait) -> str:
             return act.write_cause(state, step) or ""
 
 
-def _why_not_sooner(state: State, wait: act.Wait) -> list[str]:
+def why_not_sooner(state: State, wait: act.Wait) -> list[str]:
     """Return what the object waits for; what is due at `until` comes first."""
     trouble, reasons = state.memory.trouble, []
     match wait:
@@ -150,7 +150,7 @@ def _why_not_sooner(state: State, wait: act.Wait) -> list[str]:
                 f"{counted(trouble.attempts, 'call')} in a row failed, the last one with {trouble.kind.value}"
             )
         elif each.until is not None:
-            reasons.append("it is not due")
+            reasons.append("its next look is not due")
         if each.list_since is not None:
             reasons.append(f"a new List of {each.place.gateway_id} has to end")
         if each.busy:

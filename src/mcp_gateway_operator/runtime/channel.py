@@ -8,6 +8,7 @@ for that of another request.
 from __future__ import annotations
 
 import asyncio
+import os
 import select
 import socket
 import ssl
@@ -40,6 +41,9 @@ def why(error: Exception) -> str:
         return f"its certificate is not trusted: {error.verify_message.rstrip('.')}"
     if isinstance(error, ssl.SSLError):
         return f"TLS failed: {(error.reason or 'no reason given').replace('_', ' ').lower()}"
+    if isinstance(error, OSError) and error.errno is not None and error.errno > 0:
+        # asyncio writes the address into the error, and not what is wrong with it.
+        return os.strerror(error.errno)
     return (error.strerror if isinstance(error, OSError) else "") or str(error) or type(error).__name__
 
 

@@ -127,7 +127,9 @@ def find(*, kubeconfig: str | None, context: str | None) -> ClusterConfig:
     if listed := [part for part in os.environ.get("KUBECONFIG", "").split(os.pathsep) if part]:
         files = [path for part in dict.fromkeys(listed) if (path := Path(part).expanduser()).exists()]
         if not files:
-            raise ClusterConfigError(f"KUBECONFIG names {os.pathsep.join(listed)!r}, which does not exist.")
+            raise ClusterConfigError(
+                f"KUBECONFIG names {os.pathsep.join(listed)!r}, which does not exist: name a file that does."
+            )
         return _choose(files, context)
     if "KUBERNETES_SERVICE_HOST" in os.environ and (SERVICE_ACCOUNT / "token").exists() and context is None:
         return _in_pod(os.environ)
@@ -215,7 +217,8 @@ def _choose(files: Iterable[Path], context: str | None) -> ClusterConfig:
 def _read(table: Mapping[str, _Entry], name: str, kind: type[T], what: str, path: Path) -> tuple[T, Path]:
     entry = table.get(name)
     if entry is None:
-        raise _unusable(path, f"it refers to the {what} {name!r}, which it does not contain")
+        there = ", ".join(sorted(table)) or "none"
+        raise _unusable(path, f"there is no {what} {name!r} in it, but {there}")
     try:
         return msgspec.convert(_without_nulls(entry.content or {}), kind), entry.path
     except msgspec.ValidationError as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import subprocess
 import sys
@@ -152,3 +154,26 @@ def test_whoever_has_closed_the_output_asks_for_the_status_alone(monkeypatch: py
     monkeypatch.delenv("COLUMNS", raising=False)
     assert not tables.on_terminal()
     assert tables.width() == tables.UNCUT
+
+
+class _FullDisk(io.TextIOWrapper):
+    """Standard output to a file on a disk without room."""
+
+    def __init__(self) -> None:
+        super().__init__(io.BytesIO())
+
+    def write(self, _text: str) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_full_disk_is_told_in_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["mcps", "version"])
+    monkeypatch.setattr(sys, "stdout", _FullDisk())
+    with pytest.raises(SystemExit) as ended:
+        main.main()
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == (
+        "Error: What was to be printed is not complete: No space left on device. Make room for it.\n"
+    )

@@ -351,9 +351,9 @@ def test_a_file_that_is_no_kubeconfig_is_named_among_several(tmp_path: Path, use
     ("change", "words"),
     [
         ({"current-context": ""}, "current-context"),
-        ({"current-context": "b"}, "the context 'b'"),
-        ({"clusters": []}, "the cluster 'a'"),
-        ({"users": []}, "the user 'a'"),
+        ({"current-context": "b"}, "no context 'b'"),
+        ({"clusters": []}, "no cluster 'a'"),
+        ({"users": []}, "no user 'a'"),
     ],
 )
 def test_what_is_missing_is_named(tmp_path: Path, change: dict[str, Any], words: str) -> None:

@@ -12,7 +12,7 @@ import msgspec
 
 from mcp_gateway_operator.api.manifests import Manifest, ManifestError, manifests
 from mcp_gateway_operator.api.mcpgateway import MCPGateway
-from mcp_gateway_operator.cli.files import manifest_files, name_of, text_of
+from mcp_gateway_operator.cli.files import manifest_files, name_of, template_in, text_of
 from mcp_gateway_operator.cli.fleet.aws import reading
 from mcp_gateway_operator.cli.fleet.command import F
 from mcp_gateway_operator.cli.fleet.foresee import Future, Key, foresee
@@ -109,6 +109,9 @@ _OPERATOR: Final = (
 )
 
 
+_NO_TEMPLATES: Final = "It is a Helm template: give what it renders (helm template CHART | mcps plan -f -)."
+
+
 def manifests_in(files: Iterable[str]) -> Iterator[Manifest]:
     """Yield the MCPServers in files, directories (whatever is below them) and "-".
 
@@ -116,10 +119,19 @@ def manifests_in(files: Iterable[str]) -> Iterator[Manifest]:
         ClickException: a file cannot be read, or is not YAML.
     """
     for path in manifest_files(files):
+        text = ""
         try:
-            yield from manifests(text_of(path))
-        except (OSError, UnicodeDecodeError, ManifestError) as error:
-            raise click.ClickException(f"{name_of(path)} cannot be read: {shown(str(error))}") from error
+            text = text_of(path)
+            yield from manifests(text)
+        except OSError as error:
+            raise click.ClickException(
+                f"{name_of(path)} cannot be read: {error.strerror}. Name the files that hold manifests."
+            ) from error
+        except (UnicodeDecodeError, ManifestError) as error:
+            wish = _NO_TEMPLATES if template_in(text) is not None else "Correct it, or name other files."
+            raise click.ClickException(
+                f"{name_of(path)} cannot be read: {shown(str(error))}. {wish}"
+            ) from error
 
 
 def require_owner(scene: Scene, settings: Settings) -> None:

@@ -10,7 +10,7 @@ import msgspec
 from mcp_gateway_operator.cli.fleet.command import FAILED, NOT_SO, asking, cluster_options, output_option
 from mcp_gateway_operator.cli.fleet.look_ahead import Settings, operator_options, require_owner
 from mcp_gateway_operator.cli.fleet.reach import Scope
-from mcp_gateway_operator.cli.fleet.scene import read_scene
+from mcp_gateway_operator.cli.fleet.scene import Scene, read_scene
 from mcp_gateway_operator.cli.fleet.survey import GATEWAYS, Owned, Registry
 from mcp_gateway_operator.cli.say import say
 from mcp_gateway_operator.shown import counted, shown
@@ -52,12 +52,13 @@ def command(*, scope: Scope, settings: Settings, gateways: tuple[str, ...], outp
     orphans = [each for each in survey.found if each.orphan]
     listed = len(survey.gateways) - len(survey.unread)
     if output == "json":
-        rows = [_row(each) for each in orphans]
+        rows = [_row(each, scene) for each in orphans]
         answer = {"schema": SCHEMA, "orphans": rows, "unread": survey.unread}
         click.echo(msgspec.json.format(msgspec.json.encode(answer), indent=2).decode())
     else:
         for each in orphans:
             say(f"{each.target} ({each.row.name}) on {each.gateway_id} {each.words} [{each.marker}]")
+            say(f"  proof: {_proof(each, scene)}")
             say(f"  {_removal(each)}")
         say(
             f"Orphans: {len(orphans)} of {counted(len(survey.found), 'target')}. All namespaces were read "
@@ -71,12 +72,22 @@ def command(*, scope: Scope, settings: Settings, gateways: tuple[str, ...], outp
         raise SystemExit(NOT_SO)
 
 
-def _row(each: Owned) -> dict[str, object]:
+def _proof(each: Owned, scene: Scene) -> str:
+    """Return what proves that a target belongs to nobody here."""
+    code, servers = (each.marker or "").partition("/")[0], counted(len(scene.objects), "MCPServer")
+    return (
+        f"its gateway was listed just now; {code} in its marker is this installation; of {servers} in all "
+        "namespaces none has the marker, and none records it"
+    )
+
+
+def _row(each: Owned, scene: Scene) -> dict[str, object]:
     return {
         "gateway": each.gateway_id,
         "targetId": each.row.target_id,
         "name": shown(each.row.name),
         "marker": each.marker,
+        "proof": _proof(each, scene),
         "remove": _removal(each),
     }
 

@@ -53,8 +53,10 @@ NOT_PERMITTED: Final = "not permitted"
 NO_CLUSTER: Final = Platform(unknown="with --no-cluster none is read")
 _CONFLICTS: Final = frozenset({Reason.NAME_CONFLICT, Reason.DUPLICATE_MARKER, Reason.FOREIGN_MARKER})
 _NO_SESSION: Final = frozenset({Reason.ROLE_REFUSED, Reason.WRONG_ACCOUNT_OR_REGION})
-_CALLERS_OWN: Final = frozenset({ErrorKind.ACCESS_DENIED, ErrorKind.CREDENTIALS})
-"""Refusals that say nothing of the operator, which acts with other credentials than the caller."""
+_CALLERS_OWN: Final = frozenset(
+    {ErrorKind.ACCESS_DENIED, ErrorKind.CREDENTIALS, ErrorKind.TRANSIENT, ErrorKind.THROTTLED}
+)
+"""What says nothing of the operator: it acts with other credentials than the caller, and from elsewhere."""
 _SECRET: Final = ("oauthCustomParameters",)
 """Fields whose values may be nobody's business: they are said to differ."""
 
@@ -243,7 +245,7 @@ def not_read(key: Key, future: Future) -> str:
     # Nothing is written here, so what AWS refused was a Get; its advice is about the operator's own rights.
     trouble = state.memory.trouble if state is not None else None
     if trouble is not None and trouble.kind in _CALLERS_OWN:
-        return "AWS refuses you GetGatewayTarget, so what differs is not known."
+        return f"AWS refuses you GetGatewayTarget ({trouble.kind.value}), so what differs is not known."
     return ""
 
 

@@ -13,6 +13,7 @@ from mcp_gateway_operator.api.names import Reason
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.cli.fleet.command import NOT_SO, asking, scope_options
 from mcp_gateway_operator.cli.fleet.debug import NoAnswerError, Told, debug_option, reached
+from mcp_gateway_operator.cli.fleet.deciding_rule import deciding_rule
 from mcp_gateway_operator.cli.fleet.foresee import Future, Key
 from mcp_gateway_operator.cli.fleet.look_ahead import (
     Settings,
@@ -24,49 +25,31 @@ from mcp_gateway_operator.cli.fleet.plan_command import NOT_KNOWN, blind_spots, 
 from mcp_gateway_operator.cli.fleet.reach import Scope
 from mcp_gateway_operator.cli.fleet.reads import Everywhere
 from mcp_gateway_operator.cli.fleet.scene import Scene, read_scene
-from mcp_gateway_operator.cli.fleet.view import NOT_SEEN, ago, ahead, line_of, span
+from mcp_gateway_operator.cli.fleet.view import ago, ahead, line_of, span
+from mcp_gateway_operator.cli.fleet.who_acts import acts_for
 from mcp_gateway_operator.cli.say import say
+from mcp_gateway_operator.controller.decision_log import why_not_sooner
 from mcp_gateway_operator.shown import counted, shown
+from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.known import AgentCoreError, GatewayView, State
 from mcp_gateway_operator.targets.shape import (
     Target,
     account_and_region,
+    bare,
     describe_diffs,
     field_diffs,
     flatten_target,
 )
 
-_WAIT: Final = "nobody: it goes on by itself"
-ACTS: Final = {
-    NOT_SEEN: ("whoever runs the operator", "kubectl get deploy -A -l app.kubernetes.io/name=agent-op"),
-    Reason.READY: ("nobody: all is as it should be", ""),
-    Reason.VALIDATION_ERROR: ("the object's author", "correct the fields that the message names"),
-    Reason.CONFIGURATION_ERROR: ("the object's author", "set spec.gatewayId"),
-    Reason.TARGET_FAILED: ("who runs the MCP server", "mcps retry {name} -n {namespace}, once it answers"),
-    Reason.PENDING_AUTHORIZATION: ("a person who may consent", "open status.authorizationUrl"),
-    Reason.NAME_CONFLICT: ("the object's author", "choose another spec.targetName"),
-    Reason.DUPLICATE_MARKER: ("the gateway's owner", "mcps orphans"),
-    Reason.FOREIGN_MARKER: ("the gateway's owner", "mcps owner {target}"),
-    Reason.GATEWAY_FULL: (
-        "the gateway's owner",
-        "mcps orphans; or have AWS raise the quota",
-    ),
-    Reason.GATEWAY_NOT_FOUND: ("the object's author", "name a gateway that exists in spec.gatewayId"),
-    Reason.WRONG_ACCOUNT_OR_REGION: ("whoever runs the operator", "set --aws-region and its credentials"),
-    Reason.ROLE_REFUSED: (
-        "whoever may change the MCPGateway or its role",
-        "kubectl get mcpgateways -o yaml: Ready says what STS answers (docs/tenancy.md)",
-    ),
-    Reason.NOT_PERMITTED: ("whoever may change the MCPGateway", "kubectl get mcpgateways"),
-    Reason.ACCESS_DENIED: ("whoever runs the operator", "allow what the message names (docs/SETUP.md)"),
-    Reason.NOT_CONVERGING: ("the object's author", "write in the spec what AWS keeps"),
-    Reason.PAUSED: ("whoever paused it", "mcps resume {name} -n {namespace}"),
-    Reason.OBSERVED: ("nobody: managementPolicy is Observe", "mcps plan {name} -n {namespace}"),
-    Reason.CREATION_ERROR: ("whoever the message names", "mcps retry {name} -n {namespace}"),
-    Reason.UPDATE_ERROR: ("whoever the message names", "mcps retry {name} -n {namespace}"),
-    Reason.DELETION_ERROR: ("whoever the message names", "mcps retry {name} -n {namespace}"),
+_COMES: Final = {
+    act.Settled: "all is as it should be",
+    act.Await: "it waits for what goes on by itself",
+    act.Blocked: "it waits",
+    act.Reject: "the spec or the operator's settings have to change first",
+    act.Nothing: "there is nothing to do",
 }
-"""By reason, who has to act and what he does; of every other reason nobody."""
+"""What each kind of wait means."""
+_ACTIONS: Final = {kind.__name__: words for kind, words in _COMES.items()}
 
 
 @asking(
@@ -97,6 +80,7 @@ def command(*, scope: Scope, settings: Settings, name: str, debug_address: str) 
     obj = scene.servers[key]
     for line in _says(obj):
         say(line)
+    future: Future | None = None
     try:
         future = future_of(scene, settings)
     except click.ClickException as error:
@@ -113,7 +97,7 @@ def command(*, scope: Scope, settings: Settings, name: str, debug_address: str) 
             told = operator.about(*key)
     except (NoAnswerError, click.ClickException) as error:
         words = error.format_message() if isinstance(error, click.ClickException) else str(error)
-        lines = _in_the_log(obj, words)
+        lines = _in_the_log(obj, words, future)
     else:
         lines = _operator_says(told)
     for line in (*lines, *_acts(obj)):
@@ -213,26 +197,37 @@ def _comes(scene: Scene, obj: MCPServer, future: Future) -> Iterator[str]:
     if row.steps:
         yield f"The operator would {row.action} it: {', '.join(step['step'] for step in row.steps)}."
         yield from details(row)
+        yield from _decided(key, future)
         return
     if row.action == NOT_KNOWN:
         why = "" if not_read(key, future) else f" {row.message}"
         yield f"What the operator would do is not known.{why}"
         return
     last = future.last.get(key)
-    kind = type(last[1]).__name__ if last is not None else "nothing"
-    yield f"The operator would change nothing in AWS; its decision is {kind}."
+    why = f": {_COMES[type(last[1])]}" if last is not None else ""
+    yield f"The operator would change nothing in AWS{why}."
     if row.reason and row.message != line_of(obj).message:
         yield f"    {row.reason}: {row.message}"
+    yield from _decided(key, future)
+
+
+def _decided(key: Key, future: Future) -> Iterator[str]:
+    """Yield which rule decided."""
+    found = future.first.get(key) or future.last.get(key)
+    if found is None:
+        return
+    yield f"  The rule that decided: {deciding_rule(found[0])} (docs/rules.md)."
 
 
 def _acts(obj: MCPServer) -> Iterator[str]:
     line = line_of(obj)
-    who, what = ACTS.get(line.reason, (_WAIT, ""))
-    where = {"name": line.name, "namespace": line.namespace, "target": line.target_id or "TARGET"}
+    found = acts_for(obj, bare(line.gateway) if line.recorded or obj.spec.gateway else "")
     yield ""
-    yield f"Who has to act: {who}."
-    if what:
-        yield f"  {what.format(**where)}"
+    yield f"Who has to act: {found.who}."
+    if found.command:
+        yield f"  {found.command}"
+    if found.note:
+        yield f"  {found.note}"
     if names.PAUSED_ANNOTATION in obj.metadata.annotations and line.reason != Reason.PAUSED:
         yield f"  It carries the annotation {names.PAUSED_ANNOTATION}."
 
@@ -240,12 +235,13 @@ def _acts(obj: MCPServer) -> Iterator[str]:
 def _operator_says(told: Told) -> Iterator[str]:
     """Yield what the operator decided last, why nothing happens sooner, and its last calls."""
     decision, after = told.decision, told.next_pass_in_seconds
+    action = decision.get("action", "Nothing")
     reason = f" ({decision['reason']})" if decision.get("reason") else ""
     when = "when something wakes it" if after is None else f"in {span(after)}"
     yield ""
     yield shown(
-        f"The operator itself, of generation {told.generation}: {decision.get('action', 'nothing')}{reason}; "
-        f"looks again {when}."
+        f"The operator itself, of generation {told.generation}: {_ACTIONS.get(action) or f'{action} is next'}"
+        f"{reason}; it looks again {when}."
     )
     if decision.get("why_not_sooner"):
         yield shown(f"  Not sooner: {decision['why_not_sooner']}.")
@@ -256,8 +252,12 @@ def _operator_says(told: Told) -> Iterator[str]:
         yield shown(f"  {call.at} {answer}, request {call.request_id or 'unknown'}")
 
 
-def _in_the_log(obj: MCPServer, why: str) -> Iterator[str]:
+def _in_the_log(obj: MCPServer, why: str, future: Future | None) -> Iterator[str]:
+    """Yield where the operator tells what it did, and why nothing happens sooner, as far as that is known."""
     yield ""
     yield f"The operator itself was not asked. {why}"
+    found = future.first.get(obj.key) if future is not None else None
+    if found is not None and isinstance(decision := found[1], act.Wait):
+        yield shown(f"  Not sooner: {'; '.join(why_not_sooner(found[0], decision))}.")
     yield "  What it did, and AWS's answers with their request ids, is in its log:"
     yield f'  kubectl logs -n NAMESPACE deploy/NAME | grep \'"name":"{obj.metadata.name}"\''

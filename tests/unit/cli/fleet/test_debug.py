@@ -94,7 +94,7 @@ def test_the_last_decision_and_calls_are_told(desk: Desk, aws: AdminClient, port
     settle(desk, aws, "orders")
     desk.env = {"MCPS_DEBUG_TOKEN": "right"}
     said = desk("why", "orders", "--debug-address", port.url).output.splitlines()
-    assert "The operator itself, of generation 1: Settled; looks again in 5m." in said
+    assert "The operator itself, of generation 1: all is as it should be; it looks again in 5m." in said
     assert "  2026-11-26T12:00:00Z UpdateGatewayTarget: OK after 40 ms, request req-1" in said
     assert port.asked == [("/debug/objects/team-a/orders", "Bearer right")]
     nothing_written(desk, aws)
@@ -137,7 +137,7 @@ def test_kubectl_leads_to_the_pod_that_leads(
     monkeypatch.setattr(debug, "_own_authorization", lambda _: "Bearer right")
     number = port.url.rpartition(":")[2]
     desk.env = {"KUBECTL": kubectl(tmp_path, f'echo "Forwarding from 127.0.0.1:{number} -> 8443"', "cat")}
-    assert "The operator itself, of generation 1: Settled" in desk("why", "orders").output
+    assert "The operator itself, of generation 1: all is as it should be" in desk("why", "orders").output
     called = (tmp_path / "called").read_text(encoding="utf-8").split()
     assert called == ["port-forward", "-n", "team-a", "pod/operator-1", ":8443"]
     desk.env = {"KUBECTL": kubectl(tmp_path, "echo 'error: forbidden: pods/portforward' >&2", "exit 1")}

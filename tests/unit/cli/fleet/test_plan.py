@@ -234,3 +234,31 @@ def test_a_refusal_takes_back_the_step_of_its_own_pass_alone() -> None:
     asyncio.run(both())
     assert [each.key[1] for each in record.steps] == ["fine"]
     assert record.made == {("team-a", "fine")}
+
+
+@pytest.mark.parametrize("operation", ["ListGatewayTargets", "GetGatewayTarget"])
+@pytest.mark.parametrize("code", ["ThrottlingException", "InternalServerException"])
+def test_what_aws_does_not_answer_the_caller_is_not_known_and_no_plan(
+    desk: Desk, aws: AdminClient, operation: str, code: str
+) -> None:
+    """The operator is elsewhere, and may well get an answer."""
+    target_id = settle(desk, aws, "orders")
+    aws.edit_target(target_id, targetConfiguration=server())
+    aws.add_fault(operation=operation, code=code)
+    (row,) = desk.json("plan", exits=1)["objects"]
+    assert row["action"] == "not known"
+    assert operation in row["message"] or "does not list" in row["message"]
+
+
+def test_a_helm_template_and_a_file_that_is_not_there_are_told_as_such(
+    desk: Desk, aws: AdminClient, tmp_path: Path
+) -> None:
+    (tmp_path / "server.yaml").write_text("{{- if .Values.on }}\nkind: MCPServer\n{{- end }}\n")
+    said = desk("plan", "-f", str(tmp_path), exits=1).output
+    assert "server.yaml cannot be read: line 1: " in said
+    assert "It is a Helm template: give what it renders (helm template CHART | mcps plan -f -)." in said
+    said = desk("plan", "-f", str(tmp_path / "absent.yaml"), exits=1).output
+    assert "absent.yaml cannot be read: No such file or directory. Name the files" in said
+    (tmp_path / "server.yaml").write_text("a: [")
+    assert "Correct it, or name other files." in desk("plan", "-f", str(tmp_path), exits=1).output
+    nothing_written(desk, aws)

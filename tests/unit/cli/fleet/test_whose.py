@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import re
+import shlex
+from pathlib import Path
+
 import pytest
 
 from agentcore_simulator import AdminClient
 from mcp_gateway_operator.cli.fleet.reads import Paced
+from mcp_gateway_operator.controller.metrics.reasons import ACTS as WHO
+from mcp_gateway_operator.controller.metrics.reasons import Actor
 from mcp_gateway_operator.controller.ports import MCPSERVERS
 from mcp_gateway_operator.runtime.cluster import NAMESPACES, ApiError, PatchType
 from tests.support.memory_cluster import Fault
@@ -13,6 +20,8 @@ from tests.support.world import GATEWAY, OTHER_GATEWAY
 from tests.unit.cli.fleet.account import nothing_written, server, settle, unreadable
 from tests.unit.cli.fleet.conftest import Desk
 from tests.unit.cli.fleet.platform import refuse
+
+ROOT = Path(__file__).parents[4]
 
 
 def test_a_ready_object_is_what_its_spec_says_and_nobody_has_to_act(desk: Desk, aws: AdminClient) -> None:
@@ -58,7 +67,7 @@ def test_a_name_that_is_taken_says_by_what_and_who_has_to_act(desk: Desk, aws: A
     aws.clear_requests()
     said = desk("why", "orders", exits=2).output
     assert f"  Its name is taken by target {made['targetId']}, without a marker." in said
-    assert "Who has to act: the object's author.\n  choose another spec.targetName" in said
+    assert "Who has to act: the object's author.\n  kubectl patch mcpserver orders -n team-a" in said
     nothing_written(desk, aws)
 
 
@@ -115,8 +124,13 @@ def test_an_orphan_needs_proof_and_comes_with_the_line_that_removes_it(desk: Des
     aws.clear_requests()
     (found,) = desk.json("orphans", exits=2)["orphans"]
     assert found["targetId"] == orphan
+    assert found["proof"] == (
+        f"its gateway was listed just now; {found['marker'].partition('/')[0]} in its marker is this "
+        "installation; of 1 MCPServer in all namespaces none has the marker, and none records it"
+    )
     said = desk("orphans", "--gateway", OTHER_GATEWAY, exits=2).output
     assert f"delete-gateway-target --gateway-identifier {OTHER_GATEWAY} --target-id {far}" in said
+    assert f"\n  proof: {found['proof']}\n" in said
     assert "Orphans: 2 of 5 targets." in said
     nothing_written(desk, aws)
 
@@ -155,3 +169,38 @@ def test_who_may_not_read_all_namespaces_is_not_told_to_name_one(
 @pytest.mark.parametrize("verb", ["create", "update", "delete", "synchronize"])
 def test_what_reads_from_aws_has_no_way_to_write(verb: str) -> None:
     assert not [name for name in dir(Paced) if name.startswith(verb)]
+
+
+def test_the_rule_that_decided_is_named_and_what_is_waited_for(desk: Desk, aws: AdminClient) -> None:
+    """Under the name by which docs/rules.md has it."""
+    page = (ROOT / "docs" / "rules.md").read_text(encoding="utf-8")
+    settle(desk, aws, "orders")
+    target_id = settle(desk, aws, "stock")
+    aws.edit_target(target_id, targetConfiguration=server())
+    aws.create_target(GATEWAY, name="taken", targetConfiguration=server())
+    desk.put("taken")
+    for name, rule, waits, exits in (
+        ("orders", "rules/recorded.py: _settled", "until the next full comparison", 0),
+        ("stock", "rules/compare.py: update", "", 0),
+        ("taken", "rules/creation.py: _name_taken", "a person has to help", 2),
+    ):
+        said = desk("why", name, exits=exits).output
+        assert f"  The rule that decided: {rule} (docs/rules.md).\n" in said
+        file, _, function = rule.partition(": ")
+        assert f"`{function}`" in page
+        assert f"`{file}`" in page
+        assert ("  Not sooner: " in said) == bool(waits)
+        assert waits in said
+
+
+@pytest.mark.parametrize("reason", [each for each, actor in WHO.items() if actor is not Actor.NOBODY])
+def test_whoever_has_to_act_is_given_a_command(desk: Desk, reason: str) -> None:
+    """For each reason that does not pass by itself, whatever stops the rest of the story."""
+    desk.put("orders", reason=reason, gatewayRef={"name": "tools"})
+    said = desk("why", "orders", exits=2).output
+    who, command, *_ = said.partition("Who has to act: ")[2].splitlines()
+    assert who != "nobody: it goes on by itself."
+    assert re.match(r"  (kubectl|mcps|aws) ", command)
+    assert not re.search(r"[{}]", command.replace("'{.status.authorizationUrl}'", "").partition(" -p ")[0])
+    if " -p " in command:
+        assert json.loads(shlex.split(command)[-1])["spec"]
