@@ -62,8 +62,8 @@ class Sinks:
         store.on_change = self._look
 
     def _look(self) -> None:
-        for change in self._store.history:
-            if change.revision > self._revision and change.resource in (MCPSERVERS, EVENTS):
+        for change in self._store.changes_since(self._revision):
+            if change.resource in (MCPSERVERS, EVENTS):
                 body = msgspec.json.decode(change.body)
                 shown = body if change.resource == EVENTS else body.get("status")
                 self.hidden += [text for text in texts(shown) if unseen(text) or SECRET in text]

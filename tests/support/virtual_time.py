@@ -8,7 +8,9 @@ and timers may overtake it.
 from __future__ import annotations
 
 import asyncio
+import math
 import selectors
+from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -60,6 +62,10 @@ class _JumpingSelector(selectors.BaseSelector):
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
     """An event loop in virtual time, which begins at 0."""
 
+    # CPython's own names, as `_clock_resolution` below.
+    _ready: deque[asyncio.Handle]
+    _scheduled: list[asyncio.TimerHandle]
+
     def __init__(self) -> None:
         self._jumping = _JumpingSelector()
         super().__init__(self._jumping)
@@ -69,6 +75,16 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         """Return the virtual seconds since the loop was made."""
         return self._jumping.now
+
+    def next_event(self) -> float:
+        """Return the time of the next timer, now where a task can run, infinity where nothing is due.
+
+        Until then nothing can change but what reads the clock, unless a thread or a socket answers.
+        """
+        if self._ready:
+            return self.time()
+        # A cancelled timer is too early an answer at worst.
+        return self._scheduled[0].when() if self._scheduled else math.inf
 
 
 def run_virtual(main: Coroutine[Any, Any, T]) -> T:

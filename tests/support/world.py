@@ -7,6 +7,7 @@ the API server still keeps versions, finalizers and watches.
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -19,7 +20,7 @@ from typing import Any, TypeVar
 import msgspec
 from botocore.exceptions import ReadTimeoutError
 
-from agentcore_simulator import AdminClient, Engine, attach
+from agentcore_simulator import AdminClient, Engine
 from agentcore_simulator.settings import Settings as SimulatorSettings
 from mcp_gateway_operator.agentcore.aws import Boto3AgentCore, sdk
 from mcp_gateway_operator.agentcore.aws.adapter import _Flight
@@ -37,9 +38,10 @@ from mcp_gateway_operator.runtime.cluster import NAMESPACES, ApiError, PatchType
 from mcp_gateway_operator.runtime.events import EventRecorder, ObjectRef
 from mcp_gateway_operator.runtime.workers import Workers
 from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind
+from tests.support.direct_client import attach
 from tests.support.memory_cluster import Faults, MemoryApiServer, MemoryCluster
 from tests.support.unseen import Sinks
-from tests.support.virtual_time import EPOCH, pass_time
+from tests.support.virtual_time import EPOCH, VirtualTimeLoop, pass_time
 
 T = TypeVar("T")
 
@@ -49,6 +51,8 @@ PROVIDER = "arn:aws:bedrock-agentcore:us-east-1:123456789012:token-vault/default
 LEASE = ObjectRef("coordination.k8s.io/v1", "Lease", "operators", names.LEASE_NAME, "")
 """What Events of the operator itself are about."""
 WORKERS = 8
+LOOK = 0.05
+"""Seconds between two looks of who waits for something."""
 
 _engine: list[Engine] = []
 _decoded = lru_cache(maxsize=1024)(decode)
@@ -297,7 +301,16 @@ class World:
             if held:
                 return loop.time() - began
             assert loop.time() - began < within, "it did not come to hold in time"
-            await self.pass_time(0.05)
+            await self._until_next_look(began + within)
+
+    async def _until_next_look(self, end: float) -> None:
+        """Let steps of time pass until one is over in which something may have changed, or to the end."""
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualTimeLoop)
+        left = min(end, loop.next_event()) - loop.time()
+        if (due := self.engine.plane.timeline.next_due()) is not None:
+            left = min(left, due - self.engine.clock())
+        await self.pass_time(LOOK * max(1, math.ceil(left / LOOK - 1e-6)))
 
     async def until_ready(self, name: str = "weather", *, within: float = 60.0) -> MCPServer:
         """Let time pass until an object is Ready for its newest generation."""
