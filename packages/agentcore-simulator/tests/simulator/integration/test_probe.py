@@ -10,16 +10,23 @@ from typing import Any
 
 import pytest
 import uvicorn
-from mcp.server.mcpserver import MCPServer
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from agentcore_simulator.wire.probing import fetch_tools
-
 from .conftest import GATEWAY, client, eventually, server
 from .test_command import running
+
+
+async def fetch_tools(url: str, seconds: float) -> tuple[str, ...]:
+    """Connect as the simulator does.
+
+    The MCP SDK takes a second to import: every worker of a test run reads this file, and one runs its tests.
+    """
+    from agentcore_simulator.wire import probing  # noqa: PLC0415
+
+    return await probing.fetch_tools(url, seconds)
 
 
 class Hosted:
@@ -49,6 +56,8 @@ class Hosted:
 
 
 def tools_server() -> Any:
+    from mcp.server.mcpserver import MCPServer  # noqa: PLC0415  -- see fetch_tools
+
     mcp = MCPServer("tools")
 
     @mcp.tool()
