@@ -27,6 +27,11 @@ def shown(site: Site, path: str) -> str:
     return kubectl(site, "get", "mcps", "weather", f"-o=jsonpath={{.status.{path}}}")
 
 
+def until_shown(site: Site, path: str, value: str) -> None:
+    """Wait as a script does until the object's status says this."""
+    kubectl(site, "wait", "mcps/weather", f"--for=jsonpath={{.status.{path}}}={value}", "--timeout=60s")
+
+
 def moved(site: Site, gateway_id: str) -> bool:
     """Whether the object is Ready on a gateway, and status names no other."""
     obj = site.get()
@@ -51,11 +56,11 @@ def test_there_and_back(make_site: MakeSite) -> None:
         patch = json.dumps({"spec": {"gatewayId": OTHER_GATEWAY}})
         kubectl(site, "patch", "mcps", "weather", "--type=merge", "-p", patch)
         site.kube.own_writes += 1
-        until(lambda: shown(site, "moves[0].gatewayId") == OTHER_GATEWAY, "status names the new gateway")
+        until_shown(site, "moves[0].gatewayId", OTHER_GATEWAY)
         assert shown(site, "gatewayId") == GATEWAY
         assert shown(site, "targetId") == first
         assert shown(site, 'conditions[?(@.type=="Ready")].reason') == "Moving"
-        until(lambda: shown(site, "gatewayId") == OTHER_GATEWAY, "the record names the new gateway")
+        until_shown(site, "gatewayId", OTHER_GATEWAY)
         assert shown(site, "moves[0].targetId") == first
         assert [target["status"] for target in site.targets(GATEWAY)] == ["READY"]
         admin.resume()
@@ -101,7 +106,7 @@ def test_deleted_half_way_leaves_nothing(make_site: MakeSite) -> None:
     site.create()
     site.until_ready()
     site.edit(gatewayId=OTHER_GATEWAY)
-    until(lambda: shown(site, "gatewayId") == OTHER_GATEWAY, "the record names the new gateway")
+    until_shown(site, "gatewayId", OTHER_GATEWAY)
     site.delete()
     site.until_gone(seconds=60.0)
     assert site.targets(GATEWAY) == site.targets(OTHER_GATEWAY) == []
