@@ -26,7 +26,7 @@ from tests.support.patterns import Made, Use, attacks, closed_over, sources, use
 from tests.unit.api.cases import merged
 
 ROOT: Final = Path(__file__).parents[2]
-ONE: Final = 2000
+ONE: Final = 1000
 """Characters of the text that is compared with one of eight times as many."""
 TIMES: Final = 20
 """What eight times the text may cost: linear is 8, quadratic 64."""
@@ -48,10 +48,8 @@ def seconds(run: Callable[[str], object], text: str) -> float:
 
 def slow(run: Callable[[str], object], before: str, part: str, behind: str) -> bool:
     """Return whether eight times the text takes far more than eight times as long."""
-    size = 20
-    while size < 8 * ONE:
-        # An exponential pattern shows at a few dozen characters, and would never end at thousands.
-        size = min(4 * size, 8 * ONE)
+    # An exponential pattern shows at a few dozen characters, and would never end at thousands.
+    for size in (24, 64, 8 * ONE):
         taken = seconds(run, before + part * (size // len(part)) + behind)
         if taken > NOTHING:
             # The engine takes some 10 ns a character and try.

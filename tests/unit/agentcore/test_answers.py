@@ -246,7 +246,7 @@ junk = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=200)
 @given(way=st.sampled_from(places(FULL)), value=junk)
 def test_whatever_a_get_answers_can_be_compared_or_is_an_error(way: tuple[Any, ...], value: Any) -> None:
     """Whatever a Get answers can be compared, or is an error of the adapter."""
@@ -267,7 +267,7 @@ def test_a_timestamp_without_a_zone_is_in_utc() -> None:
     assert instant(page.items[0].updated_at) == instant("2026-01-01T12:00:00Z")
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=200)
 @given(way=st.sampled_from(places([ROW, {**ROW, "targetId": "other"}])), value=junk)
 def test_whatever_a_list_answers_fits_into_the_table_or_is_an_error(way: tuple[Any, ...], value: Any) -> None:
     """Whatever a List answers fits into the table, or is an error of the adapter."""

@@ -61,7 +61,7 @@ asked = st.tuples(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(
     load=st.lists(asked, max_size=150),
     writes=st.integers(1, 5),
@@ -99,7 +99,7 @@ def test_everybody_who_stays_is_served_within_the_limits(
     assert sum(desk.scheduler.depths().values()) == 0
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=20)
 @given(
     heavy=st.integers(20, 200),
     light=st.integers(1, 10),

@@ -25,7 +25,7 @@ from tests.support.virtual_time import EPOCH
 from tests.support.world import GATEWAY, EngineAgentCore, World
 from tests.unit.controller.fuzz import DRIFT_INTERVAL, OWNER, Story
 
-STORIES = range(25)
+STORIES = range(15)
 CHANGES = 5
 """What users and others change while no operator runs, so that there is something to foresee."""
 SETTLED = 200.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.unit.controller.fuzz import Story
 
-STORIES = range(60)
+STORIES = range(40)
 
 
 async def test_everything_converges_and_then_is_quiet(seed: int) -> None:

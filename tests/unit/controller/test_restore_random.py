@@ -11,7 +11,7 @@ from tests.support.memory_cluster import Request
 from tests.support.memory_store import Snapshot
 from tests.unit.controller.fuzz import NAMES, Story, _too_late
 
-STORIES = range(30)
+STORIES = range(20)
 
 
 class Restored(Story):

@@ -109,7 +109,7 @@ def moving(draw: st.DrawFn) -> State:
 
 
 @settings(
-    max_examples=250,
+    max_examples=125,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
