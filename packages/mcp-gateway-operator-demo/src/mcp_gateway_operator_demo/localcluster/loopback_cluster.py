@@ -16,6 +16,7 @@ from typing import Any, Self
 import httpx2
 
 from mcp_gateway_operator_demo.localcluster import servers
+from mcp_gateway_operator_demo.localcluster.api_requests import answers, request
 from mcp_gateway_operator_demo.localcluster.binaries import Binaries, ensure_binaries
 from mcp_gateway_operator_demo.localcluster.errors import ClusterRequestError, ClusterStartError
 from mcp_gateway_operator_demo.localcluster.kubeconfig_file import write_kubeconfig
@@ -29,8 +30,6 @@ _API_SERVER_TIMEOUT = 90.0
 _KUBECTL_TIMEOUT = 90.0
 _STOP_GRACE = 5.0
 _PROBE_TIMEOUT = 2.0
-_REQUEST_TIMEOUT = 30.0
-_BUSY_PAUSE = 0.05
 _NULL_CONDITIONS_TRIES = 50  # of a tenth of a second each
 
 
@@ -333,7 +332,7 @@ class LocalCluster:
         self._cleanup.callback(self._stop_server, lambda: self._etcd)
         servers.start_on_free_ports(
             describe,
-            lambda: _answers(health, f"http://{servers.LOOPBACK}:{self._etcd_port}/health"),
+            lambda: answers(health, f"http://{servers.LOOPBACK}:{self._etcd_port}/health"),
             timeout=_ETCD_TIMEOUT,
         )
 
@@ -367,7 +366,7 @@ class LocalCluster:
         # The API server makes its namespaces a moment after it calls itself ready.
         assert self._http is not None  # set before the first probe
         return all(
-            _answers(self._http, f"{self.server_url}{path}")
+            answers(self._http, f"{self.server_url}{path}")
             for path in ("/readyz", "/api/v1/namespaces/kube-system", "/api/v1/namespaces/default")
         )
 
@@ -379,31 +378,7 @@ class LocalCluster:
         self, method: str, path: str, body: dict[str, Any] | None = None, *, allowed: int = 0
     ) -> dict[str, Any]:
         assert self._http is not None  # start() has returned
-        url = f"{self.server_url}{path}"
-        kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
-        deadline = time.monotonic() + _REQUEST_TIMEOUT
-        try:
-            while True:
-                answer = self._http.request(
-                    method, url, json=body, headers={"Content-Type": kind}, timeout=_REQUEST_TIMEOUT
-                )
-                # The storage of a CRD that has just been changed is being prepared; kubectl asks again, too.
-                if answer.status_code != httpx2.codes.TOO_MANY_REQUESTS or time.monotonic() >= deadline:
-                    break
-                time.sleep(_BUSY_PAUSE)
-            content: dict[str, Any] = answer.json()
-        except (httpx2.HTTPError, ValueError) as error:
-            raise ClusterRequestError(f"{method} {path}: {error}") from error
-        if answer.is_success or answer.status_code == allowed:
-            return content
-        raise ClusterRequestError(f"{method} {path}: {content.get('message', answer.status_code)}")
-
-
-def _answers(client: httpx2.Client, url: str) -> bool:
-    try:
-        return client.get(url).is_success
-    except httpx2.HTTPError:
-        return False
+        return request(self._http, self.server_url, method, path, body, allowed=allowed)
 
 
 @contextmanager
