@@ -111,8 +111,8 @@ class ServedSchema:
 
     def _sentence(self) -> str:
         text = (
-            "The installed CustomResourceDefinition is older than this operator, which works in its terms. "
-            f"To have the new fields, run {UPDATE}."
+            "The installed CustomResourceDefinition is older than this operator, which does without what it "
+            f"lacks. To have the new fields, run {UPDATE}."
         )
         if self.unserved:
             text += (

@@ -126,8 +126,8 @@ CAUSES: Final = (
         _LACKING,
         _words(_ABSENT, r"(credential[ -]?provider|token[ -]?vault)"),
         "ResourceNotFoundException: Credential provider not found",
-        "Correct oauthProviderArn or apiKey.providerArn, or make the credential provider in the account and "
-        "Region of the gateway",
+        "Correct oauthProviderArn or apiKey.providerArn, or create the credential provider in the account "
+        "and Region of the gateway",
         Actor.OWNER,
     ),
     Cause(
@@ -168,7 +168,7 @@ CAUSES: Final = (
         _LACKING,
         _words(_ABSENT, r"(lattice|resource[ -]?(config|gateway)|\bVPC\b|subnet|security group)"),
         "ResourceNotFoundException: Resource configuration not found",
-        "Correct privateEndpoint, or make what it names in the account and Region of the gateway",
+        "Correct privateEndpoint, or create what it names in the account and Region of the gateway",
         Actor.OWNER,
     ),
     Cause(
@@ -176,7 +176,7 @@ CAUSES: Final = (
         frozenset({ErrorKind.THROTTLED}),
         (),
         "ThrottlingException: Rate exceeded",
-        "Nothing has to be done; other programs in the account use the same quotas",
+        "Nothing needs to be done; other programs in the account use the same quotas",
         Actor.NOBODY,
     ),
     Cause(
@@ -204,7 +204,7 @@ CAUSES: Final = (
         frozenset({ErrorKind.TRANSIENT}),
         (),
         "InternalServerException: An internal error occurred; or AWS does not answer",
-        "Where it lasts, look at the AWS health dashboard, and at the operator's network, proxy and "
+        "If it lasts, look at the AWS health dashboard, and at the operator's network, proxy and "
         "certificate authorities",
         Actor.NOBODY,
     ),
