@@ -88,6 +88,10 @@ TESTS: Final = {
         )
         for module, names in _TARGETS.items()
     },
+    **{
+        f"targets/permit/{module}": ("tests/unit/targets/test_permit.py",)
+        for module in ("allowed_endpoints", "decision", "fields", "selectors")
+    },
     "agentcore/observe/evidence": (
         "tests/unit/agentcore/test_table.py",
         "tests/unit/agentcore/test_observer.py",

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 import pytest
 
 from mcp_gateway_operator.api import names
-from mcp_gateway_operator.api.mcpgateway import MCPGatewaySpec
+from mcp_gateway_operator.api.mcpgateway import MCPGateway, MCPGatewaySpec
 from mcp_gateway_operator.api.types import MCPServer
-from mcp_gateway_operator.controller.classes import class_rulings
+from mcp_gateway_operator.controller.classes import class_rulings, registry
 from mcp_gateway_operator.targets.permit import Refusal, Use, refusal
 from tests.support.classes import ALLOW, GATEWAY, OTHER_GATEWAY, Platform, arn
 from tests.support.world import World, condition, record_of
@@ -710,3 +711,28 @@ async def test_an_edit_of_a_class_asks_its_rules_once_for_each(monkeypatch: pyte
         await world.pass_time(A_WHILE)
         assert len(asked) == 10
         assert platform.object_writes() == before
+
+
+async def test_many_classes_are_sorted_once_and_not_for_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does a status of one that is written; a thousand would cost a thousand times as much."""
+    sorted_: list[int] = []
+    index_of = registry._index_of
+
+    def counting(classes: Iterable[MCPGateway]) -> registry._Index:
+        found = list(classes)
+        sorted_.append(len(found))
+        return index_of(found)
+
+    monkeypatch.setattr(registry, "_index_of", counting)
+    world = World()
+    platform = Platform(world)
+    for number in range(40):
+        await platform.make(f"class-{number}", gateway=f"many-{number:010}")
+    async with world.operator():
+        await world.until(lambda: len(platform.object_writes(names.CLASS_PLURAL)) == 40, within=200.0)
+        await world.pass_time(A_WHILE)
+        before = len(sorted_)
+        assert before <= 4
+        await platform.edit("class-7", spec={"allow": []})
+        await world.pass_time(A_WHILE)
+        assert len(sorted_) == before + 1

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final, NamedTuple
 
 import msgspec
 import structlog
@@ -72,9 +72,7 @@ class Registry:
         self._clock = clock
         self.identity: tuple[str, str] | None = None
         """The operator's own account and Region."""
-        self._by_gateway: dict[str, tuple[MCPGateway, ...]] = {}
-        self._holders: dict[tuple[str, Identity], tuple[str, ...]] = {}
-        """By account and identity, the names of the MCPGateways that have it."""
+        self._found: _Index | None = None
         self._verdicts: dict[str, tuple[MCPGateway, Verdict]] = {}
         """By name, what was found of those that there are now."""
         self._wanted = asyncio.Event()
@@ -141,7 +139,7 @@ class Registry:
     def identify(self, account: str, region: str) -> None:
         """Take note of whose credentials the operator's own are."""
         self.identity = (account, region)
-        self._index()
+        self._verdicts.clear()
 
     # -- how much is known --------------------------------------------------------------------------------
 
@@ -204,7 +202,7 @@ class Registry:
         """Return the MCPGateway that governs a gateway, given by its id or its ARN as in `Place`."""
         if not self.served:
             return None
-        for each in self._by_gateway.get(bare(gateway_id), ()):
+        for each in self._named(bare(gateway_id)):
             arn = each.arn
             if arn is None:
                 continue
@@ -249,13 +247,13 @@ class Registry:
         if here and self.identity is None:
             raise _unsaid("AWS has not said yet in which account and Region the operator itself is")
         identity = identity_at(arn, aws)
-        holders = self._holders.get((arn.account, identity), (governor.name,))
+        holders = self._index.holders.get((arn.account, identity), (governor.name,))
         return Mandate(holders=holders, account=arn.account, identity=identity)
 
     def rivals(self, of: MCPGateway) -> tuple[MCPGateway, ...]:
         """Return the MCPGateways that name the same gateway, the one that has it first."""
         arn = of.arn
-        same = self._by_gateway.get(arn.gateway_id, ()) if arn is not None else ()
+        same = self._named(arn.gateway_id) if arn is not None else []
         return tuple(each for each in same if each.spec.gateway_arn == of.spec.gateway_arn)
 
     def verdict(self, of: MCPGateway) -> Verdict:
@@ -302,8 +300,11 @@ class Registry:
     # -- what changes -------------------------------------------------------------------------------------
 
     def _on_class(self, old: MCPGateway | None, new: MCPGateway | None) -> None:
-        self._index()
-        if self.settled and (old is None or new is None or _says(old) != _says(new)):
+        if old is not None and new is not None and _says(old) == _says(new):
+            return
+        self._found = None
+        self._verdicts.clear()
+        if self.settled:
             self.on_class(old, new)
 
     def _on_namespace(self, old: _Namespace | None, new: _Namespace | None) -> None:
@@ -314,21 +315,42 @@ class Registry:
         assert found is not None
         self.on_namespace(found.metadata.name)
 
-    def _index(self) -> None:
-        self._verdicts.clear()
-        found: dict[str, list[MCPGateway]] = {}
-        first: dict[str, MCPGateway] = {}
-        for each in sorted(self.classes.values(), key=lambda each: each.age):
-            if (arn := each.arn) is not None:
-                found.setdefault(arn.gateway_id, []).append(each)
-                first.setdefault(arn.text, each)
-        self._by_gateway = {gateway_id: tuple(each) for gateway_id, each in found.items()}
-        holders: dict[tuple[str, Identity], list[str]] = {}
-        for each in sorted(first.values(), key=lambda each: each.name):
-            assert each.arn is not None
-            identity = identity_at(each.arn, each.spec.aws or AwsIdentity())
-            holders.setdefault((each.arn.account, identity), []).append(each.name)
-        self._holders = {key: tuple(names) for key, names in holders.items()}
+    @property
+    def _index(self) -> _Index:
+        """Which MCPGateways there are, found anew where one is asked for after a change: many may come."""
+        if self._found is None:
+            self._found = _index_of(self.classes.values())
+        return self._found
+
+    def _named(self, gateway_id: str) -> list[MCPGateway]:
+        """Return the MCPGateways of the gateways of an id, the one that came first before the others."""
+        names_ = self._index.by_gateway.get(gateway_id, ())
+        return [found for name in names_ if (found := self.classes.get(("", name))) is not None]
+
+
+class _Index(NamedTuple):
+    """The names of MCPGateways, the oldest first, by the id of their gateway; and by account and identity."""
+
+    by_gateway: dict[str, tuple[str, ...]]
+    holders: dict[tuple[str, Identity], tuple[str, ...]]
+
+
+def _index_of(classes: Iterable[MCPGateway]) -> _Index:
+    found: dict[str, list[str]] = {}
+    first: dict[str, MCPGateway] = {}
+    for each in sorted(classes, key=lambda each: each.age):
+        if (arn := each.arn) is not None:
+            found.setdefault(arn.gateway_id, []).append(each.name)
+            first.setdefault(arn.text, each)
+    holders: dict[tuple[str, Identity], list[str]] = {}
+    for each in sorted(first.values(), key=lambda each: each.name):
+        assert each.arn is not None
+        identity = identity_at(each.arn, each.spec.aws or AwsIdentity())
+        holders.setdefault((each.arn.account, identity), []).append(each.name)
+    return _Index(
+        {gateway_id: tuple(names_) for gateway_id, names_ in found.items()},
+        {key: tuple(names_) for key, names_ in holders.items()},
+    )
 
 
 def identity_at(arn: GatewayArn, aws: AwsIdentity) -> Identity:
