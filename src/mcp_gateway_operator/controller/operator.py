@@ -260,6 +260,7 @@ class Operator:
             clock=clock,
             table=observer.table,
             on_answer=lambda gateway_id: self.reconciler.on_targets(gateway_id, ()),
+            whose=self.accounts.whose,
         )
         return AccountRegion(scheduler, observer, inquiries)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Final
 
 from mcp_gateway_operator.agentcore.observe import GatewayTable, Inquiries
 from mcp_gateway_operator.agentcore.port import CallerIdentity, Gateway, GatewayPage
@@ -29,6 +29,7 @@ class FakePort:
         errors: how an operation fails.
         pages: what ListGateways shows.
         account: whose credentials these are.
+        refused: how ListGateways fails under the identity of a gateway.
     """
 
     def __init__(self) -> None:
@@ -36,6 +37,7 @@ class FakePort:
         self.errors: dict[str, ErrorKind] = {"get_gateway": ErrorKind.NOT_FOUND}
         self.pages: list[GatewayPage] = [GatewayPage((), None)]
         self.account = "123456789012"
+        self.refused: dict[str, ErrorKind] = {}
 
     async def _call(self, name: str) -> None:
         self.calls[name] += 1
@@ -48,9 +50,11 @@ class FakePort:
         await self._call("get_gateway")
         return Gateway(status="READY")
 
-    async def list_gateways(self, _identity_of: str, *, next_token: str | None = None) -> GatewayPage:
+    async def list_gateways(self, identity_of: str, *, next_token: str | None = None) -> GatewayPage:
         """Show a page."""
         await self._call("list_gateways")
+        if (kind := self.refused.get(identity_of)) is not None:
+            raise refusal(kind)
         return self.pages[int(next_token or 0)]
 
     async def caller_identity(self, _identity_of: str) -> CallerIdentity:
@@ -65,11 +69,11 @@ class FakePort:
 class Bench:
     """Inquiries at work, about gateways that are missing since now."""
 
-    def __init__(self, quotas: str) -> None:
+    def __init__(self, quotas: str, gateways: Sequence[str]) -> None:
         loop = asyncio.get_running_loop()
         self.port = FakePort()
         self.answers: list[str] = []
-        self.tables = {each: GatewayTable(each) for each in GATEWAYS}
+        self.tables = {each: GatewayTable(each) for each in gateways}
         for table in self.tables.values():
             table.apply_failed_list(refusal(ErrorKind.NOT_FOUND), began=loop.time())
         rng = random.Random(1)  # noqa: S311  -- repeatable, not secret
@@ -80,6 +84,7 @@ class Bench:
             clock=loop.time,
             table=self.tables.get,
             on_answer=self.answers.append,
+            whose=lambda gateway_id: gateway_id[-1] if ":" in gateway_id else "",
         )
 
     def existence(self, gateway_id: str = GATEWAYS[0]) -> Any:
@@ -88,8 +93,10 @@ class Bench:
 
 
 @asynccontextmanager
-async def at_work(quotas: str = "default") -> AsyncIterator[Bench]:
-    bench = Bench(quotas)
+async def at_work(
+    quotas: str = "default", *, gateways: Sequence[str] = tuple(GATEWAYS)
+) -> AsyncIterator[Bench]:
+    bench = Bench(quotas, gateways)
     task = asyncio.create_task(bench.inquiries.run())
     try:
         yield bench
@@ -133,6 +140,48 @@ async def test_a_right_that_is_denied_is_not_asked_for_again_within_ten_minutes(
             bench.inquiries.call_the_roll(GATEWAYS[0], until=moment + 240.0)
             await pass_time(10)
         assert bench.port.calls["list_gateways"] == 1
+        assert not bench.answers
+
+
+# Of one account and Region, worked on under three roles: one for each last digit.
+ROLES: Final = [
+    f"arn:aws:bedrock-agentcore:us-east-1:222222222222:gateway/gone-{number:010}"
+    for number in (1, 11, 21, 2, 3)
+]
+
+
+@virtually
+async def test_a_role_that_is_denied_keeps_no_other_role_from_asking() -> None:
+    async with at_work(gateways=ROLES) as bench:
+        for each in ROLES[:3]:
+            bench.port.refused[each] = ErrorKind.ACCESS_DENIED
+        for each in ROLES:
+            bench.inquiries.call_the_roll(each, until=240.0)
+        await pass_time(15)
+        # One that was refused, and two of another role, which speak for all.
+        assert bench.port.calls["list_gateways"] == 3
+        assert sorted(bench.answers) == sorted(ROLES)
+
+
+@virtually
+async def test_a_role_that_fails_keeps_no_other_role_from_asking() -> None:
+    async with at_work(gateways=ROLES[2:4]) as bench:
+        bench.port.refused[ROLES[2]] = ErrorKind.TRANSIENT
+        for each in ROLES[2:4]:
+            bench.inquiries.call_the_roll(each, until=240.0)
+        await pass_time(60)
+        assert sorted(bench.answers) == sorted(ROLES[2:4])
+
+
+@virtually
+async def test_roles_that_are_all_denied_are_each_asked_for_once_in_ten_minutes() -> None:
+    async with at_work(gateways=ROLES) as bench:
+        bench.port.errors["list_gateways"] = ErrorKind.ACCESS_DENIED
+        for moment in range(0, 590, 10):
+            for each in ROLES:
+                bench.inquiries.call_the_roll(each, until=moment + 240.0)
+            await pass_time(10)
+        assert bench.port.calls["list_gateways"] == 3
         assert not bench.answers
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Hashable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -123,6 +123,13 @@ class Accounts:
             return await self._session(mandate).caller(mandate)
         async with self._reached(identity_of) as (port, _):
             return await port.caller_identity()
+
+    def whose(self, gateway_id: str) -> Hashable:
+        """Return what the gateways have in common that are worked on under one identity."""
+        try:
+            return _key(self._mandate(gateway_id))
+        except AgentCoreError:
+            return gateway_id
 
     @asynccontextmanager
     async def _reached(self, gateway_id: str) -> AsyncIterator[tuple[AgentCore, str]]:

@@ -7,7 +7,7 @@ denies them, that is no error, and the Lists of targets alone decide, later.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from typing import Final, Protocol
 
 from mcp_gateway_operator.agentcore.observe.gateway_table import GatewayTable, InquiryResult
@@ -48,6 +48,7 @@ class Inquiries:
         clock: the event loop's `time`.
         table: returns the table of a tracked gateway.
         on_answer: told of each gateway of which something decisive came to be known.
+        whose: returns what those gateways have in common that are worked on under one identity.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Inquiries:
         clock: Callable[[], float],
         table: Callable[[str], GatewayTable | None],
         on_answer: Callable[[str], None],
+        whose: Callable[[str], Hashable] = lambda _gateway_id: None,
     ) -> None:
         self._port = port
         self._scheduler = scheduler
@@ -65,7 +67,10 @@ class Inquiries:
         self._table = table
         self._on_answer = on_answer
         self._due: asyncio.Queue[GatewayTable] = asyncio.Queue()
+        self._whose = whose
         self._rolling: dict[str, float] = {}
+        self._denied: dict[Hashable, float] = {}
+        """By identity, until when AWS need not be asked again under it."""
         self._called = asyncio.Event()
 
     def ask(self, gateway_id: str) -> None:
@@ -140,17 +145,25 @@ class Inquiries:
 
     async def _roll(self) -> float:
         """Look once for all gateways that are looked for; return the seconds until the next time."""
-        # Who looks with the credentials of one sees all of its account and Region.
-        identity_of = _identity_of(next(iter(self._rolling)))
+        # Who looks with the credentials of one sees all of its account and Region: any that may will do.
+        now = self._clock()
+        self._denied = {each: until for each, until in self._denied.items() if until > now}
+        asking = next((each for each in self._rolling if self._whose(each) not in self._denied), None)
+        if asking is None:
+            self._rolling.clear()
+            return 0.0
+        identity_of = _identity_of(asking)
         try:
             ticket = await self._roll_ticket()
             began = self._clock()
             shown = await self._there_are(ticket, identity_of)
         except AgentCoreError as error:
             if error.kind is not ErrorKind.ACCESS_DENIED:
+                # The next time another one, whose identity may work.
+                self._rolling[asking] = self._rolling.pop(asking)
                 return APART
-            self._rolling.clear()
-            return DENIED_AGAIN
+            self._denied[self._whose(asking)] = now + DENIED_AGAIN
+            return 0.0
         where = await self._where(identity_of)
         for gateway_id in list(self._rolling):
             table = self._table(gateway_id)
