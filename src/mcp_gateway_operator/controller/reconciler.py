@@ -40,7 +40,7 @@ from mcp_gateway_operator.controller.tell import (
     events_of,
     queued,
     status_of,
-    voice,
+    status_timing,
     waits_of,
 )
 from mcp_gateway_operator.runtime.cluster import ApiError
@@ -339,18 +339,18 @@ class Reconciler:
 
     async def _tell(self, entry: Entry, state: State, wait: act.Wait) -> float | None:
         """Write the status if it says something new; return when a held-back one is due."""
-        speaks = voice(state, wait)
-        own = entry.memory = concluded(state, wait, speaks.waiting_since)
-        if not speaks.aloud:
-            return speaks.again
+        timing = status_timing(state, wait)
+        own = entry.memory = concluded(state, wait, timing.waiting_since)
+        if not timing.now:
+            return timing.again
         state = msgspec.structs.replace(state, own=own, memory=own.places[state.place])
         status = status_of(state, wait, wall=self._ports.wall())
         if status is None:
-            return speaks.again
+            return timing.again
         until, telling = quarrelling(state, self._ports.clock())
         entry.memory = own.but(telling=telling)
         if until is not None:
-            return earliest(until, speaks.again)
+            return earliest(until, timing.again)
         obj = await self._objects.write_status(entry, state.obj, status)
         self._ports.hooks.on_turn(_ready(state.obj), _ready(obj))
         for event in events_of(state, wait, obj):
@@ -359,7 +359,7 @@ class Reconciler:
                 telling = msgspec.structs.replace(entry.memory.telling, worse=worse)
                 entry.memory = entry.memory.but(telling=telling)
             self._objects.event(obj if event.turn else state.obj, event.type, event.reason, event.message)
-        return speaks.again
+        return timing.again
 
 
 def _place_of(state: State, step: act.Step) -> Place:

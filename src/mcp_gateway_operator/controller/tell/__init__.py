@@ -8,7 +8,7 @@ from mcp_gateway_operator.controller.tell.when_to_tell import (
     deadline,
     events_of,
     queued,
-    voice,
+    status_timing,
     waits_of,
 )
 
@@ -19,7 +19,7 @@ __all__ = [
     "fit_to_show",
     "queued",
     "status_of",
-    "voice",
+    "status_timing",
     "waits_of",
     "with_placement",
     "with_record",

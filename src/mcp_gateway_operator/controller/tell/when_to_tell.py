@@ -28,16 +28,16 @@ _NOTEWORTHY = frozenset(
 """Reasons that are worth an Event although they need nobody's help; stalled objects get one in any case."""
 
 
-class Voice(NamedTuple):
+class StatusTiming(NamedTuple):
     """Whether a wait is said in status.
 
     Attributes:
-        aloud: it is.
+        now: it is said now.
         again: when one that is held back may be said, in loop seconds; None when it need not be.
         waiting_since: since when passes have ended in a wait that says little.
     """
 
-    aloud: bool
+    now: bool
     again: float | None = None
     waiting_since: float | None = None
 
@@ -51,7 +51,7 @@ class NewEvent(NamedTuple):
     turn: bool = True
 
 
-def voice(state: State, wait: act.Wait) -> Voice:
+def status_timing(state: State, wait: act.Wait) -> StatusTiming:
     """Decide whether a wait is told: here, and nowhere else.
 
     One that says little is held back, and told once it has taken long; one that says nothing new never is
@@ -61,7 +61,7 @@ def voice(state: State, wait: act.Wait) -> Voice:
     """
     if not isinstance(wait, act.Await) or state.outage is not None:
         # An outage is told in words that stay the same while it lasts.
-        return Voice(aloud=True)
+        return StatusTiming(now=True)
     now, memory, obj = state.now, state.memory, state.obj
     quiet, again, since = wait.quiet, None, None
     says_little = quiet or wait.reason == Reason.QUEUED
@@ -73,8 +73,8 @@ def voice(state: State, wait: act.Wait) -> Voice:
         again = again if quiet else None
     leaving = obj.metadata.deletion_timestamp and obj.shows_ready
     if now < memory.report_after and not leaving:
-        return Voice(aloud=False, again=earliest(again, memory.report_after), waiting_since=since)
-    return Voice(aloud=not quiet or memory.record is not None, again=again, waiting_since=since)
+        return StatusTiming(now=False, again=earliest(again, memory.report_after), waiting_since=since)
+    return StatusTiming(now=not quiet or memory.record is not None, again=again, waiting_since=since)
 
 
 def waits_of(wait: act.Wait) -> tuple[act.Await | act.Blocked, ...]:
