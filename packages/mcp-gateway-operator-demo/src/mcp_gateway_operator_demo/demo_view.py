@@ -36,7 +36,8 @@ class Snapshot(NamedTuple):
     objects: list[SeenObject]
     targets: dict[str, Any]
     events: list[dict[str, Any]]
-    view: str
+    view: Callable[[], str]
+    """What kubectl prints of the objects, when it is asked: that takes longer than all the rest."""
 
     def object(self, name: str) -> SeenObject:
         """Return one object."""
@@ -59,7 +60,11 @@ def look(environment: Environment, namespace: str, gateways: list[str]) -> Snaps
     cluster = environment.cluster
     resources = f"/apis/{names.GROUP}/{names.VERSION}/namespaces/{namespace}/{names.PLURAL}"
     objects = cluster.get(resources)["items"]
-    view = cluster.kubectl("get", "mcps", "--namespace", namespace, "-o", "wide", check=False)
+
+    def view() -> str:
+        said = cluster.kubectl("get", "mcps", "--namespace", namespace, "-o", "wide", check=False)
+        return (said.stdout or said.stderr).rstrip()
+
     events = cluster.get(f"/api/v1/namespaces/{namespace}/events")["items"]
     events.sort(key=lambda event: event["lastTimestamp"] or "")
     return Snapshot(
@@ -70,7 +75,7 @@ def look(environment: Environment, namespace: str, gateways: list[str]) -> Snaps
             for target in environment.simulator.admin.targets(gateway)
         },
         events=events,
-        view=(view.stdout or view.stderr).rstrip(),
+        view=view,
     )
 
 
@@ -187,7 +192,7 @@ def _panel(seen: Snapshot, events: list[dict[str, Any]], width: int) -> Group:
         for event in events
     ]
     return Group(
-        *_section("$ kubectl get mcps -o wide", _kubectl_lines(seen.view, width)),
+        *_section("$ kubectl get mcps -o wide", _kubectl_lines(seen.view(), width)),
         *_section("Targets in AWS", fit(targets, width, flexible=[3]) or ["none"]),
         *_section("Events", fit(told, width, flexible=[3]) or ["none"]),
     )
