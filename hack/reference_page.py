@@ -31,7 +31,7 @@ and deleted (Kubernetes 1.30 and later).
 
 _ANNOTATIONS: Final = {
     names.PAUSED_ANNOTATION: '`"true"`: the operator writes nothing to AWS for this object, nor deletes. '
-    "`false`, `0` and `f` do not pause; every other value does, and is told of.",
+    "`false`, `0` and `f` do not pause; every other value does, and is reported.",
     names.SYNC_ANNOTATION: "Each new value makes AWS index the tools of the server once, or "
     "renews an expired consent.",
     names.RECONCILE_ANNOTATION: "Each new value makes the operator look at the object at once, also one "
