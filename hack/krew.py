@@ -29,7 +29,8 @@ set -eu
 self=$(readlink -f "$0")
 here=$(dirname "$self")
 home="${XDG_CACHE_HOME:-$HOME/.cache}/kubectl-mcps/VERSION"
-if [ ! -x "$home/bin/kubectl-mcps" ]; then
+# Its Python may be gone, when the system's was upgraded.
+if [ ! -x "$home/bin/kubectl-mcps" ] || [ ! -x "$home/bin/python" ]; then
   for python in ${KUBECTL_MCPS_PYTHON:-python3.14 python3.13 python3.12 python3.11 python3}; do
     "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break
     python=

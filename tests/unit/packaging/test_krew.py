@@ -65,7 +65,12 @@ def test_the_launcher_runs_what_it_has_set_up(krew: ModuleType, tmp_path: Path) 
     program.parent.mkdir(parents=True)
     program.write_text('#!/bin/sh\necho "asked: $*"\n', encoding="utf-8")
     program.chmod(0o755)
+    python = program.with_name("python")
+    python.symlink_to(sys.executable)
     assert launch(krew, tmp_path, sys.executable, "status", "-A").stdout == "asked: status -A\n"
+    python.unlink()
+    python.symlink_to(tmp_path / "upgraded-and-gone")
+    assert "needs Python 3.11 or later" in launch(krew, tmp_path, "false", "status").stderr
 
 
 def launch(

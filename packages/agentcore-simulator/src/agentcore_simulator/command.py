@@ -19,7 +19,8 @@ Example:
   agentcore-simulator --port 8787 --gateway demo-abcdefghij &
   export AWS_ENDPOINT_URL=http://127.0.0.1:8787 AWS_DEFAULT_REGION=us-east-1
   export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test
-  aws bedrock-agentcore-control list-gateway-targets --gateway-identifier demo-abcdefghij
+  aws bedrock-agentcore-control list-gateway-targets \\
+    --gateway-identifier demo-abcdefghij
 """
 
 

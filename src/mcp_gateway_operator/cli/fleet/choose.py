@@ -33,9 +33,13 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
             each = servers(cluster, self.namespace, name=name, labels=self.selector)
             found += [obj async for obj in each if not self.reasons or line_of(obj).reason in self.reasons]
             if name and len(found) == before and not none_is_fine:
-                raise click.ClickException(f"There is no MCPServer {name!r} {self._where}.")
+                raise click.ClickException(
+                    f"There is no MCPServer {name!r} {self._where}: `mcps status -A` shows all there are."
+                )
         if not found and not none_is_fine:
-            raise click.ClickException(f"No MCPServer is meant: none {self._where} fits -l and --reason.")
+            raise click.ClickException(
+                f"No MCPServer is meant: none {self._where} fits -l and --reason. `mcps status -A` shows all."
+            )
         return found
 
     @property

@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from mcp_gateway_operator.agentcore.aws import new_session
 from mcp_gateway_operator.agentcore.quota import Op, Quotas
 from mcp_gateway_operator.cli.fleet.finding import Finding
-from mcp_gateway_operator.shown import shown
+from mcp_gateway_operator.shown import counted, shown
 
 SERVICE: Final = "bedrock-agentcore"
 """The service's code in Service Quotas."""
@@ -92,6 +92,17 @@ def by_service(said: Applied, quotas: Quotas) -> Iterator[Finding]:
             f"{'no limit' if kept is None else f'{kept:g}'}.",
             why="It is throttled, and so are others in the account." if more else "",
             do=f"start it with --aws-quotas {op.value}={value:g}" if more else "",
+        )
+    reckoned = quotas.gateway_targets
+    if said.targets is not None and said.targets != reckoned:
+        different = True
+        more = reckoned is None or reckoned > said.targets
+        yield Finding(
+            ok=not more,
+            what=f"AWS allows {counted(said.targets, 'target')} on a gateway; the operator reckons with "
+            f"{'no limit' if reckoned is None else reckoned}.",
+            why="" if not more else "It takes a gateway that is full for one with room.",
+            do=f"start it with --aws-quotas gateway-targets={said.targets}",
         )
     if not different:
         yield Finding(ok=True, what=f"The operator keeps to AWS's quotas: {_all(quotas)} a second.")

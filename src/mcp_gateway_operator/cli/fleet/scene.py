@@ -106,7 +106,10 @@ def read_scene(scope: Scope, *, wanted: tuple[str, ...] = (), may_miss: bool = F
             asked &= {_key(_loaded(raw)) async for raw in found}
         for name in () if may_miss else wanted:
             if not any(key[1] == name for key in asked):
-                raise click.ClickException(f"There is no MCPServer {name!r} in {where or 'any namespace'}.")
+                place = f"namespace {where}" if where else "any namespace"
+                raise click.ClickException(
+                    f"There is no MCPServer {name!r} in {place}: `mcps status -A` shows all there are."
+                )
         scene.chosen = asked & scene.servers.keys()
         await _take_surroundings(scene, cluster, {key[0] for key in asked} | ({where} if where else set()))
         return scene

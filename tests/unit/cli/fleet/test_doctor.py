@@ -358,13 +358,17 @@ def test_settings_are_compared_with_the_quotas_that_aws_says(monkeypatch: pytest
     }
     said = quotas_of(monkeypatch, answer)
     assert said.targets == 300
-    more, less = by_service(said, Quotas())
-    assert (more.ok, less.ok) == (True, False)
+    more, less, room = by_service(said, Quotas())
+    assert (more.ok, less.ok, room.ok) == (True, False, True)
+    assert room.what == "AWS allows 300 targets on a gateway; the operator reckons with 100."
+    assert room.do == "start it with --aws-quotas gateway-targets=300"
     assert more.what == "AWS allows 20 CreateGatewayTarget a second; the operator keeps to 5."
     assert less.what == "AWS allows 2 UpdateGatewayTarget a second; the operator keeps to 5."
     assert less.do == "start it with --aws-quotas update=2"
-    (fine,) = by_service(said, Quotas(create=20, update=2))
+    (fine,) = by_service(said, Quotas(create=20, update=2, gateway_targets=300))
     assert fine.ok
+    (too_many,) = by_service(said, Quotas(create=20, update=2, gateway_targets=301))
+    assert not too_many.ok
     (unlimited, *_) = by_service(said, Quotas(create=None, update=2))
     assert (unlimited.ok, unlimited.what.endswith("keeps to no limit.")) == (False, True)
 
