@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
+import inspect
+from typing import Any, Final
 
 import click
+import msgspec
 
+from mcp_gateway_operator.cli.fleet.json_answers import ANSWERS
 from mcp_gateway_operator.cli.main import COMMANDS, FROM_OTHERS, cli
 
 _PROGRAM: Final = "mcp-gateway-operator"
@@ -37,13 +40,18 @@ Shell completion, for bash (`zsh_source` and `fish_source` for the others):
 ```sh
 eval "$(_MCPS_COMPLETE=bash_source mcps)"
 ```
+
+With `-o json` a field `schema` names the shape, `mcps.plan/v1`. Within a version fields may come; one that \
+goes or means something else makes a new version. The schemas: \
+{schemas}.
 """
 
 
 def markdown() -> str:
     """Return the page."""
     whole = click.Context(cli, info_name=_PROGRAM, terminal_width=80, **cli.context_settings)
-    parts = [_HEAD, _block(whole)]
+    links = ", ".join(f"[{name}](schemas/{name}.json)" for name in schemas())
+    parts = [_HEAD.replace("{schemas}", links), _block(whole)]
     for name in COMMANDS:
         if name in FROM_OTHERS:
             continue
@@ -52,6 +60,27 @@ def markdown() -> str:
         context = click.Context(command, info_name=name, parent=whole, terminal_width=80)
         parts += [f"## {name}\n", _block(context)]
     return "\n".join(parts)
+
+
+def schemas() -> dict[str, Any]:
+    """Return the JSON schema of each answer, by its name: `mcps.plan.v1`."""
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    return {
+        str(each.__struct_config__.tag).replace("/", "."): {**head, **_clean(msgspec.json.schema(each))}
+        for each in ANSWERS
+    }
+
+
+def _clean(schema: Any) -> Any:
+    """Return a schema whose descriptions are not indented as docstrings are."""
+    if isinstance(schema, list):
+        return list(map(_clean, schema))
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: inspect.cleandoc(value) if key == "description" and isinstance(value, str) else _clean(value)
+        for key, value in schema.items()
+    }
 
 
 def _block(context: click.Context) -> str:

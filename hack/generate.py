@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import json
 import re
 import sys
 from pathlib import Path
@@ -55,6 +56,10 @@ def generated() -> dict[Path, str]:
         ROOT / "docs/reference.md": reference_page.markdown(),
         ROOT / "docs/metrics.md": _metrics_page(),
         ROOT / "docs/cli.md": commands_page.markdown(),
+        **{
+            ROOT / f"docs/schemas/{name}.json": f"{json.dumps(schema, indent=2)}\n"
+            for name, schema in commands_page.schemas().items()
+        },
         ROOT / "docs/troubleshooting.md": _refusals_page(),
     }
 

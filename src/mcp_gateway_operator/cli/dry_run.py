@@ -12,7 +12,8 @@ import structlog
 
 from mcp_gateway_operator.cli.fleet.aws import reading
 from mcp_gateway_operator.cli.fleet.foresee import Foreseen, Future, Key, foresee
-from mcp_gateway_operator.cli.fleet.plan_command import Planned, blind_spots, planned
+from mcp_gateway_operator.cli.fleet.json_answers import Planned, Step
+from mcp_gateway_operator.cli.fleet.plan_command import blind_spots, planned
 from mcp_gateway_operator.cli.fleet.reach import Scope
 from mcp_gateway_operator.cli.fleet.scene import Scene, whole_scene
 from mcp_gateway_operator.cli.process import ProcessOptions, operator_config
@@ -88,7 +89,7 @@ def _tell_one(row: Planned, scene: Scene, future: Future) -> None:
         about.warning("would say", action=row.action, reason=row.reason, message=row.message)
 
 
-def _fields(step: dict[str, Any]) -> dict[str, Any]:
+def _fields(step: Step) -> dict[str, Any]:
     """Return what there is to log of a step."""
     names = {"gateway": "gateway", "targetId": "target", "targetName": "target_name", "cause": "cause"}
     told = {names[key]: value for key, value in step.items() if key in names}

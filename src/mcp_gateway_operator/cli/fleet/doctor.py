@@ -19,6 +19,7 @@ from mcp_gateway_operator.cli.fleet import (
 from mcp_gateway_operator.cli.fleet.command import NOT_SO, asking, cluster_options, output_option
 from mcp_gateway_operator.cli.fleet.debug import OPERATORS, PODS, NoAnswerError, debug_option, reached
 from mcp_gateway_operator.cli.fleet.finding import Finding
+from mcp_gateway_operator.cli.fleet.json_answers import DoctorAnswer, say_json
 from mcp_gateway_operator.cli.fleet.look_ahead import Settings, ask_aws, operator_options
 from mcp_gateway_operator.cli.fleet.reach import Scope, with_cluster
 from mcp_gateway_operator.cli.fleet.reads import Everywhere
@@ -32,8 +33,6 @@ from mcp_gateway_operator.runtime.cluster import ApiError, Cluster
 from mcp_gateway_operator.runtime.metrics_server import PATH as METRICS
 from mcp_gateway_operator.shown import shown
 from mcp_gateway_operator.targets.known import AgentCoreError
-
-SCHEMA: Final = "mcps.doctor/v1"
 
 
 class Extent(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,8 +105,7 @@ def command(
         scope, settings, Extent(account=account, role=role, address=debug_address, quotas=quotas)
     )
     if output == "json":
-        answer = {"schema": SCHEMA, "findings": findings}
-        click.echo(msgspec.json.format(msgspec.json.encode(answer), indent=2).decode())
+        say_json(DoctorAnswer(findings=findings))
     else:
         for each in findings:
             sign = {True: "ok", False: "!!", None: "??"}[each.ok]

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import click
-import msgspec
 
 from mcp_gateway_operator.cli.fleet.command import FAILED, NOT_SO, asking, cluster_options, output_option
+from mcp_gateway_operator.cli.fleet.json_answers import Orphan, OrphansAnswer, say_json
 from mcp_gateway_operator.cli.fleet.look_ahead import Settings, operator_options, require_owner
 from mcp_gateway_operator.cli.fleet.reach import Scope
 from mcp_gateway_operator.cli.fleet.scene import Scene, read_scene
@@ -15,8 +13,6 @@ from mcp_gateway_operator.cli.fleet.survey import GATEWAYS, Owned, Registry
 from mcp_gateway_operator.cli.say import say
 from mcp_gateway_operator.shown import counted, shown
 from mcp_gateway_operator.targets.shape import account_and_region, bare
-
-SCHEMA: Final = "mcps.orphans/v1"
 
 
 @asking(
@@ -53,8 +49,7 @@ def command(*, scope: Scope, settings: Settings, gateways: tuple[str, ...], outp
     listed = len(survey.gateways) - len(survey.unread)
     if output == "json":
         rows = [_row(each, scene) for each in orphans]
-        answer = {"schema": SCHEMA, "orphans": rows, "unread": survey.unread}
-        click.echo(msgspec.json.format(msgspec.json.encode(answer), indent=2).decode())
+        say_json(OrphansAnswer(orphans=rows, unread=survey.unread))
     else:
         for each in orphans:
             say(f"{each.target} ({each.row.name}) on {each.gateway_id} {each.words} [{each.marker}]")
@@ -81,15 +76,15 @@ def _proof(each: Owned, scene: Scene) -> str:
     )
 
 
-def _row(each: Owned, scene: Scene) -> dict[str, object]:
-    return {
-        "gateway": each.gateway_id,
-        "targetId": each.row.target_id,
-        "name": shown(each.row.name),
-        "marker": each.marker,
-        "proof": _proof(each, scene),
-        "remove": _removal(each),
-    }
+def _row(each: Owned, scene: Scene) -> Orphan:
+    return Orphan(
+        gateway=each.gateway_id,
+        target_id=each.row.target_id,
+        name=shown(each.row.name),
+        marker=each.marker or "",
+        proof=_proof(each, scene),
+        remove=_removal(each),
+    )
 
 
 def _removal(each: Owned) -> str:

@@ -15,6 +15,7 @@ from mcp_gateway_operator.api.names import ConditionType, Reason
 from mcp_gateway_operator.api.types import Condition, MCPServer
 from mcp_gateway_operator.cli.fleet.command import FAILED, NOT_SO, asking, output_option, scope_options
 from mcp_gateway_operator.cli.fleet.foresee import Foreseen, Future, Key
+from mcp_gateway_operator.cli.fleet.json_answers import FieldChange, PlanAnswer, Planned, Step, say_json
 from mcp_gateway_operator.cli.fleet.look_ahead import (
     Settings,
     future_of,
@@ -32,7 +33,6 @@ from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.known import ErrorKind
 from mcp_gateway_operator.targets.shape import FieldDiff
 
-SCHEMA: Final = "mcps.plan/v1"
 LONGEST_VALUE: Final = 160
 SIGNS: Final = {
     "create": "+",
@@ -59,24 +59,6 @@ _CALLERS_OWN: Final = frozenset(
 """What says nothing of the operator: it acts with other credentials than the caller, and from elsewhere."""
 _SECRET: Final = ("oauthCustomParameters",)
 """Fields whose values may be nobody's business: they are said to differ."""
-
-
-class Planned(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What would be done for one object, and how it would end."""
-
-    namespace: str
-    name: str
-    action: str
-    gateway: str = ""
-    target_id: str = ""
-    reason: str = ""
-    message: str = ""
-    steps: tuple[dict[str, Any], ...] = ()
-
-    @property
-    def changes(self) -> bool:
-        """Whether anything would be done, or something is in the way."""
-        return self.action != "none"
 
 
 @asking(
@@ -140,7 +122,7 @@ def command(
     rows = [*refused, *(planned(key, steps.get(key, []), future, scene.platform) for key in keys)]
     notes = list(blind_spots(scene, future.home))
     if output == "json":
-        click.echo(_as_json(rows, notes))
+        say_json(PlanAnswer(counts=Counter(row.action for row in rows), notes=notes, objects=rows))
     else:
         for line in (*_lines(rows), *notes):
             say(line)
@@ -274,9 +256,9 @@ def _action(steps: list[Foreseen], reason: str, *, fine: bool) -> str:  # noqa: 
     return NOT_PERMITTED if reason == Reason.ACCESS_DENIED else reason or "waits"
 
 
-def _step(foreseen: Foreseen) -> dict[str, Any]:
+def _step(foreseen: Foreseen) -> Step:
     step = foreseen.step
-    told: dict[str, Any] = {"step": type(step).__name__, "gateway": foreseen.gateway_id}
+    told: Step = {"step": type(step).__name__, "gateway": foreseen.gateway_id}
     if isinstance(step, act.Update | act.Synchronize | act.Delete):
         told["targetId"] = step.target_id
     if isinstance(step, act.Update | act.Synchronize):
@@ -290,7 +272,7 @@ def _step(foreseen: Foreseen) -> dict[str, Any]:
     return told
 
 
-def _field(diff: FieldDiff) -> dict[str, Any]:
+def _field(diff: FieldDiff) -> FieldChange:
     if diff.field.startswith(_SECRET):
         return {"field": diff.field, "from": "…", "to": "…"}
     return {"field": diff.field, "from": _bare_value(diff.have), "to": _bare_value(diff.want)}
@@ -328,12 +310,6 @@ def _refused(manifest: Manifest, message: str) -> Planned:
     )
 
 
-def _as_json(rows: list[Planned], notes: list[str]) -> str:
-    counts = Counter(row.action for row in rows)
-    answer = {"schema": SCHEMA, "counts": counts, "notes": notes, "objects": rows}
-    return msgspec.json.format(msgspec.json.encode(answer), indent=2).decode()
-
-
 def _lines(rows: list[Planned]) -> Iterator[str]:
     for row in rows:
         if not row.changes:
@@ -352,8 +328,7 @@ def details(row: Planned) -> Iterable[str]:
     """Yield what there is to say of one row below its line."""
     for step in row.steps:
         for field in step.get("fields", ()):
-            old, new = (_value(field[side]) for side in ("from", "to"))
-            yield f"    {field['field']}: {old} -> {new}"
+            yield f"    {field['field']}: {_value(field['from'])} -> {_value(field['to'])}"
     if row.action == "move":
         yield "    " + ", then ".join(f"{each['step']} on {each['gateway']}" for each in row.steps)
     if row.message:

@@ -18,6 +18,7 @@ from mcp_gateway_operator.api.mcpgateway_codec import decode_gateway
 from mcp_gateway_operator.api.mcpgateway_rules import GatewayArn
 from mcp_gateway_operator.api.names import ACCEPTED
 from mcp_gateway_operator.cli.fleet.command import NOT_SO, asking, output_option, scope_options
+from mcp_gateway_operator.cli.fleet.json_answers import Room, StatusAnswer, as_json, say_json
 from mcp_gateway_operator.cli.fleet.reach import Scope, raw_objects, servers, with_cluster
 from mcp_gateway_operator.cli.fleet.tables import fit, on_terminal, width
 from mcp_gateway_operator.cli.fleet.view import DEFAULT_GATEWAY, Line, ago, ahead, line_of
@@ -28,7 +29,6 @@ from mcp_gateway_operator.shown import counted
 
 Classes = dict[str, MCPGateway]
 
-SCHEMA: Final = "mcps.status/v1"
 LIMIT: Final = 100
 """Targets that a gateway takes, unless AWS has raised the quota."""
 WATCH_SECONDS: Final = 2.0
@@ -86,7 +86,7 @@ def command(
             if not watch:
                 return lines, classes
             screen = _screen(lines, classes, whole=whole)
-            text = _as_json(lines, classes) if output == "json" else "\n".join(screen)
+            text = as_json(_answer(lines, classes)) if output == "json" else "\n".join(screen)
             if text != shown_last:
                 if on_terminal():
                     click.clear()
@@ -96,7 +96,7 @@ def command(
 
     lines, classes = with_cluster(scope, work)
     if output == "json":
-        click.echo(_as_json(lines, classes))
+        say_json(_answer(lines, classes))
     else:
         for text in _screen(lines, classes, whole=whole):
             click.echo(text)
@@ -126,19 +126,17 @@ def _at_home(line: Line, home: Where | None) -> Line:
     return msgspec.structs.replace(line, gateway=gateway)
 
 
-def _as_json(lines: list[Line], classes: Classes) -> str:
-    answer = {
-        "schema": SCHEMA,
-        "total": len(lines),
-        "ready": sum(line.ready for line in lines),
-        "reasons": Counter(line.reason for line in lines if not line.ready),
-        "gateways": [
-            {"gateway": gateway_id, "mcpGateway": each.name, "targets": each.status.targets}
+def _answer(lines: list[Line], classes: Classes) -> StatusAnswer:
+    return StatusAnswer(
+        total=len(lines),
+        ready=sum(line.ready for line in lines),
+        reasons=Counter(line.reason for line in lines if not line.ready),
+        gateways=[
+            Room(gateway=gateway_id, mcp_gateway=each.name, targets=each.status.targets)
             for gateway_id, each in sorted(classes.items())
         ],
-        "objects": lines,
-    }
-    return msgspec.json.format(msgspec.json.encode(answer), indent=2).decode()
+        objects=lines,
+    )
 
 
 def _screen(lines: list[Line], classes: Classes, *, whole: bool) -> Iterator[str]:
