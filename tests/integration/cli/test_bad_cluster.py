@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
 from mcp_gateway_operator_demo.environment import free_port
@@ -82,10 +81,9 @@ def test_the_kubeconfig_does_not_exist(tmp_path: Path) -> None:
     assert f"{tmp_path}/nowhere" in line["msg"]
 
 
-@pytest.mark.parametrize("text", ["", "[]", "hello", "clusters: 7", "a: b: c", "{}"])
-def test_the_kubeconfig_is_not_one(tmp_path: Path, text: str) -> None:
+def test_the_kubeconfig_is_not_one(tmp_path: Path) -> None:
     path = tmp_path / "config"
-    path.write_text(text, encoding="utf-8")
+    path.write_text("clusters: 7", encoding="utf-8")
     status, (line,), _ = run(f"--kubeconfig={path}")
     assert status == 1
     assert str(path) in line["msg"]

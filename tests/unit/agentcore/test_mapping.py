@@ -135,10 +135,11 @@ def test_what_cannot_be_read_while_credentials_are_fetched_is_a_matter_of_the_cr
         assert from_botocore(error, mutating=True).kind is ErrorKind.TRANSIENT
 
 
-def test_an_endpoint_that_is_no_url_is_no_matter_of_the_credentials() -> None:
+@pytest.mark.parametrize("endpoint", ["http://", "agentcore.example.com"])
+def test_an_endpoint_that_is_no_url_is_no_matter_of_the_credentials(endpoint: str) -> None:
     """Advice to renew them would lead astray; botocore says it in a bare ValueError."""
     with pytest.raises(ValueError, match="Invalid endpoint") as caught:
-        boto3.client("sts", region_name="us-east-1", endpoint_url="http://")
+        boto3.client("sts", region_name="us-east-1", endpoint_url=endpoint)
     assert from_botocore(caught.value, mutating=True, sent=False).kind is ErrorKind.TRANSIENT
 
 

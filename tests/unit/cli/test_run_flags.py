@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from mcp_gateway_operator.agentcore.quota import Quotas
+from mcp_gateway_operator.cli.startup import StartupError, region_of
 from tests.unit.cli.conftest import CallRun
 
 GATEWAY = "my-gateway-abcde12345"
@@ -269,3 +270,10 @@ def test_the_help_shows_every_flag_with_its_default(call_run: CallRun) -> None:
         assert f"--{flag}" in text
     assert "60s" in text
     assert "MCPS_DRIFT_INTERVAL" in text
+
+
+@pytest.mark.parametrize("region", ["us east 1", "us-east-1a", "US East (N. Virginia)", "*"])
+def test_a_region_that_cannot_be_one_is_refused(region: str) -> None:
+    with pytest.raises(StartupError, match="us-east-1") as error:
+        region_of(region)
+    assert repr(region) in str(error.value)

@@ -197,7 +197,7 @@ async def test_status_that_a_user_replaces_is_put_right_at_once() -> None:
             await world.pass_time(1300)
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(8))
 async def test_whatever_two_of_them_do_at_once_ends_well(seed: int) -> None:
     """Random edits, deletions and restarts under two writers; renames only where no second target can be.
 

@@ -251,6 +251,15 @@ def test_what_is_not_done_here_is_refused_with_a_sentence(
     assert "Traceback" not in str(error.value)
 
 
+@pytest.mark.parametrize("text", ["", "[]", "hello", "clusters: 7", "a: b: c", "{}"])
+def test_what_is_no_kubeconfig_is_named(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "config"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ClusterConfigError, match=r"(?s)^The kubeconfig '.*' cannot be used: .*\.$") as error:
+        log_in(find(kubeconfig=str(path), context=None), {})
+    assert str(path) in str(error.value)
+
+
 def test_a_user_that_is_not_used_may_say_what_it_wants(tmp_path: Path) -> None:
     config = content({"token": "t"})
     config["users"].append({"name": "other", "user": {"auth-provider": {"name": "gcp"}, "new": 1}})
