@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import copy
 import errno
 import gc
 import importlib
@@ -67,6 +68,7 @@ FROM_OTHERS: Final = {
     "simulator": ("agentcore_simulator.command", "agentcore-simulator"),
 }
 """Commands that other distributions bring: the module, and the distribution's name."""
+_PROGRAM: Final = "mcp-gateway-operator"
 _INTERRUPTED: Final = 130
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 """Errors of a file that standard output goes to."""
@@ -82,14 +84,14 @@ class _Lazy(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  -- click's signature
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  -- click's
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
         if cmd_name == "run" or cmd_name in _FLEET:
             _import_structlog_alone()
         command = getattr(_module(cmd_name), cmd_name if _FLEET.get(cmd_name) == "marks" else "command")
         assert isinstance(command, click.Command)
-        return command
+        return _called(command, ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  -- click's
         wide = max(map(len, COMMANDS))
@@ -110,6 +112,15 @@ def cli() -> None:
 
     Flags without a command mean `run`, as the image's entrypoint is called.
     """
+
+
+def _called(command: click.Command, ctx: click.Context) -> click.Command:
+    """Return a command whose examples name the program as its user does: krew brings `kubectl mcps` alone."""
+    if not command.epilog or not ctx.info_name:
+        return command
+    named = copy.copy(command)
+    named.epilog = command.epilog.replace(_PROGRAM, ctx.info_name)
+    return named
 
 
 def _module(command: str) -> ModuleType:
@@ -164,7 +175,7 @@ def arguments(argv: list[str], *, in_cluster: bool) -> list[str]:
 def _program(path: str) -> str:
     """Return what the program is called in help, and by the shell's completion."""
     name = Path(path).name
-    return {"mcps": "mcps", "kubectl-mcps": "kubectl mcps"}.get(name, "mcp-gateway-operator")
+    return {"mcps": "mcps", "kubectl-mcps": "kubectl mcps"}.get(name, _PROGRAM)
 
 
 def _spelt_out(error: UnicodeError) -> tuple[str, int]:

@@ -51,6 +51,15 @@ def test_every_command_has_help_with_an_example(command: str) -> None:
     assert program in result.output.split("Example", 1)[1]
 
 
+@pytest.mark.parametrize("command", [each for each in main.COMMANDS if each != "simulator"])
+def test_examples_call_the_program_as_its_user_does(command: str) -> None:
+    """Of the archive for krew there is no `mcp-gateway-operator` on the path."""
+    said = CliRunner().invoke(main.cli, [command, "--help"], prog_name="kubectl mcps").output
+    examples = said.split("Example", 1)[1]
+    assert "kubectl mcps " in examples
+    assert "mcp-gateway-operator " not in examples
+
+
 def test_the_overview_names_every_command() -> None:
     result = CliRunner().invoke(main.cli, ["--help"], prog_name="mcp-gateway-operator")
     assert result.exit_code == 0
@@ -119,7 +128,8 @@ def test_the_version_is_told() -> None:
 def test_run_imports_nothing_that_it_may_not_need() -> None:
     """Its memory is limited to 128 MiB at 10,000 objects."""
     program = (
-        "import sys; from mcp_gateway_operator.cli import main; main.cli.get_command(None, 'run'); "
+        "import sys; import click; from mcp_gateway_operator.cli import main; "
+        "main.cli.get_command(click.Context(main.cli), 'run'); "
         f"print([name for name in {HEAVY!r} if name in sys.modules])"
     )
     done = subprocess.run(  # noqa: S603  -- the program above
