@@ -172,6 +172,12 @@ def bare(monitored: LocalCluster) -> Iterator[LocalCluster]:
 
 
 @pytest.fixture
+def asking(helm: Helm, cluster: LocalCluster, tmp_path: Path) -> Helm:
+    """Each helm with the cluster as it is, for what leaves no release behind."""
+    return replace(helm, home=tmp_path, kubeconfig=cluster.kubeconfig)
+
+
+@pytest.fixture
 def live_helm(helm: Helm, bare: LocalCluster, tmp_path: Path) -> Iterator[Helm]:
     """One helm; what it installed is gone afterwards, the CRDs and their objects too."""
     live = replace(helm, home=tmp_path, kubeconfig=bare.kubeconfig)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -353,12 +352,6 @@ def test_the_admission_policy_is_made_where_it_can_work_and_only_if_asked_for(he
     )
     (selected,) = some["spec"]["matchResources"]["namespaceSelector"]["matchExpressions"]
     assert selected == {"key": "kubernetes.io/metadata.name", "operator": "In", "values": ["team-a"]}
-
-
-@pytest.fixture
-def asking(helm: Helm, cluster: LocalCluster) -> Helm:
-    """Each helm, with a cluster to ask."""
-    return replace(helm, kubeconfig=cluster.kubeconfig)
 
 
 def test_notes_say_what_is_missing(asking: Helm) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from mcp_gateway_operator_demo.localcluster import LocalCluster
-from mcp_gateway_operator_demo.project_files import project_dir
 from tests.integration.packaging.conftest import GROUP, Helm
 
 TEMPLATE = """
@@ -30,18 +29,21 @@ spec:
 
 
 def test_empty_values_of_a_chart_mean_absent(
-    live_helm: Helm, bare: LocalCluster, namespace: str, tmp_path: Path
+    asking: Helm, cluster: LocalCluster, namespace: str, tmp_path: Path
 ) -> None:
     chart = tmp_path / "chart"
     (chart / "templates").mkdir(parents=True)
     (chart / "Chart.yaml").write_text("apiVersion: v2\nname: team\nversion: 0.1.0\n")
     (chart / "templates" / "server.yaml").write_text(TEMPLATE)
-    bare.apply(project_dir("config/crd") / "bases")
+    place = ("--namespace", namespace)
 
-    live_helm("install", "team", str(chart), "--namespace", namespace)
-    live_helm("upgrade", "team", str(chart), "--namespace", namespace, "--set", "description=All of it")
-    live_helm("upgrade", "team", str(chart), "--namespace", namespace, "--reset-values")
+    asking("install", "team", str(chart), *place)
+    try:
+        asking("upgrade", "team", str(chart), *place, "--set", "description=All of it")
+        asking("upgrade", "team", str(chart), *place, "--reset-values")
+        stored = cluster.get(f"/apis/{GROUP}/v1alpha1/namespaces/{namespace}/mcpservers/tools")
+    finally:
+        asking("uninstall", "team", *place)
 
-    stored = bare.get(f"/apis/{GROUP}/v1alpha1/namespaces/{namespace}/mcpservers/tools")
     assert stored["spec"].get("description") is None
     assert stored["spec"]["endpoint"] == "https://tools.example.com/mcp"
