@@ -184,3 +184,22 @@ async def as_recorded_by_id(hub: Hub, *, moving: bool) -> None:
         record |= {"gatewayId": OTHER_GATEWAY, "gatewayArn": old, "moves": [entry]}
         record["placedBy"] = {**record["placedBy"], "gatewayArn": old}
     await hub.world.set_status(record)
+
+
+async def test_the_status_of_another_object_says_nothing_of_what_an_id_means() -> None:
+    """A backup of the old account's cluster, restored where the operator works now: it is made here."""
+    hub = Hub()
+    await hub.spoke()
+    async with hub.world.operator(gateway_id=""):
+        await hub.made()
+    await as_recorded_by_id(hub, moving=False)
+    status = record_of(await hub.world.get())
+    await hub.world.delete()
+    await hub.world.edit(metadata={"finalizers": None})
+    await hub.platform.force()
+    await hub.world.create(**PLAIN, gatewayId=GATEWAY)
+    await hub.world.set_status(status)
+    async with hub.world.operator(gateway_id=""):
+        obj = await hub.world.until_ready(within=200.0)
+        assert obj.status.gateway_id == GATEWAY
+    assert hub.platform.writes() == ["CreateGatewayTarget"]

@@ -13,7 +13,7 @@ from mcp_gateway_operator.api.mcpgateway import AwsIdentity, MCPGateway
 from mcp_gateway_operator.api.mcpgateway_rules import GatewayArn
 from mcp_gateway_operator.cli.fleet.fast_forward import outside
 from mcp_gateway_operator.cli.fleet.whereabouts import Where, class_at
-from mcp_gateway_operator.controller.classes import identity_at
+from mcp_gateway_operator.controller.classes import acts_elsewhere, identity_at
 from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind
 from mcp_gateway_operator.targets.shape import Target, account_and_region, bare
 
@@ -206,7 +206,7 @@ class Everywhere:
 
     def _identity(self, arn: GatewayArn, class_: MCPGateway | None) -> Identity:
         aws = (class_.spec.aws if class_ is not None else None) or AwsIdentity()
-        if class_ is not None and aws.role_arn and account_and_region(aws.role_arn)[0] != arn.account:
+        if class_ is not None and acts_elsewhere(class_):
             raise _not_read(
                 f"the role of MCPGateway {class_.name} does not belong to the gateway's account: correct it"
             )

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from mcp_gateway_operator.controller.classes.class_rulings import ClassSettings, Rulings
 from mcp_gateway_operator.controller.classes.keeper import Keeper
-from mcp_gateway_operator.controller.classes.registry import MCPGATEWAYS, Registry, identity_at
+from mcp_gateway_operator.controller.classes.registry import (
+    MCPGATEWAYS,
+    Registry,
+    acts_elsewhere,
+    identity_at,
+)
 
 __all__ = [
     "MCPGATEWAYS",
@@ -12,5 +17,6 @@ __all__ = [
     "Keeper",
     "Registry",
     "Rulings",
+    "acts_elsewhere",
     "identity_at",
 ]

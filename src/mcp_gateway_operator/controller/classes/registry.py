@@ -239,7 +239,7 @@ class Registry:
         aws = governor.spec.aws or AwsIdentity()
         if any("spec.aws" in each for each in governor.problems):
             raise _unsaid(f"spec.aws of MCPGateway {governor.name} is not understood")
-        if aws.role_arn and account_and_region(aws.role_arn)[0] != arn.account:
+        if acts_elsewhere(governor):
             raise _unsaid(f"The role of MCPGateway {governor.name} does not belong to the gateway's account")
         here = gateway_id == arn.gateway_id
         if here and not aws.role_arn:
@@ -273,7 +273,7 @@ class Registry:
                 "Invalid",
                 "spec.aws.externalId and sessionTags are for the session of a role: set spec.aws.roleArn.",
             )
-        if aws is not None and aws.role_arn and account_and_region(aws.role_arn)[0] != arn.account:
+        if acts_elsewhere(of):
             return _no(
                 "WrongAccountOrRegion",
                 f"The gateway is in account {arn.account}, and a role of another account does not act there: "
@@ -351,6 +351,12 @@ def _index_of(classes: Iterable[MCPGateway]) -> _Index:
         {gateway_id: tuple(names_) for gateway_id, names_ in found.items()},
         {key: tuple(names_) for key, names_ in holders.items()},
     )
+
+
+def acts_elsewhere(of: MCPGateway) -> bool:
+    """Return whether the role of an MCPGateway is of another account than its gateway, and so useless."""
+    role_arn = of.spec.aws.role_arn if of.spec.aws is not None else ""
+    return bool(role_arn) and of.arn is not None and account_and_region(role_arn)[0] != of.arn.account
 
 
 def identity_at(arn: GatewayArn, aws: AwsIdentity) -> Identity:

@@ -88,6 +88,8 @@ def named_here(obj: MCPServer, own: tuple[str, str] | None) -> MCPServer:
     if own is None:
         return obj
     status, meta = obj.status, obj.metadata
+    # The status of another object, restored onto this one, says nothing of what its spec and annotation mean.
+    own_record = stored_record(obj) is not None
     gateway_id = _named_here(status.gateway_id, status.gateway_arn, own)
     moves = tuple(
         each
@@ -99,6 +101,7 @@ def named_here(obj: MCPServer, own: tuple[str, str] | None) -> MCPServer:
         called = {gateway_id: status.gateway_id}
         called |= {new.gateway_id: old.gateway_id for new, old in zip(moves, status.moves, strict=True)}
         by_id = {each for each, before in called.items() if ":" in each and ":" not in before}
+        by_id = by_id if own_record else set()
         obj = msgspec.structs.replace(
             obj,
             status=msgspec.structs.replace(status, gateway_id=gateway_id, moves=moves),
@@ -106,7 +109,7 @@ def named_here(obj: MCPServer, own: tuple[str, str] | None) -> MCPServer:
         )
     noted = gateway_of(meta.annotations)
     # Of two gateways of one id the note is of the recorded one, unless the object moves to the other.
-    same = noted == Place(gateway_id).bare and noted not in {each.gateway_id for each in moves}
+    same = own_record and noted == Place(gateway_id).bare and noted not in {each.gateway_id for each in moves}
     at = gateway_id if same else _named_here(noted, "", own)
     if at != noted:
         annotations = {**meta.annotations, names.GATEWAY_ANNOTATION: at}
