@@ -190,7 +190,7 @@ def _summary(rows: list[Row], *, files: int, strict: bool) -> Iterator[str]:
         yield f"{unread} of {counted(files, 'file')} could not be read as YAML."
     if warnings := sum(len(row.warnings) for row in rows):
         found = counted(warnings, "warning")
-        yield f"{found}, which --strict takes for errors." if strict else f"{found}."
+        yield f"{found}, which --strict treats as errors." if strict else f"{found}."
     checked = [row for row in rows if row.readable and row.checked]
     for kind in (KIND, CLASS_KIND):
         same = [row for row in checked if row.kind == kind]

@@ -56,7 +56,7 @@ log = structlog.get_logger(__name__)
 )
 @option("--sweep-interval", type=Duration(), default="6h", help="Between two full comparisons of a target.")
 @option(
-    "--owner-id", type=OwnerIds(), default="", help="Names this installation in markers, old names behind."
+    "--owner-id", type=OwnerIds(), default="", help="Names this installation in markers, old names after it."
 )
 @switch("--owner-marker", default=True, help="Mark targets as ours in their description.")
 @switch("--allow-adoption", default=False, help="Let objects take over targets that others made.")
@@ -129,7 +129,7 @@ def command(*, aws_quotas: Quotas, dry_run: bool, **flags: Any) -> None:
     Every flag is also an environment variable: --drift-interval is MCPS_DRIFT_INTERVAL. AWS credentials and
     AWS_ENDPOINT_URL are found as every AWS SDK does.
 
-    With --dry-run nothing is written, to Kubernetes neither: no Lease, finalizer, status or Event. What an
+    With --dry-run nothing is written, not even to Kubernetes: no Lease, finalizer, status or Event. What an
     operator with these flags would do, all its waits over, is in the log. Rights to read are enough.
 
     Exit status: 0 after a signal or a dry run, 1 when it cannot go on (the last line says why), 2 for a wrong

@@ -29,19 +29,19 @@ Examples:
     show_default=True,
     help="github: annotations in GitHub Actions; sarif: SARIF 2.1.0 for code scanning.",
 )
-@click.option("--strict", is_flag=True, help="Take warnings for errors.")
-@click.option("--allow-empty", is_flag=True, help="Take files without anything of ours for valid.")
+@click.option("--strict", is_flag=True, help="Treat warnings as errors.")
+@click.option("--allow-empty", is_flag=True, help="Accept files that hold nothing of ours.")
 def command(*, files: tuple[str, ...], output: str, strict: bool, allow_empty: bool) -> None:
-    """Check MCPServers and MCPGateways in FILES: YAML or JSON; of a directory all below it; - is stdin.
+    """Check MCPServers and MCPGateways in FILES: YAML or JSON; a directory with all below it; - is stdin.
 
     The rules are those of the API server's admission and then those of the operator, so it also finds what a
     cluster admits and AWS refuses. A warning names what is legal and will most likely not work. Objects of
-    other kinds are passed over; MCPServers of other projects, too, which is said, and so are Helm templates
-    that hold none of ours. A line of text begins with file:line:column.
+    other kinds are passed over; so are other projects' MCPServers, with a remark, and Helm templates that
+    hold none of ours. A line of text begins with file:line:column.
 
     An MCPServer whose gateway an MCPGateway of FILES names, by gatewayRef or gatewayId, must be permitted
-    there. By Namespaces of FILES it is known which labels a namespace has; where a label counts of one that
-    is not among them, that is a warning.
+    there. Namespaces in FILES say which labels a namespace has; where a label matters and the Namespace is
+    not among them, that is a warning.
 
     Exit status: 0 when nothing is wrong, 1 when something is (with --strict a warning, too), or when there is
     nothing of ours at all.

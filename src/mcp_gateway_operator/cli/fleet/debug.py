@@ -108,7 +108,7 @@ class Operator(msgspec.Struct, frozen=True, kw_only=True):
             return msgspec.json.decode(body, type=Told)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise NoAnswerError(
-                f"What answers at {self.address} is no operator of this version: check --debug-address."
+                f"What answers at {self.address} is not an operator of this version: check --debug-address."
             ) from error
 
 
@@ -179,7 +179,7 @@ async def _leading(cluster: Cluster) -> _Pod:
         page = await cluster.list(PODS, labels=OPERATORS)
     except ApiError as error:
         raise NoAnswerError(
-            f"The operator's pods are not to be seen ({shown(error.message)}): give --debug-address."
+            f"The operator's pods cannot be seen ({shown(error.message)}): give --debug-address."
         ) from error
     pods = [msgspec.json.decode(raw) for raw in page.items]
     found = [(pod, place) for pod in pods if (place := _port(pod)) is not None]

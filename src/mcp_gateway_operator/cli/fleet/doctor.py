@@ -145,7 +145,7 @@ async def _cluster(cluster: Cluster, settings: Settings, account: str) -> list[F
 
 _NO_ACCOUNT: Final = Finding(
     ok=None,
-    what="The operator's rights are not known: its pod is not to be seen.",
+    what="The operator's rights are not known: its pod cannot be seen.",
     do="give --service-account NAMESPACE/NAME",
 )
 

@@ -58,7 +58,7 @@ def _clock(what: str, ask: Callable[[], str]) -> Finding:
     return Finding(
         ok=False,
         what=f"The clock of {what} is {abs(off):.0f} s {'ahead of' if off > 0 else 'behind'} this machine's.",
-        why="AWS refuses signatures of more than five minutes, and ages and next tries are told wrongly.",
+        why="AWS refuses signatures of more than five minutes, and ages and next tries are shown wrongly.",
         do="set this machine's clock by NTP (timedatectl set-ntp true)",
     )
 
@@ -85,7 +85,7 @@ def aws_date(region: str) -> str:
     """Return the Date header of AWS, which it sends whoever asks; through the proxy, where there is one."""
     url = os.environ.get("AWS_ENDPOINT_URL") or f"https://bedrock-agentcore-control.{region}.amazonaws.com/"
     if urlsplit(url).scheme not in {"http", "https"}:
-        raise ValueError(f"AWS_ENDPOINT_URL is no address: {url}")
+        raise ValueError(f"AWS_ENDPOINT_URL is not an address: {url}")
     request = urllib.request.Request(url, method="HEAD")  # noqa: S310  -- the scheme was looked at
     context = ssl.create_default_context(cafile=os.environ.get("AWS_CA_BUNDLE") or None)
     try:
@@ -107,7 +107,7 @@ def network() -> Iterator[Finding]:
         if (file := os.environ.get(name)) and not Path(file).is_file():
             yield Finding(
                 ok=False,
-                what=f"{name} names {shown(file)}, which is no file.",
+                what=f"{name} names {shown(file)}, which is not a file.",
                 why="No certificate can be checked with it, so no call succeeds.",
                 do=f"unset {name}, or name a file of PEM certificates",
             )

@@ -45,7 +45,7 @@ def command(
 
     A gateway is given by its id, its ARN or the name of its MCPGateway. Each manifest is proven first:
     compared as the operator compares, it asks for nothing but what the target is. What no spec can say is
-    told for each target, and so is what an MCPServer has already; both are left out. Without --adopt, an
+    reported for each target, and so is what an MCPServer has already; both are left out. Without --adopt, an
     object that is applied waits with NameConflict until its target is gone; with it, an operator with
     --allow-adoption takes the target over.
 

@@ -92,7 +92,7 @@ retry = _command(
     done="is looked at again",
     doc="""Have the operator look again now, without waiting for its next try.
 
-    Sets the annotation mcpgateway.bedrock.aws/reconcile-requested-at. Everything is compared anew, and a
+    Sets the annotation mcpgateway.bedrock.aws/reconcile-requested-at. Everything is compared again, and a
     failed target is repaired at once. Nothing is written where nothing differs.
 
     Exit status: 0, or 1 when one could not be annotated.

@@ -33,7 +33,7 @@ def command(*, scope: Scope, settings: Settings, what: str, gateways: tuple[str,
     """Say which MCPServer a target in AWS belongs to, by its id or by the marker in its description.
 
     A target is looked for on every gateway that some MCPServer uses, of other accounts than yours only with
-    --assume-class-roles. Where several accounts have a target of that id, all are told. For a marker AWS is
+    --assume-class-roles. Where several accounts have a target of that id, all are shown. For a marker AWS is
     not asked.
 
     Exit status: 0 when it belongs to an MCPServer here, 2 when not, 1 when that cannot be found out.

@@ -92,9 +92,10 @@ def command(
 
     The operator itself runs on a copy: of the MCPServers, with the manifests applied to it, and of the
     targets of their gateways. From AWS, List and Get are enough. What somebody changed in a way that no List
-    shows is found by the operator's sweep, and not here. What an MCPGateway does not permit is told; where
-    you may not read MCPGateways, or the labels of namespaces, that is told instead. What is on a gateway of
-    another account than yours is known with --assume-class-roles alone, by the role of its MCPGateway.
+    shows is found by the operator's sweep, and not here. What an MCPGateway does not permit is reported;
+    where you may not read MCPGateways, or the labels of namespaces, that is reported instead. What is on a
+    gateway of another account than yours is known with --assume-class-roles alone, by the role of its
+    MCPGateway.
 
     Give the operator's own flags where it has any; a default gateway is one.
 
@@ -144,7 +145,7 @@ def blind_spots(scene: Scene, home: Where | None) -> Iterator[str]:
         yield (
             f"MCPServers record gateways of account {account} and Region {region} by their ids alone, and "
             f"your credentials act in account {home[0]} and Region {home[1]}. What an operator with your "
-            "credentials would do is told: give the operator's --aws-region, and credentials of its account."
+            "credentials would do is shown: give the operator's --aws-region, and credentials of its account."
         )
     if scene.part:
         yield (

@@ -72,7 +72,7 @@ What could not be read:
 def command(*, scope: Scope, settings: Settings, file: str, debug_address: str) -> None:
     """Write what a support case needs into an archive: redacted, a few MB at most, nothing in the cluster.
 
-    In it are versions, the operator's settings, the served schemas, specs and statuses of MCPServers and
+    It holds versions, the operator's settings, the served schemas, specs and statuses of MCPServers and
     MCPGateways, Events, Leases, the operator's logs, the findings of `doctor`, and what the operator says on
     its metrics port. What you may not read is left out, and README.txt says so. Secrets are not in it;
     README.txt says what else is not.

@@ -58,7 +58,7 @@ class Owned(msgspec.Struct, frozen=True, kw_only=True):
             return "was made by this installation for an MCPServer that is gone"
         if self.marker is not None:
             return f"was made by another installation, {self.marker.partition('/')[0]}"
-        return "was made by no operator: it carries no marker"
+        return "was not made by an operator: it carries no marker"
 
 
 class Survey(msgspec.Struct, frozen=True, kw_only=True):

@@ -37,9 +37,10 @@ LOOKS_SHARE: Final = 10
 def command(*, scope: Scope, goal: str, timeout: float, **given: Any) -> None:
     """Wait until all of these are Ready for their newest generation, or are deleted.
 
-    It ends at once when one is Stalled, for then only somebody's help makes it Ready: the message says whose.
+    It ends at once when one is Stalled, since only somebody's help then makes it Ready: the message says
+    whose.
 
-    Exit status: 0 when it has come so, 2 when one is stalled or time is up, 1 when it cannot be found out.
+    Exit status: 0 when all are, 2 when one is stalled or time is up, 1 when that cannot be found out.
     """
     choice = choice_of(scope, **given)
     work = partial(_wait, choice=choice, goal=goal, timeout=timeout)

@@ -69,7 +69,7 @@ def command(*, scope: Scope, settings: Settings, name: str, debug_address: str) 
     What comes next is decided by the operator's own rules on a copy, as by `plan`. What the operator itself
     decided last, and its last calls to AWS, is asked of its pod, for which you need kubectl, the right to
     port-forward, and the ClusterRole debug-reader. Where AWS or the operator cannot be asked, the rest is
-    told all the same.
+    shown all the same.
 
     Exit status: 0 when it is Ready, 2 when it is not, 1 when that cannot be found out.
     """

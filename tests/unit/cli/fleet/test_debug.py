@@ -151,6 +151,6 @@ def test_without_pods_to_be_seen_an_address_is_asked_for(
     desk.env = {"KUBECTL": kubectl(tmp_path)}
     assert "No operator's pod here serves metrics" in desk("why", "orders").output
     refuse(desk, PODS)
-    assert "are not to be seen" in desk("why", "orders").output
+    assert "cannot be seen" in desk("why", "orders").output
     desk.env = {"KUBECTL": "no-such-program"}
     assert "There is no kubectl" in desk("why", "orders").output
