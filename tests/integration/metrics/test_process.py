@@ -252,7 +252,7 @@ def test_1500_silent_connections_cost_next_to_nothing_and_keep_nobody_out(
 def test_without_a_free_descriptor_probes_are_answered(start: Start) -> None:
     process = start()
     used = max(int(each.name) for each in Path(f"/proc/{process.pid}/fd").iterdir()) + 1
-    # Some are for what the operator may yet open to the API server and to AWS: who takes the last one keeps it.
+    # Some are for what the operator may yet open to the API server: whoever takes the last one keeps it.
     limit = resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (used + 16, used + 16))
     assert limit
     with silent(process.health.removeprefix("http://"), count=500):
