@@ -72,9 +72,7 @@ class Registry:
         self._clock = clock
         self.identity: tuple[str, str] | None = None
         """The operator's own account and Region."""
-        self._found: _Index | None = None
-        self._verdicts: dict[str, tuple[MCPGateway, Verdict]] = {}
-        """By name, what was found of those that there are now."""
+        self._found = _Found()
         self._wanted = asyncio.Event()
         self._blinded = False
         self._said: bool | None = False
@@ -139,7 +137,7 @@ class Registry:
     def identify(self, account: str, region: str) -> None:
         """Take note of whose credentials the operator's own are."""
         self.identity = (account, region)
-        self._verdicts.clear()
+        self._found = _Found()
 
     # -- how much is known --------------------------------------------------------------------------------
 
@@ -258,9 +256,10 @@ class Registry:
 
     def verdict(self, of: MCPGateway) -> Verdict:
         """Return whether the operator works by an MCPGateway."""
-        known = self._verdicts.get(of.name)
+        verdicts = self._found.verdicts
+        known = verdicts.get(of.name)
         if known is None or known[0] is not of:
-            known = self._verdicts[of.name] = of, self._judge(of)
+            known = verdicts[of.name] = of, self._judge(of)
         return known[1]
 
     def _judge(self, of: MCPGateway) -> Verdict:
@@ -302,8 +301,7 @@ class Registry:
     def _on_class(self, old: MCPGateway | None, new: MCPGateway | None) -> None:
         if old is not None and new is not None and _says(old) == _says(new):
             return
-        self._found = None
-        self._verdicts.clear()
+        self._found = _Found()
         if self.settled:
             self.on_class(old, new)
 
@@ -318,14 +316,28 @@ class Registry:
     @property
     def _index(self) -> _Index:
         """Which MCPGateways there are, found anew where one is asked for after a change: many may come."""
-        if self._found is None:
-            self._found = _index_of(self.classes.values())
-        return self._found
+        found = self._found
+        if found.index is None:
+            found.index = _index_of(self.classes.values())
+        return found.index
 
     def _named(self, gateway_id: str) -> list[MCPGateway]:
         """Return the MCPGateways of the gateways of an id, the one that came first before the others."""
         names_ = self._index.by_gateway.get(gateway_id, ())
         return [found for name in names_ if (found := self.classes.get(("", name))) is not None]
+
+
+class _Found:
+    """What was found of the MCPGateways that there are, until one changes.
+
+    Replaced then, and never emptied: a thread that is finding something out keeps that here, of what was so
+    before, where nobody asks any more.
+    """
+
+    def __init__(self) -> None:
+        self.index: _Index | None = None
+        self.verdicts: dict[str, tuple[MCPGateway, Verdict]] = {}
+        """By name."""
 
 
 class _Index(NamedTuple):
