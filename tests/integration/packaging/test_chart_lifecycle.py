@@ -203,7 +203,7 @@ def test_a_crd_of_another_release_is_left_alone(install: Install) -> None:
 
     notes = install.helm("upgrade", *second).stdout
 
-    assert "by something else than this" in notes
+    assert "by something other than this" in notes
     assert update_command(notes)
     crd = install.crd()
     assert not _new_schema(crd)
