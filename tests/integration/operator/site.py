@@ -22,6 +22,7 @@ from mcp_gateway_operator_demo.environment import OperatorProcess
 from mcp_gateway_operator_demo.localcluster import LocalCluster
 from mcp_gateway_operator_demo.project_files import project_dir
 from tests.integration.operator.kube import Json, Kube, condition, is_ready
+from tests.support.forked import ForkedOperator
 from tests.support.polling import SECONDS, until
 
 HOME = "operator-home"
@@ -115,7 +116,7 @@ class Site:
         """Start an operator for this namespace; `flags` replace those given to every one."""
         home = self.home()
         home.mkdir(exist_ok=True)
-        process = OperatorProcess(
+        process = ForkedOperator(
             home,
             kubeconfig=kubeconfig or self.kubeconfig,
             endpoint_url=endpoint_url or self.simulator.url,

@@ -99,10 +99,8 @@ class OperatorProcess:
         # One for all probes, and without certificates: loading them takes 50 ms, twenty times a second.
         self._probe = httpx2.Client(base_url=self.health, timeout=2.0, trust_env=False, verify=False)
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(NOT_INHERITED)}
-        self._process = _python(
-            "operator",
+        self._process = self._made(
             [
-                "mcp_gateway_operator",
                 "run",
                 f"--kubeconfig={kubeconfig}",
                 f"--health-probe-bind-address={self.health.removeprefix('http://')}",
@@ -122,6 +120,10 @@ class OperatorProcess:
             },
         )
         self._process.start()
+
+    @staticmethod
+    def _made(arguments: Sequence[str], *, log: Path, environ: Mapping[str, str]) -> ServerProcess:
+        return _python("operator", ["mcp_gateway_operator", *arguments], log=log, environ=environ)
 
     @property
     def pid(self) -> int:
