@@ -52,8 +52,9 @@ class FakePort:
 
     async def list_gateways(self, identity_of: str, *, next_token: str | None = None) -> GatewayPage:
         """Show a page."""
+        kind = self.refused.get(identity_of)
         await self._call("list_gateways")
-        if (kind := self.refused.get(identity_of)) is not None:
+        if kind is not None:
             raise refusal(kind)
         return self.pages[int(next_token or 0)]
 
@@ -72,6 +73,8 @@ class Bench:
     def __init__(self, quotas: str, gateways: Sequence[str]) -> None:
         loop = asyncio.get_running_loop()
         self.port = FakePort()
+        self.role = "role-"
+        """What the roles of all gateways begin with."""
         self.answers: list[str] = []
         self.tables = {each: GatewayTable(each) for each in gateways}
         for table in self.tables.values():
@@ -84,7 +87,7 @@ class Bench:
             clock=loop.time,
             table=self.tables.get,
             on_answer=self.answers.append,
-            whose=lambda gateway_id: gateway_id[-1] if ":" in gateway_id else "",
+            whose=lambda gateway_id: self.role + gateway_id[-1:],
         )
 
     def existence(self, gateway_id: str = GATEWAYS[0]) -> Any:
@@ -183,6 +186,30 @@ async def test_roles_that_are_all_denied_are_each_asked_for_once_in_ten_minutes(
             await pass_time(10)
         assert bench.port.calls["list_gateways"] == 3
         assert not bench.answers
+
+
+@virtually
+async def test_at_home_all_are_asked_for_under_one_identity_whatever_their_roles() -> None:
+    async with at_work() as bench:
+        bench.port.errors["list_gateways"] = ErrorKind.ACCESS_DENIED
+        for gateway_id in ("home-0000000001", "home-0000000002"):
+            bench.tables[gateway_id] = GatewayTable(gateway_id)
+            bench.tables[gateway_id].apply_failed_list(refusal(ErrorKind.NOT_FOUND), began=0.0)
+            bench.inquiries.call_the_roll(gateway_id, until=240.0)
+        await pass_time(60)
+        assert bench.port.calls["list_gateways"] == 1
+
+
+@virtually
+async def test_a_role_that_is_named_meanwhile_is_not_taken_for_denied() -> None:
+    async with at_work(gateways=ROLES[:1]) as bench:
+        bench.port.refused[ROLES[0]] = ErrorKind.ACCESS_DENIED
+        bench.inquiries.call_the_roll(ROLES[0], until=240.0)
+        await pass_time(0.05)
+        bench.role = "other-"
+        bench.port.refused.clear()
+        await pass_time(30)
+        assert bench.answers == ROLES[:1]
 
 
 @virtually

@@ -48,7 +48,8 @@ class Inquiries:
         clock: the event loop's `time`.
         table: returns the table of a tracked gateway.
         on_answer: told of each gateway of which something decisive came to be known.
-        whose: returns what those gateways have in common that are worked on under one identity.
+        whose: returns what those gateways have in common that are worked on under one identity; "" is asked
+            under the operator's own.
     """
 
     def __init__(
@@ -148,7 +149,8 @@ class Inquiries:
         # Who looks with the credentials of one sees all of its account and Region: any that may will do.
         now = self._clock()
         self._denied = {each: until for each, until in self._denied.items() if until > now}
-        asking = next((each for each in self._rolling if self._whose(each) not in self._denied), None)
+        identities = {each: self._whose(_identity_of(each)) for each in self._rolling}
+        asking = next((each for each, identity in identities.items() if identity not in self._denied), None)
         if asking is None:
             self._rolling.clear()
             return 0.0
@@ -162,7 +164,8 @@ class Inquiries:
                 # The next time another one, whose identity may work.
                 self._rolling[asking] = self._rolling.pop(asking)
                 return APART
-            self._denied[self._whose(asking)] = now + DENIED_AGAIN
+            # As it was asked under: an MCPGateway may name another role by now, which is not denied.
+            self._denied[identities[asking]] = now + DENIED_AGAIN
             return 0.0
         where = await self._where(identity_of)
         for gateway_id in list(self._rolling):
