@@ -13,7 +13,14 @@ from mcp_gateway_operator.api.names import ConditionType, Reason
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.controller.gather.object_index import Key, ObjectIndex, wanted_name
 from mcp_gateway_operator.controller.ports import Ports
-from mcp_gateway_operator.targets.known import NO_CIRCLE, Circle, Place, stored_moves, stored_record
+from mcp_gateway_operator.targets.known import (
+    NO_CIRCLE,
+    Circle,
+    Place,
+    placements,
+    stored_moves,
+    stored_record,
+)
 from mcp_gateway_operator.targets.rules import Claim, claim_of, deciding_row, place_of
 from mcp_gateway_operator.targets.shape import TargetStatus
 
@@ -108,7 +115,7 @@ class Circles:
 
     def follow(self, old: MCPServer | None, new: MCPServer | None) -> set[Key]:
         """Take an event that the index has taken; return who says something else by it."""
-        alike = old is not None and new is not None and old.spec == new.spec
+        alike = old is not None and new is not None and _led_by(old) == _led_by(new)
         default = self._default(new) if new is not None else ""
         before = self._stance(old, default=default if alike else None) if old is not None else None
         after = self._stance(new, default=default) if new is not None else None
@@ -245,6 +252,11 @@ class Circles:
             and record.place != claim.place
         )
         return _Stance(name, claim, record.target_id, record.target_name, record.place.gateway_id, full)
+
+
+def _led_by(obj: MCPServer) -> tuple[object, ...]:
+    """Return what of an object decides on which gateway it is to be that it does not name by an id."""
+    return obj.spec, placements(obj)
 
 
 def _gateway(gateway_id: str) -> Key:
