@@ -84,6 +84,11 @@ def placed(text: str) -> Iterator[Document]:
     if (odd := Reader.NON_PRINTABLE.search(text)) is not None:
         message = f"the character U+{ord(odd[0]):04X} is not allowed: remove it, or write it as an escape"
         raise ManifestError(message, lines.at(odd.start()))
+    if (inside := text.find(f"\n{_BYTE_ORDER}")) >= 0:
+        # As where two files are put together; the parsers take it for text, or lose count of the columns.
+        raise ManifestError(
+            "U+FEFF, which only a file may begin with, is not allowed: remove it", lines.at(inside + 1)
+        )
     origin = 1 if text.startswith(_BYTE_ORDER) else 0
     try:
         for node in _Nodes(text[origin:]):

@@ -98,6 +98,9 @@ def test_what_an_editor_puts_before_a_file_counts_for_nothing() -> None:
     assert list(documents("\ufeffa: 1")) == [{"a": 1}]
     with pytest.raises(ManifestError, match=r"^line 2: "):
         list(documents("\ufeffa: 1\nb: ["))
+    for more in ("", "b: 2\n"):
+        with pytest.raises(ManifestError, match=r"^line 3: U\+FEFF"):
+            list(documents(f"a: 1\n---\n\ufeffa: 1\n{more}"))
 
 
 def test_aliases_that_multiply_end() -> None:
