@@ -452,7 +452,6 @@ GATEWAYS: list[Case] = [
     ),
 ]
 
-STARTED_BEFORE = views(view(listed_at=NOW - 1.0))
 
 UNRECORDED: list[Case] = [
     (

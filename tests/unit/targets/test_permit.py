@@ -20,7 +20,6 @@ from mcp_gateway_operator.targets.permit import Refusal, allowed_endpoints, deci
 from mcp_gateway_operator.targets.permit.fields import SPEC_FIELDS, Treatment
 from tests.unit.targets.permits import ALLOW, IDP, PERMITTED, POLICY, REFUSED, VAULT, ask, spec_of
 
-SHARED = f"{VAULT}/oauth2credentialprovider/shared"
 NOTHING = "(?!)"
 
 
