@@ -41,7 +41,7 @@ def why(error: Exception) -> str:
         return f"its certificate is not trusted: {error.verify_message.rstrip('.')}"
     if isinstance(error, ssl.SSLError):
         return f"TLS failed: {(error.reason or 'no reason given').replace('_', ' ').lower()}"
-    if isinstance(error, OSError) and error.errno is not None and error.errno > 0:
+    if isinstance(error, OSError) and error.errno and not isinstance(error, socket.gaierror):
         # asyncio writes the address into the error, and not what is wrong with it.
         return os.strerror(error.errno)
     return (error.strerror if isinstance(error, OSError) else "") or str(error) or type(error).__name__
