@@ -225,10 +225,10 @@ def not_read(key: Key, future: Future) -> str:
             return f"Gateway {place.gateway_id} was not looked at: {why}."
         if view.error is not None and view.error.kind in _CALLERS_OWN:
             return f"AWS does not list the targets of gateway {place.gateway_id} for you: {view.error}."
-    # Nothing is written here, so what AWS refused was a Get; its advice is about the operator's own rights.
+    # Nothing is written here, so what failed was a Get; its advice is about the operator's own rights.
     trouble = state.memory.trouble if state is not None else None
     if trouble is not None and trouble.kind in _CALLERS_OWN:
-        return f"AWS refuses you GetGatewayTarget ({trouble.kind.value}), so what differs is not known."
+        return f"GetGatewayTarget fails for you ({trouble.kind.value}), so what differs is not known."
     return ""
 
 
