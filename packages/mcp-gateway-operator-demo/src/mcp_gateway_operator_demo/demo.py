@@ -58,6 +58,7 @@ def command(*, keep: bool) -> None:
         with _signals(), tempfile.TemporaryDirectory(prefix="mcps-demo-") as scratch:
             _run(Path(scratch), console, keep=keep)
     except KeyboardInterrupt:
+        console.show_cursor()  # rich leaves it hidden where it was interrupted while it hid it
         console.print("\nStopped; nothing is left running.")
         sys.exit(_INTERRUPTED)
     except (DemoFailedError, LocalClusterError, StartError) as error:

@@ -24,9 +24,10 @@ LIST_GATEWAYS = "import boto3; print(boto3.client('bedrock-agentcore-control').l
 SECONDS = 300.0
 """For a whole demo, which takes half a minute on an idle machine; some are ten times as slow."""
 WHOLE = pytest.mark.timeout(2 * SECONDS)
+HIDDEN_CURSOR = "\x1b[?25l"
+"""What a terminal is sent while a step is under way."""
 MOMENTS = {
     "before anything": ("Setting up", signal.SIGINT, 1),
-    "while the API server starts": ("etcd is up", signal.SIGINT, 1),
     "while the operator starts, and again and again": ("is simulated at", signal.SIGTERM, 5),
 }
 """When it is told to end: the words it has said, what it is sent, and how many times."""
@@ -123,19 +124,28 @@ def _processes(scratch: Path) -> list[str]:
 
 
 @WHOLE
-def test_the_demo_on_a_terminal_until_ctrl_c_in_its_last_step(tmp_path: Path) -> None:
-    """Eighty columns: no line is wrapped, colours are used, and Ctrl-C shows the cursor again."""
-    status, text = _on_terminal([*DEMO], tmp_path, columns=80, until="Deleting all")
-    assert status == 130, text
-    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
-    assert plain.count("✓") >= 10, "every step but the last one"
-    assert "nothing is left running" in plain.partition("Deleting all")[2]
+def test_the_whole_demo_on_a_terminal(tmp_path: Path) -> None:
+    """Eighty columns: no line is wrapped, colours are used, and in the end the cursor is visible."""
+    status, text = _on_terminal([*DEMO], tmp_path, columns=80)
+    assert status == 0, text
+    plain = _without_controls(text)
+    assert plain.count("✓") == 11
     assert "Traceback" not in plain
     assert "\x1b[" in text
-    assert text.rfind("\x1b[?25h") > text.rfind("\x1b[?25l"), "the cursor is visible again"
+    assert _cursor_is_visible(text)
     titles = [line for line in plain.splitlines() if "NAME" in line and "ENDPOINT" in line]
     assert titles
     assert all("READY" in line and len(line.rstrip()) <= 80 for line in titles)
+    _nothing_is_left(tmp_path)
+
+
+def test_ctrl_c_on_a_terminal_shows_the_cursor_again(tmp_path: Path) -> None:
+    status, text = _on_terminal([*DEMO], tmp_path, columns=80, interrupt_at=HIDDEN_CURSOR)
+    assert status == 130, text
+    assert _cursor_is_visible(text)
+    plain = _without_controls(text)
+    assert "nothing is left running" in plain
+    assert "Traceback" not in plain
     _nothing_is_left(tmp_path)
 
 
@@ -212,8 +222,18 @@ def _exported(text: str, name: str) -> str:
     return found[1]
 
 
-def _on_terminal(argv: list[str], scratch: Path, *, columns: int, until: str) -> tuple[int, str]:
-    """Run a program on a pseudo-terminal and type Ctrl-C when it says `until`.
+def _without_controls(text: str) -> str:
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
+
+
+def _cursor_is_visible(text: str) -> bool:
+    return text.rfind("\x1b[?25h") > text.rfind(HIDDEN_CURSOR)
+
+
+def _on_terminal(
+    argv: list[str], scratch: Path, *, columns: int, interrupt_at: str | None = None
+) -> tuple[int, str]:
+    """Run a program on a pseudo-terminal, and type Ctrl-C when it says `interrupt_at`.
 
     Returns:
         its exit status and all that it wrote.
@@ -222,7 +242,7 @@ def _on_terminal(argv: list[str], scratch: Path, *, columns: int, until: str) ->
     if child == 0:
         os.environ.update(COLUMNS=str(columns), LINES="40", TERM="xterm-256color", TMPDIR=str(scratch))
         os.execv(argv[0], argv)  # noqa: S606  -- our own program
-    text, typed = bytearray(), False
+    text, typed = bytearray(), interrupt_at is None
     end = time.monotonic() + SECONDS
     while time.monotonic() < end:
         if not select.select([terminal], [], [], 1.0)[0]:
@@ -231,7 +251,7 @@ def _on_terminal(argv: list[str], scratch: Path, *, columns: int, until: str) ->
             text += os.read(terminal, 65536)
         except OSError:
             break  # the other side is closed
-        if not typed and until.encode() in text:
+        if not typed and interrupt_at is not None and interrupt_at.encode() in text:
             typed = bool(os.write(terminal, b"\x03"))
     _, status = os.waitpid(child, 0)
     os.close(terminal)
