@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import json
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
@@ -9,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
 from prometheus_client import Metric
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -70,6 +71,7 @@ class Story:
         }
 
 
+@functools.cache
 def program() -> Path:
     """Return promtool; `make programs` has built it before, so that this takes no time."""
     done = subprocess.run(  # noqa: S603  -- our own script
@@ -103,11 +105,12 @@ def run_stories(directory: Path, rules: Mapping[str, Any], stories: Iterable[Sto
     Raises:
         AssertionError: something else came out than they expect.
     """
-    (directory / "rules.yaml").write_text(yaml.safe_dump(groups_of(rules)))
+    # JSON is YAML, and is written a hundred times as fast.
+    (directory / "rules.yaml").write_text(json.dumps(groups_of(rules)))
     test = {
         "rule_files": ["rules.yaml"],
         "evaluation_interval": "1m",
         "tests": [story.as_test() for story in stories],
     }
-    (directory / "test.yaml").write_text(yaml.safe_dump(test, width=10_000))
+    (directory / "test.yaml").write_text(json.dumps(test))
     run_promtool(directory, "test", "rules", "test.yaml")
