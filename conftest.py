@@ -41,14 +41,15 @@ def pytest_collection_finish() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Spread the files of integration tests evenly among those of unit tests.
 
-    Those wait for processes, these compute: side by side they leave no core idle.
+    Those wait for processes, these compute: side by side they leave no core idle. The demo takes longest and
+    comes first, else one worker would end with it alone.
     """
     files: dict[Path, list[pytest.Item]] = {}
     for item in items:
         files.setdefault(item.path, []).append(item)
     waiting = [path for path in files if "integration" in path.parts]
     computing = [path for path in files if "integration" not in path.parts]
-    items[:] = [item for path in _spread(waiting, computing) for item in files[path]]
+    items[:] = [item for path in _spread(waiting[::-1], computing) for item in files[path]]
 
 
 def _spread(*queues: list[Path]) -> Iterable[Path]:

@@ -17,7 +17,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, BinaryIO, Final, Protocol
 
 import msgspec
 
@@ -188,33 +188,41 @@ class ExecCredentials(_Tokens):
             ) from None
 
     async def _run(self, environment: Mapping[str, str]) -> bytes:
-        process = await asyncio.create_subprocess_exec(
+        # A pipe of our own: for asyncio's `wait` no process has ended before its pipe has, which a child in
+        # another session may hold, and which is not read to its end while much of it waits to be taken.
+        output, theirs = os.pipe()
+        with os.fdopen(output, "rb", buffering=0) as ours:
+            try:
+                process = await self._started(environment, theirs)
+            finally:
+                os.close(theirs)
+            try:
+                answer = await _read(ours, EXEC_BYTES + 1)
+                if len(answer) > EXEC_BYTES:
+                    raise CredentialsError(f"{self._name} printed more than {EXEC_BYTES} bytes.")
+                if status := await process.wait():
+                    raise CredentialsError(
+                        f"{self._name} failed with exit status {status}. What it wrote about that is not "
+                        "shown, since it may hold secrets: run it by hand."
+                    )
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                await process.wait()
+        return answer
+
+    async def _started(self, environment: Mapping[str, str], output: int) -> asyncio.subprocess.Process:
+        """Return the plugin's process, the first of a group that ends with it."""
+        return await asyncio.create_subprocess_exec(
             self._plugin.command,
             *self._plugin.args,
             env=environment,
             stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
+            stdout=output,
             # What plugins write there may hold the very secrets they handle, so it is not even read.
             stderr=asyncio.subprocess.DEVNULL,
             start_new_session=True,
         )
-        assert process.stdout is not None, "a pipe was asked for"
-        try:
-            await process.stdout.readexactly(EXEC_BYTES + 1)
-        except asyncio.IncompleteReadError as complete:
-            status = await process.wait()
-            if status:
-                raise CredentialsError(
-                    f"{self._name} failed with exit status {status}. What it wrote about that is not shown, "
-                    "since it may hold secrets: run it by hand."
-                ) from None
-            return complete.partial
-        finally:
-            # Its children too: one that stays would keep the pipe open.
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
-        raise CredentialsError(f"{self._name} printed more than {EXEC_BYTES} bytes.")
 
     def _taken(self, answer: bytes) -> str:
         try:
@@ -235,6 +243,20 @@ class ExecCredentials(_Tokens):
             raise CredentialsError(f"{self._name} gave no token.")
         self._expires = status.expiration_timestamp
         return status.token
+
+
+async def _read(pipe: BinaryIO, most: int) -> bytes:
+    """Return what comes out of a pipe until it ends, or the first bytes of it."""
+    reader = asyncio.StreamReader()
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), pipe
+    )
+    try:
+        return await reader.readexactly(most)
+    except asyncio.IncompleteReadError as complete:
+        return complete.partial
+    finally:
+        transport.close()
 
 
 def _told_of(cluster: Cluster) -> dict[str, Any]:

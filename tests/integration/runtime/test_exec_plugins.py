@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -100,6 +102,18 @@ async def test_a_plugin_that_takes_too_long_is_ended_with_its_children(
         # Killed at once; whoever inherits the children takes a moment to bury them.
         while await asyncio.to_thread(_alive, group):
             pass
+
+
+async def test_a_child_that_left_and_keeps_the_pipe_open_holds_nobody_up(
+    plugin: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(credentials, "EXEC_SECONDS", 0.5)
+    leaves = f"setsid sh -c 'echo $$ > {tmp_path}/child; exec sleep 1000' &"
+    waits = f"while ! [ -s {tmp_path}/child ]; do sleep 0.01; done"
+    try:
+        assert "longer than 0.5 s" in await refusal(await made_by(plugin, f"{leaves}\n{waits}\nsleep 1000"))
+    finally:
+        os.kill(int(await asyncio.to_thread((tmp_path / "child").read_text)), signal.SIGKILL)
 
 
 def _alive(group: int) -> bool:
