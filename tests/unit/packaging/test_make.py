@@ -157,7 +157,7 @@ def test_what_make_runs_may_keep_what_python_compiles() -> None:
     assert "PYTHONDONTWRITEBYTECODE" not in shown
 
 
-def test_integration_tests_are_spread_evenly_among_unit_tests() -> None:
+def test_integration_tests_are_spread_evenly_among_unit_tests_the_last_ones_first() -> None:
     spec = importlib.util.spec_from_file_location("root_conftest", ROOT / "conftest.py")
     assert spec is not None
     assert spec.loader is not None
@@ -169,5 +169,5 @@ def test_integration_tests_are_spread_evenly_among_unit_tests() -> None:
     conftest.pytest_collection_modifyitems(items)
 
     order = "".join(item.path.name for item in items)
-    assert order == "xxaabbccyyddeeff"
+    assert order == "yyaabbccxxddeeff"
     assert [item.number for item in items] == [1, 2] * len(names)
