@@ -28,8 +28,6 @@ from mcp_gateway_operator.agentcore.quota import Quotas
 
 CREATES: Final = 5.0
 """Creates a second that AWS takes in each account and Region."""
-BURST: Final = 4
-"""Creates of a place that its quota may have saved up."""
 DRIFT: Final = 60.0
 PLAIN: Final[dict[str, Any]] = {"authType": "NoAuth", "oauthProviderArn": None, "oauthScopes": None}
 LIMIT: Final = 3600.0
@@ -84,12 +82,6 @@ class Bench:
 def now() -> float:
     """Return the loop's time."""
     return asyncio.get_running_loop().time()
-
-
-def _share(moments: list[float]) -> float:
-    """Return how much of its quota a place had, in percent, once it had used up what may come at once."""
-    rest = moments[BURST:]
-    return 100 * (len(rest) - 1) / ((rest[-1] - rest[0]) * CREATES)
 
 
 async def run(places: int, objects: int, hanging: int) -> dict[str, Any]:

@@ -21,10 +21,11 @@ def deciding_rule(state: State) -> str:
     A decision is a pure function of the state, so making it again changes nothing.
     """
     returned: list[tuple[str, str, Any]] = []
+    within = str(_RULES)
 
     def note(frame: FrameType, event: str, value: Any) -> None:
         code = frame.f_code
-        if event == "return" and value is not None and code.co_filename.startswith(str(_RULES)):
+        if event == "return" and value is not None and code.co_filename.startswith(within):
             returned.append((Path(code.co_filename).relative_to(_RULES).as_posix(), code.co_name, value))
 
     before = sys.getprofile()

@@ -105,8 +105,8 @@ class OrphansAnswer(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema
 ANSWERS: Final = (PlanAnswer, StatusAnswer, DoctorAnswer, OrphansAnswer)
 
 
-def as_json(answer: msgspec.Struct) -> str:
-    """Return an answer as JSON of several lines."""
+def as_json(answer: object) -> str:
+    """Return an answer, or another value, as JSON of several lines."""
     return msgspec.json.format(msgspec.json.encode(answer), indent=2).decode()
 
 

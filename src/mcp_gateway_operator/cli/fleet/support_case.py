@@ -25,6 +25,7 @@ from mcp_gateway_operator.cli.fleet.aws import TELL_AFTER
 from mcp_gateway_operator.cli.fleet.command import asking, scope_options
 from mcp_gateway_operator.cli.fleet.debug import OPERATORS, PODS, NoAnswerError, debug_option, reached
 from mcp_gateway_operator.cli.fleet.doctor import Extent, findings_of
+from mcp_gateway_operator.cli.fleet.json_answers import as_json
 from mcp_gateway_operator.cli.fleet.look_ahead import Settings, operator_options
 from mcp_gateway_operator.cli.fleet.reach import Scope, raw_objects, with_cluster
 from mcp_gateway_operator.cli.fleet.tables import is_terminal
@@ -119,11 +120,7 @@ class _Archive:
 
     def add(self, name: str, content: object) -> None:
         """Put a JSON value, or a text, into a file."""
-        text = (
-            content
-            if isinstance(content, str)
-            else msgspec.json.format(msgspec.json.encode(content)).decode()
-        )
+        text = content if isinstance(content, str) else as_json(content)
         if len(text) > MOST_BYTES:
             text = f"{text[:MOST_BYTES]}\n... cut here, of {len(text)} characters\n"
         self.files[name] = text
@@ -131,10 +128,6 @@ class _Archive:
     def left_out(self, part: str, error: ApiError) -> None:
         """Note what the API server refuses."""
         self.missing.append(f"{part}: {shown(error.message)}")
-
-
-def _json(content: object) -> str:
-    return msgspec.json.format(msgspec.json.encode(content), indent=2).decode()
 
 
 async def _from_cluster(
