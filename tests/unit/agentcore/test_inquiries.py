@@ -13,6 +13,7 @@ from mcp_gateway_operator.agentcore.observe import GatewayTable, Inquiries
 from mcp_gateway_operator.agentcore.port import CallerIdentity, Gateway, GatewayPage
 from mcp_gateway_operator.agentcore.quota import Lane, Op, Quotas, QuotaScheduler
 from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind
+from tests.support.background import in_background
 from tests.support.virtual_time import pass_time, run_virtual
 
 GATEWAYS = [f"gone-{number:010}" for number in range(10)]
@@ -100,13 +101,8 @@ async def at_work(
     quotas: str = "default", *, gateways: Sequence[str] = tuple(GATEWAYS)
 ) -> AsyncIterator[Bench]:
     bench = Bench(quotas, gateways)
-    task = asyncio.create_task(bench.inquiries.run())
-    try:
+    async with in_background(bench.inquiries.run()):
         yield bench
-        assert not task.done(), task
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
 
 
 def virtually(main: Callable[[], Awaitable[None]]) -> Callable[[], None]:

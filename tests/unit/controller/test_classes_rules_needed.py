@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from importlib import import_module
 from types import ModuleType
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import pytest
@@ -84,13 +84,20 @@ async def placed_by_a_default(world: World) -> str:
     return message
 
 
+async def refusal(world: World, platform: Platform, **spec: Any) -> str:
+    """Return why an object with this spec is not permitted; nothing of it is written to AWS."""
+    async with world.operator():
+        await world.create(**spec)
+        await world.pass_time(A_WHILE)
+        message = condition(await world.get(), "Permitted").message
+    assert platform.writes() == []
+    return message
+
+
 async def by_id_where_the_class_is_not_understood(world: World) -> str:
     platform = Platform(world)
     await platform.make(unheard=1)
-    async with world.operator():
-        await world.create(gatewayId=GATEWAY)
-        await world.pass_time(A_WHILE)
-        message = condition(await world.get(), "Permitted").message
+    message = await refusal(world, platform, gatewayId=GATEWAY)
     assert platform.requests() == []
     return message
 
@@ -98,12 +105,7 @@ async def by_id_where_the_class_is_not_understood(world: World) -> str:
 async def too_large_to_be_judged(world: World) -> str:
     platform = Platform(world)
     await platform.make()
-    async with world.operator():
-        await world.create(**schema(1), gatewayRef={"name": "tools"})
-        await world.pass_time(A_WHILE)
-        message = condition(await world.get(), "Permitted").message
-    assert platform.writes() == []
-    return message
+    return await refusal(world, platform, **schema(1), gatewayRef={"name": "tools"})
 
 
 async def nowhere_to_write_by_whom(world: World) -> str:
@@ -115,12 +117,7 @@ async def nowhere_to_write_by_whom(world: World) -> str:
     document = msgspec.json.decode(world.api.paths[PATH])
     document["components"]["schemas"][f"x.{names.CLASS_KIND}"] = {}
     world.api.paths[PATH] = msgspec.json.encode(document)
-    async with world.operator():
-        await world.create(gatewayId=GATEWAY)
-        await world.pass_time(A_WHILE)
-        message = condition(await world.get(), "Permitted").message
-    assert platform.writes() == []
-    return message
+    return await refusal(world, platform, gatewayId=GATEWAY)
 
 
 async def an_identity_that_is_not_understood_any_more(world: World) -> str:

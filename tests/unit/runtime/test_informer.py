@@ -11,6 +11,7 @@ import pytest
 
 from mcp_gateway_operator.runtime.cluster import NAMESPACES, ApiError, PatchType, WatchEvent
 from mcp_gateway_operator.runtime.informer import Informer, InformerTimes
+from tests.support.background import in_background
 from tests.support.memory_cluster import Fault, MemoryApiServer, MemoryCluster, Request
 from tests.support.things import THINGS, Thing, decode_thing, thing
 from tests.support.virtual_time import pass_time
@@ -61,14 +62,10 @@ class World:
 
 @contextlib.asynccontextmanager
 async def running(world: World) -> AsyncIterator[World]:
-    task = asyncio.create_task(world.informer.run())
-    await world.informer.synced.wait()
-    await pass_time(0.1)
-    yield world
-    assert not task.done(), "the informer never ends on its own"
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
+    async with in_background(world.informer.run()):
+        await world.informer.synced.wait()
+        await pass_time(0.1)
+        yield world
 
 
 async def test_existing_objects_and_later_changes_are_each_reported_once() -> None:

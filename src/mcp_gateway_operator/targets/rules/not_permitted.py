@@ -81,14 +81,9 @@ def covered_by_nobody(state: State) -> act.Blocked | None:
     """Forget no target that the Go operator recorded while no MCPGateway says whether it may be there."""
     if state.disbelieved is None or not state.uncovered:
         return None
-    return act.Blocked(
-        reason=Reason.DELETING,
-        message=(
-            f"Nothing is deleted: no MCPGateway covers the gateway of target {state.disbelieved[0]}, and the"
-            " operator works with --require-gateway-ref. Make one that permits this MCPServer, or set "
-            "spec.deletionPolicy to Retain."
-        ),
-        stalled=True,
+    return _nothing_deleted(
+        f"no MCPGateway covers the gateway of target {state.disbelieved[0]}, and the operator works with "
+        "--require-gateway-ref. Make one that permits this MCPServer, or set spec.deletionPolicy to Retain."
     )
 
 
@@ -96,14 +91,14 @@ def policy_unknown(state: State) -> act.Blocked | None:
     """Delete nothing while nobody can say whether the object's MCPGateway would have it kept."""
     if state.obj.spec.deletion_policy or state.ruling.policies_known:
         return None
-    return act.Blocked(
-        reason=Reason.DELETING,
-        message=(
-            "Nothing is deleted: the MCPGateway that has a default for deletionPolicy is not there, or"
-            " cannot be read. Set spec.deletionPolicy, or bring the MCPGateway back."
-        ),
-        stalled=True,
+    return _nothing_deleted(
+        "the MCPGateway that has a default for deletionPolicy is not there, or cannot be read. Set "
+        "spec.deletionPolicy, or bring the MCPGateway back."
     )
+
+
+def _nothing_deleted(why: str) -> act.Blocked:
+    return act.Blocked(reason=Reason.DELETING, message=f"Nothing is deleted: {why}", stalled=True)
 
 
 def unproven(state: State, row: Row) -> str | None:

@@ -19,6 +19,7 @@ from mcp_gateway_operator.agentcore.accounts import (
 from mcp_gateway_operator.agentcore.observe import Inquiries, Observer, OutageClock
 from mcp_gateway_operator.agentcore.port import CallerIdentity, Identity, ListPage, Mandate, Opened
 from mcp_gateway_operator.agentcore.quota import Quotas, QuotaScheduler
+from tests.support.background import in_background
 from tests.support.virtual_time import pass_time
 
 ACCOUNT, REGION = "222222222222", "eu-west-1"
@@ -105,13 +106,8 @@ class Regions:
 @asynccontextmanager
 async def at_work(quotas: str) -> AsyncIterator[Regions]:
     regions = Regions(quotas)
-    task = asyncio.create_task(regions.observers.run())
-    try:
+    async with in_background(regions.observers.run()):
         yield regions
-        assert not task.done(), task
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
 
 
 async def _busy_lists(regions: Regions) -> int:
