@@ -56,7 +56,8 @@ test: $(DEV) ## Run every check: lint, types, layers, generated files, all tests
 	@$(MAKE) --no-print-directory lint
 	@$(call stage,Types and import layers)
 	@# Types take one core. The other compiles the tests meanwhile, which else each worker of pytest would do.
-	@$(MAKE) --no-print-directory compiled-tests & \
+	@# What a shell runs in the background does not hear Ctrl-C by itself.
+	@trap 'kill $$tests' INT TERM; $(MAKE) --no-print-directory compiled-tests & tests=$$!; \
 	  $(MAKE) --no-print-directory vet; status=$$?; wait; exit $$status
 	@$(call stage,Generated files are up to date)
 	@$(MAKE) --no-print-directory check-generated
@@ -115,7 +116,7 @@ generate: manifests ## The same as manifests: all that is generated here is mani
 
 .PHONY: compiled-tests
 compiled-tests: $(DEV)
-	@$(BIN)/python -m pytest -p no:xdist --collect-only -qq $(UNIT) $(INTEGRATION) >/dev/null
+	@exec $(BIN)/python -m pytest -p no:xdist --collect-only -qq $(UNIT) $(INTEGRATION) >/dev/null
 
 .PHONY: check-generated
 check-generated: $(DEV) ## Fail when a generated file is not what its source says

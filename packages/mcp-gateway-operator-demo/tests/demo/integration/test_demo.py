@@ -29,6 +29,7 @@ HIDDEN_CURSOR = "\x1b[?25l"
 MOMENTS = {
     "before anything": ("Setting up", signal.SIGINT, 1),
     "while the operator starts, and again and again": ("is simulated at", signal.SIGTERM, 5),
+    "with objects and targets": ("targets made", signal.SIGINT, 1),
 }
 """When it is told to end: the words it has said, what it is sent, and how many times."""
 
