@@ -1,4 +1,7 @@
-"""What the log says of a pass: to which one a line belongs, and at level debug each decision in one line."""
+"""What the log says of a pass: to which one a line belongs, and at level debug each decision in one line.
+
+The line of a write to AWS is `agentcore/aws/call_log.py`'s; the performer gives it the cause.
+"""
 
 from __future__ import annotations
 

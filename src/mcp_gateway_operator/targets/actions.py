@@ -122,7 +122,7 @@ class Fetch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Read(msgspec.Struct, frozen=True, kw_only=True):
-    """Get one target; `budgeted`: because it changed outside, so it counts against `rules.not_yet`."""
+    """Get one target; `budgeted`: because it changed outside, so it counts against `rules.awaited_reads`."""
 
     place: Place
     target_id: str

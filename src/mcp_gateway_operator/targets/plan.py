@@ -9,13 +9,14 @@ from __future__ import annotations
 from mcp_gateway_operator.api.names import Reason
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.known import NOWHERE, State
+from mcp_gateway_operator.targets.rules.awaited_reads import unlisted
 from mcp_gateway_operator.targets.rules.creation import plan_creation
 from mcp_gateway_operator.targets.rules.deletion import plan_deletion
 from mcp_gateway_operator.targets.rules.move import clear_up, plan_move
 from mcp_gateway_operator.targets.rules.not_permitted import not_permitted, withhold
-from mcp_gateway_operator.targets.rules.not_yet import read, unlisted
 from mcp_gateway_operator.targets.rules.observe_only import OBSERVED, PAUSED, observe
 from mcp_gateway_operator.targets.rules.recorded import plan_recorded
+from mcp_gateway_operator.targets.rules.retries import read
 
 
 def plan(state: State) -> act.Step | act.Wait:

@@ -29,7 +29,10 @@ LONG = {
 
 FORBIDDEN = {
     "targets/shape/diff.py": ["import httpx2", f"from {PACKAGE}.targets.rules import objection"],
-    "targets/rules/repair.py": ["import asyncio", f"from {PACKAGE}.targets.known.memory import Record"],
+    "targets/rules/failed_target.py": [
+        "import asyncio",
+        f"from {PACKAGE}.targets.known.memory import Record",
+    ],
     "targets/plan.py": [
         f"from {PACKAGE}.targets.shape.target import find_marker",
         f"from {PACKAGE}.targets.permit.decision import refusal",
@@ -37,7 +40,7 @@ FORBIDDEN = {
     "api/names.py": ["import httptools", f"from {PACKAGE}.runtime import queue"],
     "agentcore/port.py": [
         f"from {PACKAGE}.agentcore.quota import Quotas",
-        f"from {PACKAGE}.targets.rules.repair import failed",
+        f"from {PACKAGE}.targets.rules.failed_target import failed",
     ],
     "agentcore/observe/listing.py": [
         f"from {PACKAGE}.agentcore.quota.scheduler import QuotaScheduler",

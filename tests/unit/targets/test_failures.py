@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from mcp_gateway_operator.targets.known import Drift
 from mcp_gateway_operator.targets.rules import at_war, backoff, classify
-from mcp_gateway_operator.targets.rules.compare import DRIFT_BASE, DRIFT_MAX
+from mcp_gateway_operator.targets.rules.drift import DRIFT_BASE, DRIFT_MAX
+from mcp_gateway_operator.targets.rules.failed_target import REPAIR_BASE, REPAIR_MAX
 from mcp_gateway_operator.targets.rules.failure_reasons import FailureClass
-from mcp_gateway_operator.targets.rules.repair import REPAIR_BASE, REPAIR_MAX
 
 PROBE = "Failed to connect and fetch tools from the provided MCP target server."
 ADVICE = "Please check the server endpoint or tool capability support."

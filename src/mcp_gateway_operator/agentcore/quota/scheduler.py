@@ -20,7 +20,7 @@ from mcp_gateway_operator.agentcore.quota.throttle import (
     Slots,
     speaks_of_concurrency,
 )
-from mcp_gateway_operator.agentcore.quota.waiting_line import Line, Ticket, Waiter
+from mcp_gateway_operator.agentcore.quota.ticket_queue import Line, Ticket, Waiter
 from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind
 
 __all__ = ["RESERVED_SECONDS", "Lane", "Op", "QuotaScheduler", "Quotas", "Ticket"]

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from mcp_gateway_operator.agentcore.quota.quotas import Op
-from mcp_gateway_operator.agentcore.quota.waiting_line import Ticket
+from mcp_gateway_operator.agentcore.quota.ticket_queue import Ticket
 from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind
 
 HOLD_SECONDS: Final = 300.0

@@ -12,7 +12,7 @@ from mcp_gateway_operator.targets.plan import plan
 
 _RULES: Final = Path(sys.modules[plan.__module__].__file__ or "").parent
 """Where the rules are, in `rules`, and `plan`, which asks them."""
-_SHARED: Final = "rules/not_yet.py"
+_SHARED: Final = ("rules/awaited_reads.py", "rules/retries.py")
 
 
 def deciding_rule(state: State) -> str:
@@ -37,5 +37,5 @@ def deciding_rule(state: State) -> str:
     # The innermost comes first. What several rules ask alike, as whether a failed call may be made again,
     # says less than who asks it.
     found = [(file, name) for file, name, value in returned if value is decision]
-    file, rule = next((each for each in found if each[0] != _SHARED), found[0])
+    file, rule = next((each for each in found if each[0] not in _SHARED), found[0])
     return f"{file}: {rule}"

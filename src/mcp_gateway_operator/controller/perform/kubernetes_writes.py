@@ -2,7 +2,8 @@
 
 `protect` comes before the first effect at AWS, and before each Create on another gateway; `write_status` when
 a record must be kept before the next step, and at the end of a pass that has something new to say; `release`
-when nothing of the object is left. So an object's life takes two of them until READY, and none at rest.
+when nothing of the object is left. So an object's life takes two of them until READY, three where an
+MCPGateway governs (`placedBy` is written before the Create), and none at rest.
 
 Lease and guard keep operators apart; here is what keeps two of them from working against each other where
 they do not (a standby that believes itself leader, a second installation). The record in status decides

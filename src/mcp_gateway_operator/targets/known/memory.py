@@ -94,7 +94,7 @@ class HeldValues(NamedTuple):
 
 
 class Held(Page, frozen=True, kw_only=True):
-    """What AWS holds of the spec (`rules.compare`).
+    """What AWS holds of the spec (`rules.drift`).
 
     Attributes:
         verified: what AWS is known to hold, None while that is not known.
@@ -115,7 +115,7 @@ class Held(Page, frozen=True, kw_only=True):
 
 
 class Drift(Page, frozen=True, kw_only=True):
-    """Changes that others made and that were repaired (`rules.compare`).
+    """Changes that others made and that were repaired (`rules.drift`).
 
     Attributes:
         attempts: repairs of late.
@@ -131,7 +131,7 @@ class Drift(Page, frozen=True, kw_only=True):
 
 
 class Failure(Page, frozen=True, kw_only=True):
-    """A target that failed, over a whole episode of failures (`rules.repair`).
+    """A target that failed, over a whole episode of failures (`rules.failed_target`).
 
     Attributes:
         generation: whose failures are counted; 0 before the first look.
@@ -147,7 +147,7 @@ class Failure(Page, frozen=True, kw_only=True):
 
 
 class Reads(Page, frozen=True, kw_only=True):
-    """Gets that changes outside have cost (`rules.not_yet`).
+    """Gets that changes outside have cost (`rules.awaited_reads`).
 
     Attributes:
         debt: until when they are paid for.

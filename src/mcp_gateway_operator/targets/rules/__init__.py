@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from mcp_gateway_operator.targets.rules.compare import (
+from mcp_gateway_operator.targets.rules.awaited_reads import charged, read_in_vain
+from mcp_gateway_operator.targets.rules.consent import asks_person, follow_consent, uses_grant
+from mcp_gateway_operator.targets.rules.creation import unanswered
+from mcp_gateway_operator.targets.rules.deletion import ending_begun
+from mcp_gateway_operator.targets.rules.drift import (
     at_war,
     configured_alike,
     drift_repaired,
     held_as_read,
     held_as_written,
 )
-from mcp_gateway_operator.targets.rules.consent import asks_person, follow_consent, uses_grant
-from mcp_gateway_operator.targets.rules.creation import unanswered
-from mcp_gateway_operator.targets.rules.deletion import ending_begun
+from mcp_gateway_operator.targets.rules.failed_target import follow_failure, repaired
 from mcp_gateway_operator.targets.rules.failure_reasons import classify
 from mcp_gateway_operator.targets.rules.gateway_gone import GATEWAY_GONE_AFTER, ROLLS_APART
 from mcp_gateway_operator.targets.rules.move import forgotten_leftovers
-from mcp_gateway_operator.targets.rules.not_yet import (
-    as_shown,
-    backoff,
-    charged,
-    earliest,
-    read_in_vain,
-    what_is_shown,
-)
 from mcp_gateway_operator.targets.rules.outage_words import (
     OUTAGES,
     last_good_of,
@@ -40,7 +34,7 @@ from mcp_gateway_operator.targets.rules.ownership import (
     stray_rows,
 )
 from mcp_gateway_operator.targets.rules.refusal_causes import Cause, cause_of
-from mcp_gateway_operator.targets.rules.repair import follow_failure, repaired
+from mcp_gateway_operator.targets.rules.retries import as_shown, backoff, earliest, what_is_shown
 from mcp_gateway_operator.targets.rules.rivalry import (
     Claim,
     claim_of,

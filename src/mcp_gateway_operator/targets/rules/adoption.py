@@ -8,8 +8,8 @@ from __future__ import annotations
 from mcp_gateway_operator.api.names import Reason
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.known import Row, State
-from mcp_gateway_operator.targets.rules.compare import differences, update
-from mcp_gateway_operator.targets.rules.not_yet import read
+from mcp_gateway_operator.targets.rules.drift import differences, update
+from mcp_gateway_operator.targets.rules.retries import read
 from mcp_gateway_operator.targets.shape import TRANSIENT, Target
 
 

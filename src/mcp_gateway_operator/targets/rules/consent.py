@@ -10,7 +10,7 @@ from mcp_gateway_operator.api.types import AuthType, MCPServerSpec
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.known import Address, Consent, Row, State
 from mcp_gateway_operator.targets.rules.failure_reasons import quoted
-from mcp_gateway_operator.targets.rules.not_yet import attempt, read
+from mcp_gateway_operator.targets.rules.retries import attempt, read
 from mcp_gateway_operator.targets.rules.tool_sync import new_request
 from mcp_gateway_operator.targets.shape import PENDING_AUTH, instant
 

@@ -19,15 +19,9 @@ from mcp_gateway_operator.targets.known import (
     State,
 )
 from mcp_gateway_operator.targets.rules.adoption import adopt, advice
-from mcp_gateway_operator.targets.rules.not_yet import (
-    attempt,
-    await_agreement,
-    await_doubted,
-    doubted,
-    read,
-    unlisted,
-)
+from mcp_gateway_operator.targets.rules.awaited_reads import await_agreement, await_doubted, doubted, unlisted
 from mcp_gateway_operator.targets.rules.ownership import carries_our_marker, row_to_keep
+from mcp_gateway_operator.targets.rules.retries import attempt, read
 from mcp_gateway_operator.targets.rules.rivalry import (
     NAME_AGAIN,
     deciding_row,

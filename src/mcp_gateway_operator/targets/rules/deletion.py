@@ -11,17 +11,15 @@ from mcp_gateway_operator.api.names import Reason
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.known import LIST_LAG, NOWHERE, Ending, ErrorKind, Place, Record, Row, State
 from mcp_gateway_operator.targets.rules import consent, ownership
-from mcp_gateway_operator.targets.rules.gateway_gone import gateway_missing
-from mcp_gateway_operator.targets.rules.not_permitted import covered_by_nobody, policy_unknown, unproven
-from mcp_gateway_operator.targets.rules.not_yet import (
-    attempt,
+from mcp_gateway_operator.targets.rules.awaited_reads import (
     await_doubted,
     await_first_list,
     doubted,
-    earliest,
-    read,
     unlisted,
 )
+from mcp_gateway_operator.targets.rules.gateway_gone import gateway_missing
+from mcp_gateway_operator.targets.rules.not_permitted import covered_by_nobody, policy_unknown, unproven
+from mcp_gateway_operator.targets.rules.retries import attempt, earliest, read
 from mcp_gateway_operator.targets.shape import TRANSIENT, TargetStatus
 
 Clearing = (

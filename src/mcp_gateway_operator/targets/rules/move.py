@@ -17,10 +17,11 @@ from mcp_gateway_operator.api.names import Reason
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.known import NOWHERE, Place, Record, State
 from mcp_gateway_operator.targets.rules import ownership
+from mcp_gateway_operator.targets.rules.awaited_reads import await_agreement, unlisted
 from mcp_gateway_operator.targets.rules.deletion import Clearing, clear, retains, soonest, step_aside
 from mcp_gateway_operator.targets.rules.not_permitted import no_return
-from mcp_gateway_operator.targets.rules.not_yet import await_agreement, read, unlisted
 from mcp_gateway_operator.targets.rules.recorded import plan_absent
+from mcp_gateway_operator.targets.rules.retries import read
 from mcp_gateway_operator.targets.rules.rivalry import circle_words
 from mcp_gateway_operator.targets.shape import Target, TargetStatus, instant
 

@@ -2,7 +2,8 @@
 
 Frozen, not deleted: nothing is created, changed, synchronized, adopted or moved. What is the object's own is
 read, recorded, deleted with it, and left over no longer than usual. This is the only place that decides it:
-every decision passes here before it is a step.
+every decision passes here before it is a step. A gateway that has as many targets as its MCPGateway allows
+is not open either, and nothing is deleted while nobody can say what the MCPGateway would have kept.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from mcp_gateway_operator.api.names import Reason
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.known import State
 from mcp_gateway_operator.targets.rules import ownership
-from mcp_gateway_operator.targets.rules.compare import differences
+from mcp_gateway_operator.targets.rules.drift import differences
 from mcp_gateway_operator.targets.rules.failure_reasons import quoted
 from mcp_gateway_operator.targets.shape import FAILED, FieldDiff, describe_diffs
 

@@ -12,7 +12,8 @@ from mcp_gateway_operator.api.names import ConditionType, Reason
 from mcp_gateway_operator.api.types import MCPServer
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.known import Row, State
-from mcp_gateway_operator.targets.rules.not_yet import attempt, doubted, read
+from mcp_gateway_operator.targets.rules.awaited_reads import doubted
+from mcp_gateway_operator.targets.rules.retries import attempt, read
 from mcp_gateway_operator.targets.shape import TRANSIENT, TargetStatus, TargetSummary, instant
 
 LEGACY_TOLERANCE = timedelta(minutes=5)

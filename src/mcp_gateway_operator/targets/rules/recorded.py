@@ -11,20 +11,13 @@ from mcp_gateway_operator.api.names import Reason
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.known import LIST_LAG, NOWHERE, TWO_READS, ErrorKind, Record, Row, State
 from mcp_gateway_operator.targets.rules import ownership
-from mcp_gateway_operator.targets.rules.compare import compare
+from mcp_gateway_operator.targets.rules.awaited_reads import await_first_list, idle, next_read, unlisted
 from mcp_gateway_operator.targets.rules.consent import pending, unchanged
-from mcp_gateway_operator.targets.rules.not_yet import (
-    STALLING,
-    attempt,
-    await_first_list,
-    earliest,
-    idle,
-    next_read,
-    unlisted,
-)
+from mcp_gateway_operator.targets.rules.drift import compare
+from mcp_gateway_operator.targets.rules.failed_target import failed
 from mcp_gateway_operator.targets.rules.outage_words import reason_of, why_unlisted
 from mcp_gateway_operator.targets.rules.ownership import remove_twin, status_names_strays, stray_note, twin_of
-from mcp_gateway_operator.targets.rules.repair import failed
+from mcp_gateway_operator.targets.rules.retries import STALLING, attempt, earliest
 from mcp_gateway_operator.targets.rules.rivalry import NAME_AGAIN
 from mcp_gateway_operator.targets.rules.tool_sync import next_sync, sync_tools
 from mcp_gateway_operator.targets.shape import FAILED, PENDING_AUTH, TRANSIENT, TargetStatus

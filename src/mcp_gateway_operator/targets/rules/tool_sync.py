@@ -11,7 +11,7 @@ from mcp_gateway_operator.api.annotations import LONGEST, request_of
 from mcp_gateway_operator.shown import shown
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.known import Row, State
-from mcp_gateway_operator.targets.rules.not_yet import attempt, earliest
+from mcp_gateway_operator.targets.rules.retries import attempt, earliest
 
 DENIED_AGAIN = 3600.0
 """Seconds after which a denied request is looked at again: somebody may have allowed it."""

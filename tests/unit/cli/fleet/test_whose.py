@@ -181,7 +181,7 @@ def test_the_rule_that_decided_is_named_and_what_is_waited_for(desk: Desk, aws: 
     desk.put("taken")
     for name, rule, waits, exits in (
         ("orders", "rules/recorded.py: _settled", "until the next full comparison", 0),
-        ("stock", "rules/compare.py: update", "", 0),
+        ("stock", "rules/drift.py: update", "", 0),
         ("taken", "rules/creation.py: _name_taken", "a person has to help", 2),
     ):
         said = desk("why", name, exits=exits).output

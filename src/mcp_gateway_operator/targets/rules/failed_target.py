@@ -10,10 +10,11 @@ import msgspec
 from mcp_gateway_operator.api.names import Reason
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.known import Failure, Row, State
-from mcp_gateway_operator.targets.rules.compare import changed_hands, differences, update
+from mcp_gateway_operator.targets.rules.awaited_reads import next_read
 from mcp_gateway_operator.targets.rules.consent import asks_person, renew
+from mcp_gateway_operator.targets.rules.drift import changed_hands, differences, update
 from mcp_gateway_operator.targets.rules.failure_reasons import advice_on, quoted
-from mcp_gateway_operator.targets.rules.not_yet import attempt, backoff, earliest, next_read, read
+from mcp_gateway_operator.targets.rules.retries import attempt, backoff, earliest, read
 from mcp_gateway_operator.targets.rules.tool_sync import indexed
 from mcp_gateway_operator.targets.shape import FAILED, Target
 

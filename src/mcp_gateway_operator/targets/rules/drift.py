@@ -8,8 +8,9 @@ from mcp_gateway_operator.api.names import Reason
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.known import LIST_LAG, Drift, Held, Row, State, Verified, Written
 from mcp_gateway_operator.targets.rules import ownership
+from mcp_gateway_operator.targets.rules.awaited_reads import idle, next_read
 from mcp_gateway_operator.targets.rules.consent import asks_person
-from mcp_gateway_operator.targets.rules.not_yet import attempt, backoff, idle, next_read, read
+from mcp_gateway_operator.targets.rules.retries import attempt, backoff, read
 from mcp_gateway_operator.targets.shape import (
     FAILED,
     NO_FIELDS,

@@ -11,7 +11,7 @@ from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.known import LIST_LAG, Shown, State, Trouble
 from mcp_gateway_operator.targets.plan import plan
 from mcp_gateway_operator.targets.rules import as_shown, charged, read_in_vain, what_is_shown
-from mcp_gateway_operator.targets.rules.not_yet import next_read
+from mcp_gateway_operator.targets.rules.awaited_reads import next_read
 from tests.unit.targets.builders import (
     HERE,
     NOW,
