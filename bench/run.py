@@ -16,6 +16,7 @@ import asyncio
 import json
 import os
 import platform
+import signal
 import sys
 import time
 from functools import partial
@@ -137,6 +138,8 @@ def main() -> None:
     if given.smoke:
         given.benchmarks, given.objects, given.check = list(SMOKE), [100], True
         given.drift_interval, given.idle = 4.0, 10.0
+    # As Ctrl-C does, which a shell's background commands do not hear: the cluster and its files go.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     began = time.monotonic()
     asyncio.run(everything(given))
     print(f"{time.monotonic() - began:.0f} s", file=sys.stderr)
