@@ -17,6 +17,7 @@ import httpx2
 import yaml
 
 from agentcore_simulator import Settings, SimulatorServer
+from agentcore_simulator.settings import Durations
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator_demo.environment import OperatorProcess
 from mcp_gateway_operator_demo.localcluster import LocalCluster
@@ -31,6 +32,16 @@ PREFIX = "operator-it-"
 ACCOUNT = f"{PREFIX}controller-manager"
 GATEWAY = "tools-gateway-abcdefghij"
 OTHER_GATEWAY = "other-gateway-abcdefghij"
+LOOKS = "--drift-interval=200ms"
+"""Idle or at work, a gateway is looked at five times a second: most of what a test waits for is a look."""
+QUICK = Durations(creating=0.2, updating=0.2, synchronizing=0.2, deleting=0.2, gateway=0.2)
+"""What AWS takes, where a test is not about that."""
+BRIEF_LEASE = (
+    "--leader-elect-lease-duration=9s",
+    "--leader-elect-renew-deadline=5s",
+    "--leader-elect-retry-period=1s",
+)
+"""The shortest lease that leaves room for a call to AWS, where a test has to wait until it has run out."""
 
 _names = itertools.count(1)
 
@@ -57,7 +68,7 @@ def open_site(
     kubeconfig: Path,
     directory: Path,
     *,
-    flags: tuple[str, ...] = ("--drift-interval=1s",),
+    flags: tuple[str, ...] = (LOOKS,),
     settings: Settings | None = None,
     namespace: str = "",
 ) -> Iterator[Site]:
@@ -65,7 +76,9 @@ def open_site(
     name = namespace or f"site-{next(_names)}"
     text = f"apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}}}\n---\n{lease_role(name)}"
     cluster.apply(text)
-    with SimulatorServer(settings or Settings(), gateways=[GATEWAY, OTHER_GATEWAY]) as simulator:
+    with SimulatorServer(
+        settings or Settings(durations=QUICK), gateways=[GATEWAY, OTHER_GATEWAY]
+    ) as simulator:
         site = Site(cluster, kube, name, simulator, directory, kubeconfig, flags)
         try:
             yield site

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.integration.operator.fixtures import MakeSite
-from tests.integration.operator.site import GATEWAY, Site
+from tests.integration.operator.site import GATEWAY, LOOKS, Site
 from tests.support.polling import until
 
 SOMEBODYS = {"mcp": {"mcpServer": {"endpoint": "https://somebody.example.com/mcp"}}}
@@ -46,7 +46,7 @@ def test_only_with_the_flag(make_site: MakeSite) -> None:
 
 
 def test_not_for_an_object_that_does_not_ask(make_site: MakeSite) -> None:
-    site = make_site(flags=("--drift-interval=1s", "--allow-adoption"))
+    site = make_site(flags=(LOOKS, "--allow-adoption"))
     target_id = _made_by_terraform(site)
     site.start()
     with site.bill() as bill:

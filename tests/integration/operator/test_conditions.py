@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from agentcore_simulator import Settings
-from agentcore_simulator.settings import Durations
 from tests.integration.operator.fixtures import MakeSite
 from tests.integration.operator.kube import condition
-from tests.integration.operator.site import Site
+from tests.integration.operator.site import QUICK, Site
 from tests.support.kstatus import kstatus
 from tests.support.polling import until
 
@@ -23,7 +24,7 @@ def test_an_object_that_no_operator_has_seen_is_in_progress(site: Site) -> None:
 
 
 def test_no_state_on_the_way_is_current_but_the_last(make_site: MakeSite) -> None:
-    site = make_site(settings=Settings(durations=Durations(creating=2.0, updating=2.0, deleting=2.0)))
+    site = make_site(settings=Settings(durations=replace(QUICK, creating=2.0, updating=2.0)))
     site.start()
     site.create()
     for endpoint in ("", "https://two.example.com/mcp"):

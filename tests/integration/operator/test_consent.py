@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import httpx2
 
-from agentcore_simulator import Settings
-from agentcore_simulator.settings import Durations
-from tests.integration.operator.fixtures import MakeSite
 from tests.integration.operator.kube import condition
-from tests.integration.operator.site import Site
+from tests.integration.operator.site import QUICK, Site
 from tests.integration.operator.test_authorisations import CODE, PROVIDER
 from tests.support.polling import until
 
@@ -46,13 +43,13 @@ def test_a_person_consents_at_the_address_in_the_status(running: Site) -> None:
     assert condition(running.until_ready("asks"), "Authorized") == {}
 
 
-def test_consent_that_ran_out_is_renewed_when_asked_and_deletion_waits(make_site: MakeSite) -> None:
-    site = make_site(settings=Settings(durations=Durations(consent=4.0)))
+def test_consent_that_ran_out_is_renewed_when_asked_and_deletion_waits(site: Site) -> None:
     site.start()
     site.create(**{**CODE, "oauthProviderArn": PROVIDER})
     site.until_reason("PendingAuthorization")
     first = (site.get() or {})["status"]["authorizationUrl"]
     with site.bill() as bill:
+        site.simulator.admin.advance(QUICK.consent)
         site.until_reason("TargetFailed")
         site.until_calls("ListGatewayTargets", 3)
     assert bill.aws_writes == {}, "nobody is asked again without a wish"
@@ -61,6 +58,10 @@ def test_consent_that_ran_out_is_renewed_when_asked_and_deletion_waits(make_site
     assert (site.get() or {})["status"]["authorizationUrl"] != first
     with site.bill() as bill:
         site.delete()
+        until(lambda: "DeleteGatewayTarget" in site.simulator.admin.counts()["operations"], "it asks AWS")
+        site.until_calls("ListGatewayTargets", 3)
+        assert site.get(), "AWS deletes nothing that waits for a person"
+        site.simulator.admin.advance(QUICK.consent)
         site.until_gone()
     assert site.targets() == []
     assert bill.aws_writes["DeleteGatewayTarget"] <= 3

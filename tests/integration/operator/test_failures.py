@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from agentcore_simulator import Settings
-from agentcore_simulator.settings import Durations
-from tests.integration.operator.fixtures import MakeSite
+from datetime import UTC, datetime
+from functools import partial
+
 from tests.integration.operator.kube import Json, condition
 from tests.integration.operator.site import Site, kill
 from tests.support.polling import until
@@ -17,25 +17,31 @@ FIRST_REPAIR = 36.0
 """Seconds after which the first repair is sent at the latest."""
 
 
-def test_a_server_that_comes_up_late_is_found_by_the_operator_alone(running: Site) -> None:
-    admin = running.simulator.admin
-    admin.add_scenario(name="late", outcome="failed", reasons=[DOWN], recover_after=1)
-    with running.bill() as bill:
-        running.create("late")
-        told = running.until_reason("TargetFailed", "late")
+def test_a_server_that_comes_up_late_is_found_by_the_operator_alone(site: Site) -> None:
+    """When the first repair is due, half a minute after the failure, whether it was restarted or not."""
+    site.simulator.admin.add_scenario(outcome="failed", reasons=[DOWN], recover_after=1)
+    process = site.start()
+    with site.bill() as bill:
+        site.create()
+        told = site.until_reason("TargetFailed")
         assert DOWN in told["message"]
-        failed = running.get("late") or {}
+        failed = site.get() or {}
         assert failed["status"]["statusReasons"] == [DOWN]
         assert failed["status"]["failure"]["class"] == "Unreachable"
-        assert failed["status"]["failure"]["nextAttempt"]
         assert condition(failed, "Synced")["status"] == "True"
-        obj = running.until_ready("late", seconds=FIRST_REPAIR + 15)
+        left = datetime.fromisoformat(failed["status"]["failure"]["nextAttempt"]) - datetime.now(UTC)
+        assert 0 < left.total_seconds() < FIRST_REPAIR
+        process.stop()
+        # The half minute passes.
+        site.kube.edit(site.namespace, "weather", partial(_due_at, datetime.now(UTC)), part="status")
+        site.start()
+        obj = site.until_ready()
     assert "failure" not in obj["status"]
     assert "statusReasons" not in obj["status"]
     assert bill.aws_writes == {"CreateGatewayTarget": 1, "SynchronizeGatewayTargets": 1}
     assert bill.calls["GetGatewayTarget"] == 2
     assert bill.writes <= 5
-    assert {"TargetFailed", "GatewayTargetReady"} <= {event["reason"] for event in _events(running, "late")}
+    assert {"TargetFailed", "GatewayTargetReady"} <= {event["reason"] for event in _events(site)}
 
 
 def test_a_target_that_fails_later_is_told_within_a_look(running: Site) -> None:
@@ -49,8 +55,7 @@ def test_a_target_that_fails_later_is_told_within_a_look(running: Site) -> None:
     running.until_ready("fallen")
 
 
-def test_a_killed_process_s_successor_keeps_the_date_of_the_repair(make_site: MakeSite) -> None:
-    site = make_site()
+def test_a_killed_process_s_successor_keeps_the_date_of_the_repair(site: Site) -> None:
     site.simulator.admin.add_scenario(outcome="failed", reasons=[DOWN])
     process = site.start()
     site.create()
@@ -65,22 +70,27 @@ def test_a_killed_process_s_successor_keeps_the_date_of_the_repair(make_site: Ma
     assert bill.writes == 0
 
 
-def test_an_object_whose_target_is_being_deleted_is_not_ready(make_site: MakeSite) -> None:
-    site = make_site(settings=Settings(durations=Durations(deleting=5.0)))
+def test_an_object_whose_target_is_being_deleted_is_not_ready(site: Site) -> None:
     site.start()
     site.create()
     site.until_ready()
+    site.simulator.admin.freeze()
     site.delete()
     until(lambda: condition(site.get()).get("reason") == "Deleting", "a status that says Deleting")
     assert condition(site.get())["status"] == "False"
+    site.simulator.admin.resume()
     site.until_gone()
 
 
-def _events(site: Site, name: str) -> list[Json]:
+def _due_at(moment: datetime, obj: Json) -> None:
+    obj["status"]["failure"]["nextAttempt"] = moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _events(site: Site) -> list[Json]:
     wanted = {"TargetFailed", "GatewayTargetReady"}
 
     def told() -> list[Json] | None:
-        found = site.kube.events(site.namespace, name)
+        found = site.kube.events(site.namespace, "weather")
         return found if wanted <= {event["reason"] for event in found} else None
 
     events: list[Json] = until(told, "Events of the failure and the recovery")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from agentcore_simulator import Settings
-from agentcore_simulator.settings import Durations
 from tests.integration.operator.fixtures import MakeSite
 from tests.integration.operator.kube import condition
 from tests.integration.operator.site import GATEWAY, Site
@@ -25,20 +23,21 @@ def test_an_object_ready_within_two_seconds_costs_one_create_and_two_writes(runn
     assert bill.calls["GetGatewayTarget"] == 0
 
 
-def test_a_slow_object_costs_three_writes_and_no_get(make_site: MakeSite) -> None:
-    site = make_site(settings=Settings(durations=Durations(creating=4.0)))
+def test_a_slow_object_costs_three_writes_and_no_get(site: Site) -> None:
     site.start()
+    site.simulator.admin.freeze()
     with site.bill() as bill:
         site.create()
         waiting = site.until_reason("Creating")
         assert waiting["status"] == "False"
         assert site.target_id(), "the target is recorded while AWS still makes it"
+        # A Get for each look would show.
+        site.until_calls("ListGatewayTargets", 4)
+        site.simulator.admin.resume()
         site.until_ready()
         site.until_calls("ListGatewayTargets", 2)
     assert bill.writes == 3
     assert bill.aws_writes == {"CreateGatewayTarget": 1}
-    # Looked at once a second, four times at least: a Get for each look would show.
-    assert bill.calls["ListGatewayTargets"] >= 4
     assert bill.calls["GetGatewayTarget"] == 0, site.simulator.admin.requests(limit=50)
 
 
@@ -104,16 +103,16 @@ def test_labels_and_foreign_annotations_concern_nobody(running: Site) -> None:
 
 
 def test_idle_costs_one_list_a_drift_interval_and_nothing_else(make_site: MakeSite) -> None:
-    site = make_site()
+    site = make_site(flags=("--drift-interval=1s",))
     site.start()
     for name in ("one", "two"):
         site.create(name)
     for name in ("one", "two"):
         site.until_ready(name)
-    site.until_calls("ListGatewayTargets", 2)
+    site.until_calls("ListGatewayTargets", 1)
     began = site.simulator.admin.time()
     with site.bill() as bill:
-        site.until_calls("ListGatewayTargets", 6)
+        site.until_calls("ListGatewayTargets", 4)
     took = site.simulator.admin.time() - began
     assert bill.writes == 0
     assert set(bill.calls) == {"ListGatewayTargets"}
@@ -121,13 +120,15 @@ def test_idle_costs_one_list_a_drift_interval_and_nothing_else(make_site: MakeSi
     assert bill.calls["ListGatewayTargets"] <= took / 0.9 + 1
 
 
-def test_edits_while_aws_still_creates_are_not_lost(make_site: MakeSite) -> None:
-    site = make_site(settings=Settings(durations=Durations(creating=3.0)))
+def test_edits_while_aws_still_creates_are_not_lost(site: Site) -> None:
     site.start()
+    site.simulator.admin.freeze()
     site.create()
     until(site.targets)
     with site.bill() as bill:
         site.edit(description="Late")
+        site.until_calls("ListGatewayTargets", 2)
+        site.simulator.admin.resume()
         obj = site.until_ready()
     assert obj["status"]["observedGeneration"] == 2
     (target,) = site.targets()
@@ -135,12 +136,14 @@ def test_edits_while_aws_still_creates_are_not_lost(make_site: MakeSite) -> None
     assert bill.aws_writes == {"UpdateGatewayTarget": 1}
 
 
-def test_a_deletion_while_aws_still_creates_leaves_nothing(make_site: MakeSite) -> None:
-    site = make_site(settings=Settings(durations=Durations(creating=3.0)))
+def test_a_deletion_while_aws_still_creates_leaves_nothing(site: Site) -> None:
     site.start()
+    site.simulator.admin.freeze()
     site.create()
     until(site.targets)
     site.delete()
+    site.until_calls("ListGatewayTargets", 2)
+    site.simulator.admin.resume()
     site.until_gone()
     assert site.targets() == []
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from agentcore_simulator import Settings
-from agentcore_simulator.settings import Durations
 from mcp_gateway_operator_demo.project_files import project_dir
-from tests.integration.operator.fixtures import MakeSite
-from tests.integration.operator.kube import condition
+from tests.integration.operator.kube import Json, condition
 from tests.integration.operator.site import GATEWAY, OTHER_GATEWAY, Site, kill
 from tests.support.polling import until
-
-SLOW = Settings(durations=Durations(creating=3.0, deleting=2.0))
 
 
 def kubectl(site: Site, *arguments: str) -> str:
@@ -22,14 +20,28 @@ def kubectl(site: Site, *arguments: str) -> str:
     return site.cluster.kubectl("-n", site.namespace, *arguments).stdout
 
 
-def shown(site: Site, path: str) -> str:
-    """Return what kubectl shows of the object's status."""
-    return kubectl(site, "get", "mcps", "weather", f"-o=jsonpath={{.status.{path}}}")
+@contextmanager
+def watched(site: Site) -> Iterator[Callable[[], list[Json]]]:
+    """Let kubectl watch the object, and give every status that it has shown so far."""
+    cluster, log = site.cluster, site.directory / "watched"
+    a_line = r'{.status}{"\n"}'
+    command = [
+        *(str(cluster.kubectl_path), f"--kubeconfig={cluster.kubeconfig}"),
+        *(f"--cache-dir={cluster.directory / 'kubectl-cache'}", f"--namespace={site.namespace}"),
+        *("get", "mcps", "weather", "--watch", f"--output=jsonpath={a_line}"),
+    ]
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdout=output)  # noqa: S603  -- a fixed command line
 
+    def seen() -> list[Json]:
+        return [json.loads(line) for line in log.read_text(encoding="utf-8").split("\n")[:-1]]
 
-def until_shown(site: Site, path: str, value: str) -> None:
-    """Wait as a script does until the object's status says this."""
-    kubectl(site, "wait", "mcps/weather", f"--for=jsonpath={{.status.{path}}}={value}", "--timeout=60s")
+    try:
+        until(lambda: log.stat().st_size, "kubectl shows the object")
+        yield seen
+    finally:
+        process.terminate()
+        process.wait(20.0)
 
 
 def moved(site: Site, gateway_id: str) -> bool:
@@ -41,8 +53,7 @@ def moved(site: Site, gateway_id: str) -> bool:
     return newest and status["gatewayId"] == gateway_id and "moves" not in status
 
 
-def test_there_and_back(make_site: MakeSite) -> None:
-    site = make_site(settings=SLOW)
+def test_there_and_back(site: Site) -> None:
     site.start()
     site.create()
     site.until_ready()
@@ -50,21 +61,21 @@ def test_there_and_back(make_site: MakeSite) -> None:
 
     admin = site.simulator.admin
     admin.freeze()
-    # Time enough for kubectl to see the step before.
-    admin.add_fault(operation="CreateGatewayTarget", kind="delay", delay=5.0)
-    with site.bill() as bill:
+    with watched(site) as statuses, site.bill() as bill:
         patch = json.dumps({"spec": {"gatewayId": OTHER_GATEWAY}})
         kubectl(site, "patch", "mcps", "weather", "--type=merge", "-p", patch)
         site.kube.own_writes += 1
-        until_shown(site, "moves[0].gatewayId", OTHER_GATEWAY)
-        assert shown(site, "gatewayId") == GATEWAY
-        assert shown(site, "targetId") == first
-        assert shown(site, 'conditions[?(@.type=="Ready")].reason') == "Moving"
-        until_shown(site, "gatewayId", OTHER_GATEWAY)
-        assert shown(site, "moves[0].targetId") == first
+        until(lambda: _status(site)["gatewayId"] == OTHER_GATEWAY, "the new target is recorded")
         assert [target["status"] for target in site.targets(GATEWAY)] == ["READY"]
         admin.resume()
         until(lambda: moved(site, OTHER_GATEWAY), "the target has moved")
+        until(lambda: statuses()[-1] == _status(site), "kubectl has seen the end")
+        steps = [each for each in statuses() if "moves" in each]
+    begun, recorded = steps[0], next(each for each in steps if each["gatewayId"] == OTHER_GATEWAY)
+    assert (begun["gatewayId"], begun["targetId"]) == (GATEWAY, first)
+    assert begun["moves"][0]["gatewayId"] == OTHER_GATEWAY
+    assert condition({"status": begun})["reason"] == "Moving"
+    assert recorded["moves"][0]["targetId"] == first
     assert site.targets(GATEWAY) == []
     assert [target["targetId"] for target in site.targets(OTHER_GATEWAY)] == [site.target_id()]
     assert bill.aws_writes == {"CreateGatewayTarget": 1, "DeleteGatewayTarget": 1}
@@ -79,19 +90,21 @@ def test_there_and_back(make_site: MakeSite) -> None:
     assert site.targets(GATEWAY) == []
 
 
-def test_killed_half_way_and_set_back(make_site: MakeSite) -> None:
+def test_killed_half_way_and_set_back(site: Site) -> None:
     """The successor keeps the old target and removes the half-made one."""
-    site = make_site(settings=SLOW)
     process = site.start()
     site.create()
     site.until_ready()
     first = site.target_id()
+    site.simulator.admin.freeze()
     with site.bill() as bill:
         site.edit(gatewayId=OTHER_GATEWAY)
         until(lambda: site.targets(OTHER_GATEWAY), "the new target is being made")
         kill(process)
         site.edit(gatewayId=GATEWAY)
         site.start()
+        site.until_calls("ListGatewayTargets", 4)
+        site.simulator.admin.resume()
         until(lambda: moved(site, GATEWAY) and not site.targets(OTHER_GATEWAY), "it is back", 120.0)
     assert site.target_id() == first
     # Whether AWS deletes a target in CREATING is not known, so it may be asked twice.
@@ -100,28 +113,30 @@ def test_killed_half_way_and_set_back(make_site: MakeSite) -> None:
     assert "UpdateGatewayTarget" not in bill.aws_writes
 
 
-def test_deleted_half_way_leaves_nothing(make_site: MakeSite) -> None:
-    site = make_site(settings=SLOW)
+def test_deleted_half_way_leaves_nothing(site: Site) -> None:
     site.start()
     site.create()
     site.until_ready()
+    site.simulator.admin.freeze()
     site.edit(gatewayId=OTHER_GATEWAY)
-    until_shown(site, "gatewayId", OTHER_GATEWAY)
+    until(lambda: _status(site)["gatewayId"] == OTHER_GATEWAY, "the new target is recorded")
     site.delete()
+    site.simulator.admin.resume()
     site.until_gone(seconds=60.0)
     assert site.targets(GATEWAY) == site.targets(OTHER_GATEWAY) == []
 
 
-def test_a_status_lost_half_way_to_another_name_is_told_and_leaves_nothing(make_site: MakeSite) -> None:
+def test_a_status_lost_half_way_to_another_name_is_told_and_leaves_nothing(site: Site) -> None:
     """The old target is the object's by its marker alone, and left alone until the object goes."""
-    site = make_site(settings=SLOW)
     process = site.start()
     site.create()
     site.until_ready()
     first = site.target_id()
+    site.simulator.admin.freeze()
     site.edit(gatewayId=OTHER_GATEWAY, targetName="forecast")
     until(lambda: site.targets(OTHER_GATEWAY), "the new target is being made")
     kill(process)
+    site.simulator.admin.resume()
     site.kube.edit(site.namespace, "weather", lambda obj: obj.update(status={}), part="status")
     process = site.start()
     told = f"{first} (weather) on gateway {GATEWAY}"
@@ -133,6 +148,11 @@ def test_a_status_lost_half_way_to_another_name_is_told_and_leaves_nothing(make_
     site.start()
     site.until_gone(seconds=60.0)
     assert site.targets(GATEWAY) == site.targets(OTHER_GATEWAY) == []
+
+
+def _status(site: Site) -> Json:
+    status: Json = (site.get() or {})["status"]
+    return status
 
 
 def _reasons(site: Site) -> list[str]:

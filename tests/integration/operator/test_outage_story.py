@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tests.integration.operator.kube import Json, condition
-from tests.integration.operator.site import Site, ask, logs
+from tests.integration.operator.site import LOOKS, Site, ask, logs
 from tests.support.polling import until
 
 
@@ -22,8 +22,8 @@ def _turned(site: Site, kind: str) -> Callable[[], Json | None]:
 def test_lists_that_are_refused_are_told_twice_and_forgotten_at_once(
     make_site: Callable[..., Site],
 ) -> None:
-    """One story, because each turn of it takes drift intervals: of a second here, and six to the end."""
-    site = make_site(flags=("--drift-interval=1s", "--ready-unknown-after=6s"))
+    """One story, because each turn of it takes drift intervals: of a fifth of a second here."""
+    site = make_site(flags=(LOOKS, "--ready-unknown-after=3s"))
     process = site.start()
     site.create()
     site.until_ready()

@@ -71,7 +71,7 @@ class Shell:
 @pytest.fixture
 def slow(make_site: MakeSite) -> Site:
     """A site whose AWS takes its time, with an operator at work."""
-    settings = Settings(durations=Durations(creating=2.0, updating=2.0, synchronizing=2.0, deleting=1.0))
+    settings = Settings(durations=Durations(creating=1.2, updating=1.2, synchronizing=1.2, deleting=1.0))
     site = make_site(settings=settings)
     site.start()
     return site
@@ -112,7 +112,7 @@ def test_the_lines_for_ci_end_when_this_very_sync_is_done(
     _roll_out(cluster, slow.namespace)
     slow.create()
     slow.until_ready()
-    # Each takes AWS two seconds, so that the stamps, which are whole seconds, differ.
+    # Each takes AWS more than a second, so that the stamps, which are whole seconds, differ.
     for number in (1, 2):
         (before,) = slow.targets()
         done = shell(sync)
@@ -137,7 +137,7 @@ def test_the_lines_for_ci_fail_when_the_new_version_does_not_answer(
     slow.create()
     slow.until_ready()
     slow.simulator.admin.add_scenario(outcome="failed")
-    done = shell(sync.replace("--for=condition=Ready --timeout=5m", "--for=condition=Ready --timeout=8s"))
+    done = shell(sync.replace("--for=condition=Ready --timeout=5m", "--for=condition=Ready --timeout=3s"))
     assert done.returncode != 0
     assert "timed out" in done.stderr
     assert condition(slow.get())["reason"] in {"TargetFailed", "Synchronizing"}

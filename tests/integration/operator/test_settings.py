@@ -6,7 +6,7 @@ import pytest
 
 from tests.integration.operator.fixtures import MakeSite
 from tests.integration.operator.kube import Kube, is_ready
-from tests.integration.operator.site import GATEWAY, OTHER_GATEWAY, Site, kill, logs
+from tests.integration.operator.site import GATEWAY, LOOKS, OTHER_GATEWAY, Site, kill, logs
 from tests.support.polling import until
 
 
@@ -116,7 +116,7 @@ def test_retain_as_the_default_leaves_targets_behind(site: Site) -> None:
 
 
 def test_quotas_bound_the_rate_of_calls(make_site: MakeSite) -> None:
-    site = make_site(flags=("--drift-interval=1s", "--aws-quotas=create=2"))
+    site = make_site(flags=(LOOKS, "--aws-quotas=create=2"))
     site.start()
     for number in range(8):
         site.create(f"server-{number}")
