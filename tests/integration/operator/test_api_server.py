@@ -4,47 +4,32 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from mcp_gateway_operator_demo.environment import install
-from mcp_gateway_operator_demo.localcluster import LocalCluster, local_cluster
+from mcp_gateway_operator_demo.localcluster import LocalCluster
 from mcp_gateway_operator_demo.project_files import project_dir
-from tests.integration.operator.kube import Kube
-from tests.integration.operator.site import (
-    ACCOUNT,
-    HOME,
-    PREFIX,
-    Site,
-    ask,
-    logs,
-    open_site,
-    said,
-)
+from tests.integration.operator.fixtures import MakeSite
+from tests.integration.operator.site import Site, ask, logs, said
+from tests.support.crds import remove_crds
 from tests.support.polling import until
 
 CRD = "mcpservers.mcpgateway.bedrock.aws"
 
 
 @pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
-    """A cluster that other tests do not share, for what is done to it."""
-    with local_cluster(tmp_path_factory.mktemp("own") / "state") as running:
-        install(running, tmp_path_factory.mktemp("own-install") / "install", namespace=HOME, prefix=PREFIX)
-        yield running
+def own(cluster: LocalCluster) -> Iterator[None]:
+    """The CRD without what other tests left, so that it can be deleted; at the end it is there again."""
+    remove_crds(cluster)
+    cluster.apply(project_dir("config/crd") / "bases")
+    yield
+    cluster.apply(project_dir("config/crd") / "bases")
 
 
 @pytest.fixture
-def alone(own: LocalCluster, tmp_path: Path) -> Iterator[Site]:
+def alone(own: None, make_site: MakeSite) -> Site:  # noqa: ARG001  -- comes first, and is nothing
     """A site on that cluster."""
-    kubeconfig = own.service_account_kubeconfig(HOME, ACCOUNT, path=tmp_path / "operator.kubeconfig")
-    kube = Kube(own, tmp_path)
-    try:
-        with open_site(own, kube, kubeconfig, tmp_path) as site:
-            yield site
-    finally:
-        kube.close()
+    return make_site()
 
 
 def test_a_restart_of_the_api_server_costs_nothing_and_ends_nothing(alone: Site) -> None:
@@ -55,7 +40,10 @@ def test_a_restart_of_the_api_server_costs_nothing_and_ends_nothing(alone: Site)
         alone.until_ready(name)
     alone.until_calls("ListGatewayTargets", 2)
     before = Counter(alone.simulator.admin.counts()["operations"])
+    url, (etcd, api_server) = alone.cluster.server_url, alone.cluster.pids
     alone.cluster.restart_api_server()
+    assert (alone.cluster.server_url, alone.cluster.pids[0]) == (url, etcd)
+    assert alone.cluster.pids[1] != api_server
     alone.kube.own_writes = 0
     alone.create("three")
     alone.until_ready("three", 40.0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import functools
 import itertools
@@ -21,10 +20,10 @@ from typing import Any
 import pytest
 import yaml
 
-from mcp_gateway_operator_demo.localcluster import ClusterRequestError, LocalCluster
+from mcp_gateway_operator_demo.localcluster import LocalCluster
 from mcp_gateway_operator_demo.project_files import project_dir
 from tests.integration.packaging.kro.kinds import install_kinds
-from tests.support.polling import until
+from tests.support.crds import remove_crds
 
 ROOT = Path(__file__).resolve().parents[3]
 DOCS = ROOT / "docs"
@@ -33,7 +32,6 @@ HERE = Path(__file__).parent
 RELEASE = "mcp-gateway-operator"
 GROUP = "mcpgateway.bedrock.aws"
 CRD_NAME = f"mcpservers.{GROUP}"
-_CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 _MONITOR_CRDS = "---".join(
     f"""
@@ -52,6 +50,9 @@ spec:
 """
     for kind in ("ServiceMonitor", "PodMonitor", "PrometheusRule")
 )
+
+RARELY_COLLECTING = {"GOGC": "400"}
+"""For programs in Go that end before their garbage matters."""
 
 _names = itertools.count(1)
 
@@ -83,6 +84,7 @@ class Helm:
                 "HELM_CONFIG_HOME": str(self.home / "config"),
                 "HELM_DATA_HOME": str(self.home / "data"),
                 "KUBECONFIG": str(self.kubeconfig or self.home / "no-cluster"),
+                **RARELY_COLLECTING,
             },
             capture_output=True,
             text=True,
@@ -244,31 +246,6 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with lock.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
-
-
-def remove_crds(cluster: LocalCluster) -> None:
-    """Remove the CRDs and every object of theirs, also those with a finalizer that no operator takes away."""
-    for plural in ("mcpservers", "mcpgateways"):
-        if served(cluster, crd := f"{_CRDS}/{plural}.{GROUP}"):
-            _remove_crd(cluster, crd, plural)
-
-
-def _remove_crd(cluster: LocalCluster, crd: str, plural: str) -> None:
-    for item in cluster.get(f"/apis/{GROUP}/v1alpha1/{plural}")["items"]:
-        metadata = item["metadata"]
-        if metadata.get("finalizers"):
-            place = f"namespaces/{metadata['namespace']}/" if "namespace" in metadata else ""
-            path = f"/apis/{GROUP}/v1alpha1/{place}{plural}/{metadata['name']}"
-            cluster.patch(path, {"metadata": {"finalizers": None}})
-    cluster.delete(crd)
-    until(lambda: not served(cluster, crd), f"{crd} is gone")
-
-
-def served(cluster: LocalCluster, path: str) -> bool:
-    """Whether the API server has something there."""
-    with contextlib.suppress(ClusterRequestError):
-        return bool(cluster.get(path))
-    return False
 
 
 def parent_chart(directory: Path, *aliases: str) -> Path:

@@ -13,10 +13,10 @@ import httpx2
 import pytest
 
 from agentcore_simulator import Settings, SimulatorServer
-from mcp_gateway_operator_demo.environment import OperatorProcess
 from mcp_gateway_operator_demo.localcluster import ClusterRequestError, LocalCluster
 from tests.integration.operator.kube import is_ready
 from tests.integration.packaging.conftest import CHART, GROUP, HERE, RELEASE, Helm
+from tests.support.forked import ForkedOperator
 from tests.support.polling import until
 
 GATEWAY = "team-abcdefghij"
@@ -70,7 +70,7 @@ class Site:
         deployment = self.cluster.get(f"/apis/apps/v1/namespaces/{self.namespace}/deployments/{RELEASE}")
         (container,) = deployment["spec"]["template"]["spec"]["containers"]
         account = deployment["spec"]["template"]["spec"]["serviceAccountName"]
-        operator = OperatorProcess(
+        operator = ForkedOperator(
             self.directory,
             kubeconfig=self.cluster.service_account_kubeconfig(
                 self.namespace, account, path=self.directory / "operator.kubeconfig"

@@ -20,7 +20,8 @@ from botocore.loaders import Loader
 
 from mcp_gateway_operator.agentcore.aws.sdk import OPERATIONS
 from mcp_gateway_operator_demo.localcluster import LocalCluster
-from tests.integration.packaging.conftest import DOCS, HERE, ROOT, Helm, blocks, remove_crds
+from tests.integration.packaging.conftest import DOCS, HERE, RARELY_COLLECTING, ROOT, Helm, blocks
+from tests.support.crds import remove_crds
 
 PLACES = {
     "REGISTRY": "registry.example.com/team",
@@ -75,6 +76,7 @@ def shell(bare: LocalCluster, live_helm: Helm, tmp_path: Path) -> Shell:
         "PATH": f"{tools}:{os.environ['PATH']}",
         "HOME": str(tmp_path),
         "KUBECONFIG": str(bare.kubeconfig),
+        **RARELY_COLLECTING,
         "MAKEFLAGS": "--old-file=.venv/runtime.stamp --old-file=.venv/local.stamp --old-file=.venv/dev.stamp",
     }
 

@@ -13,7 +13,8 @@ import pytest
 import yaml
 
 from mcp_gateway_operator_demo.localcluster import LocalCluster
-from tests.integration.packaging.conftest import GROUP, ROOT, Helm, load_all, only, remove_crds, served
+from tests.integration.packaging.conftest import GROUP, ROOT, Helm, load_all, only
+from tests.support.crds import remove_crds, served
 from tests.support.polling import until
 
 Grant = tuple[str, str, str, str, str]

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,6 @@ from mcp_gateway_operator_demo.localcluster import (
     ClusterStartError,
     LocalCluster,
     ensure_binaries,
-    local_cluster,
 )
 from mcp_gateway_operator_demo.localcluster.gomodule import Version
 from mcp_gateway_operator_demo.localcluster.kubectl import fits
@@ -85,10 +85,39 @@ def binaries() -> Binaries:
     return ensure_binaries(progress=print)
 
 
+@dataclass(frozen=True)
+class Kept:
+    """The directory of a command that was killed, in which somebody had made a ConfigMap and a token."""
+
+    directory: Path
+    token: str
+
+
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
-    """Run one cluster for this module; at its end nothing of it is left."""
-    with local_cluster(tmp_path_factory.mktemp("localcluster") / "cluster", progress=print) as cluster:
+def kept(binaries: Binaries, tmp_path_factory: pytest.TempPathFactory) -> Kept:
+    """Run the command for a kept cluster, use its cluster as it says, and kill the command."""
+    directory = tmp_path_factory.mktemp("localcluster") / "cluster"
+
+    def kubectl(*args: str) -> str:
+        argv = [str(binaries.kubectl), f"--kubeconfig={directory / 'admin.kubeconfig'}", *args]
+        return subprocess.run(argv, capture_output=True, text=True, check=True).stdout  # noqa: S603  -- our own kubectl
+
+    with command(directory) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == f"export KUBECONFIG={directory / 'admin.kubeconfig'}\n"
+        kubectl("create", "configmap", "kept")
+        kubectl("create", "serviceaccount", "operator")
+        token = kubectl("create", "token", "operator").strip()
+        with pytest.raises(ClusterStartError, match="Another cluster is running"):
+            LocalCluster.start(binaries, directory=directory)
+        assert end(process, signal.SIGKILL, directory, servers=2) == -signal.SIGKILL
+    return Kept(directory, token)
+
+
+@pytest.fixture(scope="module")
+def cluster(binaries: Binaries, kept: Kept) -> Iterator[LocalCluster]:
+    """Run one cluster for this module, where the kept one was; at its end nothing of it is left."""
+    with LocalCluster.start(binaries, directory=kept.directory, progress=print) as cluster:
         yield cluster
         pids = cluster.pids
         assert sorted(servers_of(cluster.directory)) == sorted(pids)
@@ -245,30 +274,9 @@ def test_a_command_that_is_ended_while_it_starts_leaves_no_process(tmp_path: Pat
         assert end(process, signal.SIGTERM, directory, servers=1) == 1
 
 
-def test_a_kept_cluster_outlives_its_command_and_no_process_does(binaries: Binaries, tmp_path: Path) -> None:
-    """Objects and tokens are there again however the command ended; one cluster at a time has a directory."""
-    directory = tmp_path / "cluster"
-
-    def kubectl(*args: str, text: str = "") -> str:
-        argv = [str(binaries.kubectl), f"--kubeconfig={directory / 'admin.kubeconfig'}", *args]
-        done = subprocess.run(argv, input=text, capture_output=True, text=True, check=True)  # noqa: S603  -- as above
-        return done.stdout
-
-    with command(directory) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == f"export KUBECONFIG={directory / 'admin.kubeconfig'}\n"
-        kubectl("create", "configmap", "kept")
-        kubectl("create", "serviceaccount", "operator")
-        token = kubectl("create", "token", "operator").strip()
-        with pytest.raises(ClusterStartError, match="Another cluster is running"):
-            LocalCluster.start(binaries, directory=directory)
-        assert end(process, signal.SIGKILL, directory, servers=2) == -signal.SIGKILL
-
-    with command(directory) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
-        kubectl("get", "configmap", "kept")
-        review = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": token}}
-        answer = kubectl("create", "--filename=-", "--output=json", text=json.dumps(review))
-        assert json.loads(answer)["status"]["user"]["username"] == "system:serviceaccount:default:operator"
-        assert end(process, signal.SIGINT, directory, servers=2) == 0
+def test_a_kept_cluster_outlives_its_command_and_no_process_does(cluster: LocalCluster, kept: Kept) -> None:
+    """Objects and tokens are there again even where the command was killed, as the fixture has seen it."""
+    assert cluster.get("/api/v1/namespaces/default/configmaps/kept")
+    review = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": kept.token}}
+    answer = cluster.post("/apis/authentication.k8s.io/v1/tokenreviews", review)
+    assert answer["status"]["user"]["username"] == "system:serviceaccount:default:operator"
