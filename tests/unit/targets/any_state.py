@@ -224,6 +224,7 @@ DOUBTS = _varied(
     Doubt,
     only_writer=st.booleans(),
     unsure_since=st.sampled_from([None, None, None, NOW - 76.0, NOW - 10.0]),
+    unsure_in=st.frozensets(PLACES, max_size=2),
     conflict_since=MAYBE,
 )
 ENDINGS = _varied(Ending, since=MAYBE, asked_at=MAYBE)

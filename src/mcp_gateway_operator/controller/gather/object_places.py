@@ -91,7 +91,9 @@ class PlaceFinder:
         searches = record is None and not (page.doubt.only_writer and page.doubt.unsure_since is None)
         if ends and not searches:
             others = _and_at(others, *_followed(memory), *(row.place for row in astray))
-        further = self._further(obj, settings, (place, *others)) if searches or _searches_further(obj) else ()
+        further = (
+            self._further(obj, page, settings, (place, *others)) if searches or _searches_further(obj) else ()
+        )
         unnamed = {place, *further} - {*others, record.place if record is not None else NOWHERE}
         refused = {home.place} if home and not record and self._rulings.refuses(obj, home.place) else set()
         barred = self._barred(obj, unnamed, page, settings, place, frozen) | refused
@@ -149,11 +151,7 @@ class PlaceFinder:
         Only for what a Create of ours may have made there they are: one of this process, or one that status
         told of before it was sent. What a user can write, a finalizer or an annotation, proves none.
         """
-        if page.doubt.unsure_since is not None:
-            return frozenset()
-        placed = believed_placement(obj)
-        told = self._rulings.place_of(placed.gateway_arn) if placed is not None else NOWHERE
-        doubtful = [each for each in unnamed if each not in {told, NOWHERE}]
+        doubtful = [each for each in unnamed if each not in {NOWHERE, *self._sent(obj, page)}]
         if not doubtful:
             return frozenset()
         if obj.metadata.deletion_timestamp:
@@ -191,10 +189,22 @@ class PlaceFinder:
         living = [each for each, missing in since.items() if missing is None or missing > gone]
         return marked_rows(self._ports, self._index, obj, settings, living)
 
-    def _further(self, obj: MCPServer, settings: Settings, known: tuple[Place, ...]) -> tuple[Place, ...]:
-        """Return where a target of the object may be that its status does not name, as `known` calls it."""
+    def _sent(self, obj: MCPServer, page: TargetMemory) -> tuple[Place, ...]:
+        """Return where a Create of ours may have gone, whatever a user has written since."""
+        placed = believed_placement(obj)
+        told = () if placed is None else (self._rulings.place_of(placed.gateway_arn),)
+        return (*told, *sorted(page.doubt.unsure_in))
+
+    def _further(
+        self, obj: MCPServer, page: TargetMemory, settings: Settings, known: tuple[Place, ...]
+    ) -> tuple[Place, ...]:
+        """Return where a target of the object may be that its record does not name, as `known` calls it."""
         noted, default = Place(gateway_of(obj.metadata.annotations)), Place(settings.default_gateway)
-        found = (noted if self._rulings.may_look(obj, noted) else NOWHERE, default)
+        found = (
+            noted if self._rulings.may_look(obj, noted) else NOWHERE,
+            *self._sent(obj, page),
+            default,
+        )
         called = (self._rulings.as_called(each, (*known, default)) for each in found if each != NOWHERE)
         return tuple(called)
 

@@ -101,7 +101,7 @@ def asked_for(state: State, step: act.Read) -> TargetMemory:
 def created(state: State, step: act.Create, target: Target, ports: Ports) -> TargetMemory:
     """Note a target that AWS has made."""
     page = recorded(state.memory, state, step.place, target, ports.clock())
-    doubt = msgspec.structs.replace(page.doubt, unsure_since=None, conflict_since=None)
+    doubt = msgspec.structs.replace(page.doubt, unsure_since=None, unsure_in=frozenset(), conflict_since=None)
     return _written(page.but(doubt=doubt), state, step, target, ports)
 
 
@@ -164,8 +164,8 @@ def tried(state: State, step: act.Call, error: AgentCoreError | None, now: float
     match step:
         case act.Read():
             return asked_for(state, step)
-        case act.Create() if error is not None:
-            return page.but(doubt=unanswered(page.doubt, error, now))
+        case act.Create(place=place) if error is not None:
+            return page.but(doubt=unanswered(page.doubt, place, error, now))
         case act.Update():
             held = msgspec.structs.replace(page.held, verified=None)
             return page.but(held=held, reads=msgspec.structs.replace(page.reads, idle=0))

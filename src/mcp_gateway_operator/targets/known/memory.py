@@ -199,11 +199,13 @@ class Doubt(Page, frozen=True, kw_only=True):
     Attributes:
         only_writer: this process set the finalizer, so no other process can have created anything.
         unsure_since: end of the last Create whose outcome is not known.
+        unsure_in: where those went.
         conflict_since: end of the last Create that was refused with a conflict.
     """
 
     only_writer: bool = False
     unsure_since: float | None = None
+    unsure_in: frozenset[Place] = frozenset()
     conflict_since: float | None = None
 
 

@@ -16,6 +16,7 @@ from mcp_gateway_operator.targets.known import (
     AgentCoreError,
     Doubt,
     ErrorKind,
+    Place,
     State,
 )
 from mcp_gateway_operator.targets.rules.adoption import adopt, advice
@@ -164,10 +165,10 @@ def _name_taken(state: State) -> act.Step | act.Wait:
     )
 
 
-def unanswered(doubt: Doubt, error: AgentCoreError, now: float) -> Doubt:
-    """Return what is not known after a Create that failed at this moment."""
+def unanswered(doubt: Doubt, place: Place, error: AgentCoreError, now: float) -> Doubt:
+    """Return what is not known after a Create in a place that failed at this moment."""
     if error.maybe_applied:
-        doubt = msgspec.structs.replace(doubt, unsure_since=now)
+        doubt = msgspec.structs.replace(doubt, unsure_since=now, unsure_in=doubt.unsure_in | {place})
     if error.kind is ErrorKind.CONFLICT:
         doubt = msgspec.structs.replace(doubt, conflict_since=now)
     return doubt
