@@ -69,7 +69,7 @@ def test_a_namespace_for_the_lease_that_does_not_exist_is_told_at_readyz(site: S
     assert status == 500
     assert "[-]lease failed: the lease cannot be taken" in body
     assert "made-too-late" in body
-    site.cluster.apply("apiVersion: v1\nkind: Namespace\nmetadata: {name: made-too-late}\n")
+    site.cluster.create_namespace("made-too-late")
     process.wait_ready()
     site.create()
     site.until_ready()

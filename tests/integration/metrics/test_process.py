@@ -18,9 +18,13 @@ import httpx2
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from agentcore_simulator import SimulatorServer
+from agentcore_simulator import Settings, SimulatorServer
 from mcp_gateway_operator_demo.environment import OperatorProcess, free_port, install
 from mcp_gateway_operator_demo.localcluster import LocalCluster
+from tests.integration.operator.kube import Kube, is_ready
+from tests.integration.operator.site import LOOKS, QUICK
+from tests.support.forked import ForkedOperator
+from tests.support.polling import until
 from tests.unit.metrics.pairs import make_pair, name_of, trusting
 
 HOME = "metrics-tests"
@@ -34,12 +38,13 @@ class Place:
     """An installed operator that is not started, and tokens of its callers."""
 
     cluster: LocalCluster
+    kube: Kube
     kubeconfig: Path
     tokens: dict[str, str] = field(repr=False)
 
 
 @pytest.fixture(scope="module")
-def place(cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory) -> Place:
+def place(cluster: LocalCluster, kube: Kube, tmp_path_factory: pytest.TempPathFactory) -> Place:
     """RBAC and ServiceAccounts; Prometheus and who is on call have the roles that the project ships."""
     directory = tmp_path_factory.mktemp("place")
     install(cluster, directory / "install", namespace=HOME, prefix=PREFIX)
@@ -55,7 +60,7 @@ def place(cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory) -> Pl
             *("create", "clusterrolebinding", f"{PREFIX}{role}"),
             *(f"--clusterrole={PREFIX}{role}", f"--serviceaccount={HOME}:{account}"),
         )
-    return Place(cluster, kubeconfig, tokens)
+    return Place(cluster, kube, kubeconfig, tokens)
 
 
 Start = Callable[..., OperatorProcess]
@@ -65,14 +70,16 @@ Start = Callable[..., OperatorProcess]
 def start(place: Place, tmp_path: Path) -> Iterator[Start]:
     """Start an operator with these flags."""
     started: list[OperatorProcess] = []
-    with SimulatorServer(gateways=[GATEWAY]) as simulator:
+    with SimulatorServer(Settings(durations=QUICK), gateways=[GATEWAY]) as simulator:
 
-        def begin(*flags: str, ready: bool = True) -> OperatorProcess:
-            process = OperatorProcess(
+        def begin(
+            *flags: str, ready: bool = True, made: type[OperatorProcess] = ForkedOperator
+        ) -> OperatorProcess:
+            process = made(
                 tmp_path,
                 kubeconfig=place.kubeconfig,
                 endpoint_url=simulator.url,
-                arguments=[f"--gateway-id={GATEWAY}", f"--leader-election-namespace={HOME}", *flags],
+                arguments=[f"--gateway-id={GATEWAY}", f"--leader-election-namespace={HOME}", LOOKS, *flags],
             )
             started.append(process)
             if ready:
@@ -90,18 +97,14 @@ def bearer(token: str) -> dict[str, str]:
 
 def make_ready(place: Place, namespace: str) -> None:
     """Make an MCPServer `weather` and wait until it is Ready."""
-    manifest = {
-        "apiVersion": "mcpgateway.bedrock.aws/v1alpha1",
-        "kind": "MCPServer",
-        "metadata": {"name": "weather", "namespace": namespace},
-        "spec": {
-            "endpoint": "https://weather.example.com/mcp",
-            "capabilities": ["tools"],
-            "authType": "NoAuth",
-        },
-    }
-    place.cluster.apply(json.dumps(manifest))
-    place.cluster.kubectl("wait", "mcps/weather", "-n", namespace, "--for=condition=Ready", "--timeout=60s")
+    place.kube.create(namespace, "weather")
+    until(lambda: is_ready(place.kube.get(namespace, "weather")), "weather is Ready")
+
+
+def delete(place: Place, namespace: str) -> None:
+    """Delete it, and wait until it is gone."""
+    place.kube.delete(namespace, "weather")
+    until(lambda: place.kube.get(namespace, "weather") is None, "weather is gone")
 
 
 def errors_in(process: OperatorProcess) -> list[str]:
@@ -133,7 +136,7 @@ def test_only_who_is_on_call_is_told_of_one_object(place: Place, start: Start, n
             assert client.get(path, headers=bearer("forged")).status_code == 401
             assert client.get(path).status_code == 401
         assert client.post(url, headers=on_call, content=b"x").status_code == 405
-    place.cluster.kubectl("delete", "mcps/weather", "-n", namespace, "--timeout=60s")
+    delete(place, namespace)
     process.stop()
     assert errors_in(process) == []
     assert not any(token in process.log.read_text() for token in place.tokens.values())
@@ -185,7 +188,7 @@ def test_the_figures_are_those_of_the_work(place: Place, start: Start, namespace
     assert figures["rest_client_requests_total", ("code", "200"), host, ("method", "PATCH")] >= 2
     assert figures["process_resident_memory_bytes",] > 0
     assert ("certwatcher_read_certificate_total",) not in figures
-    place.cluster.kubectl("delete", "mcps/weather", "-n", namespace, "--timeout=60s")
+    delete(place, namespace)
 
 
 def test_the_given_certificate_is_served(place: Place, start: Start, tmp_path: Path) -> None:
@@ -232,7 +235,9 @@ def test_1500_silent_connections_cost_next_to_nothing_and_keep_nobody_out(
     place: Place, start: Start, namespace: str
 ) -> None:
     address = f"127.0.0.1:{free_port()}"
-    process = start(f"--metrics-bind-address={address}", f"--watch-namespaces={namespace}")
+    flags = f"--metrics-bind-address={address}", f"--watch-namespaces={namespace}"
+    # The program itself: a fork has memory to spare, in which growth would not show.
+    process = start(*flags, made=OperatorProcess)
     make_ready(place, namespace)  # what the first call to AWS takes is not the connections'
 
     def scrape() -> int:
@@ -245,7 +250,7 @@ def test_1500_silent_connections_cost_next_to_nothing_and_keep_nobody_out(
         assert resident(process) - before < 10_000
         assert httpx2.get(f"{process.health}/healthz", timeout=30.0, trust_env=False).text == "ok"
         assert scrape() == 200
-    place.cluster.kubectl("delete", "mcps/weather", "-n", namespace, "--timeout=60s")
+    delete(place, namespace)
     assert errors_in(process) == []
 
 

@@ -20,7 +20,7 @@ Json = dict[str, Any]
 
 _OBJECTS = "/apis/mcpgateway.bedrock.aws/v1alpha1/namespaces/{namespace}/mcpservers"
 _OF_THE_CLUSTER = "/apis/mcpgateway.bedrock.aws/v1alpha1/mcpservers"
-_LEASES = "/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
+LEASES = "/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
 _WRITES = frozenset({"POST", "PUT", "PATCH", "APPLY", "DELETE", "DELETECOLLECTION"})
 
 
@@ -116,11 +116,11 @@ class Kube:
 
     def lease(self, namespace: str) -> Json | None:
         """Return the operator's Lease."""
-        return self.read(f"{_LEASES.format(namespace=namespace)}/b89ac0a6.bedrock.aws")
+        return self.read(f"{LEASES.format(namespace=namespace)}/b89ac0a6.bedrock.aws")
 
     def edit_lease(self, namespace: str, name: str = "b89ac0a6.bedrock.aws", **spec: Any) -> None:
         """Change members of a Lease's spec, whoever holds it."""
-        path = f"{_LEASES.format(namespace=namespace)}/{name}"
+        path = f"{LEASES.format(namespace=namespace)}/{name}"
         self._http.patch(
             path, json={"spec": spec}, headers={"Content-Type": "application/merge-patch+json"}
         ).raise_for_status()

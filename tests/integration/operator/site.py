@@ -9,7 +9,9 @@ import signal
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +34,11 @@ PREFIX = "operator-it-"
 ACCOUNT = f"{PREFIX}controller-manager"
 GATEWAY = "tools-gateway-abcdefghij"
 OTHER_GATEWAY = "other-gateway-abcdefghij"
+NAMESPACE_GUARD = f"namespace-{names.GUARD_NAME}"
+"""The guard in a namespace that is watched alone."""
 LOOKS = "--drift-interval=200ms"
 """Idle or at work, a gateway is looked at five times a second: most of what a test waits for is a look."""
-QUICK = Durations(creating=0.2, updating=0.2, synchronizing=0.2, deleting=0.2, gateway=0.2)
+QUICK = Durations(creating=0.1, updating=0.1, synchronizing=0.1, deleting=0.1, gateway=0.1)
 """What AWS takes, where a test is not about that."""
 BRIEF_LEASE = (
     "--leader-elect-lease-duration=9s",
@@ -43,22 +47,43 @@ BRIEF_LEASE = (
 )
 """The shortest lease that leaves room for a call to AWS, where a test has to wait until it has run out."""
 
+_ROLES = "/apis/rbac.authorization.k8s.io/v1"
+_REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 _names = itertools.count(1)
 
 
-def lease_role(namespace: str) -> str:
-    """Return the Roles of `config/rbac` for Lease and guard, and their bindings, for another namespace."""
-    documents = []
-    for part in ("leader_election_role", "leader_election_role_binding", "guard_role", "guard_role_binding"):
-        document = yaml.safe_load((project_dir("config/rbac") / f"{part}.yaml").read_text(encoding="utf-8"))
+@cache
+def _lease_rights() -> tuple[Json, ...]:
+    parts = ("leader_election_role", "leader_election_role_binding", "guard_role", "guard_role_binding")
+    files = (project_dir("config/rbac") / f"{part}.yaml" for part in parts)
+    return tuple(yaml.safe_load(file.read_text(encoding="utf-8")) for file in files)
+
+
+def lease_rights(namespace: str, guard: str = NAMESPACE_GUARD) -> Iterator[tuple[str, Json]]:
+    """Yield the Roles of `config/rbac` for Lease and guard, and their bindings, for another namespace.
+
+    Each with the path where such objects are made.
+    """
+    for document in deepcopy(_lease_rights()):
         document["metadata"]["namespace"] = namespace
         for rule in document.get("rules", ()):
             if names.GUARD_NAME in rule.get("resourceNames", ()):
-                rule["resourceNames"] = [f"namespace-{names.GUARD_NAME}"]
+                rule["resourceNames"] = [guard]
         for subject in document.get("subjects", ()):
             subject.update(name=ACCOUNT, namespace=HOME)
-        documents.append(document)
-    return yaml.safe_dump_all(documents)
+        yield f"{_ROLES}/namespaces/{namespace}/{document['kind'].lower()}s", document
+
+
+def make_home(cluster: LocalCluster, namespace: str) -> None:
+    """Make a namespace where the operator may hold its Lease and the guard."""
+    cluster.create_namespace(namespace)
+    for path, document in lease_rights(namespace):
+        cluster.post(path, document)
+    account = f"system:serviceaccount:{HOME}:{ACCOUNT}"
+    asked = {"namespace": namespace, "verb": "update", "group": "coordination.k8s.io", "resource": "leases"}
+    review = {"spec": {"user": account, "resourceAttributes": {**asked, "name": NAMESPACE_GUARD}}}
+    # Roles count when the API server's own watch has seen them.
+    until(lambda: cluster.post(_REVIEWS, review)["status"]["allowed"], "the rights are there")
 
 
 @contextmanager
@@ -74,8 +99,7 @@ def open_site(
 ) -> Iterator[Site]:
     """Make a namespace where the operator may hold its Lease, and a simulated AWS; end all at the end."""
     name = namespace or f"site-{next(_names)}"
-    text = f"apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}}}\n---\n{lease_role(name)}"
-    cluster.apply(text)
+    make_home(cluster, name)
     with SimulatorServer(
         settings or Settings(durations=QUICK), gateways=[GATEWAY, OTHER_GATEWAY]
     ) as simulator:

@@ -35,7 +35,8 @@ def test_a_server_that_comes_up_late_is_found_by_the_operator_alone(site: Site) 
         # The half minute passes.
         site.kube.edit(site.namespace, "weather", partial(_due_at, datetime.now(UTC)), part="status")
         site.start()
-        obj = site.until_ready()
+        # Counted from now on, it would be due in half a minute.
+        obj = site.until_ready(seconds=25.0)
     assert "failure" not in obj["status"]
     assert "statusReasons" not in obj["status"]
     assert bill.aws_writes == {"CreateGatewayTarget": 1, "SynchronizeGatewayTargets": 1}

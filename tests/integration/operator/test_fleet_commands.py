@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from mcp_gateway_operator_demo.environment import NOT_INHERITED
 from mcp_gateway_operator_demo.localcluster import LocalCluster
 from tests.integration.operator.site import GATEWAY, HOME, PREFIX, Site
 from tests.support.polling import until
@@ -24,7 +25,7 @@ class Mcps:
     def __call__(self, *arguments: str, exits: int = 0) -> str:
         """Run a command; return what it printed, both streams."""
         environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "KUBE"))},
+            **{name: value for name, value in os.environ.items() if not name.startswith(NOT_INHERITED)},
             "KUBECONFIG": str(self._kubeconfig),
             "AWS_ENDPOINT_URL": self._site.simulator.url,
             "AWS_ACCESS_KEY_ID": "test",

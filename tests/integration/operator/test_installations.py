@@ -17,8 +17,19 @@ from mcp_gateway_operator.api import names
 from mcp_gateway_operator_demo.environment import OperatorProcess, free_port
 from mcp_gateway_operator_demo.localcluster import LocalCluster
 from tests.integration.operator.fixtures import MakeSite
-from tests.integration.operator.kube import Kube, is_ready
-from tests.integration.operator.site import BRIEF_LEASE, HOME, Site, ask, kill, lease_role, logs, said
+from tests.integration.operator.kube import LEASES, Kube, is_ready
+from tests.integration.operator.site import (
+    BRIEF_LEASE,
+    HOME,
+    NAMESPACE_GUARD,
+    Site,
+    ask,
+    kill,
+    lease_rights,
+    logs,
+    make_home,
+    said,
+)
 from tests.support.polling import until
 
 EVERYWHERE = "--watch-namespaces="
@@ -37,7 +48,7 @@ def _alone(kube: Kube) -> None:
 def other_home(cluster: LocalCluster, site: Site) -> str:
     """The namespace of a second release, with its Lease."""
     name = f"{site.namespace}-second"
-    cluster.apply(f"apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}}}\n---\n{lease_role(name)}")
+    make_home(cluster, name)
     return name
 
 
@@ -128,7 +139,7 @@ def test_an_operator_for_one_namespace_beside_one_for_all(site: Site, second: An
     everywhere = second(EVERYWHERE)
     # Claims of processes that other tests have killed stand for a while, each told of on its own line.
     until(lambda: said(everywhere, f"namespace {site.namespace}"), "it says that it waits for this one")
-    until(lambda: _told(kube, site.namespace, f"namespace-{names.GUARD_NAME}"), "its tenants are told")
+    until(lambda: _told(kube, site.namespace, NAMESPACE_GUARD), "its tenants are told")
     with site.bill() as bill:
         site.create()
         site.until_ready()
@@ -175,18 +186,12 @@ def test_a_tenant_who_takes_the_guard_of_his_namespace_stops_himself_alone(
     make_site: MakeSite, kube: Kube, cluster: LocalCluster
 ) -> None:
     his, neighbour = make_site(), make_site()
-    cluster.kubectl(
-        "create",
-        "-f",
-        "-",
-        input=yaml.safe_dump(
-            {
-                "apiVersion": "coordination.k8s.io/v1",
-                "kind": "Lease",
-                "metadata": {"name": f"namespace-{names.GUARD_NAME}", "namespace": his.namespace},
-                "spec": {"holderIdentity": "mine", "leaseDurationSeconds": 2_000_000_000},
-            }
-        ),
+    cluster.post(
+        LEASES.format(namespace=his.namespace),
+        {
+            "metadata": {"name": NAMESPACE_GUARD},
+            "spec": {"holderIdentity": "mine", "leaseDurationSeconds": 2_000_000_000},
+        },
     )
     process = neighbour.start(f"--watch-namespaces={neighbour.namespace},{his.namespace}")
     (line,) = waits(process)
@@ -195,9 +200,9 @@ def test_a_tenant_who_takes_the_guard_of_his_namespace_stops_himself_alone(
     his.create("his")
     neighbour.until_ready()
     assert ask(process, "/readyz") == (200, "ok")
-    until(lambda: _told(kube, his.namespace, f"namespace-{names.GUARD_NAME}"), "he is told")
+    until(lambda: _told(kube, his.namespace, NAMESPACE_GUARD), "he is told")
     assert not is_ready(his.get("his"))
-    cluster.kubectl("--namespace", his.namespace, "delete", "lease", f"namespace-{names.GUARD_NAME}")
+    cluster.delete(f"{LEASES.format(namespace=his.namespace)}/{NAMESPACE_GUARD}")
     his.until_ready("his", seconds=AT_ONCE)
 
 
@@ -284,15 +289,14 @@ def test_a_rollout_from_0_2_which_knows_no_guard(site: Site, kube: Kube) -> None
     # As 0.2 leaves it behind: its Lease given up, and never a guard.
     os.kill(old.pid, signal.SIGSTOP)
     new = site.start("--leader-elect", environment={"POD_NAME": "new-pod", "POD_NAMESPACE": site.namespace})
-    single = f"namespace-{names.GUARD_NAME}"
-    site.cluster.kubectl("--namespace", site.namespace, "delete", "lease", single)
+    site.cluster.delete(f"{LEASES.format(namespace=site.namespace)}/{NAMESPACE_GUARD}")
     until(lambda: said(new, "waiting for the lease"), "the new one is a standby")
     assert said(new, "Another operator") == []
-    assert guard(kube, site.namespace, single) == {}
+    assert guard(kube, site.namespace, NAMESPACE_GUARD) == {}
     kube.edit_lease(site.namespace, holderIdentity="", leaseDurationSeconds=1)
     site.edit(description="By the new one")
     site.until_ready(seconds=AT_ONCE)
-    assert guard(kube, site.namespace, single)["holderIdentity"] == f"{site.namespace}/new-pod"
+    assert guard(kube, site.namespace, NAMESPACE_GUARD)["holderIdentity"] == f"{site.namespace}/new-pod"
     with site.bill() as bill:
         os.kill(old.pid, signal.SIGCONT)
         assert old.wait(15.0)
@@ -303,8 +307,9 @@ def test_a_rollout_from_0_2_which_knows_no_guard(site: Site, kube: Kube) -> None
 def test_another_place_for_the_guard(site: Site, second: Any, kube: Kube, other_home: str) -> None:
     """Both are told the same; the account needs its rights there."""
     place = f"--guard-namespace={other_home}"
-    role = lease_role(other_home).replace(f"namespace-{names.GUARD_NAME}", names.GUARD_NAME)
-    site.cluster.apply(role)
+    for path, document in lease_rights(other_home, guard=names.GUARD_NAME):
+        if document["kind"] == "Role":
+            site.cluster.patch(f"{path}/{document['metadata']['name']}", {"rules": document["rules"]})
     first = site.start(EVERYWHERE, place)
     works(first)
     other = second(EVERYWHERE, place)

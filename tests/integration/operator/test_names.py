@@ -21,7 +21,7 @@ def both(
     cluster: LocalCluster, kubeconfig: Path, kube: Kube, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:
     """One operator at work in two namespaces: the site's own, and `NEIGHBOURS`."""
-    cluster.apply(f"apiVersion: v1\nkind: Namespace\nmetadata: {{name: {NEIGHBOURS}}}")
+    cluster.create_namespace(NEIGHBOURS)
     with open_site(cluster, kube, kubeconfig, tmp_path_factory.mktemp("names"), namespace="names") as site:
         site.start(f"--watch-namespaces=names,{NEIGHBOURS}")
         yield site

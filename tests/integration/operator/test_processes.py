@@ -12,7 +12,7 @@ import pytest
 
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator_demo.environment import OperatorProcess
-from tests.integration.operator.site import BRIEF_LEASE, Site, ask, kill, logs, said
+from tests.integration.operator.site import BRIEF_LEASE, NAMESPACE_GUARD, Site, ask, kill, logs, said
 from tests.support.polling import until
 
 AT_ONCE = 15.0
@@ -281,7 +281,7 @@ def test_a_stopped_process_that_wakes_up_after_its_lease_ran_out_writes_nothing(
     site.until_ready()
     os.kill(first.pid, signal.SIGSTOP)
     try:
-        for name in (names.LEASE_NAME, f"namespace-{names.GUARD_NAME}"):
+        for name in (names.LEASE_NAME, NAMESPACE_GUARD):
             site.kube.edit_lease(site.namespace, name, holderIdentity="")
         second = site.start("--leader-elect", *times)
         until(lambda: _holder(site) == _identity(second), "the second one leads")

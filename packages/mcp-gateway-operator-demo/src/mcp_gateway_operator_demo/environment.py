@@ -33,8 +33,14 @@ REGION: Final = "us-east-1"
 GATEWAY: Final = "demo-gateway-abcdefghij"
 START_SECONDS: Final = 30.0
 """How long a process may take until it answers; it takes two on an idle machine."""
-NOT_INHERITED: Final = ("AWS_", "MCPS_", "GATEWAY_ID", "KUBE", "POD_", "XDG_RUNTIME_DIR")
-"""Variables of the caller's own installation, which must not leak into a local one."""
+NOT_INHERITED: Final = (
+    *("AWS_", "MCPS_", "GATEWAY_ID", "KUBE", "POD_", "XDG_RUNTIME_DIR"),
+    *("SSL_CERT_", "REQUESTS_CA_BUNDLE"),
+)
+"""Variables of the caller's own installation, which must not leak into a local one.
+
+Nor the certificates that it trusts: all is on loopback, and a directory of them takes a tenth of a second.
+"""
 
 
 class StartError(RuntimeError):
