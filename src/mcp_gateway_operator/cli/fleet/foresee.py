@@ -27,10 +27,10 @@ from mcp_gateway_operator.cli.fleet.paper_cluster import PLANNED, PaperCluster, 
 from mcp_gateway_operator.cli.fleet.reads import Paced, ReadOnly
 from mcp_gateway_operator.cli.fleet.whereabouts import Where
 from mcp_gateway_operator.controller.operator import Operator, OperatorConfig
-from mcp_gateway_operator.runtime.events import EventRecorder
+from mcp_gateway_operator.runtime.events import EventRecorder, EventType, ObjectRef
 from mcp_gateway_operator.runtime.workers import Workers
 from mcp_gateway_operator.targets import actions as act
-from mcp_gateway_operator.targets.known import AgentCoreError, State
+from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind, State
 
 Key = tuple[str, str]
 
@@ -89,8 +89,12 @@ class Future(msgspec.Struct, frozen=True, kw_only=True):
     home: Where | None = None
 
 
+class AllToldError(Exception):
+    """Of an object that is on paper alone all is told once it has its target: its pass ends there."""
+
+
 class Recorder:
-    """Takes an operator's decisions down: its `on_decision` hook."""
+    """Takes an operator's decisions down: its hooks `on_decision` and `on_write`."""
 
     def __init__(self) -> None:
         self.steps: list[Foreseen] = []
@@ -100,6 +104,8 @@ class Recorder:
         """The step of a pass, which is a task of its own: others make theirs meanwhile."""
         self.made: set[Key] = set()
         """Objects that are on paper alone and have their target now: there is nothing more to tell."""
+        self._no_room: dict[Key, int] = {}
+        """Objects without a target that found their gateway full, and after how many steps."""
 
     def __call__(self, state: State, decision: act.Step | act.Wait) -> None:
         """Note one decision."""
@@ -126,11 +132,27 @@ class Recorder:
         """When the last step was made that came to something: what is refused is tried for ever."""
         return self.steps[-1].state.now if self.steps else 0.0
 
-    def refused(self) -> None:
+    def wrote(self, _operation: str, _cause: str) -> None:
+        """End the pass of an object that has its target on paper now.
+
+        Raises:
+            AllToldError: it has. Where it waited before, its pass takes it out of the line it stood in.
+        """
+        key = self._latest.get().key
+        if key in self.made and key not in self.last:
+            raise AllToldError
+
+    def refused(self, error: AgentCoreError) -> None:
         """Take the latest step of the pass back that this is called in: it came to nothing."""
         refused = self._latest.get()
         self.steps = [each for each in self.steps if each is not refused]
         self.made.discard(refused.key)
+        if error.kind is ErrorKind.QUOTA and refused.state.record is None:
+            self._no_room[refused.key] = len(self.steps)
+
+    def in_vain(self, key: Key) -> bool:
+        """Whether an object's gateway was full, and no step was made since: it would be full again."""
+        return self._no_room.get(key) == len(self.steps)
 
 
 class _Everywhere:
@@ -147,6 +169,13 @@ class _Everywhere:
     def may_begin(self, _namespace: str) -> bool:
         """It may write, for it writes on paper."""
         return True
+
+
+class _Unheard(EventRecorder):
+    """Nobody reads the Events of what is on paper."""
+
+    def record(self, ref: ObjectRef, type_: EventType, reason: str, message: str) -> None:
+        """Do nothing."""
 
 
 def foresee(
@@ -213,18 +242,18 @@ async def _run(
         config,
         cluster=cluster,
         agentcore=paper(aws),
-        events=EventRecorder(cluster, component="plan", instance="plan", wall=wall),
+        events=_Unheard(cluster, component="plan", instance="plan", wall=wall),
         wall=wall,
         rng=rng,
         territory=_Everywhere(),
     )
     operator.accounts.opener = PaperSessions(aws, paper)
-    operator.hooks.on_decision = record
+    operator.hooks.on_decision, operator.hooks.on_write = record, record.wrote
     async with asyncio.TaskGroup() as tasks:
         beside = [
             tasks.create_task(operator.informer.run()),
             tasks.create_task(operator.observe()),
-            tasks.create_task(_work(operator, rng, lambda key: key not in record.made and about(key))),
+            tasks.create_task(_work(operator, rng, record, about)),
         ]
         while loop.time() < min(LONGEST, record.at + QUIET):  # noqa: ASYNC110  -- time is what is waited for
             await asyncio.sleep(LOOK)
@@ -241,9 +270,18 @@ async def _run(
     )
 
 
-async def _work(operator: Operator, rng: random.Random, about: Callable[[Key], bool]) -> None:
+async def _work(
+    operator: Operator, rng: random.Random, record: Recorder, about: Callable[[Key], bool]
+) -> None:
     async def reconcile(key: Key) -> float | None:
-        return await operator.reconciler.reconcile(key) if about(key) else None
+        if key in record.made or not about(key):
+            return None
+        if record.in_vain(key):
+            return LISTS
+        try:
+            return await operator.reconciler.reconcile(key)
+        except AllToldError:
+            return None
 
     await operator.informer.synced.wait()
     await operator.prepare()

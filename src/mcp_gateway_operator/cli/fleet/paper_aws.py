@@ -55,7 +55,7 @@ class PaperAgentCore:
     Args:
         real: where the copy is read from, as it is needed.
         wall: UTC now.
-        on_refused: told when the copy refuses a write, right where that happens.
+        on_refused: told when the copy refuses a write, and why, right where that happens.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class PaperAgentCore:
         real: ReadOnly,
         *,
         wall: Callable[[], datetime],
-        on_refused: Callable[[], None] = lambda: None,
+        on_refused: Callable[[AgentCoreError], None] = lambda _: None,
     ) -> None:
         self._real = real
         self._wall = wall
@@ -234,7 +234,7 @@ class PaperAgentCore:
             self._refuse(_error(ErrorKind.CONFLICT, "ConflictException", f"A target named {name} exists"))
 
     def _refuse(self, error: AgentCoreError) -> NoReturn:
-        self._on_refused()
+        self._on_refused(error)
         raise error
 
     def _now(self) -> str:

@@ -18,7 +18,7 @@ from mcp_gateway_operator.cli.fleet.paper_aws import PaperAgentCore
 from mcp_gateway_operator.controller.ports import MCPSERVERS
 from mcp_gateway_operator.runtime.cluster import NAMESPACES, ApiError, PatchType
 from mcp_gateway_operator.targets.actions import Create
-from mcp_gateway_operator.targets.known import Place
+from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind, Place
 from mcp_gateway_operator.targets.shape import Target
 from tests.support.memory_cluster import Fault
 from tests.support.world import GATEWAY, OTHER_GATEWAY
@@ -195,22 +195,74 @@ def test_an_object_that_cannot_be_read_is_told_and_the_others_are_planned(
     nothing_written(desk, aws)
 
 
-def test_what_a_full_gateway_refuses_for_ever_does_not_draw_the_plan_out(
-    desk: Desk, aws: AdminClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for number in range(100):
-        aws.create_target(GATEWAY, name=f"t-{number}", targetConfiguration=server())
-    desk.put("orders")
-    tries = Counter[str]()
+@pytest.fixture
+def tries(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """Count the Creates on paper, by the target's name."""
+    found = Counter[str]()
     real = PaperAgentCore.create_target
 
-    async def create(self: PaperAgentCore, gateway_id: str, *args: Any, **given: Any) -> Target:
-        tries[gateway_id] += 1
-        return await real(self, gateway_id, *args, **given)
+    async def create(self: PaperAgentCore, gateway_id: str, request: Any, **given: Any) -> Target:
+        found[request["name"]] += 1
+        return await real(self, gateway_id, request, **given)
 
     monkeypatch.setattr(PaperAgentCore, "create_target", create)
-    assert desk("plan", exits=2).output.startswith("! GatewayFull team-a/orders\n")
-    assert 0 < tries[GATEWAY] < 30
+    return found
+
+
+def test_what_a_full_gateway_refuses_for_ever_does_not_draw_the_plan_out(
+    desk: Desk, aws: AdminClient, tries: Counter[str], tmp_path: Path
+) -> None:
+    for number in range(99):
+        aws.create_target(GATEWAY, name=f"t-{number}", targetConfiguration=server())
+    names = [f"new-{number}" for number in range(20)]
+    answer = desk.json("plan", "-f", written(tmp_path / "new.yaml", *map(manifest, names)), exits=2)
+    assert answer["counts"] == {"create": 1, "GatewayFull": 19}
+    assert set(tries) == set(names)
+    # Once more where it was before the last step.
+    assert max(tries.values()) <= 2
+
+
+def test_who_found_a_gateway_full_gets_the_place_of_what_is_deleted(
+    desk: Desk, aws: AdminClient, tries: Counter[str], tmp_path: Path
+) -> None:
+    for number in range(98):
+        aws.create_target(GATEWAY, name=f"t-{number}", targetConfiguration=server())
+    for name in ("left", "behind"):
+        settle(desk, aws, name)
+    names = [f"new-{number}" for number in range(4)]
+    file = written(tmp_path / "new.yaml", *map(manifest, names))
+    answer = desk.json("plan", "-f", file, "--prune", exits=2)
+    assert answer["counts"] == {"create": 2, "delete": 2, "GatewayFull": 2}
+    assert max(tries.values()) <= 4
+
+
+def test_manifests_are_planned_as_the_same_objects_in_the_cluster_are(
+    desk: Desk, aws: AdminClient, tmp_path: Path
+) -> None:
+    """What is on paper alone ends with its Create, and what is in the cluster goes on to Ready."""
+    aws.create_target(GATEWAY, name="taken", targetConfiguration=server())
+    specs: dict[str, dict[str, Any]] = {
+        "taken": {},
+        "plain": {},
+        "first": {"targetName": "wanted-by-both"},
+        "second": {"targetName": "wanted-by-both"},
+        "there": {"gatewayId": OTHER_GATEWAY},
+        "nowhere": {"gatewayId": "absent-abcdefghij"},
+    }
+    file = written(tmp_path / "all.yaml", *(manifest(name, **spec) for name, spec in specs.items()))
+
+    def rows(*arguments: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = desk.json("plan", *arguments, exits=2)["objects"]
+        # Ids on paper are given as the Creates come.
+        return [
+            {key: row.get(key) for key in ("name", "action", "gateway", "reason", "steps")} for row in found
+        ]
+
+    before = rows("-f", file)
+    for name, spec in specs.items():
+        desk.put(name, **spec)
+    assert rows() == before
+    assert Counter(row["action"] for row in before) == {"create": 3, "conflict": 2, "GatewayNotFound": 1}
 
 
 def test_a_refusal_takes_back_the_step_of_its_own_pass_alone() -> None:
@@ -224,7 +276,7 @@ def test_a_refusal_takes_back_the_step_of_its_own_pass_alone() -> None:
         record(state, Create(place=place, request={"name": name}, digest="d"))
         if refused:
             await decided.wait()
-            record.refused()
+            record.refused(AgentCoreError(ErrorKind.CONFLICT, "ConflictException", "busy"))
         decided.set()
 
     async def both() -> None:
