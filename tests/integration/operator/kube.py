@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -101,16 +101,28 @@ class Kube:
 
         The API server's own count: refused requests are in it, too.
         """
+        wrote = (
+            number
+            for labels, number in self._counted("apiserver_request_total")
+            if labels["resource"] == "mcpservers" and labels["verb"] in _WRITES
+        )
+        return sum(wrote) - self.own_writes
+
+    def denials(self) -> int:
+        """Return how many requests of anybody RBAC has denied since the API server started.
+
+        They are not among its `apiserver_request_total`: it counts what comes behind the authorisation.
+        """
+        attempts = self._counted("authorization_attempts_total")
+        return sum(number for labels, number in attempts if labels["result"] != "allowed")
+
+    def _counted(self, metric: str) -> Iterator[tuple[dict[str, str], int]]:
         # Three megabytes: to compress them costs the API server more than to gather them.
         plain = {"Accept-Encoding": "identity"}
         text = self._http.get("/metrics", headers=plain).raise_for_status().text
-        total = 0.0
         for line in text.splitlines():
-            if line.startswith("apiserver_request_total{") and 'resource="mcpservers"' in line:
-                labels = dict(re.findall(r'(\w+)="([^"]*)"', line))
-                if labels["verb"] in _WRITES:
-                    total += float(line.rpartition(" ")[2])
-        return int(total) - self.own_writes
+            if line.startswith(f"{metric}{{"):
+                yield dict(re.findall(r'([\w-]+)="([^"]*)"', line)), int(float(line.rpartition(" ")[2]))
 
     # Leases, Events and the rest.
 

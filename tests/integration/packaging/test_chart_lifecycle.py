@@ -21,18 +21,18 @@ from tests.integration.packaging.conftest import (
     update_command,
 )
 
-SERVER = """
-apiVersion: mcpgateway.bedrock.aws/v1alpha1
-kind: MCPServer
-metadata:
-  name: weather
-  finalizers: [bedrock.aws/gateway-target-finalizer]
-spec:
-  endpoint: https://weather.example.com/mcp
-  capabilities: [tools]
-  oauthProviderArn: arn:aws:bedrock-agentcore:us-east-1:123456789012:token-vault/a/oauth2credentialprovider/b
-  oauthScopes: [read]
-"""
+SERVER = {
+    "apiVersion": f"{GROUP}/v1alpha1",
+    "kind": "MCPServer",
+    "metadata": {"name": "weather", "finalizers": ["bedrock.aws/gateway-target-finalizer"]},
+    "spec": {
+        "endpoint": "https://weather.example.com/mcp",
+        "capabilities": ["tools"],
+        "oauthProviderArn": "arn:aws:bedrock-agentcore:us-east-1:123456789012"
+        ":token-vault/a/oauth2credentialprovider/b",
+        "oauthScopes": ["read"],
+    },
+}
 STATUS = {
     "targetId": "ABCDEFGHIJ",
     "gatewayArn": "arn:aws:bedrock-agentcore:us-east-1:123456789012:gateway/team-abcdefghij",
@@ -71,7 +71,7 @@ class Install:
 
     def publish(self) -> dict[str, Any]:
         """Make an MCPServer with the finalizer and the status that an operator left."""
-        self.cluster.kubectl("--namespace", self.namespace, "apply", "-f", "-", input=SERVER)
+        self.cluster.post(self._servers, SERVER)
         self.cluster.patch(f"{self._servers}/weather/status", {"status": STATUS})
         return self.server()
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -14,7 +12,8 @@ import pytest
 
 from agentcore_simulator import Settings, SimulatorServer
 from mcp_gateway_operator_demo.localcluster import ClusterRequestError, LocalCluster
-from tests.integration.operator.kube import is_ready
+from tests.integration.operator.kube import Kube, is_ready
+from tests.integration.operator.site import QUICK
 from tests.integration.packaging.conftest import CHART, GROUP, HERE, RELEASE, Helm
 from tests.support.forked import ForkedOperator
 from tests.support.polling import until
@@ -23,34 +22,35 @@ GATEWAY = "team-abcdefghij"
 ACCOUNT = "123456789012"
 PROVIDER = f"arn:aws:bedrock-agentcore:us-east-1:{ACCOUNT}:token-vault/default/oauth2credentialprovider/idp"
 ENDPOINT = "https://weather.example.com/mcp"
-OLD_ROLE = """
+OLD_ROLE = f"""
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
-metadata: {name: written-for-the-go-operator}
+metadata: {{name: written-for-the-go-operator}}
 rules:
   - apiGroups: [mcpgateway.bedrock.aws]
     resources: [mcpservers]
     verbs: [create, delete, get, list, patch, update, watch]
-  - {apiGroups: [mcpgateway.bedrock.aws], resources: [mcpservers/finalizers], verbs: [update]}
-  - {apiGroups: [mcpgateway.bedrock.aws], resources: [mcpservers/status], verbs: [get, patch, update]}
+  - {{apiGroups: [mcpgateway.bedrock.aws], resources: [mcpservers/finalizers], verbs: [update]}}
+  - {{apiGroups: [mcpgateway.bedrock.aws], resources: [mcpservers/status], verbs: [get, patch, update]}}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {{name: written-for-the-go-operator}}
+roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: written-for-the-go-operator}}
+subjects:
+  - {{kind: ServiceAccount, name: {RELEASE}, namespace: NAMESPACE}}
 """
-
-
-def _server(**spec: Any) -> str:
-    return json.dumps(
-        {
-            "apiVersion": "mcpgateway.bedrock.aws/v1alpha1",
-            "kind": "MCPServer",
-            "metadata": {"name": "weather"},
-            "spec": {
-                "endpoint": ENDPOINT,
-                "capabilities": ["tools"],
-                "oauthProviderArn": PROVIDER,
-                "oauthScopes": ["read"],
-                **spec,
-            },
-        }
-    )
+SERVER = {
+    "apiVersion": f"{GROUP}/v1alpha1",
+    "kind": "MCPServer",
+    "metadata": {"name": "weather"},
+    "spec": {
+        "endpoint": ENDPOINT,
+        "capabilities": ["tools"],
+        "oauthProviderArn": PROVIDER,
+        "oauthScopes": ["read"],
+    },
+}
 
 
 class Site:
@@ -62,8 +62,12 @@ class Site:
         self.namespace = namespace
         self.directory = directory
         self.stack = ExitStack()
-        self.simulator = self.stack.enter_context(SimulatorServer(Settings(), gateways=[GATEWAY]))
-        self._denied_before = self._denials()
+        self.simulator = self.stack.enter_context(
+            SimulatorServer(Settings(durations=QUICK), gateways=[GATEWAY])
+        )
+        self._kube = Kube(cluster, directory)
+        self.stack.callback(self._kube.close)
+        self._denied_before = self._kube.denials()
 
     def start_operator(self) -> None:
         """Start it with the flags of the Deployment, other than the address of its probes."""
@@ -82,14 +86,18 @@ class Site:
         operator.wait_ready()
         self.operator = operator
 
-    def kubectl(self, *arguments: str, text: str | None = None) -> str:
-        """Run kubectl in the namespace."""
-        return self.cluster.kubectl("--namespace", self.namespace, *arguments, input=text).stdout
-
     @property
     def weather(self) -> str:
         """The path of the MCPServer."""
-        return f"/apis/{GROUP}/v1alpha1/namespaces/{self.namespace}/mcpservers/weather"
+        return f"{self._servers}/weather"
+
+    @property
+    def _servers(self) -> str:
+        return f"/apis/{GROUP}/v1alpha1/namespaces/{self.namespace}/mcpservers"
+
+    def create(self) -> None:
+        """Create the MCPServer."""
+        self.cluster.post(self._servers, SERVER)
 
     def until_ready(self) -> dict[str, Any]:
         """Wait until the MCPServer is Ready in its newest generation; return its status."""
@@ -116,12 +124,7 @@ class Site:
 
     def denied(self) -> int:
         """Return how many requests the API server has refused since the test began."""
-        return self._denials() - self._denied_before
-
-    def _denials(self) -> int:
-        metrics = self.cluster.kubectl("get", "--raw", "/metrics").stdout  # not JSON
-        found = re.findall(r'^apiserver_request_total\{code="403",.*\} (\d+)$', metrics, re.MULTILINE)
-        return sum(map(int, found))
+        return self._kube.denials() - self._denied_before
 
 
 @pytest.fixture
@@ -138,9 +141,9 @@ with_helm4 = pytest.mark.parametrize("helm", [4], indirect=True, ids=["helm4"])
 
 
 def _whole_life(site: Site) -> None:
-    site.kubectl("apply", "-f", "-", text=_server())
+    site.create()
     site.until_ready()
-    site.kubectl("apply", "-f", "-", text=_server(description="Forecasts"))
+    site.cluster.patch(site.weather, {"spec": {"description": "Forecasts"}})
     site.until_ready()
     (target,) = site.simulator.admin.targets(GATEWAY)
     assert target["description"].startswith("Forecasts")
@@ -209,7 +212,7 @@ def _left_by_the_go_operator(site: Site) -> dict[str, Any]:
         ],
     )
     assert isinstance(target, dict)
-    site.kubectl("apply", "-f", "-", text=_server())
+    site.create()
     site.cluster.patch(site.weather, {"metadata": {"finalizers": ["bedrock.aws/gateway-target-finalizer"]}})
     status = {
         "targetId": target["targetId"],
@@ -251,10 +254,7 @@ def test_the_old_role_and_the_old_policy_suffice(site: Site, can_i: Callable[...
     site.simulator.admin.configure(denied_actions=["SynchronizeGatewayTargets", "GetGateway"])
     settings = ("--set", "rbac.create=false", "--set", f"aws.gatewayId={GATEWAY}")
     site.helm("install", RELEASE, str(CHART), "--namespace", site.namespace, *settings)
-    site.cluster.apply(OLD_ROLE)
-    account = f"--serviceaccount={site.namespace}:{RELEASE}"
-    role = "--clusterrole=written-for-the-go-operator"
-    site.kubectl("create", "clusterrolebinding", site.namespace, role, account)
+    site.cluster.apply(OLD_ROLE.replace("NAMESPACE", site.namespace))
     assert not can_i(site.namespace, RELEASE, "create", "leases.coordination.k8s.io")
     site.start_operator()
 

@@ -52,3 +52,9 @@ def answers(client: httpx2.Client, url: str) -> bool:
         return client.get(url).is_success
     except httpx2.HTTPError:
         return False
+
+
+def is_established(crd: dict[str, Any]) -> bool:
+    """Return whether a CustomResourceDefinition is served; one that is new enough has no conditions yet."""
+    conditions = crd.get("status", {}).get("conditions") or ()
+    return any(each["type"] == "Established" and each["status"] == "True" for each in conditions)

@@ -16,7 +16,7 @@ from typing import Any, Self
 import httpx2
 
 from mcp_gateway_operator_demo.localcluster import servers
-from mcp_gateway_operator_demo.localcluster.api_requests import answers, request
+from mcp_gateway_operator_demo.localcluster.api_requests import answers, is_established, request
 from mcp_gateway_operator_demo.localcluster.binaries import Binaries, ensure_binaries
 from mcp_gateway_operator_demo.localcluster.errors import ClusterRequestError, ClusterStartError
 from mcp_gateway_operator_demo.localcluster.kubeconfig_file import write_kubeconfig
@@ -24,13 +24,15 @@ from mcp_gateway_operator_demo.localcluster.pki import Authority, Identity, sign
 from mcp_gateway_operator_demo.localcluster.program_cache import file_lock
 from mcp_gateway_operator_demo.localcluster.server_process import ServerProcess
 
+_CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _MARKER = ".mcps-local-cluster"
 _ETCD_TIMEOUT = 30.0  # seconds, as all below
 _API_SERVER_TIMEOUT = 90.0
 _KUBECTL_TIMEOUT = 90.0
 _STOP_GRACE = 5.0
 _PROBE_TIMEOUT = 2.0
-_NULL_CONDITIONS_TRIES = 50  # of a tenth of a second each
+_ESTABLISHED_TIMEOUT = 30.0
+_ESTABLISHED_POLL = 0.05
 
 
 def _utc_now() -> dt.datetime:
@@ -234,9 +236,8 @@ class LocalCluster:
             input=text,
         )
         # An object of a new kind that is sent before the kind is served is refused as unknown.
-        crds = [name for name in done.stdout.split() if name.startswith("customresourcedefinition.")]
-        if crds:
-            self._wait_established(crds)
+        made = (name.partition("/")[::2] for name in done.stdout.split())
+        self._wait_established([name for kind, name in made if kind.startswith("customresourcedefinition.")])
 
     def service_account_kubeconfig(
         self,
@@ -276,14 +277,12 @@ class LocalCluster:
         )
 
     def _wait_established(self, crds: list[str]) -> None:
-        wait = ("wait", "--for=condition=Established", "--timeout=30s", *crds)
-        # kubectl gives up on a CRD so new that its conditions are still null.
-        for _ in range(_NULL_CONDITIONS_TRIES):
-            done = self.kubectl(*wait, check=False)
-            if "accessor error" not in done.stderr:
-                break
-        if done.returncode != 0:
-            raise ClusterRequestError(f"kubectl {' '.join(wait)} failed: {done.stderr.strip()}")
+        deadline = time.monotonic() + _ESTABLISHED_TIMEOUT
+        for crd in crds:
+            while not is_established(self.get(f"{_CRDS}/{crd}")):
+                if time.monotonic() >= deadline:
+                    raise ClusterRequestError(f"{crd} is not served; its conditions say why: {_CRDS}/{crd}")
+                time.sleep(_ESTABLISHED_POLL)
 
     def _claim_directory(self) -> None:
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -19,6 +19,7 @@ from mcp_gateway_operator_demo.localcluster import (
     ClusterStartError,
     LocalCluster,
     ensure_binaries,
+    loopback_cluster,
 )
 from mcp_gateway_operator_demo.localcluster.gomodule import Version
 from mcp_gateway_operator_demo.localcluster.kubectl import fits
@@ -220,6 +221,15 @@ def test_a_new_kind_can_be_used_at_once(cluster: LocalCluster, tmp_path: Path) -
     with pytest.raises(ClusterRequestError, match="a widget is small"):
         cluster.apply(widget("large", 10))
     assert cluster.kubectl("get", "widgets", "-o", "name").stdout.split() == ["widget.example.org/small"]
+
+
+def test_a_kind_that_is_not_served_is_told(cluster: LocalCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Name the CRD whose names another has taken, instead of waiting for ever."""
+    cluster.apply(CRD)
+    monkeypatch.setattr(loopback_cluster, "_ESTABLISHED_TIMEOUT", 0.0)
+    rival = CRD.replace("widgets", "gadgets").replace("singular: widget", "singular: gadget")
+    with pytest.raises(ClusterRequestError, match=r"gadgets\.example\.org is not served"):
+        cluster.apply(rival)
 
 
 def test_somebody_elses_directory_is_left_alone(binaries: Binaries, tmp_path: Path) -> None:
