@@ -16,6 +16,9 @@ settings.register_profile(
 )
 settings.load_profile("any machine")
 
+# Until the tests are collected: whatever is made for them stays.
+gc.disable()
+
 
 def pytest_configure() -> None:
     """Take Ctrl-C and the end of a terminal again where whoever began the tests had them ignored.
@@ -36,6 +39,7 @@ def pytest_collection_finish() -> None:
     """
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
