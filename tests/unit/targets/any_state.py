@@ -111,39 +111,50 @@ KINDS = st.sampled_from(
         "transient",
     ]
 )
+BOOLEANS = st.booleans()
 FINGERPRINTS = st.sampled_from([None, row(name="other").fingerprint, row().fingerprint])
 
 
-@st.composite
-def rows(draw: st.DrawFn, *, mark: st.SearchStrategy[str | None] = MARKS) -> Row:
-    """A row as the observer may have it."""
-    ready = draw(st.integers(0, 4)) > 0
-    return row(
-        draw(IDS),
-        mark=draw(mark),
-        place=draw(PLACES),
-        status=draw(STATUSES),
-        name=draw(st.sampled_from([NAME, "other"])),
-        created_at=draw(st.sampled_from([BORN, "2020-01-01T00:00:00Z"])),
-        read_began=draw(st.sampled_from([NOW, NOW, NOW - 1.0, NOW - 10.0, NOW - 60.0])),
-        fingerprint=draw(FINGERPRINTS),
-        absent_at=draw(MAYBE),
-        ready=ready,
-        settled=ready or draw(st.booleans()),
+def _row(target_id: str, *, ready: bool, settled: bool, **fields: Any) -> Row:
+    return row(target_id, ready=ready, settled=ready or settled, **fields)
+
+
+def _rows(mark: st.SearchStrategy[str | None]) -> st.SearchStrategy[Row]:
+    """Rows as the observer may have them."""
+    return st.builds(
+        _row,
+        IDS,
+        mark=mark,
+        place=PLACES,
+        status=STATUSES,
+        name=st.sampled_from([NAME, "other"]),
+        created_at=st.sampled_from([BORN, "2020-01-01T00:00:00Z"]),
+        read_began=st.sampled_from([NOW, NOW, NOW - 1.0, NOW - 10.0, NOW - 60.0]),
+        fingerprint=FINGERPRINTS,
+        absent_at=MAYBE,
+        ready=st.sampled_from([*4 * [True], False]),
+        settled=BOOLEANS,
     )
 
 
-@st.composite
-def targets(draw: st.DrawFn) -> Target:
-    """A target as a Get may have answered it."""
-    mark = draw(MARKS)
-    endpoint = draw(st.sampled_from(["https://weather.example.com/mcp", "https://evil.example.com/mcp"]))
-    return target(
-        target_id=draw(IDS),
-        status=draw(STATUSES),
-        description=f"[mcps {mark}]" if mark else None,
-        config={"targetConfiguration": {"mcp": {"mcpServer": {"endpoint": endpoint}}}},
-    )
+ROWS = _rows(MARKS)
+OUR_ROWS = _rows(st.just(OURS))
+
+
+def _target(mark: str | None, endpoint: str, **fields: Any) -> Target:
+    description = f"[mcps {mark}]" if mark else None
+    config = {"targetConfiguration": {"mcp": {"mcpServer": {"endpoint": endpoint}}}}
+    return target(description=description, config=config, **fields)
+
+
+TARGETS = st.builds(
+    _target,
+    MARKS,
+    st.sampled_from(["https://weather.example.com/mcp", "https://evil.example.com/mcp"]),
+    target_id=IDS,
+    status=STATUSES,
+)
+"""Targets as a Get may have answered them."""
 
 
 VIEWS = st.builds(
@@ -317,82 +328,118 @@ SPECS = st.builds(
 )
 
 
+OBJECTS = st.builds(
+    MCPServer,
+    metadata=st.builds(
+        meta,
+        deletion_timestamp=st.sampled_from([None, BORN]),
+        finalizers=st.sampled_from([*3 * [(names.FINALIZER,)], ("other", names.FINALIZER), ()]),
+        annotations=ANNOTATIONS,
+    ),
+    spec=SPECS,
+    status=st.builds(
+        MCPServerStatus,
+        target_name=st.sampled_from(["", NAME]),
+        gateway_arn=st.sampled_from(["", ARN]),
+        not_converging=st.sampled_from(["", "?"]),
+        conditions=st.sampled_from([(), (condition(),), (condition(generation=0),)]),
+    ),
+)
+"""Objects of ours, and some that are not yet."""
+
+
 @st.composite
-def objects(draw: st.DrawFn) -> MCPServer:
-    """An object of ours, or one that is not yet."""
-    return MCPServer(
-        metadata=meta(
-            deletion_timestamp=draw(st.sampled_from([None, BORN])),
-            finalizers=draw(st.sampled_from([*3 * [(names.FINALIZER,)], ("other", names.FINALIZER), ()])),
-            annotations=draw(ANNOTATIONS),
-        ),
-        spec=draw(SPECS),
-        status=MCPServerStatus(
-            target_name=draw(st.sampled_from(["", NAME])),
-            gateway_arn=draw(st.sampled_from(["", ARN])),
-            not_converging=draw(st.sampled_from(["", "?"])),
-            conditions=draw(st.sampled_from([(), (condition(),), (condition(generation=0),)])),
-        ),
-    )
+def _known_gateways(draw: st.DrawFn, place: Place | None = None) -> dict[Place, GatewayView]:
+    gateways: dict[Place, GatewayView] = draw(_SOME_GATEWAYS)
+    place = draw(_WHERE) if place is None else place
+    if place != NOWHERE and draw(_MOSTLY):
+        gateways.setdefault(place, draw(VIEWS))
+    return gateways
+
+
+_SOME_GATEWAYS = st.dictionaries(PLACES, VIEWS, max_size=2)
+_MOSTLY = st.sampled_from([*4 * [True], False])
+_WHERE = st.sampled_from([*5 * [HERE], THERE, NOWHERE])
+_NONE = st.just(())
+
+
+def _sorted(first: float, second: float) -> tuple[float, float]:
+    return min(first, second), max(first, second)
+
+
+PARTS: dict[str, st.SearchStrategy[Any]] = {
+    "obj": OBJECTS,
+    "settings": SETTINGS,
+    "own": st.builds(ObjectMemory.put, OBJECT_MEMORIES, _WHERE, MEMORIES),
+    "fresh": BOOLEANS,
+    "record": st.none() | RECORDS,
+    "shared": BOOLEANS,
+    "place": _WHERE,
+    "gateways": _known_gateways(),
+    "recorded": st.none() | ROWS | ROWS,
+    "was_listed": BOOLEANS,
+    "still_listed": BOOLEANS,
+    "absences": st.none() | st.builds(_sorted, MOMENTS, MOMENTS),
+    "marked": _NONE | st.lists(OUR_ROWS, max_size=2).map(tuple),
+    "named": _NONE | st.lists(ROWS, max_size=2).map(tuple),
+    "target": st.none() | TARGETS | TARGETS,
+    "problems": st.sampled_from([*9 * [()], ("wrong",)]),
+    "disbelieved": st.none() | st.tuples(IDS, st.just("it is older than this object")),
+    "holder": st.sampled_from(["", "team-b/other"]),
+    "rival": st.sampled_from([*3 * [""], "team-b/other"]),
+    "circle": st.builds(
+        Circle,
+        members=st.sampled_from(["", "team-a/weather and team-a/other"]),
+        for_names=st.just(True),
+        for_room=BOOLEANS,
+    ),
+    "rename_blocked": st.sampled_from(["", "taken"]),
+    "sync_denied": BOOLEANS,
+    "name_recorded": st.sampled_from([False, False, True]),
+    "orphans": st.sampled_from([frozenset(), frozenset(), frozenset({SIBLING})]),
+}
+"""What a decision looks at, how each part of it varies by itself. Drawing is what takes the time here."""
+_BY_THEMSELVES = tuple(
+    name
+    for name in PARTS
+    if name not in {"obj", "settings", "own", "record", "place", "gateways", "recorded"}
+)
+
+
+def _without_marks(settings: Settings, changes: dict[str, Any]) -> dict[str, Any]:
+    return changes if settings.marks else {**changes, "marked": (), "orphans": frozenset()}
 
 
 @st.composite
 def states(draw: st.DrawFn) -> State:
     """Any combination of everything that a decision looks at."""
-    obj = draw(objects())
+    obj = draw(OBJECTS)
     settings = draw(SETTINGS)
-    record = draw(st.none() | RECORDS)
+    record = draw(PARTS["record"])
     memory = draw(MEMORIES)
-    place = draw(st.sampled_from([*5 * [HERE], THERE, NOWHERE]))
-    if record is not None:
-        # The gateway that the spec names, when it is another, is a state of its own: `destination`.
-        place = record.place
+    # The gateway that the spec names, when it is another, is a state of its own: `destination`.
+    place = draw(_WHERE) if record is None else record.place
     body = target_request(obj.spec, name=NAME, mark=next(iter(settings.markers_of(obj)), None))
     want = flatten(body)
     digest = digest_of(want)
     proof = memory.held.verified
-    if proof is not None and draw(st.booleans()):
+    if proof is not None and draw(BOOLEANS):
         memory = remember(memory, verified=msgspec.structs.replace(proof, digest=digest, updated_at=BORN))
-    gateways: dict[Place, GatewayView] = draw(st.dictionaries(PLACES, VIEWS, max_size=2))
-    if place != NOWHERE and draw(st.integers(0, 4)):
-        gateways.setdefault(place, draw(VIEWS))
-    first, second = sorted(draw(st.tuples(MOMENTS, MOMENTS)))
+    parts = {name: draw(PARTS[name]) for name in _BY_THEMSELVES}
     return State(
         now=NOW,
         obj=obj,
         settings=settings,
         memory=memory,
         own=draw(OBJECT_MEMORIES).put(place, memory),
-        fresh=draw(st.booleans()),
         record=record,
-        shared=draw(st.booleans()),
         place=place,
-        gateways=gateways,
-        recorded=draw(st.none() | rows() | rows()) if record is not None else None,
-        was_listed=draw(st.booleans()),
-        still_listed=draw(st.booleans()),
-        absences=draw(st.sampled_from([None, (first, second)])),
-        marked=tuple(draw(st.sampled_from([[], []]) | st.lists(rows(mark=st.just(OURS)), max_size=2)))
-        if settings.marks
-        else (),
-        named=tuple(draw(st.sampled_from([[], []]) | st.lists(rows(), max_size=2))),
+        gateways=draw(_known_gateways(place)),
+        recorded=draw(PARTS["recorded"]) if record is not None else None,
         want=want,
         want_digest=digest,
         request=body,
-        target=draw(st.none() | targets() | targets()),
-        problems=draw(st.sampled_from([*9 * [()], ("wrong",)])),
-        disbelieved=draw(st.none() | st.tuples(IDS, st.just("it is older than this object"))),
-        holder=draw(st.sampled_from(["", "team-b/other"])),
-        rival=draw(st.sampled_from([*3 * [""], "team-b/other"])),
-        circle=Circle(
-            members=draw(st.sampled_from(["", "team-a/weather and team-a/other"])),
-            for_names=True,
-            for_room=draw(st.booleans()),
-        ),
-        rename_blocked=draw(st.sampled_from(["", "taken"])),
-        sync_denied=draw(st.booleans()),
-        name_recorded=draw(st.sampled_from([False, False, True])),
-        orphans=frozenset(draw(st.sampled_from([(), (), (SIBLING,)]))) if settings.marks else frozenset(),
+        **_without_marks(settings, parts),
     )
 
 
@@ -429,35 +476,34 @@ BASES: tuple[Callable[[], State], ...] = (
     lambda: deleted_unrecorded(marked=(row(),), target=target()),
     deleted_unrecorded,
 )
-_PARTS = [
-    part.name
-    for part in msgspec.structs.fields(State)
-    if not part.name.startswith(("want", "request", "now", "memory"))
-]
+_REPLACED = st.lists(st.sampled_from(sorted(PARTS)), max_size=3)
+_BASES = st.sampled_from(BASES)
+_REMEMBERED = st.lists(st.sampled_from(sorted(PAGES)), max_size=2)
+_WHOLE = st.lists(st.sampled_from(["trouble", "details", "report_after", "replaces"]), max_size=1)
 
 
 @st.composite
 def likely_states(draw: st.DrawFn) -> State:
     """A state in which something is about to happen, with a few facts replaced."""
-    state, other = draw(st.sampled_from(BASES))(), draw(states())
-    parts = draw(st.lists(st.sampled_from(_PARTS), max_size=3))
-    state = msgspec.structs.replace(state, **{name: getattr(other, name) for name in parts})
-    state = remembering(state, **draw(_some_memories()))
+    state = draw(_BASES)()
+    state = msgspec.structs.replace(state, **{name: draw(PARTS[name]) for name in draw(_REPLACED)})
+    state = remembering(state, **draw(_SOME_MEMORIES))
     changes: dict[str, Any] = {}
     if state.record is None:
         changes["recorded"] = None
     else:
         changes["place"] = state.record.place
-    if not state.settings.marks:
-        changes |= {"marked": (), "astray": (), "orphans": frozenset()}
-    return msgspec.structs.replace(state, **changes)
+    return msgspec.structs.replace(state, **_without_marks(state.settings, changes))
 
 
 @st.composite
 def _some_memories(draw: st.DrawFn) -> dict[str, Any]:
     """Up to two facts of a target's memory, each alone and not with its part."""
-    names = draw(st.lists(st.sampled_from(sorted(PAGES)), max_size=2))
-    whole = draw(st.lists(st.sampled_from(["trouble", "details", "report_after", "replaces"]), max_size=1))
-    drawn = draw(MEMORIES)
-    found = {name: getattr(getattr(drawn, PAGES[name][0]), PAGES[name][1]) for name in names}
-    return found | {name: getattr(drawn, name) for name in whole}
+    found: dict[str, Any] = {}
+    for name in draw(_REMEMBERED):
+        part, field = PAGES[name]
+        found[name] = draw(VARIED[type(getattr(TargetMemory(), part))][field])
+    return found | {name: draw(VARIED[TargetMemory][name]) for name in draw(_WHOLE)}
+
+
+_SOME_MEMORIES = _some_memories()

@@ -13,11 +13,12 @@ from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.known import Details, Place, Record, Row, State, Verified
 from mcp_gateway_operator.targets.plan import plan
 from mcp_gateway_operator.targets.shape import FAILED, TRANSIENT, Target, TargetStatus
-from tests.unit.targets.any_state import targets
+from tests.unit.targets.any_state import BOOLEANS, TARGETS
 from tests.unit.targets.builders import ACCOUNT, NOW, REGION, TARGET, TWIN, remembering, target
 
 MAX_STEPS = 12
 """What the controller allows in one pass."""
+_MAYBE_ONE = st.none() | TARGETS
 
 
 def _told(state: State, place: Place, **changes: Any) -> State:
@@ -178,9 +179,9 @@ def still_aws(draw: st.DrawFn) -> StillAws:
             found, summary=msgspec.structs.replace(found.summary, target_id=target_id)
         )
         for target_id in (TARGET, TWIN)
-        if (found := draw(st.none() | targets())) is not None
+        if (found := draw(_MAYBE_ONE)) is not None
     }
-    return StillAws(held, gateway_found=draw(st.booleans()))
+    return StillAws(held, gateway_found=draw(BOOLEANS))
 
 
 def make_consistent(state: State) -> State:

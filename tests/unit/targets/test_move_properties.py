@@ -10,7 +10,7 @@ from mcp_gateway_operator.api import names
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.known import Place, Record, State
 from mcp_gateway_operator.targets.plan import plan
-from tests.unit.targets.any_state import likely_states, states
+from tests.unit.targets.any_state import BOOLEANS, likely_states, states
 from tests.unit.targets.builders import (
     ARN,
     HERE,
@@ -38,14 +38,18 @@ from tests.unit.targets.test_plan_properties import (
 
 THIRD_PLACE = Place("third-abcdefghij")
 LEFT = "TARGET0009"
+_ANYWHERE = st.builds(recorded) | states() | likely_states()
+_AT_HOME = st.sampled_from([recorded, recorded, deleted]).map(lambda build: build()) | likely_states()
+_ENDING = st.sampled_from([NOW - 10.0, NOW - 10.0, None])
+_OTHERS = st.integers(0, 2)
 
 
 @st.composite
 def places(draw: st.DrawFn, of: State, place: Place) -> State:
     """The same object, as it may stand on another gateway."""
-    any_of = draw(st.builds(recorded) | states() | likely_states())
-    any_of = remembering(any_of, ending_since=draw(st.sampled_from([NOW - 10.0, NOW - 10.0, None])))
-    known = draw(st.booleans())
+    any_of = draw(_ANYWHERE)
+    any_of = remembering(any_of, ending_since=draw(_ENDING))
+    known = draw(BOOLEANS)
     held = any_of.recorded
     shown = (
         row(LEFT, mark=draw(st.sampled_from([OURS, held.summary.marker])), place=place)
@@ -66,7 +70,7 @@ def places(draw: st.DrawFn, of: State, place: Place) -> State:
         settings=of.settings,
         fresh=of.fresh,
         problems=of.problems,
-        target=any_of.target if draw(st.booleans()) else of.target,
+        target=any_of.target if draw(BOOLEANS) else of.target,
         record=Record(place=place, target_id=LEFT, gateway_arn=ARN, target_name=NAME) if known else None,
         recorded=shown,
         place=place,
@@ -80,20 +84,20 @@ def places(draw: st.DrawFn, of: State, place: Place) -> State:
 @st.composite
 def moving(draw: st.DrawFn) -> State:
     """Any state of an object with a record, and any of what it may have on other gateways."""
-    state = draw(st.sampled_from([recorded, recorded, deleted]).map(lambda build: build()) | likely_states())
+    state = draw(_AT_HOME)
     if state.record is None:
         state = recorded()
     assert state.record is not None
     home = state.record.place
     state = msgspec.structs.replace(state, place=home)
     others = [each for each in (HERE, THERE, THIRD_PLACE) if each != home]
-    found = [draw(places(state, place)) for place in others[: draw(st.integers(0, 2))]]
-    on_its_way = draw(st.booleans())
+    found = [draw(places(state, place)) for place in others[: draw(_OTHERS)]]
+    on_its_way = draw(BOOLEANS)
     destination: State | None = None
     if found and on_its_way and not deleting(state):
         destination = found.pop()
         noted = {**state.obj.metadata.annotations, names.GATEWAY_ANNOTATION: destination.place.gateway_id}
-        if draw(st.booleans()):
+        if draw(BOOLEANS):
             meta = msgspec.structs.replace(state.obj.metadata, annotations=noted)
             obj = msgspec.structs.replace(state.obj, metadata=meta)
             state, destination = (
@@ -102,7 +106,7 @@ def moving(draw: st.DrawFn) -> State:
             )
             found = [msgspec.structs.replace(each, obj=obj) for each in found]
     entered = [*found]
-    if destination is not None and (destination.record is not None or draw(st.booleans())):
+    if destination is not None and (destination.record is not None or draw(BOOLEANS)):
         entered.append(destination)
     moves = tuple(each.record or Record(place=each.place, target_id="") for each in entered)
     return msgspec.structs.replace(state, destination=destination, leftovers=tuple(found), moves=moves)
