@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from agentcore_simulator.settings import Durations
 from agentcore_simulator.settings import Settings as SimulatorSettings
 from mcp_gateway_operator.api.types import MCPServer
+from mcp_gateway_operator.controller.ports import MCPSERVERS
 from mcp_gateway_operator.runtime.cluster import EVENTS
-from tests.support.world import GATEWAY, OTHER_GATEWAY, World, condition
+from tests.support.world import GATEWAY, LOOK, OTHER_GATEWAY, World, condition
 
 THIRD_GATEWAY = "third-abcdefghij"
 GATEWAYS = (GATEWAY, OTHER_GATEWAY, THIRD_GATEWAY)
+NEAR = 0.15
+"""Seconds from either end of a state within which a crash is to come."""
 MUTATIONS = ("CreateGatewayTarget", "UpdateGatewayTarget", "SynchronizeGatewayTargets", "DeleteGatewayTarget")
 
 
@@ -91,3 +96,29 @@ async def assert_quiet(world: World) -> None:
     await world.pass_time(300)
     assert world.writes() == []
     assert set(world.calls()) <= {"ListGatewayTargets"}
+
+
+async def assert_met(
+    world: World, targets: Callable[[], object], moments: list[float]
+) -> list[tuple[float, float]]:
+    """Each state that a crash can leave behind is met by a moment near its beginning and one near its end.
+
+    Two crashes between the same two steps leave the same object and the same targets to whoever starts.
+    Returns when each state begins and ends.
+    """
+    began: list[float] = []
+    last: object = None
+    for number in range(round((moments[-1] + NEAR) / LOOK)):
+        body = json.loads(world.api.store.get(MCPSERVERS, "team-a", "weather"))
+        state = body["metadata"].get("finalizers"), body["spec"], body["status"], targets()
+        if state != last:
+            began.append(number * LOOK)
+        last = state
+        await world.pass_time(LOOK)
+    spans = list(zip(began, [*began[1:], moments[-1] + NEAR], strict=True))
+    for begin, end in spans:
+        within = [moment for moment in moments if begin <= moment < end]
+        assert within, (begin, end)
+        assert within[0] <= begin + NEAR, (begin, end)
+        assert within[-1] >= end - LOOK - NEAR, (begin, end)
+    return spans

@@ -12,11 +12,12 @@ from mcp_gateway_operator.api.types import MCPServer
 from tests.support.accounts import OWN, SPOKE, Cloud, role
 from tests.support.classes import ALLOW, GATEWAY, Platform, arn
 from tests.support.world import World, condition
+from tests.unit.controller.moving import assert_met
 
 OTHER = "333333333333"
 DRIFT = 10.0
-MOMENTS = [number * 0.2 for number in range(36)]
-"""Seconds after the edit: with calls of 0.3 s, before and after each step of a move."""
+MOMENTS = [0.0, 0.3, 0.55, 0.7, 0.85, 1.15, 1.3, 1.8, 2.2, 2.4, 2.65, 2.85, 2.95, 3.1, 3.8, 4.5, 4.7]
+"""Seconds after the edit: with calls of 0.3 s, before and after each step of a move, and in long waits."""
 PLAIN: dict[str, Any] = {"authType": "NoAuth", "oauthProviderArn": None, "oauthScopes": None}
 CLASSES = {"home": OWN, "spoke": SPOKE, "other": OTHER}
 PERMITTED = [{**ALLOW, "authTypes": ["*"]}]
@@ -160,6 +161,18 @@ async def test_the_other_place_is_in_status_by_its_arn_before_anything_is_there(
         entry = (await fleet.world.get()).status.moves[0]
         assert (entry.gateway_id, entry.gateway_arn, entry.target_id) == (at("spoke"), at("spoke"), "")
         assert fleet.asked("CreateGatewayTarget") == {"home": 1}
+
+
+async def test_no_state_of_a_move_is_without_a_crash() -> None:
+    fleet = Fleet()
+    await fleet.begin()
+    async with fleet.operator():
+        await made(fleet, "home")
+        await fleet.to("spoke")
+        accounts = CLASSES.values()
+        await assert_met(
+            fleet.world, lambda: [fleet.cloud.targets(GATEWAY, each) for each in accounts], MOMENTS
+        )
 
 
 @pytest.mark.parametrize("moment", MOMENTS)

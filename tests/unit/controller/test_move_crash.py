@@ -13,8 +13,10 @@ from mcp_gateway_operator.runtime.cluster import ApiError
 from tests.support.memory_cluster import LOST, Fault, Faults, Request
 from tests.support.world import GATEWAY, OTHER_GATEWAY, World
 from tests.unit.controller.moving import (
+    GATEWAYS,
     THIRD_GATEWAY,
     asked,
+    assert_met,
     assert_quiet,
     at_rest,
     events,
@@ -25,8 +27,10 @@ from tests.unit.controller.moving import (
 )
 
 DRIFT = 10.0
-MOMENTS = [number * 0.15 for number in range(48)]
-"""Seconds after the edit: with calls of 0.3 s, before and after each step of a move of seven seconds."""
+MOMENTS = [0.0, 0.2, 0.4, 0.5, 1.2, 1.85, 2.0, 2.25, 2.4, 2.7, 2.8, 3.5, 4.15, 4.3, 4.9, 5.55, 5.7]
+"""Seconds after the edit: with calls of 0.3 s, before and after each step of a move, and in long waits."""
+AMID = [0.2, 0.4, 1.2, 2.25, 2.7, 3.5, 4.9, 5.7]
+"""One between each two steps."""
 
 
 def slow_world() -> World:
@@ -34,6 +38,15 @@ def slow_world() -> World:
     world = moving_world(creating=1.5, deleting=1.5)
     world.latency = 0.3
     return world
+
+
+async def test_no_state_of_a_move_is_without_a_crash() -> None:
+    world = slow_world()
+    async with world.operator(drift_interval=DRIFT):
+        await made(world)
+        await move(world)
+        spans = await assert_met(world, lambda: [world.targets(each) for each in GATEWAYS], MOMENTS)
+    assert [sum(begin <= moment < end for moment in AMID) for begin, end in spans] == [1] * len(spans)
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
@@ -67,7 +80,7 @@ async def test_crash_after_crash(seed: int) -> None:
         await assert_quiet(world)
 
 
-@pytest.mark.parametrize("moment", MOMENTS[::3])
+@pytest.mark.parametrize("moment", AMID)
 async def test_a_crash_and_the_way_back_in_between(moment: float) -> None:
     """Whoever starts finds another spec than the one that was being followed."""
     world = slow_world()
@@ -82,7 +95,7 @@ async def test_a_crash_and_the_way_back_in_between(moment: float) -> None:
         assert asked(world, GATEWAY)["CreateGatewayTarget"] == asked(world, GATEWAY)["DeleteGatewayTarget"]
 
 
-@pytest.mark.parametrize("moment", MOMENTS[::3])
+@pytest.mark.parametrize("moment", AMID)
 async def test_a_crash_and_a_third_gateway_in_between(moment: float) -> None:
     world = slow_world()
     async with world.operator(drift_interval=DRIFT):
@@ -180,7 +193,7 @@ def everything_gone(world: World) -> Callable[[], bool]:
 
 
 @pytest.mark.parametrize("invalid", [False, True])
-@pytest.mark.parametrize("moment", MOMENTS[::2])
+@pytest.mark.parametrize("moment", MOMENTS)
 async def test_a_deletion_at_any_moment_leaves_nothing(moment: float, invalid: bool) -> None:
     world = slow_world()
     async with world.operator(drift_interval=DRIFT):
@@ -196,7 +209,7 @@ async def test_a_deletion_at_any_moment_leaves_nothing(moment: float, invalid: b
         assert asked(world, GATEWAY) == {"DeleteGatewayTarget": 1}
 
 
-@pytest.mark.parametrize("moment", MOMENTS[::3])
+@pytest.mark.parametrize("moment", AMID)
 async def test_a_deletion_and_a_crash_leave_nothing(moment: float) -> None:
     world = slow_world()
     async with world.operator(drift_interval=DRIFT):
