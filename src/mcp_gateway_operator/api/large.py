@@ -199,12 +199,12 @@ def _too_large(name: str, part: msgspec.Raw) -> Iterator[Problem]:
 def _shortened(spec: MCPServerSpec) -> MCPServerSpec:
     """Return what is kept of a spec: numbers, and texts as far as they can be legal in a short field."""
     kept: dict[str, Any] = {}
-    for field in msgspec.structs.fields(MCPServerSpec):
-        match getattr(spec, field.name):
+    for name in MCPServerSpec.__struct_fields__:
+        match getattr(spec, name):
             case str() as text:
-                kept[field.name] = text[:SHORT]
+                kept[name] = text[:SHORT]
             case int() as number:
-                kept[field.name] = number
+                kept[name] = number
     if spec.tool_sync is not None and len(spec.tool_sync.interval) <= SHORT:
         kept["tool_sync"] = spec.tool_sync
     return MCPServerSpec(**kept)

@@ -110,7 +110,7 @@ def _known(part: object, struct: type[msgspec.Struct]) -> Any:
     """Return a part of an object; of fields that this version does not know, the names."""
     if not isinstance(part, dict):
         return None if part is None else HIDDEN
-    known = {field.encode_name for field in msgspec.structs.fields(struct)}
+    known = struct.__struct_encode_fields__
     return {
         text(str(name)): _field(str(name), each) if name in known else HIDDEN for name, each in part.items()
     }
