@@ -63,11 +63,12 @@ def uses(name: str, path: Path) -> Iterator[Use | Made]:
         return
     tree = ast.parse(text)
     module = importlib.import_module(name)
-    unnamed = _methods_on_others(tree, module)
+    called = _called(tree)
+    unnamed = _on_others(called, module)
     for pattern_name, pattern in vars(module).items():
         if isinstance(pattern, re.Pattern) and isinstance(pattern.pattern, str):
-            called = set(_methods_on(tree, pattern_name)) or unnamed or METHODS
-            yield from (Use(f"{name}.{pattern_name}", pattern, method) for method in sorted(called))
+            methods = called.get(pattern_name) or unnamed or METHODS
+            yield from (Use(f"{name}.{pattern_name}", pattern, method) for method in sorted(methods))
     for function, call in _calls(tree):
         assert isinstance(call.func, ast.Attribute)
         method = call.func.attr
@@ -77,27 +78,27 @@ def uses(name: str, path: Path) -> Iterator[Use | Made]:
             yield Made(name, function, call.lineno)
             continue
         pattern = re.compile(literal, _flags(call, module, method))
-        methods = [method] if method != "compile" else sorted(unnamed or METHODS)
-        yield from (Use(f"{name}:{call.lineno}", pattern, each) for each in methods)
+        used = [method] if method != "compile" else sorted(unnamed or METHODS)
+        yield from (Use(f"{name}:{call.lineno}", pattern, each) for each in used)
 
 
-def _methods_on(tree: ast.AST, name: str) -> Iterator[str]:
+def _called(tree: ast.AST) -> dict[str, set[str]]:
+    """Return the methods of patterns that are called on each name."""
+    found: dict[str, set[str]] = {}
     for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and node.attr in METHODS and _name(node.value) == name:
-            yield node.attr
+        if isinstance(node, ast.Attribute) and node.attr in METHODS and (name := _name(node.value)):
+            found.setdefault(name, set()).add(node.attr)
+    return found
 
 
-def _methods_on_others(tree: ast.AST, module: ModuleType) -> set[str]:
+def _on_others(called: dict[str, set[str]], module: ModuleType) -> set[str]:
     """Return the methods called on what is no pattern by its name: on parameters that are given one."""
-    return {
-        node.attr
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute)
-        and node.attr in METHODS - {"split"}
-        and (name := _name(node.value))
-        and name != "re"
-        and not isinstance(vars(module).get(name), re.Pattern)
-    }
+    others = (
+        methods
+        for name, methods in called.items()
+        if name != "re" and not isinstance(vars(module).get(name), re.Pattern)
+    )
+    return set().union(*others) - {"split"}
 
 
 def _name(node: ast.expr) -> str:

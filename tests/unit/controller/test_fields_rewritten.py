@@ -179,10 +179,10 @@ AT_ONCE = pytest.mark.parametrize("at_once", [True, False], ids=["at once", "whe
 
 async def lives(world: World, base: Config) -> None:
     """Create an object, and let an operator and its successor sweep it several times."""
-    async with world.operator(sweep_interval=600.0, drift_interval=60.0):
+    async with world.operator(sweep_interval=600.0, drift_interval=300.0):
         await world.create(**base)
         await world.pass_time(1800)
-    async with world.operator(sweep_interval=600.0, drift_interval=60.0):
+    async with world.operator(sweep_interval=600.0, drift_interval=300.0):
         await world.pass_time(1800)
 
 
