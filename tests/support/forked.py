@@ -27,11 +27,14 @@ class ForkedOperator(OperatorProcess):
 
     @staticmethod
     def _made(arguments: Sequence[str], *, log: Path, environ: Mapping[str, str]) -> ServerProcess:
-        return _Forked(arguments, log=log, environ=environ)
+        return ForkedProgram(arguments, log=log, environ=environ)
 
 
-class _Forked(ServerProcess):
-    """The same from outside: a process of its own, in a session of its own, its output in a file."""
+class ForkedProgram(ServerProcess):
+    """`mcp-gateway-operator` with these arguments, all but its start.
+
+    The same from outside: a process of its own, in a session of its own, its output in a file.
+    """
 
     def __init__(self, arguments: Sequence[str], *, log: Path, environ: Mapping[str, str]) -> None:
         super().__init__("operator", arguments, log=log, environ=environ)

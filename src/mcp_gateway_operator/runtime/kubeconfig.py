@@ -187,7 +187,7 @@ class _Merged:
                     table.setdefault(each["name"], _Entry(path, each.get(kind)))
         except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
             raise _unusable(path, str(error)) from error
-        except (TypeError, AttributeError, KeyError) as error:
+        except (TypeError, AttributeError, KeyError, RecursionError) as error:
             raise _unusable(path, "it does not have the structure of a kubeconfig") from error
 
 

@@ -6,7 +6,9 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import yaml
@@ -14,24 +16,48 @@ import yaml
 from mcp_gateway_operator_demo.environment import free_port
 from mcp_gateway_operator_demo.localcluster import LocalCluster
 from tests.integration.operator.site import GATEWAY, HOME, Site, ask, logs, said
+from tests.support.forked import ForkedProgram
 from tests.support.polling import until
 
 
 def run(*flags: str, **environment: str) -> tuple[int, list[dict[str, Any]], str]:
-    """Run the operator to its end; return the exit status, its log lines and its standard error."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    """Run the operator to its end; return the exit status, its log lines and all that it wrote."""
+    with TemporaryDirectory() as directory:
+        log = Path(directory) / "log"
+        process = ForkedProgram(_arguments(flags), log=log, environ=_environ(environment))
+        process.start()
+        assert process.wait(60.0)
+        text = log.read_text(encoding="utf-8")
+    assert process.returncode is not None
+    return process.returncode, _lines(text), text
+
+
+def run_program(*flags: str, **environment: str) -> tuple[int, list[dict[str, Any]]]:
+    """Run the program itself to its end, as `run` does; nothing is on its standard output."""
     done = subprocess.run(  # noqa: S603  -- our own program
-        [sys.executable, "-m", "mcp_gateway_operator", "run", f"--gateway-id={GATEWAY}", *flags],
+        [sys.executable, "-m", "mcp_gateway_operator", *_arguments(flags)],
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
-        env={**kept, "AWS_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true", **environment},
+        env=_environ(environment),
     )
     assert done.stdout == ""
-    assert "Traceback" not in done.stderr
-    lines = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
-    return done.returncode, lines, done.stderr
+    return done.returncode, _lines(done.stderr)
+
+
+def _arguments(flags: Iterable[str]) -> list[str]:
+    return ["run", f"--gateway-id={GATEWAY}", *flags]
+
+
+def _environ(environment: Mapping[str, str]) -> dict[str, str]:
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    return {**kept, "AWS_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true", **environment}
+
+
+def _lines(text: str) -> list[dict[str, Any]]:
+    assert "Traceback" not in text
+    return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
 
 
 def changed(kubeconfig: Path, to: Path, **members: Any) -> Path:
@@ -46,7 +72,7 @@ def changed(kubeconfig: Path, to: Path, **members: Any) -> Path:
 
 
 def test_no_cluster_is_configured(tmp_path: Path) -> None:
-    status, (line,), _ = run(HOME=str(tmp_path))
+    status, (line,) = run_program(HOME=str(tmp_path))
     assert status == 1
     assert line["level"] == "error"
     assert "--kubeconfig" in line["msg"]

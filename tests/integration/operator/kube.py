@@ -117,7 +117,7 @@ class Kube:
         return sum(number for labels, number in attempts if labels["result"] != "allowed")
 
     def _counted(self, metric: str) -> Iterator[tuple[dict[str, str], int]]:
-        # Three megabytes: to compress them costs the API server more than to gather them.
+        # Half a megabyte: to compress them costs the API server more than to gather them.
         plain = {"Accept-Encoding": "identity"}
         text = self._http.get("/metrics", headers=plain).raise_for_status().text
         for line in text.splitlines():

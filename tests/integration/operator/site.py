@@ -38,7 +38,7 @@ NAMESPACE_GUARD = f"namespace-{names.GUARD_NAME}"
 """The guard in a namespace that is watched alone."""
 LOOKS = "--drift-interval=200ms"
 """Idle or at work, a gateway is looked at five times a second: most of what a test waits for is a look."""
-QUICK = Durations(creating=0.1, updating=0.1, synchronizing=0.1, deleting=0.1, gateway=0.1)
+QUICK = Durations(creating=0.03, updating=0.03, synchronizing=0.03, deleting=0.03, gateway=0.03)
 """What AWS takes, where a test is not about that."""
 BRIEF_LEASE = (
     "--leader-elect-lease-duration=9s",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.integration.operator.kube import condition
 from tests.integration.operator.site import Site
+from tests.support.polling import until
 
 ELSEWHERE = {"mcp": {"mcpServer": {"endpoint": "https://somebody.example.com/mcp"}}}
 
@@ -50,10 +51,18 @@ def test_what_aws_does_not_keep_is_said_and_sent_once(running: Site) -> None:
     running.create("unkept", allowedRequestHeaders=["x-trace"])
     running.until_ready("unkept")
     target_id = running.target_id("unkept")
+
+    def updates() -> int:
+        return int(admin.counts()["operations"].get("UpdateGatewayTarget", 0))
+
+    before = updates()
     with running.bill() as bill:
+        admin.freeze()
         admin.edit_target(target_id, metadataConfiguration=None)
-        running.until_calls("UpdateGatewayTarget", 1)
+        # The same again before the operator has seen the end of its Update.
+        until(lambda: updates() > before, "an Update")
         admin.edit_target(target_id, touch=False, metadataConfiguration=None)
+        admin.resume()
         told = running.until_reason("NotConverging", "unkept")
         assert "allowedRequestHeaders" in told["message"]
         running.until_calls("ListGatewayTargets", 3)

@@ -251,7 +251,7 @@ def test_what_is_not_done_here_is_refused_with_a_sentence(
     assert "Traceback" not in str(error.value)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "hello", "clusters: 7", "a: b: c", "{}"])
+@pytest.mark.parametrize("text", ["", "[]", "hello", "clusters: 7", "a: b: c", "{}", "[" * 1000])
 def test_what_is_no_kubeconfig_is_named(tmp_path: Path, text: str) -> None:
     path = tmp_path / "config"
     path.write_text(text, encoding="utf-8")

@@ -20,6 +20,19 @@ _PORT_TAKEN = "address already in use"
 # port still free.
 _PORTS = range(20_000, 32_000)
 
+_UNUSED_METRICS = (
+    "apiserver_request_body_size_bytes",
+    "apiserver_request_duration_seconds",
+    "apiserver_request_sli_duration_seconds",
+    "apiserver_response_sizes",
+    "apiserver_watch_cache_initialization_duration_seconds",
+    "apiserver_watch_cache_read_wait_seconds",
+    "apiserver_watch_events_dispatch_duration_seconds",
+    "apiserver_watch_events_sizes",
+    "apiserver_watch_list_duration_seconds",
+    "etcd_request_duration_seconds",
+)
+
 
 def free_port() -> int:
     """Return a TCP port that nobody on loopback listens on at this moment.
@@ -146,6 +159,8 @@ def kube_apiserver(program: Path, *, directory: Path, pki: Path, etcd_port: int,
         "--endpoint-reconciler-type=none",
         "--allow-privileged=true",
         "--profiling=false",
+        # Nobody looks at them here, and they are four fifths of what a look at the others takes.
+        f"--disabled-metrics={','.join(_UNUSED_METRICS)}",
     ]
     return ServerProcess("kube-apiserver", argv, log=directory / "kube-apiserver.log", environ=_environ())
 
