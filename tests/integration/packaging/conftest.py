@@ -275,6 +275,14 @@ def parent_chart(directory: Path, *aliases: str) -> Path:
     return parent
 
 
+def of_subcharts(rendered: str) -> Iterator[tuple[str, str]]:
+    """Yield the alias and the text of each document that a parent chart renders."""
+    for document in rendered.split("\n---\n"):
+        source = re.search(r"^# Source: parent/charts/([a-z0-9-]+)/", document, re.MULTILINE)
+        assert source is not None
+        yield source[1], document
+
+
 def update_command(notes: str) -> list[str]:
     """Return the arguments of the kubectl that the notes tell to update the CRD with."""
     (line,) = [line for line in notes.splitlines() if line.startswith("kubectl apply --server-side")]

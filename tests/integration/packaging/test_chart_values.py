@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from mcp_gateway_operator import __version__
-from tests.integration.packaging.conftest import CHART, RELEASE, Helm, only, parent_chart
+from tests.integration.packaging.conftest import CHART, RELEASE, Helm, of_subcharts, only, parent_chart
 
 VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
 # What Kubernetes defines: in there null removes a key, as in every chart.
@@ -49,11 +49,8 @@ def _render(helm: Helm, chart: Path, values: dict[str, Any]) -> str:
 def _by_alias(rendered: str) -> dict[str, list[str]]:
     """Return the text of each subchart's manifests, in order and without its alias."""
     found: dict[str, list[str]] = {}
-    for document in rendered.split("\n---\n"):
-        source = re.search(r"^# Source: parent/charts/([a-z0-9-]+)/", document, re.MULTILINE)
-        assert source is not None
-        name = re.escape(source[1])
-        found.setdefault(source[1], []).append(re.sub(rf"\b{name}\b", "ALIAS", document).strip("\n-"))
+    for alias, document in of_subcharts(rendered):
+        found.setdefault(alias, []).append(re.sub(rf"\b{re.escape(alias)}\b", "ALIAS", document).strip("\n-"))
     return {alias: sorted(documents) for alias, documents in found.items()}
 
 

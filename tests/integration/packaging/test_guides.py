@@ -120,7 +120,9 @@ def test_setup(shell: Shell, live_helm: Helm, bare: LocalCluster) -> None:
         remove_crds(bare)
 
 
+@pytest.mark.parametrize("helm", [4], indirect=True, ids=["helm4"])
 def test_multi_arch(shell: Shell, live_helm: Helm) -> None:
+    """With one helm: the migration upgrades by the same command with both."""
     name = "mcp-gateway-operator"
     live_helm("install", name, "helm/" + name, "--namespace", f"{name}-system", "--create-namespace")
 
