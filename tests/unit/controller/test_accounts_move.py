@@ -227,3 +227,39 @@ async def test_a_session_that_ends_in_mid_move_holds_it_up_and_loses_nothing(mom
         await fleet.world.until(lambda: fleet.rests("spoke"), within=300.0)
     assert fleet.asked("CreateGatewayTarget") == {"home": 1, "spoke": 1}
     assert fleet.asked("DeleteGatewayTarget") == {"home": 1}
+
+
+@pytest.mark.parametrize("keeps", ["the other class", "the operator"])
+async def test_what_cannot_be_deleted_is_not_forgotten_for_a_default_that_is_not_its_own(keeps: str) -> None:
+    """Its class is gone, and with it the default that may have said what is to become of the target."""
+    fleet = Fleet()
+    await fleet.begin()
+    if keeps == "the other class":
+        await fleet.platform.edit("home", spec={"defaults": {"deletionPolicy": "Retain"}})
+    config = {"default_deletion_policy": "Retain"} if keeps == "the operator" else {}
+    async with fleet.operator(**config):
+        await made(fleet, "spoke")
+        await fleet.platform.force("spoke")
+        await fleet.to("home")
+        await fleet.world.until_ready(within=120.0)
+        await fleet.world.pass_time(600.0)
+        obj = await fleet.world.get()
+        assert [each.gateway_id for each in obj.status.moves] == [at("spoke")]
+        assert len(fleet.cloud.targets(GATEWAY, SPOKE)) == 1
+        await fleet.platform.make(
+            "spoke", gateway_arn=at("spoke"), allow=PERMITTED, aws={"roleArn": role(SPOKE)}
+        )
+        await fleet.world.until(lambda: fleet.rests("home"), within=300.0)
+
+
+async def test_what_cannot_be_deleted_is_left_where_the_object_itself_keeps_its_targets() -> None:
+    fleet = Fleet()
+    await fleet.begin()
+    async with fleet.operator():
+        await made(fleet, "spoke")
+        await fleet.platform.force("spoke")
+        await fleet.world.edit(spec={"deletionPolicy": "Retain", "gatewayRef": {"name": "home"}})
+        await fleet.world.until_ready(within=120.0)
+        await fleet.world.pass_time(60.0)
+        assert not (await fleet.world.get()).status.moves
+    assert len(fleet.cloud.targets(GATEWAY, SPOKE)) == 1

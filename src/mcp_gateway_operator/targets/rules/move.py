@@ -18,7 +18,7 @@ from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.known import NOWHERE, Place, Record, State
 from mcp_gateway_operator.targets.rules import ownership
 from mcp_gateway_operator.targets.rules.awaited_reads import await_agreement, unlisted
-from mcp_gateway_operator.targets.rules.deletion import Clearing, clear, retains, soonest, step_aside
+from mcp_gateway_operator.targets.rules.deletion import Clearing, clear, soonest, step_aside
 from mcp_gateway_operator.targets.rules.not_permitted import no_return
 from mcp_gateway_operator.targets.rules.recorded import plan_absent
 from mcp_gateway_operator.targets.rules.retries import read
@@ -148,8 +148,8 @@ def _remove(state: State, left: State) -> Clearing:
             list_since=state.now,
         )
     action = clear(left)
-    if isinstance(action, act.Blocked) and action.stalled and retains(state):
-        # As with a deletion that cannot be done, Retain is the way out.
+    if isinstance(action, act.Blocked) and action.stalled and state.obj.spec.deletion_policy == "Retain":
+        # As with a deletion that cannot be done, that is the way out. A default is none: it may be another's.
         return act.Release(
             event="Retained", message=f"Left as it is because deletionPolicy is Retain. {action.message}"
         )
