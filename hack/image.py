@@ -31,7 +31,7 @@ _MANAGER = """\
 import sys
 
 sys.path.insert(0, "/app")
-from mcp_gateway_operator.cli.main import main
+from mcp_gateway_operator.cli.entry import main
 
 main()
 """

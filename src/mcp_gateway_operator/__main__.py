@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mcp_gateway_operator.cli.main import main
+from mcp_gateway_operator.cli.entry import main
 
 if __name__ == "__main__":
     main()

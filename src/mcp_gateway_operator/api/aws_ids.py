@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from mcp_gateway_operator.api.schema import shown
@@ -18,7 +19,13 @@ _LOOKED_AT: Final = 2048
 
 def is_gateway_id(text: str) -> bool:
     """Return whether AWS could have given a gateway this id: what cannot be one holds no target."""
-    return len(text) <= _LONGEST_GATEWAY_ID and _GATEWAY_ID.fullmatch(text) is not None
+    return len(text) <= _LONGEST_GATEWAY_ID and _has_its_form(text)
+
+
+@lru_cache(maxsize=1024)
+def _has_its_form(text: str) -> bool:
+    # A fleet has few gateways, and a pass asks for its own some ten times.
+    return _GATEWAY_ID.fullmatch(text) is not None
 
 
 def no_gateway_id(text: str) -> str:

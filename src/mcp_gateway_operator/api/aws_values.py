@@ -170,10 +170,13 @@ def default_target_name(object_name: str) -> str:
     AgentCore accepts `([0-9a-zA-Z][-]?){1,100}` (service model, TargetName): dots become dashes, runs of
     dashes collapse to one, and at most 100 alphanumerics are kept.
     """
+    stays = "." not in object_name and "--" not in object_name and not object_name.startswith("-")
+    if stays and len(object_name) <= MAX_ALPHANUMERICS:
+        # Nearly every name, and asked for a dozen times a pass: the very text, so that memory holds it once.
+        return object_name
     text = _DASHES.sub("-", object_name).lstrip("-")
     if len(text) <= MAX_ALPHANUMERICS:
-        # Nearly every name: the very text that came in, when it can stay, so that memory holds it once.
-        return object_name if text == object_name else text
+        return text
     seen = count(1)
     for position, character in enumerate(text):
         if character != "-" and next(seen) > MAX_ALPHANUMERICS:

@@ -43,8 +43,11 @@ class Manifest:
     namespace: str
     content: dict[str, Any]
     problems: tuple[Problem, ...]
-    warnings: tuple[Problem, ...] = ()
-    """What is legal and will most likely not work, or not as it reads."""
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """What is legal and will most likely not work, or not as it reads; looked for where it is asked."""
+        return tuple(advice(self.content)) if self.kind == names.KIND else ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +119,6 @@ def _manifest(content: Any, place: str, spot: Spot) -> Iterator[Manifest | Forei
             namespace=namespace,
             content=content,
             problems=tuple(_problems(content, kind)),
-            warnings=tuple(advice(content)) if kind == names.KIND else (),
         )
     elif _is_server(content):
         api_version = str(content.get("apiVersion"))

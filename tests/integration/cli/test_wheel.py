@@ -122,9 +122,9 @@ def test_the_operators_wheel_carries_neither_of_the_others(wheels: dict[str, Pat
     assert not [name for name in names if re.search(r"simulator|localcluster|demo|_manifests|config/", name)]
     scripts = _metadata(wheels[OPERATOR], "entry_points.txt")
     assert "pytest11" not in scripts
-    assert "mcp-gateway-operator = mcp_gateway_operator.cli.main:main" in scripts
-    assert "\nmcps = mcp_gateway_operator.cli.main:main" in scripts
-    assert "kubectl-mcps = mcp_gateway_operator.cli.main:main" in scripts
+    assert "mcp-gateway-operator = mcp_gateway_operator.cli.entry:main" in scripts
+    assert "\nmcps = mcp_gateway_operator.cli.entry:main" in scripts
+    assert "kubectl-mcps = mcp_gateway_operator.cli.entry:main" in scripts
     needed = {_normal(distribution.name) for distribution in _needed(wheels[OPERATOR])}
     assert not needed & NOT_THE_OPERATORS
 

@@ -138,6 +138,24 @@ def test_run_imports_nothing_that_it_may_not_need() -> None:
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.parametrize("interrupted", ["mcp_gateway_operator.cli.main", "click", "gc"])
+def test_ctrl_c_while_modules_are_imported_ends_quietly(interrupted: str) -> None:
+    program = f"""if True:
+        import sys
+        from mcp_gateway_operator.cli.entry import main
+        class Interrupted:
+            def find_spec(self, name, path, target=None):
+                if name == {interrupted!r}:
+                    raise KeyboardInterrupt
+        sys.modules.pop({interrupted!r}, None)
+        sys.meta_path.insert(0, Interrupted())
+        main()"""
+    done = subprocess.run(  # noqa: S603  -- the program above
+        [sys.executable, "-c", program, "version"], capture_output=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
+
+
 @pytest.mark.parametrize(
     ("encoding", "written"),
     [

@@ -41,12 +41,25 @@ class _Gateway:
 
     def __init__(self) -> None:
         self.rows: dict[str, TargetSummary] = {}
+        self.names: dict[str, str] = {}
+        """The target of each name: AWS allows none twice on a gateway."""
         self.full: dict[str, Target | AgentCoreError] = {}
         self.error: AgentCoreError | None = None
         self.limit = 0
         self.arn = ""
         self.read = False
         self.reading = asyncio.Lock()
+
+    def put(self, row: TargetSummary) -> None:
+        """Put a target there, or what became of it."""
+        if (old := self.rows.get(row.target_id)) is not None:
+            self.names.pop(old.name, None)
+        self.rows[row.target_id] = row
+        self.names[row.name] = row.target_id
+
+    def drop(self, target_id: str) -> None:
+        """Take a target away."""
+        self.names.pop(self.rows.pop(target_id).name, None)
 
 
 class PaperAgentCore:
@@ -150,7 +163,7 @@ class PaperAgentCore:
         row = msgspec.structs.replace(
             old, status=TargetStatus.READY, last_synchronized_at=self._now(), updated_at=self._now()
         )
-        gateway.rows[target_id] = row
+        gateway.put(row)
         target = msgspec.structs.replace(target, summary=row, status_reasons=())
         gateway.full[target_id] = target
         return target
@@ -165,7 +178,7 @@ class PaperAgentCore:
         """Take a target off the paper."""
         gateway = await self._writable(gateway_id)
         self._row(gateway, target_id)
-        del gateway.rows[target_id]
+        gateway.drop(target_id)
         gateway.full[target_id] = _error(ErrorKind.NOT_FOUND, "ResourceNotFoundException", "deleted")
         return TargetStatus.DELETING
 
@@ -196,7 +209,7 @@ class PaperAgentCore:
                 page = await self._real.list_targets(gateway_id, next_token=token)
                 for row in page.items:
                     if row.status != TargetStatus.DELETING:
-                        gateway.rows[row.target_id] = _ended(row)
+                        gateway.put(_ended(row))
                 token = page.next_token
                 if not token:
                     break
@@ -220,7 +233,8 @@ class PaperAgentCore:
         )
         config = {name: request[name] for name in _CONFIG if name in request}
         target = Target(summary=row, gateway_arn=gateway.arn, config=config)
-        gateway.rows[target_id], gateway.full[target_id] = row, target
+        gateway.put(row)
+        gateway.full[target_id] = target
         return target
 
     def _row(self, gateway: _Gateway, target_id: str) -> TargetSummary:
@@ -230,7 +244,7 @@ class PaperAgentCore:
         return row
 
     def _check_name(self, gateway: _Gateway, name: str, *, besides: str) -> None:
-        if any(row.name == name and row.target_id != besides for row in gateway.rows.values()):
+        if gateway.names.get(name, besides) != besides:
             self._refuse(_error(ErrorKind.CONFLICT, "ConflictException", f"A target named {name} exists"))
 
     def _refuse(self, error: AgentCoreError) -> NoReturn:

@@ -22,6 +22,11 @@ T = TypeVar("T")
 CALLS_A_SECOND: Final = 5.0
 """Half of what AWS allows: the other half is the operator's."""
 AT_A_TIME: Final = 4
+RENEW: Final = "renew your AWS credentials, as with `aws sso login`, and run this again"
+_OUTDATED: Final = frozenset(
+    {"ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException"}
+)
+"""Codes for credentials that were good once, or never."""
 NOT_READ: Final = "NotRead"
 """The code of what the caller's own credentials do not reach, and that he has not asked for otherwise."""
 
@@ -97,7 +102,7 @@ class Paced:
     async def caller_identity(self) -> CallerIdentity:
         """Return whose credentials are used."""
         with outside():
-            return await self._port.caller_identity()
+            return await _advised(self._port.caller_identity())
 
     async def under(self, identity: Identity, name: str) -> Paced:
         """Return the same under another identity, in the same pace.
@@ -110,7 +115,7 @@ class Paced:
             AgentCoreError: there is no session.
         """
         with outside():
-            opened = await self._opener.open(identity, name=name)
+            opened = await _advised(self._opener.open(identity, name=name))
         other = Paced(opened.port, opener=self._opener)
         other._pace = self._pace
         return other
@@ -119,7 +124,18 @@ class Paced:
         async with self._pace.gate:
             await self._pace.turn()
             with outside():
-                return await call()
+                return await _advised(call())
+
+
+async def _advised(call: Awaitable[T]) -> T:
+    """Return what a call comes to; where AWS does not take the caller's credentials, say what to do."""
+    try:
+        return await call
+    except AgentCoreError as error:
+        if error.code not in _OUTDATED:
+            raise
+        words = f"{error.message.rstrip('.')}: {RENEW}" if error.message else RENEW
+        raise AgentCoreError(error.kind, error.code, words) from error
 
 
 class AsCaller:

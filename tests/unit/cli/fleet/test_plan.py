@@ -288,6 +288,16 @@ def test_a_refusal_takes_back_the_step_of_its_own_pass_alone() -> None:
     assert record.made == {("team-a", "fine")}
 
 
+def test_who_has_expired_credentials_is_told_to_renew_them(desk: Desk, aws: AdminClient) -> None:
+    settle(desk, aws, "orders")
+    aws.configure(expired_credentials=True)
+    said = desk("plan", exits=1).output
+    assert "ExpiredTokenException: The security token included in the request is expired: renew your" in said
+    for command in (("why", "orders"), ("orphans", "--gateway", GATEWAY), ("owner", "ABCDE12345")):
+        exits = {"why": 0, "orphans": 1, "owner": 1}[command[0]]
+        assert "renew your AWS credentials, as with `aws sso login`" in desk(*command, exits=exits).output
+
+
 @pytest.mark.parametrize("operation", ["ListGatewayTargets", "GetGatewayTarget"])
 @pytest.mark.parametrize("code", ["ThrottlingException", "InternalServerException"])
 def test_what_aws_does_not_answer_the_caller_is_not_known_and_no_plan(
