@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from mcp_gateway_operator_demo.localcluster import LocalCluster
 from tests.integration.packaging.conftest import (
@@ -18,6 +18,7 @@ from tests.integration.packaging.conftest import (
     RELEASE,
     ROOT,
     Helm,
+    load_all,
     update_command,
 )
 
@@ -104,10 +105,14 @@ def test_install_brings_the_crd_and_uninstall_keeps_it(install: Install) -> None
     assert install.deployment()["spec"]["strategy"] == {"type": "Recreate"}
 
 
+def _crd_of_the_chart() -> dict[str, Any]:
+    (crd,) = load_all((CHART / "files" / "crd.yaml").read_text())
+    return crd
+
+
 def _older_crd() -> dict[str, Any]:
     """Return the CRD as a version that lacks a field would have it."""
-    crd = yaml.safe_load((CHART / "files" / "crd.yaml").read_text())
-    assert isinstance(crd, dict)
+    crd = _crd_of_the_chart()
     del crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"][
         "deletionPolicy"
     ]
@@ -117,7 +122,7 @@ def _older_crd() -> dict[str, Any]:
 def test_upgrade_updates_a_crd_of_its_own(install: Install, tmp_path: Path) -> None:
     older = tmp_path / "older"
     shutil.copytree(CHART, older)
-    (older / "files" / "crd.yaml").write_text(yaml.safe_dump(_older_crd()))
+    (older / "files" / "crd.yaml").write_text(json.dumps(_older_crd()))
     install.run("install", chart=str(older))
     assert not _new_schema(install.crd())
     before = install.publish()
@@ -132,7 +137,7 @@ def test_a_crd_that_kubectl_changed_since_never_fails_the_upgrade(install: Insta
     """Helm 3 changes it back; Helm 4 would meet a conflict of field managers, so the notes say what to do."""
     install.run("install")
     apply = ("apply", "--server-side", "--force-conflicts", "-f", "-")
-    install.cluster.kubectl(*apply, input=yaml.safe_dump(_older_crd()))
+    install.cluster.kubectl(*apply, input=json.dumps(_older_crd()))
 
     notes = install.run("upgrade")
 
@@ -193,13 +198,13 @@ with_helm4 = pytest.mark.parametrize("helm", [4], indirect=True, ids=["helm4"])
 @with_helm4  # which helm it is makes no difference to what the template finds
 def test_a_crd_of_another_release_is_left_alone(install: Install) -> None:
     """The notes speak of it only when its schema is another one: a missing short name is no reason."""
-    same = yaml.safe_load((CHART / "files" / "crd.yaml").read_text())
+    same = _crd_of_the_chart()
     same["spec"]["names"]["shortNames"] = ["mcps"]
     second = ("second", str(CHART), "--namespace", install.namespace)
     install.run("install")
-    install.cluster.apply(yaml.safe_dump(same))
+    install.cluster.apply(json.dumps(same))
     assert "kubectl apply --server-side" not in install.helm("install", *second).stdout
-    install.cluster.apply(yaml.safe_dump(_older_crd()))
+    install.cluster.apply(json.dumps(_older_crd()))
 
     notes = install.helm("upgrade", *second).stdout
 

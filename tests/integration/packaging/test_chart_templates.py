@@ -237,7 +237,9 @@ def test_the_crd_fits_the_server(helm: Helm, version: str, source: str) -> None:
     objects = helm.template("x", "default", "--kube-version", version)
 
     crds = {each["metadata"]["name"]: each for each in objects if each["kind"] == "CustomResourceDefinition"}
-    written = [yaml.safe_load(path.read_text()) for path in (ROOT / source).glob("mcpgateway*.yaml")]
+    written = [
+        each for path in (ROOT / source).glob("mcpgateway*.yaml") for each in load_all(path.read_text())
+    ]
     assert {name: crd["spec"] for name, crd in crds.items()} == {
         each["metadata"]["name"]: each["spec"] for each in written
     }

@@ -5,7 +5,6 @@ Templates are expanded here by following plain paths; the API server's CEL engin
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, field
 from typing import Any
@@ -40,21 +39,14 @@ class Walk:
 
     def make(self, resource: str) -> Json:
         """Make one resource of the graph, as its template says."""
-        made = self._expand(self.resources[resource]["template"])
-        done = self._kubectl(
-            "create", "--validate=strict", "--output=json", "-f", "-", given=json.dumps(made)
-        )
-        self.objects[resource] = json.loads(done)
+        self.objects[resource] = _create(self.site, self._expand(self.resources[resource]["template"]))
         return self.objects[resource]
 
     def write_status(self, resource: str, status: Json) -> None:
         """Write a status in the name of the resource's controller, of which none runs."""
-        name = f"{resource}/{self.objects[resource]['metadata']['name']}"
-        patch = json.dumps({"status": status})
-        done = self._kubectl(
-            *("patch", name, "--subresource=status", "--type=merge", "--output=json", "-p", patch)
-        )
-        self.objects[resource] = json.loads(done)
+        written = self.objects[resource]
+        path = f"{_path(self.site, written)}/{written['metadata']['name']}/status"
+        self.objects[resource] = self.site.cluster.patch(path, {"status": status})
 
     def assert_ready_is(self, expected: bool, resource: str) -> None:
         """Evaluate `readyWhen`; an error is neither true nor false."""
@@ -87,19 +79,22 @@ class Walk:
         assert self.engine.differs(expression, self.objects, value) == ""
         return value
 
-    def _kubectl(self, *args: str, given: str | None = None) -> str:
-        return self.site.cluster.kubectl("--namespace", self.site.namespace, *args, input=given).stdout
+
+def _create(site: Site, made: Json) -> Json:
+    """Create an object in the namespace of a site, as `kubectl create --validate=strict` does."""
+    return site.cluster.post(f"{_path(site, made)}?fieldValidation=Strict", made)
+
+
+def _path(site: Site, made: Json) -> str:
+    version, kind = made["apiVersion"], made["kind"].lower()
+    root = "apis" if "/" in version else "api"
+    plural = f"{kind}es" if kind.endswith("s") else f"{kind}s"
+    return f"/{root}/{version}/namespaces/{site.namespace}/{plural}"
 
 
 def _walk(engine: Engine, site: Site) -> Walk:
     walk = Walk(engine, site, {each["id"]: each for each in load(GRAPH)["spec"]["resources"]})
-    written = json.dumps(load(INSTANCE))
-    walk.objects["schema"] = json.loads(
-        site.cluster.kubectl(
-            *("create", "--validate=strict", "--output=json", "--namespace", site.namespace, "-f", "-"),
-            input=written,
-        ).stdout
-    )
+    walk.objects["schema"] = _create(site, load(INSTANCE))
     return walk
 
 
