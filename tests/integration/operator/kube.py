@@ -84,11 +84,14 @@ class Kube:
 
     def delete_all(self, namespace: str) -> None:
         """Remove every MCPServer of a namespace, finalizers or not."""
-        listed = self.read(_OBJECTS.format(namespace=namespace))
-        for name in [item["metadata"]["name"] for item in (listed or {"items": []})["items"]]:
-            self.edit(namespace, name, lambda obj: obj["metadata"].update(finalizers=[]))
-            if self.get(namespace, name) is not None:
-                self.delete(namespace, name)
+        path = _OBJECTS.format(namespace=namespace)
+        items = (self.read(path) or {"items": []})["items"]
+        for each in items:
+            if each["metadata"].get("finalizers"):
+                name = each["metadata"]["name"]
+                self.edit(namespace, name, lambda obj: obj["metadata"].update(finalizers=[]))
+        if items:
+            self._write("DELETE", path, None)
 
     def delete_all_of_the_cluster(self) -> None:
         """Remove what the tests of other folders have left, for an operator that watches every namespace."""

@@ -79,10 +79,36 @@ def make_home(cluster: LocalCluster, namespace: str) -> None:
     cluster.create_namespace(namespace)
     for path, document in lease_rights(namespace):
         cluster.post(path, document)
-    account = f"system:serviceaccount:{HOME}:{ACCOUNT}"
-    asked = {"namespace": namespace, "verb": "update", "group": "coordination.k8s.io", "resource": "leases"}
-    review = {"spec": {"user": account, "resourceAttributes": {**asked, "name": NAMESPACE_GUARD}}}
-    # Roles count when the API server's own watch has seen them.
+    rule = {"verbs": ["update"], "apiGroups": ["coordination.k8s.io"], "resources": ["leases"]}
+    _until_allowed(cluster, ACCOUNT, {**rule, "resourceNames": [NAMESPACE_GUARD]}, namespace)
+
+
+@contextmanager
+def granted(cluster: LocalCluster, account: str, rules: list[Json], *, namespace: str = "") -> Iterator[None]:
+    """Give a ServiceAccount of `HOME` a role of its name, for all namespaces or one, and take it away."""
+    kind, place = ("Role", f"/namespaces/{namespace}") if namespace else ("ClusterRole", "")
+    metadata = {"name": account}
+    binding = {
+        "metadata": metadata,
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": account},
+        "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": HOME}],
+    }
+    made = {f"{kind}s": {"metadata": metadata, "rules": rules}, f"{kind}Bindings": binding}
+    paths = [f"{_ROLES}{place}/{kinds.lower()}" for kinds in made]
+    for path, document in zip(paths, made.values(), strict=True):
+        cluster.post(path, document)
+    _until_allowed(cluster, account, rules[0], namespace)
+    yield
+    for path in paths:
+        cluster.delete(f"{path}/{account}")
+
+
+def _until_allowed(cluster: LocalCluster, account: str, rule: Json, namespace: str) -> None:
+    """Wait until a rule counts: the API server's own watch must have seen it."""
+    asked = {"verb": "verbs", "group": "apiGroups", "resource": "resources", "name": "resourceNames"}
+    attributes = {each: rule[members][0] for each, members in asked.items() if members in rule}
+    user = f"system:serviceaccount:{HOME}:{account}"
+    review = {"spec": {"user": user, "resourceAttributes": {**attributes, "namespace": namespace}}}
     until(lambda: cluster.post(_REVIEWS, review)["status"]["allowed"], "the rights are there")
 
 

@@ -12,21 +12,20 @@ from tests.support.polling import until
 
 ACCOUNT = "123456789012"
 SPOKE = "222222222222"
+CLASSES = f"/apis/{names.GROUP}/{names.VERSION}/{names.CLASS_PLURAL}"
 
 
 def gateway(
     name: str, gateway_id: str, allow: list[dict[str, Any]], *, account: str = ACCOUNT, **spec: Any
-) -> str:
-    """Return an MCPGateway as JSON text."""
+) -> dict[str, Any]:
+    """Return an MCPGateway."""
     arn = f"arn:aws:bedrock-agentcore:us-east-1:{account}:gateway/{gateway_id}"
-    return json.dumps(
-        {
-            "apiVersion": f"{names.GROUP}/{names.VERSION}",
-            "kind": names.CLASS_KIND,
-            "metadata": {"name": name},
-            "spec": {"gatewayArn": arn, "allow": allow, **spec},
-        }
-    )
+    return {
+        "apiVersion": f"{names.GROUP}/{names.VERSION}",
+        "kind": names.CLASS_KIND,
+        "metadata": {"name": name},
+        "spec": {"gatewayArn": arn, "allow": allow, **spec},
+    }
 
 
 def test_one_team_is_permitted_and_nothing_reaches_the_gateway_of_the_other(site: Site) -> None:
@@ -38,8 +37,8 @@ def test_one_team_is_permitted_and_nothing_reaches_the_gateway_of_the_other(site
     }
     mine, theirs = f"mine-{site.namespace}", f"theirs-{site.namespace}"
     elsewhere = {**entry, "namespaces": {"matchLabels": {"kubernetes.io/metadata.name": "another"}}}
-    site.cluster.apply(gateway(mine, GATEWAY, [entry]))
-    site.cluster.apply(gateway(theirs, OTHER_GATEWAY, [elsewhere]))
+    site.cluster.post(CLASSES, gateway(mine, GATEWAY, [entry]))
+    site.cluster.post(CLASSES, gateway(theirs, OTHER_GATEWAY, [elsewhere]))
     try:
         site.start()
         spec = {
@@ -63,12 +62,12 @@ def test_one_team_is_permitted_and_nothing_reaches_the_gateway_of_the_other(site
         assert [each for each in requests if OTHER_GATEWAY in json.dumps(each)] == []
         created = [each for each in requests if each["operation"] == "CreateGatewayTarget"]
         assert len(created) == 1
-        site.cluster.apply(gateway(mine, GATEWAY, []))
+        site.cluster.patch(f"{CLASSES}/{mine}", {"spec": {"allow": []}})
         until(lambda: condition(site.get("by-ref"), "Permitted").get("status") == "False")
         assert condition(site.get("by-ref"))["status"] == "True"
     finally:
         for name in (mine, theirs):
-            site.cluster.kubectl("delete", "mcpgw", name, "--wait=false", check=False)
+            site.cluster.delete(f"{CLASSES}/{name}")
 
 
 def test_a_gateway_of_another_account_is_reached_by_the_session_of_its_role_alone(site: Site) -> None:
@@ -82,7 +81,7 @@ def test_a_gateway_of_another_account_is_reached_by_the_session_of_its_role_alon
         "endpoints": ["https://weather.example.com"],
     }
     aws = {"roleArn": f"arn:aws:iam::{SPOKE}:role/mcp-targets", "externalId": "acme"}
-    site.cluster.apply(gateway(name, GATEWAY, [entry], account=SPOKE, aws=aws))
+    site.cluster.post(CLASSES, gateway(name, GATEWAY, [entry], account=SPOKE, aws=aws))
     try:
         site.start()
         spec = {
@@ -101,4 +100,4 @@ def test_a_gateway_of_another_account_is_reached_by_the_session_of_its_role_alon
         assert spoke.targets(GATEWAY) == []
         assert site.simulator.admin.account(ACCOUNT).requests(operation="CreateGatewayTarget") == []
     finally:
-        site.cluster.kubectl("delete", "mcpgw", name, "--wait=false", check=False)
+        site.cluster.delete(f"{CLASSES}/{name}")

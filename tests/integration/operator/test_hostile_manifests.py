@@ -6,6 +6,7 @@ The safety is the operator's alone, so the admission policy is not there.
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import ssl
 from collections import Counter
@@ -20,7 +21,7 @@ import pytest
 import yaml
 
 from mcp_gateway_operator.api import names
-from mcp_gateway_operator_demo.localcluster import LocalCluster
+from mcp_gateway_operator_demo.localcluster import ClusterRequestError, LocalCluster
 from mcp_gateway_operator_demo.project_files import project_dir
 from tests.integration.operator.kube import Json, condition
 from tests.integration.operator.site import GATEWAY, OTHER_GATEWAY, Site
@@ -100,6 +101,7 @@ METADATA: dict[str, Json] = {
     },
 }
 """Written with an MCPServer that is nobody's to permit."""
+CLASSES = f"/apis/{API}/{names.CLASS_PLURAL}"
 FORGED: Json = {
     "gatewayId": OTHER_GATEWAY,
     "targetId": "TREASURE01",
@@ -124,7 +126,9 @@ class Tenant:
             },
             "subjects": [{"kind": "ServiceAccount", "name": "tenant", "namespace": namespace}],
         }
-        cluster.apply(yaml.safe_dump_all([role, binding]))
+        rbac = "/apis/rbac.authorization.k8s.io/v1"
+        cluster.post(f"{rbac}/clusterroles", role, allow_conflict=True)
+        cluster.post(f"{rbac}/namespaces/{namespace}/rolebindings", binding)
         kubeconfig = cluster.service_account_kubeconfig(namespace, "tenant", path=scratch / "tenant")
         settings = yaml.safe_load(kubeconfig.read_text())["clusters"][0]["cluster"]
         authority = base64.b64decode(settings["certificate-authority-data"]).decode()
@@ -137,6 +141,8 @@ class Tenant:
             trust_env=False,
             timeout=60.0,
         )
+        path = f"/apis/{API}/namespaces/{namespace}/mcpservers"
+        until(lambda: self.http.get(path).is_success, "the API server has seen the binding")
 
     def send(self, method: str, path: str, body: Json) -> int:
         """Send a request and return its status."""
@@ -169,15 +175,15 @@ def tenant(cluster: LocalCluster, site: Site, tmp_path: Path) -> Iterator[Tenant
         arn = f"arn:aws:bedrock-agentcore:us-east-1:123456789012:gateway/{gateway}"
         spec = {"gatewayArn": arn, "allow": [{**entry, "namespaces": namespaces}]}
         made = {"apiVersion": API, "kind": names.CLASS_KIND, "metadata": {"name": name}, "spec": spec}
-        cluster.apply(json.dumps(made))
+        cluster.post(CLASSES, made)
     user = Tenant(cluster, site.namespace, tmp_path)
     yield user
     user.http.close()
     # Others use the same gateways: nothing may keep these.
-    cluster.kubectl("delete", "mcpgw", "mine", "theirs", "--wait=false")
-    free = '{"metadata": {"finalizers": null}}'
-    cluster.kubectl("patch", "mcpgw", "mine", "--type=merge", "-p", free, check=False)
-    cluster.kubectl("wait", "--for=delete", "mcpgw/mine", "mcpgw/theirs", "--timeout=60s")
+    for name in ("mine", "theirs"):
+        cluster.delete(f"{CLASSES}/{name}")
+        with contextlib.suppress(ClusterRequestError):  # it is gone
+            cluster.patch(f"{CLASSES}/{name}", {"metadata": {"finalizers": None}})
 
 
 def asked(site: Site) -> Counter[str]:

@@ -11,7 +11,6 @@ from typing import Any
 
 import httpx2
 import pytest
-import yaml
 
 from mcp_gateway_operator.api import names
 from mcp_gateway_operator_demo.environment import OperatorProcess, free_port
@@ -24,6 +23,7 @@ from tests.integration.operator.site import (
     NAMESPACE_GUARD,
     Site,
     ask,
+    granted,
     kill,
     lease_rights,
     logs,
@@ -211,8 +211,6 @@ def account_of_0_2(cluster: LocalCluster, site: Site, kubeconfig: Path, tmp_path
     """A ServiceAccount with the roles of chart 0.2: its own Lease, Events, and no guard."""
     assert kubeconfig.is_file(), "its namespace and CRD are installed"
     name = f"{OLD_ACCOUNT}-{site.namespace}"
-    version = "rbac.authorization.k8s.io/v1"
-    subject = {"kind": "ServiceAccount", "name": name, "namespace": HOME}
     own = ["mcpservers", "mcpservers/status", "mcpservers/finalizers"]
     rules = [
         {
@@ -237,28 +235,11 @@ def account_of_0_2(cluster: LocalCluster, site: Site, kubeconfig: Path, tmp_path
             "verbs": ["get", "update", "patch"],
         },
     ]
-    made: list[dict[str, Any]] = []
-    home: dict[str, str] = {"namespace": site.namespace}
-    everywhere: dict[str, str] = {}
-    for kind, place, given in (
-        ("ClusterRole", everywhere, rules),
-        ("Role", home, lease_rules),
+    with (
+        granted(cluster, name, rules),
+        granted(cluster, name, lease_rules, namespace=site.namespace),
     ):
-        made.append(
-            {"apiVersion": version, "kind": kind, "metadata": {"name": name, **place}, "rules": given}
-        )
-        made.append(
-            {
-                "apiVersion": version,
-                "kind": f"{kind}Binding",
-                "metadata": {"name": name, **place},
-                "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name},
-                "subjects": [subject],
-            }
-        )
-    cluster.apply(yaml.safe_dump_all(made))
-    yield cluster.service_account_kubeconfig(HOME, name, path=tmp_path / "old.kubeconfig")
-    cluster.kubectl("delete", "clusterrole,clusterrolebinding", name)
+        yield cluster.service_account_kubeconfig(HOME, name, path=tmp_path / "old.kubeconfig")
 
 
 @pytest.mark.parametrize("watched", ["all", "one"])

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 
 from mcp_gateway_operator_demo.localcluster import LocalCluster
-from tests.integration.operator.site import HOME, Site, said
+from tests.integration.operator.site import HOME, Site, granted, said
 from tests.support.polling import until
 
 OLD_ACCOUNT = "go-operator"
@@ -36,29 +35,8 @@ OLD_RULES = [
 def old_kubeconfig(cluster: LocalCluster, kubeconfig: Path, tmp_path: Path) -> Iterator[Path]:
     """A ServiceAccount with the rules of the Go operator's chart: no leases, Events or kube-system."""
     assert kubeconfig.is_file(), "its namespace and CRD are installed"
-    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": OLD_ACCOUNT}
-    subject = {"kind": "ServiceAccount", "name": OLD_ACCOUNT, "namespace": HOME}
-    version = "rbac.authorization.k8s.io/v1"
-    text = yaml.safe_dump_all(
-        [
-            {
-                "apiVersion": version,
-                "kind": "ClusterRole",
-                "metadata": {"name": OLD_ACCOUNT},
-                "rules": OLD_RULES,
-            },
-            {
-                "apiVersion": version,
-                "kind": "ClusterRoleBinding",
-                "metadata": {"name": OLD_ACCOUNT},
-                "roleRef": role,
-                "subjects": [subject],
-            },
-        ]
-    )
-    cluster.apply(text)
-    yield cluster.service_account_kubeconfig(HOME, OLD_ACCOUNT, path=tmp_path / "old.kubeconfig")
-    cluster.kubectl("delete", "clusterrole,clusterrolebinding", OLD_ACCOUNT)
+    with granted(cluster, OLD_ACCOUNT, OLD_RULES):
+        yield cluster.service_account_kubeconfig(HOME, OLD_ACCOUNT, path=tmp_path / "old.kubeconfig")
 
 
 def test_the_go_operators_rbac_is_enough_for_everything_old(site: Site, old_kubeconfig: Path) -> None:

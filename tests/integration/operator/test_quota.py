@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -26,14 +25,13 @@ def quota(site: Site) -> Iterator[Json]:
     manifest: Json = yaml.safe_load(page.partition("```yaml\n")[2].partition("```")[0])
     assert list(manifest["spec"]["hard"]) == [KIND]
     manifest["spec"]["hard"] = {KIND: "3"}
-    namespaced = ("--namespace", site.namespace)
-    site.cluster.kubectl(*namespaced, "apply", "-f", "-", input=json.dumps(manifest))
+    path = f"/api/v1/namespaces/{site.namespace}/resourcequotas"
+    site.cluster.post(path, manifest)
     # No controllers run here, and what is not counted yet is not enforced.
     status = {"status": {"hard": {KIND: "3"}, "used": {KIND: "0"}}}
-    patch = ("patch", "resourcequota", "mcpservers", "--subresource=status", "--type=merge")
-    site.cluster.kubectl(*namespaced, *patch, "-p", json.dumps(status))
+    site.cluster.patch(f"{path}/mcpservers/status", status)
     yield manifest
-    site.cluster.kubectl(*namespaced, "delete", "resourcequota", "mcpservers")
+    site.cluster.delete(f"{path}/mcpservers")
 
 
 @pytest.mark.usefixtures("quota")

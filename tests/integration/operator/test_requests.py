@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
@@ -158,15 +157,7 @@ def test_the_lines_for_ci_end_at_once_where_nothing_is_indexed(
 
 def _roll_out(cluster: LocalCluster, namespace: str) -> None:
     """Make the Deployment of the page, and say of it what its controller would say."""
-    cluster.kubectl("apply", f"--namespace={namespace}", "-f", "-", input=DEPLOYMENT)
+    path = f"/apis/apps/v1/namespaces/{namespace}/deployments"
+    cluster.post(path, yaml.safe_load(DEPLOYMENT))
     counts = dict.fromkeys(("replicas", "updatedReplicas", "readyReplicas", "availableReplicas"), 1)
-    status = json.dumps({"status": {"observedGeneration": 1, **counts}})
-    cluster.kubectl(
-        "patch",
-        "deployment/weather",
-        f"--namespace={namespace}",
-        "--subresource=status",
-        "--type=merge",
-        "-p",
-        status,
-    )
+    cluster.patch(f"{path}/weather/status", {"status": {"observedGeneration": 1, **counts}})
