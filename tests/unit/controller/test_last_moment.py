@@ -97,6 +97,43 @@ async def test_an_update_that_waited_is_not_sent_either_and_a_delete_is(
         assert scene.writes() == ["CreateGatewayTarget", "DeleteGatewayTarget"]
 
 
+@pytest.mark.parametrize("account", [OWN, SPOKE])
+async def test_a_delete_that_waited_is_not_sent_where_a_default_keeps_targets_by_now(
+    account: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = Scene(account)
+    await scene.begin()
+    async with scene.world.operator(gateway_id=""):
+        await scene.world.create(**REF)
+        await scene.world.until_ready()
+        wait_for_threads(monkeypatch)
+        await scene.world.delete()
+        await scene.world.until(lambda: "delete_gateway_target" in WAITING)
+        await scene.platform.edit(spec={"defaults": {"deletionPolicy": "Retain"}})
+        await scene.world.until(lambda: not scene.world.exists(), within=120.0)
+    assert scene.writes() == ["CreateGatewayTarget"]
+
+
+@pytest.mark.parametrize("account", [OWN, SPOKE])
+async def test_a_delete_that_waited_is_not_sent_where_nobody_knows_the_default_by_now(
+    account: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = Scene(account)
+    await scene.begin()
+    async with scene.world.operator(gateway_id=""):
+        await scene.world.create(**REF)
+        await scene.world.until_ready()
+        wait_for_threads(monkeypatch)
+        await scene.world.delete()
+        await scene.world.until(lambda: "delete_gateway_target" in WAITING)
+        await scene.platform.force()
+        await scene.world.pass_time(10 * SLOW)
+        assert scene.writes() == ["CreateGatewayTarget"]
+        await scene.begin()
+        await scene.world.until(lambda: not scene.world.exists(), within=300.0)
+    assert scene.writes() == ["CreateGatewayTarget", "DeleteGatewayTarget"]
+
+
 async def test_a_create_that_waited_for_a_session_goes_by_the_role_that_is_named_now(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

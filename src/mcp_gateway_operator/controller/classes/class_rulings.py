@@ -165,11 +165,15 @@ class Rulings:
 
     def still_permits(self, state: State) -> bool:
         """Whether what was decided on a state may begin yet. Asked in threads, too."""
-        obj, record, place = state.obj, state.record, state.place
-        held = record is not None and bool(record.target_id) and record.place == place
-        ruling = self.ruling(obj, place, state.settings, held=held, aside=state.aside)
+        obj, record = state.obj, state.record
         home = record if record is not None and not state.aside else stored_record(obj)
-        return ruling.frozen is None and self.wanted(obj, home, state.settings).frozen is None
+        return self.now(state).frozen is None and self.wanted(obj, home, state.settings).frozen is None
+
+    def now(self, state: State) -> Ruling:
+        """Return what holds now for the object of a state in its place. Asked in threads, too."""
+        record, place = state.record, state.place
+        held = record is not None and bool(record.target_id) and record.place == place
+        return self.ruling(state.obj, place, state.settings, held=held, aside=state.aside)
 
     def _is_of(self, governor: MCPGateway, obj: MCPServer, place: Place) -> bool:
         """Whether it is certain that an MCPGateway is of the gateway in a place, not of one of equal id."""

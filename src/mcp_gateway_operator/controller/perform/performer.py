@@ -32,7 +32,7 @@ from mcp_gateway_operator.targets.known import (
     State,
     TargetMemory,
 )
-from mcp_gateway_operator.targets.rules import forgotten_leftovers
+from mcp_gateway_operator.targets.rules import forgotten_leftovers, lets_go
 from mcp_gateway_operator.targets.shape import Target, describe_diffs
 
 log = structlog.get_logger(__name__)
@@ -283,7 +283,7 @@ class Performer:
             began = ports.clock()
             try:
                 status = await ports.agentcore.delete_target(
-                    step.place.gateway_id, step.target_id, fence=ports.fence(state.obj)
+                    step.place.gateway_id, step.target_id, fence=self._last_fence(state)
                 )
             except AgentCoreError as error:
                 if error.kind is ErrorKind.NOT_FOUND:
@@ -319,6 +319,16 @@ class Performer:
         """
         may_write, still = self._ports.fence(state.obj), self._rulings.still_permits
         return lambda: may_write() and still(state)
+
+    def _last_fence(self, state: State) -> Fence:
+        """Return the same for a Delete, which needs no permission: the target may be one to keep by now."""
+        may_write, ends = self._ports.fence(state.obj), bool(state.obj.metadata.deletion_timestamp)
+
+        def still() -> bool:
+            now = msgspec.structs.replace(state, ruling=self._rulings.now(state))
+            return not ends or lets_go(now)
+
+        return lambda: may_write() and still()
 
     @contextmanager
     def _adopting(self, state: State, step: act.Update) -> Iterator[None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mcp_gateway_operator.targets.rules.awaited_reads import charged, read_in_vain
 from mcp_gateway_operator.targets.rules.consent import asks_person, follow_consent, uses_grant
 from mcp_gateway_operator.targets.rules.creation import unanswered
-from mcp_gateway_operator.targets.rules.deletion import ending_begun
+from mcp_gateway_operator.targets.rules.deletion import ending_begun, lets_go
 from mcp_gateway_operator.targets.rules.drift import (
     at_war,
     configured_alike,
@@ -74,6 +74,7 @@ __all__ = [
     "holder_words",
     "last_good_of",
     "legacy_doubt",
+    "lets_go",
     "looks_on",
     "new_request",
     "objection",

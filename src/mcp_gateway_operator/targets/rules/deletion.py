@@ -69,6 +69,11 @@ def retains(state: State) -> bool:
     return (said or state.settings.default_deletion_policy) == "Retain"
 
 
+def lets_go(state: State) -> bool:
+    """Return whether it is known that the object's target in a place goes with it."""
+    return policy_unknown(state) is None and not retains(state)
+
+
 def _retained(state: State) -> str:
     places = [each.place.gateway_id for each in state.moves]
     if state.record is None or not places:
