@@ -318,7 +318,7 @@ class Reconciler:
     def _load(self, view: Pass, entry: Entry, settings: Settings, places: ObjectPlaces) -> State:
         memory, wants = entry.memory, entry.wants_of(view.obj)
         state = self._loader.load(
-            view.full, memory, settings, places, fresh=view.fresh, target=view.target, wants=wants
+            view.full, memory, settings, places, fresh=view.fresh, targets=view.targets, wants=wants
         )
         return state if lacks_spec(state) else recalled(state, entry, self._ports)
 

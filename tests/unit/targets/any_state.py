@@ -382,7 +382,7 @@ PARTS: dict[str, st.SearchStrategy[Any]] = {
     "absences": st.none() | st.builds(_sorted, MOMENTS, MOMENTS),
     "marked": _NONE | st.lists(OUR_ROWS, max_size=2).map(tuple),
     "named": _NONE | st.lists(ROWS, max_size=2).map(tuple),
-    "target": st.none() | TARGETS | TARGETS,
+    "targets": st.lists(TARGETS, max_size=2).map(tuple),
     "problems": st.sampled_from([*9 * [()], ("wrong",)]),
     "disbelieved": st.none() | st.tuples(IDS, st.just("it is older than this object")),
     "holder": st.sampled_from(["", "team-b/other"]),
@@ -449,17 +449,17 @@ ADOPTABLE: dict[str, Any] = {
 }
 BASES: tuple[Callable[[], State], ...] = (
     lambda: unrecorded(fresh=True),
-    lambda: unrecorded(marked=(row(),), target=target()),
-    lambda: unrecorded(**ADOPTABLE, named=(row(mark=None),), target=target(description="by hand")),
+    lambda: unrecorded(marked=(row(),), targets=(target(),)),
+    lambda: unrecorded(**ADOPTABLE, named=(row(mark=None),), targets=(target(description="by hand"),)),
     lambda: unrecorded(
         **ADOPTABLE,
         named=(row(mark=SIBLING),),
         orphans=frozenset({SIBLING}),
-        target=target(description=f"[mcps {SIBLING}]"),
+        targets=(target(description=f"[mcps {SIBLING}]"),),
     ),
-    lambda: recorded(target=target()),
-    lambda: recorded(memory={"verified": None, "next_sweep": None}, target=target(name="other")),
-    lambda: recorded(marked=(row(), row(TWIN)), target=target(target_id=TWIN)),
+    lambda: recorded(targets=(target(),)),
+    lambda: recorded(memory={"verified": None, "next_sweep": None}, targets=(target(name="other"),)),
+    lambda: recorded(marked=(row(), row(TWIN)), targets=(target(target_id=TWIN),)),
     lambda: recorded(
         recorded=row(status="FAILED", ready=False),
         memory={
@@ -468,12 +468,12 @@ BASES: tuple[Callable[[], State], ...] = (
             ),
             "failure_next": NOW,
         },
-        target=target(status="FAILED"),
+        targets=(target(status="FAILED"),),
     ),
     lambda: recorded(recorded=None, absences=(NOW - 10.0, NOW), fresh=True),
     deleted,
     lambda: deleted(recorded=None, absences=(NOW - 10.0, NOW - 10.0)),
-    lambda: deleted_unrecorded(marked=(row(),), target=target()),
+    lambda: deleted_unrecorded(marked=(row(),), targets=(target(),)),
     deleted_unrecorded,
 )
 _REPLACED = st.lists(st.sampled_from(sorted(PARTS)), max_size=3)

@@ -51,11 +51,13 @@ class StillAws:
                 return self._record(state, action.place, action.target)
             case act.Verify():
                 assert state.recorded is not None
-                assert state.target is not None
+                row = state.recorded
+                read = state.read_now(row.place, row.summary.target_id)
+                assert read is not None
                 proof = Verified(
                     digest=action.digest,
                     fingerprint=state.recorded.fingerprint,
-                    updated_at=state.target.summary.updated_at,
+                    updated_at=read.summary.updated_at,
                 )
                 return remembering(
                     state,
@@ -92,7 +94,7 @@ class StillAws:
         found = self.held.get(target_id)
         if found is None:
             return self._absent(state, target_id)
-        state = msgspec.structs.replace(state, target=found)
+        state = msgspec.structs.replace(state, targets=(found, *state.targets))
         record = state.record
         if record is not None and record.target_id == target_id:
             state = msgspec.structs.replace(state, absences=None)
@@ -110,7 +112,7 @@ class StillAws:
 
     def _write(self, state: State, target_id: str, *, status: TargetStatus) -> State:
         found = self.held.get(target_id)
-        state = msgspec.structs.replace(state, target=None)
+        state = msgspec.structs.replace(state, targets=())
         if found is None:
             return self._absent(state, target_id)
         after = msgspec.structs.replace(found, summary=msgspec.structs.replace(found.summary, status=status))

@@ -67,7 +67,7 @@ CASES: list[tuple[str, dict[str, Any], Decision]] = [
     ("it rests on a Get of this pass", {**ALLOWED, "named": (UNMARKED,)}, READ),
     (
         "a Get of another target is none of this one",
-        {**ALLOWED, "named": (UNMARKED,), "target": target(target_id=TWIN, description=None)},
+        {**ALLOWED, "named": (UNMARKED,), "targets": (target(target_id=TWIN, description=None),)},
         READ,
     ),
     (
@@ -77,22 +77,22 @@ CASES: list[tuple[str, dict[str, Any], Decision]] = [
     ),
     (
         "nobody's target is recorded as it is",
-        {**ALLOWED, "named": (UNMARKED,), "target": edited_outside(description="by hand")},
+        {**ALLOWED, "named": (UNMARKED,), "targets": (edited_outside(description="by hand"),)},
         act.TakeUp(place=HERE, target=edited_outside(description="by hand"), adopted=True),
     ),
     (
         "a target of another kind is left alone",
-        {**ALLOWED, "named": (UNMARKED,), "target": target(config=LAMBDA, description=None)},
+        {**ALLOWED, "named": (UNMARKED,), "targets": (target(config=LAMBDA, description=None),)},
         conflict("which this operator did not make"),
     ),
     (
         "one that got a marker since the List is left alone",
-        {**ALLOWED, "named": (UNMARKED,), "target": target(description=f"[mcps {FOREIGN}]")},
+        {**ALLOWED, "named": (UNMARKED,), "targets": (target(description=f"[mcps {FOREIGN}]"),)},
         conflict("taken"),
     ),
     (
         "one that another object records is left alone",
-        {**ALLOWED, "named": (UNMARKED,), "name_recorded": True, "target": target(description=None)},
+        {**ALLOWED, "named": (UNMARKED,), "name_recorded": True, "targets": (target(description=None),)},
         conflict("it is created here as soon as the name is free."),
     ),
     (
@@ -120,7 +120,7 @@ CASES: list[tuple[str, dict[str, Any], Decision]] = [
     ("a gone object's is read", ORPHAN, READ),
     (
         "a gone object's gets our marker at once, with no other difference",
-        {**ORPHAN, "target": target(description=MARKED)},
+        {**ORPHAN, "targets": (target(description=MARKED),)},
         update(),
     ),
     (
@@ -130,27 +130,27 @@ CASES: list[tuple[str, dict[str, Any], Decision]] = [
     ),
     (
         "a gone object's is recorded by another object all the same",
-        {**ORPHAN, "name_recorded": True, "target": target(description=MARKED)},
+        {**ORPHAN, "name_recorded": True, "targets": (target(description=MARKED),)},
         conflict(SIBLING),
     ),
     (
         "a gone object's lost its marker since the List",
-        {**ORPHAN, "target": target(description=None)},
+        {**ORPHAN, "targets": (target(description=None),)},
         act.TakeUp(place=HERE, target=target(description=None), adopted=True),
     ),
     (
         "a gone object's is another's since the List",
-        {**ORPHAN, "target": target(description=f"[mcps {FOREIGN}]")},
+        {**ORPHAN, "targets": (target(description=f"[mcps {FOREIGN}]"),)},
         conflict("taken"),
     ),
     (
         "a gone object's needs the operator's consent like any other",
-        {**ORPHAN, "settings": settings(), "target": target(description=MARKED)},
+        {**ORPHAN, "settings": settings(), "targets": (target(description=MARKED),)},
         conflict(ADVICE),
     ),
     (
         "a gone object's of another kind is left alone",
-        {**ORPHAN, "target": target(config=LAMBDA, description=MARKED)},
+        {**ORPHAN, "targets": (target(config=LAMBDA, description=MARKED),)},
         conflict(SIBLING),
     ),
     (
@@ -158,7 +158,7 @@ CASES: list[tuple[str, dict[str, Any], Decision]] = [
         {
             **ALLOWED,
             "named": (row(TWIN, mark=None, status="DELETING"), UNMARKED),
-            "target": target(description=None),
+            "targets": (target(description=None),),
         },
         act.TakeUp(place=HERE, target=target(description=None), adopted=True),
     ),
@@ -171,7 +171,7 @@ def test_adoption(changes: dict[str, Any], expected: Decision) -> None:
 
 
 def test_the_update_that_adopts_says_what_changes() -> None:
-    state = unrecorded(**{**ORPHAN, "target": edited_outside(description=MARKED)})
+    state = unrecorded(**{**ORPHAN, "targets": (edited_outside(description=MARKED),)})
     action = plan(state)
     assert isinstance(action, act.Update)
     assert [diff.field for diff in action.diffs] == ["endpoint"]
@@ -181,7 +181,7 @@ def test_the_update_that_adopts_says_what_changes() -> None:
 
 @pytest.mark.parametrize("when", ["deleted", "paused", "invalid", "unprotected"])
 def test_nothing_is_adopted_by_an_object_that_may_not_act(when: str) -> None:
-    changes: dict[str, Any] = {**ORPHAN, "target": target(description=MARKED)}
+    changes: dict[str, Any] = {**ORPHAN, "targets": (target(description=MARKED),)}
     match when:
         case "deleted":
             changes["meta"] = {"deletion_timestamp": BORN}

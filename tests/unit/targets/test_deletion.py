@@ -295,7 +295,7 @@ CONFIRMED: list[Case] = [
     (
         "the successor is ours",
         deleted,
-        {**GONE, "marked": (row(TWIN),), "target": target(target_id=TWIN)},
+        {**GONE, "marked": (row(TWIN),), "targets": (target(target_id=TWIN),)},
         act.TakeUp(place=HERE, target=target(target_id=TWIN)),
     ),
     (
@@ -530,13 +530,13 @@ UNRECORDED: list[Case] = [
     (
         "found by marker, and recorded to follow its deletion",
         deleted_unrecorded,
-        {"marked": (row(),), "target": target()},
+        {"marked": (row(),), "targets": (target(),)},
         act.TakeUp(place=HERE, target=target()),
     ),
     (
         "found by marker, but it changed hands",
         deleted_unrecorded,
-        {"marked": (row(),), "target": target(description=f"[mcps {FOREIGN}]")},
+        {"marked": (row(),), "targets": (target(description=f"[mcps {FOREIGN}]"),)},
         act.Await(reason="Deleting", message="once more", place=HERE, list_since=NOW, quiet=True),
     ),
     (

@@ -102,7 +102,7 @@ TOWARDS = [
     ),
     (
         "and taken up",
-        {"moves": (BLANK,), "there": {"marked": (seen(),), "target": target(target_id=TWIN)}},
+        {"moves": (BLANK,), "there": {"marked": (seen(),), "targets": (target(target_id=TWIN),)}},
         elsewhere(act.TakeUp(place=THERE, target=target(target_id=TWIN))),
     ),
     (
@@ -114,7 +114,7 @@ TOWARDS = [
         "and takes it up",
         {
             "moves": (KNOWN,),
-            "there": {"record": KNOWN, "recorded": seen(), "target": target(target_id=TWIN)},
+            "there": {"record": KNOWN, "recorded": seen(), "targets": (target(target_id=TWIN),)},
         },
         elsewhere(act.TakeUp(place=THERE, target=target(target_id=TWIN))),
     ),
@@ -130,7 +130,7 @@ TOWARDS = [
             "there": {
                 "record": KNOWN,
                 "recorded": seen(),
-                "target": target(target_id=TWIN, status="DELETING"),
+                "targets": (target(target_id=TWIN, status="DELETING"),),
             },
         },
         act.Await(reason="Moving", message="disagree", place=THERE, list_since=NOW),

@@ -70,7 +70,7 @@ def places(draw: st.DrawFn, of: State, place: Place) -> State:
         settings=of.settings,
         fresh=of.fresh,
         problems=of.problems,
-        target=any_of.target if draw(BOOLEANS) else of.target,
+        targets=any_of.targets if draw(BOOLEANS) else of.targets,
         record=Record(place=place, target_id=LEFT, gateway_arn=ARN, target_name=NAME) if known else None,
         recorded=shown,
         place=place,

@@ -99,7 +99,7 @@ CASES: list[Case] = [
     (
         "a target of ours is recorded, which writes nothing to AWS",
         unrecorded,
-        {**NEW, "marked": (row(),), "target": target()},
+        {**NEW, "marked": (row(),), "targets": (target(),)},
         act.TakeUp(place=HERE, target=target()),
     ),
     (
@@ -118,13 +118,13 @@ CASES: list[Case] = [
     (
         "would adopt a target that holds the spec",
         unrecorded,
-        {**ADOPTING, "target": target(description=None)},
+        {**ADOPTING, "targets": (target(description=None),)},
         told(f"adopt target {TARGET}."),
     ),
     (
         "would adopt a target and change it",
         unrecorded,
-        {**ADOPTING, "target": edited_outside(description=None)},
+        {**ADOPTING, "targets": (edited_outside(description=None),)},
         told(f"adopt target {TARGET}: changing endpoint."),
     ),
     (
@@ -134,7 +134,7 @@ CASES: list[Case] = [
             **ADOPTING,
             "named": (row(mark=FOREIGN),),
             "orphans": frozenset({FOREIGN}),
-            "target": target(description=f"[mcps {FOREIGN}]"),
+            "targets": (target(description=f"[mcps {FOREIGN}]"),),
         },
         told(f"adopt target {TARGET}."),
     ),
@@ -155,7 +155,7 @@ CASES: list[Case] = [
     (
         "would update after an edit",
         recorded,
-        {"of": SPEC, "memory": {"verified": None, "applied": 0}, "target": edited_outside()},
+        {"of": SPEC, "memory": {"verified": None, "applied": 0}, "targets": (edited_outside(),)},
         told(
             f'update target {TARGET}: endpoint: "https://evil.example.com/mcp" -> '
             '"https://weather.example.com/mcp".'
@@ -167,7 +167,7 @@ CASES: list[Case] = [
         {
             "of": SPEC,
             "memory": {"verified": None, "drift_next": NOW + 300.0},
-            "target": edited_outside(),
+            "targets": (edited_outside(),),
         },
         told(f"update target {TARGET}: endpoint"),
     ),
@@ -177,7 +177,7 @@ CASES: list[Case] = [
         {
             "of": spec(management_policy="Observe", drift_policy="Report"),
             "memory": {"verified": None},
-            "target": edited_outside(),
+            "targets": (edited_outside(),),
         },
         act.Blocked(reason="Drifted", message="driftPolicy is Report", stalled=True),
     ),
@@ -205,7 +205,7 @@ CASES: list[Case] = [
         {
             "of": SPEC,
             "recorded": FAILED,
-            "target": target(status="FAILED"),
+            "targets": (target(status="FAILED"),),
             "memory": {"details": details(FAILED, "no route."), "failure_next": NOW + 300.0},
         },
         act.Blocked(
@@ -220,7 +220,7 @@ CASES: list[Case] = [
         {
             "of": SPEC,
             "recorded": FAILED,
-            "target": edited_outside(status="FAILED"),
+            "targets": (edited_outside(status="FAILED"),),
             "memory": {"details": details(FAILED), "failure_next": NOW + 300.0},
         },
         act.Blocked(
@@ -258,7 +258,7 @@ CASES: list[Case] = [
         {
             "of": SPEC,
             "marked": (row(), row(TWIN)),
-            "target": target(target_id=TWIN),
+            "targets": (target(target_id=TWIN),),
         },
         act.Settled(
             until=NOW + 3600.0,
@@ -271,7 +271,7 @@ CASES: list[Case] = [
         {
             "of": SPEC,
             "marked": (row(), row(TWIN)),
-            "target": target(target_id=TWIN),
+            "targets": (target(target_id=TWIN),),
             "rename_blocked": "taken",
         },
         name_conflict("taken"),

@@ -62,7 +62,7 @@ FIRST: list[Case] = [
         {
             "meta": {"annotations": PAUSED},
             "memory": {"verified": None, "applied": 0},
-            "target": edited_outside(),
+            "targets": (edited_outside(),),
         },
         act.Blocked(reason="Paused", message=names.PAUSED_ANNOTATION),
     ),
@@ -156,25 +156,25 @@ LOOKING: list[Case] = [
     (
         "what was read was another target",
         unrecorded,
-        {**MARKED, "target": target(target_id=TWIN)},
+        {**MARKED, "targets": (target(target_id=TWIN),)},
         act.Read(place=HERE, target_id=TARGET),
     ),
     (
         "a fresh Get proves it",
         unrecorded,
-        {**MARKED, "target": target()},
+        {**MARKED, "targets": (target(),)},
         act.TakeUp(place=HERE, target=target()),
     ),
     (
         "a fresh Get proves that it changed hands",
         unrecorded,
-        {**MARKED, "target": target(description=f"[mcps {FOREIGN}]")},
+        {**MARKED, "targets": (target(description=f"[mcps {FOREIGN}]"),)},
         act.Await(reason="Creating", message="disagree", place=HERE, list_since=NOW),
     ),
     (
         "a fresh Get finds it going",
         unrecorded,
-        {**MARKED, "target": target(status="DELETING")},
+        {**MARKED, "targets": (target(status="DELETING"),)},
         act.Await(reason="Creating", message="disagree", place=HERE, list_since=NOW),
     ),
     (
@@ -249,7 +249,7 @@ NAMES: list[Case] = [
     (
         "the description is empty indeed",
         unrecorded,
-        {"named": (row(description=None),), "target": target(description=None)},
+        {"named": (row(description=None),), "targets": (target(description=None),)},
         name_conflict("did not make"),
     ),
     (

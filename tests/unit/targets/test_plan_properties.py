@@ -122,19 +122,20 @@ def adoption_takes_what_both_sides_allow_and_nobody_has(state: State, action: De
         assert state.obj.spec.adoption_policy == "IfExists"
         assert state.protected
         assert not state.name_recorded
-        assert state.target is not None
-        held = find_marker(state.target.summary.description)
+        named = {row.summary.target_id for row in state.named}
+        found = [target for target in state.targets if target.summary.target_id in named]
+        assert found
+        held = find_marker(found[0].summary.description)
         assert held is None if isinstance(action, act.TakeUp) else held in state.orphans
-        assert any(row.summary.target_id == state.target.summary.target_id for row in state.named)
 
 
 def updates_rest_on_a_read_of_this_pass(state: State, action: Decision) -> None:
     if isinstance(action, act.Update | act.Synchronize) or (
         isinstance(action, act.Delete) and action.duplicate
     ):
-        assert state.target is not None
-        assert state.target.summary.target_id == action.target_id
-        mark = find_marker(state.target.summary.description)
+        found = [each for each in state.targets if each.summary.target_id == action.target_id]
+        assert found
+        mark = find_marker(found[0].summary.description)
         assert not is_foreign(state, mark) or (adopts(action) and mark in state.orphans)
     if isinstance(action, act.Delete) and not action.duplicate:
         since = state.memory.ending.since

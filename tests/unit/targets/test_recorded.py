@@ -185,37 +185,37 @@ COMPARED: list[Case] = [
     ("the sweep is due", {"memory": {"next_sweep": NOW}}, SLOW_READ),
     (
         "another target was read",
-        {**NOT_PROVEN, "target": target(target_id=TWIN)},
+        {**NOT_PROVEN, "targets": (target(target_id=TWIN),)},
         FIRST_LOOK,
     ),
     (
         "no difference",
-        {**NOT_PROVEN, "target": target()},
+        {**NOT_PROVEN, "targets": (target(),)},
         act.Verify(digest=recorded().want_digest),
     ),
     (
         "no difference at the sweep",
-        {"memory": {"next_sweep": NOW}, "target": target()},
+        {"memory": {"next_sweep": NOW}, "targets": (target(),)},
         act.Verify(digest=recorded().want_digest),
     ),
     (
         "a missing marker is no difference",
-        {**NOT_PROVEN, "recorded": row(mark=None), "target": target(description=None)},
+        {**NOT_PROVEN, "recorded": row(mark=None), "targets": (target(description=None),)},
         act.Verify(digest=recorded().want_digest),
     ),
     (
         "a description held in full is none either, though a marker would shorten it",
-        {"of": spec(description="x" * 200), **NOT_PROVEN, "target": target(description="x" * 200)},
+        {"of": spec(description="x" * 200), **NOT_PROVEN, "targets": (target(description="x" * 200),)},
         act.Verify(digest=recorded(of=spec(description="x" * 200)).want_digest),
     ),
     (
         "the target changed hands since the List",
-        {**NOT_PROVEN, "target": edited_outside(description=f"[mcps {FOREIGN}]")},
+        {**NOT_PROVEN, "targets": (edited_outside(description=f"[mcps {FOREIGN}]"),)},
         act.Blocked(reason="ForeignMarker", message=FOREIGN, stalled=True),
     ),
     (
         "an edit is sent",
-        {**EDITED, "target": edited_outside()},
+        {**EDITED, "targets": (edited_outside(),)},
         update(recorded(), act.Cause.EDIT, EVIL),
     ),
     (
@@ -229,41 +229,41 @@ COMPARED: list[Case] = [
                 "drift_next": NOW + 9,
             },
             "status": {"not_converging": SIGNATURE},
-            "target": edited_outside(),
+            "targets": (edited_outside(),),
         },
         update(recorded(), act.Cause.EDIT, EVIL),
     ),
     (
         "what was read is older than our last write",
-        {"memory": {"verified": None, "written": (LATER, NOW - 5.0)}, "target": edited_outside()},
+        {"memory": {"verified": None, "written": (LATER, NOW - 5.0)}, "targets": (edited_outside(),)},
         act.Await(reason="Updating", message="as it was before", until=NOW + 5.0),
     ),
     (
         "what was read is older than our last write, which is long ago",
-        {"memory": {"verified": None, "written": (LATER, NOW - 60.0)}, "target": edited_outside()},
+        {"memory": {"verified": None, "written": (LATER, NOW - 60.0)}, "targets": (edited_outside(),)},
         update(recorded(), act.Cause.DRIFT, EVIL),
     ),
     (
         "what was read is newer than our last write",
         {
             "memory": {"verified": None, "written": (LATER, NOW - 5.0)},
-            "target": edited_outside(updated_at="2026-11-22T13:00:00.5+01:00"),
+            "targets": (edited_outside(updated_at="2026-11-22T13:00:00.5+01:00"),),
         },
         update(recorded(), act.Cause.DRIFT, EVIL),
     ),
     (
         "drift is repaired at once",
-        {**NOT_PROVEN, "target": edited_outside()},
+        {**NOT_PROVEN, "targets": (edited_outside(),)},
         update(recorded(), act.Cause.DRIFT, EVIL),
     ),
     (
         "drift again, so soon",
-        {"memory": {"verified": None, "drift_next": NOW + 60.0}, "target": edited_outside()},
+        {"memory": {"verified": None, "drift_next": NOW + 60.0}, "targets": (edited_outside(),)},
         act.Blocked(reason="Drifted", message="waiting before the next repair", until=NOW + 60.0),
     ),
     (
         "drift is reported",
-        {"of": spec(drift_policy="Report"), **NOT_PROVEN, "target": edited_outside()},
+        {"of": spec(drift_policy="Report"), **NOT_PROVEN, "targets": (edited_outside(),)},
         act.Blocked(reason="Drifted", message="driftPolicy is Report", stalled=True),
     ),
     (
@@ -271,7 +271,7 @@ COMPARED: list[Case] = [
         {
             "of": THREE_LEGGED,
             **NOT_PROVEN,
-            "target": target(THREE_LEGGED, name="renamed"),
+            "targets": (target(THREE_LEGGED, name="renamed"),),
         },
         act.Blocked(reason="Drifted", message="driftPolicy is Report", stalled=True),
     ),
@@ -279,20 +279,20 @@ COMPARED: list[Case] = [
         "AWS did not keep our repair",
         {
             "memory": {"verified": None, "sent_diff": SIGNATURE, "verify_after_repair": True},
-            "target": edited_outside(),
+            "targets": (edited_outside(),),
         },
         act.Blocked(reason="NotConverging", message="evil.example.com", stalled=True, signature=SIGNATURE),
     ),
     (
         "AWS did not keep the repair of an earlier process",
-        {**NOT_PROVEN, "status": {"not_converging": SIGNATURE}, "target": edited_outside()},
+        {**NOT_PROVEN, "status": {"not_converging": SIGNATURE}, "targets": (edited_outside(),)},
         act.Blocked(reason="NotConverging", message="evil.example.com", stalled=True, signature=SIGNATURE),
     ),
     (
         "the update was refused a moment ago",
         {
             "memory": {"verified": None, "trouble": trouble(kind="validation", reason="UpdateError")},
-            "target": edited_outside(),
+            "targets": (edited_outside(),),
         },
         act.Blocked(reason="UpdateError", message="busy", stalled=True, until=NOW + 30.0),
     ),
@@ -325,7 +325,7 @@ UNSETTLED: list[Case] = [
         {
             "recorded": PENDING,
             "memory": {"verified": None, "details": CONSENT},
-            "target": edited_outside(status="UPDATE_PENDING_AUTH"),
+            "targets": (edited_outside(status="UPDATE_PENDING_AUTH"),),
         },
         WAITING,
     ),
@@ -334,7 +334,7 @@ UNSETTLED: list[Case] = [
         {
             "recorded": PENDING,
             "memory": {"verified": None, "applied": 0, "details": CONSENT},
-            "target": edited_outside(status="UPDATE_PENDING_AUTH"),
+            "targets": (edited_outside(status="UPDATE_PENDING_AUTH"),),
         },
         update(recorded(), act.Cause.EDIT, EVIL),
     ),
@@ -342,7 +342,7 @@ UNSETTLED: list[Case] = [
         "AWS kept the old configuration when the update failed",
         {
             **broken(NOW + 30.0, verified=None),
-            "target": edited_outside(status="UPDATE_UNSUCCESSFUL"),
+            "targets": (edited_outside(status="UPDATE_UNSUCCESSFUL"),),
         },
         act.Blocked(reason="TargetFailed", message=UNREACHABLE, until=NOW + 30.0),
     ),
@@ -350,7 +350,7 @@ UNSETTLED: list[Case] = [
         "an edit of a failed target does not wait for the repair",
         {
             **broken(NOW + 30.0, verified=None, applied=0),
-            "target": edited_outside(status="UPDATE_UNSUCCESSFUL"),
+            "targets": (edited_outside(status="UPDATE_UNSUCCESSFUL"),),
         },
         update(recorded(), act.Cause.EDIT, EVIL),
     ),
@@ -382,17 +382,17 @@ UNSETTLED: list[Case] = [
     ("a repair rests on a fresh Get", broken(NOW), LOOK),
     (
         "a repair connects again",
-        {**broken(NOW), "target": target(status="FAILED")},
+        {**broken(NOW), "targets": (target(status="FAILED"),)},
         act.Synchronize(place=HERE, target_id=TARGET, cause=act.Cause.FAILURE),
     ),
     (
         "a repair leaves alone what changed hands",
-        {**broken(NOW), "target": target(status="FAILED", description=f"[mcps {FOREIGN}]")},
+        {**broken(NOW), "targets": (target(status="FAILED", description=f"[mcps {FOREIGN}]"),)},
         act.Blocked(reason="ForeignMarker", message=FOREIGN, stalled=True),
     ),
     (
         "a static list cannot be synchronized",
-        {"of": STATIC, **broken(NOW), "target": target(STATIC, status="FAILED")},
+        {"of": STATIC, **broken(NOW), "targets": (target(STATIC, status="FAILED"),)},
         update(recorded(of=STATIC), act.Cause.FAILURE),
     ),
     (
@@ -400,28 +400,28 @@ UNSETTLED: list[Case] = [
         {
             "of": spec(listing_mode="DYNAMIC"),
             **broken(NOW),
-            "target": target(spec(listing_mode="DYNAMIC"), status="FAILED"),
+            "targets": (target(spec(listing_mode="DYNAMIC"), status="FAILED"),),
         },
         update(recorded(of=spec(listing_mode="DYNAMIC")), act.Cause.FAILURE),
     ),
     (
         "an empty static list means none",
-        {"of": spec(mcp_tool_schema=McpToolSchema()), **broken(NOW), "target": target(status="FAILED")},
+        {"of": spec(mcp_tool_schema=McpToolSchema()), **broken(NOW), "targets": (target(status="FAILED"),)},
         act.Synchronize(place=HERE, target_id=TARGET, cause=act.Cause.FAILURE),
     ),
     (
         "an old IAM policy allows no Synchronize",
-        {**broken(NOW), "sync_denied": True, "target": target(status="FAILED")},
+        {**broken(NOW), "sync_denied": True, "targets": (target(status="FAILED"),)},
         update(recorded(), act.Cause.FAILURE),
     ),
     (
         "a failed update that AWS did not keep is sent again",
-        {**broken(NOW), "target": edited_outside(status="FAILED")},
+        {**broken(NOW), "targets": (edited_outside(status="FAILED"),)},
         update(recorded(), act.Cause.FAILURE, EVIL),
     ),
     (
         "a repair was throttled",
-        {**broken(NOW, trouble=trouble(attempts=3)), "target": target(status="FAILED")},
+        {**broken(NOW, trouble=trouble(attempts=3)), "targets": (target(status="FAILED"),)},
         act.Blocked(reason="Throttled", message="busy", until=NOW + 30.0),
     ),
 ]
@@ -436,24 +436,24 @@ TWINS: list[Case] = [
     ),
     (
         "which of two is kept, the status says as it is now",
-        {"marked": TWO, "target": target(target_id=TWIN)},
+        {"marked": TWO, "targets": (target(target_id=TWIN),)},
         act.Fetch(),
     ),
     (
         "status names the one that is kept before the other goes",
-        {"marked": TWO, "target": target(target_id=TWIN), "fresh": True, "memory": {"record": RECORD}},
+        {"marked": TWO, "targets": (target(target_id=TWIN),), "fresh": True, "memory": {"record": RECORD}},
         act.Settled(until=NOW + 1.0),
     ),
     (
         "a second target of the name is deleted",
-        {"marked": TWO, "target": target(target_id=TWIN), "fresh": True},
+        {"marked": TWO, "targets": (target(target_id=TWIN),), "fresh": True},
         act.Delete(place=HERE, target_id=TWIN, duplicate=True),
     ),
     (
         "one that cannot be deleted takes nothing from the one that is kept",
         {
             "marked": TWO,
-            "target": target(target_id=TWIN),
+            "targets": (target(target_id=TWIN),),
             "fresh": True,
             "memory": {"trouble": trouble(kind="access-denied")},
         },
@@ -461,7 +461,7 @@ TWINS: list[Case] = [
     ),
     (
         "unless it changed hands",
-        {"marked": TWO, "target": target(target_id=TWIN, description=f"[mcps {FOREIGN}]")},
+        {"marked": TWO, "targets": (target(target_id=TWIN, description=f"[mcps {FOREIGN}]"),)},
         act.Await(reason="DuplicateMarker", message=TWIN, place=HERE, list_since=NOW, quiet=True),
     ),
     (

@@ -95,7 +95,7 @@ class Loader:
         places: ObjectPlaces,
         *,
         fresh: bool,
-        target: Target | None,
+        targets: tuple[Target, ...],
         wants: Wants | None,
     ) -> State:
         """Return the state of one object now, with its memory as it was.
@@ -106,7 +106,7 @@ class Loader:
             settings: the operator's.
             places: where it has targets, or may have some; they are tracked.
             fresh: as in `State`.
-            target: the target as this pass has read it.
+            targets: as in `State`.
             wants: what is known of a spec that is too large to be kept; None for one that is kept.
         """
         gateway = self._location(places, settings)
@@ -127,7 +127,7 @@ class Loader:
             place=places.place,
             gateways=gateways,
             heard=self._learnt.heard,
-            target=target,
+            targets=targets,
             problems=self._problems(obj, gateway, keep=wants is None),
             sync_denied=self._learnt.sync_denied(places.place),
             astray=places.astray,

@@ -49,13 +49,13 @@ class Pass:
     Attributes:
         obj: the object as last read or written.
         fresh: this pass wrote it or read it with a quorum read.
-        target: the target as a Get of this pass answered it, until a write makes it old.
+        targets: those that a Get of this pass has answered, the last first, until a write makes them old.
         whole: the object as this pass read it with a spec that is too large to be kept, and its digest.
     """
 
     obj: MCPServer
     fresh: bool = False
-    target: Target | None = None
+    targets: tuple[Target, ...] = ()
     whole: tuple[MCPServer, str] | None = None
 
     @property
@@ -167,7 +167,7 @@ class Performer:
             case act.TakeUp():
                 return self._take_up(entry, state, step)
             case act.Verify(digest=digest):
-                return remember.verified(state, view.target, digest, self._ports)
+                return remember.verified(state, digest, self._ports)
             case act.Decline():
                 entry.memory = entry.memory.but(synced_request=step.request)
                 self._objects.event(state.obj, "Normal", "ToolsNotIndexed", step.message)
@@ -185,7 +185,7 @@ class Performer:
                 if error.kind is ErrorKind.NOT_FOUND:
                     return remember.asked_for(state, step)
                 raise
-        view.target = target
+        view.targets = (target, *view.targets)
         self._ports.learnt.hear(step.place, target.gateway_arn)
         return self._explained(remember.asked_for(state, step), step.place, target)
 
@@ -229,7 +229,7 @@ class Performer:
         lane = Lane.INTERACTIVE if adopts or step.cause is act.Cause.EDIT else Lane.BACKGROUND
         with self._adopting(state, step), self._ticket(state, Op.UPDATE, step.place, lane) as ticket:
             began = ports.clock()
-            view.target = None
+            view.targets = ()
             target = await ports.agentcore.update_target(
                 step.place.gateway_id, step.target_id, step.request, fence=self._fence(state)
             )
@@ -267,7 +267,7 @@ class Performer:
                     return state.memory
                 raise
             self._answered(step.place, target, began)
-        view.target = None
+        view.targets = ()
         if step.cause is not act.Cause.FAILURE:
             synced = step.request or entry.memory.synced_request
             entry.memory = entry.memory.but(synced_request=synced)

@@ -136,10 +136,11 @@ def _swept(held: Held, state: State, ports: Ports) -> Held:
     return msgspec.structs.replace(held, next_sweep=ports.clock() + state.settings.sweep_interval * spread)
 
 
-def verified(state: State, target: Target | None, digest: str, ports: Ports) -> TargetMemory:
+def verified(state: State, digest: str, ports: Ports) -> TargetMemory:
     """Note that AWS holds what the spec asks for; the next full comparison is a sweep away."""
     page, row = state.memory, state.recorded
     assert row is not None
+    target = state.read_now(row.place, row.summary.target_id)
     assert target is not None
     again = page.held.verified is not None and page.held.verified.digest == digest
     held = held_as_read(state, row, target, digest)

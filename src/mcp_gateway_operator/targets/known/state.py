@@ -142,7 +142,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
         rename_blocked: why the target keeps its old name for now, or "".
         sync_denied: AWS refuses Synchronize to these credentials (an old IAM policy).
         heard: ARNs of the gateways whose targets answered this process, the latest last.
-        target: the target read in full by this pass, if it was.
+        targets: those that this pass has read in full.
         problems: what is wrong with the spec, as sentences.
         moves: the other gateways that hold, or may hold, a target of the object; one without a target id is
             where a Create may have gone.
@@ -183,7 +183,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     want_digest: str = ""
     request: dict[str, object] = {}
     heard: dict[Place, str] = {}
-    target: Target | None = None
+    targets: tuple[Target, ...] = ()
     problems: tuple[str, ...] = ()
     tools_due: float | None = None
     name_recorded: bool = False
@@ -223,14 +223,14 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
 
     def read_now(self, place: Place, target_id: str) -> Target | None:
         """Return a target if this pass has read it in full."""
-        target = self.target
-        if target is None or target.summary.target_id != target_id:
-            return None
         # In two accounts there may be targets of one id.
         here = place.account_and_region
         here = here if any(here) else (self.settings.account, self.settings.region)
-        read = account_and_region(target.gateway_arn)
-        return target if read == here or not all((*read, *here)) else None
+        for target in self.targets:
+            read = account_and_region(target.gateway_arn)
+            if target.summary.target_id == target_id and (read == here or not all((*read, *here))):
+                return target
+        return None
 
     @property
     def edited(self) -> bool:
