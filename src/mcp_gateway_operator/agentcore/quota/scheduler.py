@@ -236,22 +236,23 @@ class QuotaScheduler:
 
     def _serve(self, op: Op, *, newcomer: Waiter | None = None) -> Ticket | None:
         """Grant what can be granted of the operations that share slots with `op`; return the newcomer's."""
-        if self._closed:
+        if self._closed or not self._places:
             return None
         if self._gate.shut:
             return self._probe(newcomer)
         now = self._clock()
         mine: Ticket | None = None
         turns = self._turns[op]
-        while (place := self._next(turns, now)) is not None:
+        while self._places and (place := self._next(turns, now)) is not None:
             ticket = self._grant(place)
             if place is newcomer:
                 mine = ticket
             else:
                 self._reserve(place, ticket, now)
-        for each in turns:
-            self._set_timer(each, now)
-        self._set_slot_timer(now)
+        if self._places:
+            for each in turns:
+                self._set_timer(each, now)
+            self._set_slot_timer(now)
         return mine
 
     def _next(self, turns: deque[Op], now: float) -> Waiter | None:
@@ -261,8 +262,9 @@ class QuotaScheduler:
         order = [(op, Lane.BACKGROUND) for op in overdue]
         order += [(op, lane) for lane in Lane for op in ready]
         for op, lane in order:
+            line = self._lines[op, lane]
             free = partial(self._free, op=op, lane=lane, ready=ready, now=now)
-            if (place := self._lines[op, lane].next(free)) is not None:
+            if line and (place := line.next(free)) is not None:
                 turns.remove(op)
                 turns.append(op)
                 return place

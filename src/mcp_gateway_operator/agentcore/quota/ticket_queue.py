@@ -43,6 +43,9 @@ class Line:
     def __len__(self) -> int:
         return self._gateways.total()
 
+    def __bool__(self) -> bool:
+        return bool(self._gateways)
+
     def waiting_on(self, gateway_id: str) -> bool:
         """Whether somebody waits for this gateway."""
         return self._gateways[gateway_id] > 0
