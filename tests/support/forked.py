@@ -70,6 +70,20 @@ class ForkedProgram(ServerProcess):
                 self._forked.join()
 
 
+def run_forked(
+    arguments: Sequence[str], *, log: Path, environ: Mapping[str, str], seconds: float = 60.0
+) -> tuple[int, str]:
+    """Run `mcp-gateway-operator` to its end; return the exit status and all that it wrote."""
+    process = ForkedProgram(arguments, log=log, environ=environ)
+    process.start()
+    try:
+        assert process.wait(seconds), f"not ended within {seconds:g} s: {log.read_text(encoding='utf-8')}"
+    finally:
+        process.stop(0.0)
+    assert process.returncode is not None
+    return process.returncode, log.read_text(encoding="utf-8")
+
+
 def _become(arguments: list[str], log: str, environ: dict[str, str]) -> None:
     """Be `mcp-gateway-operator` with these arguments and nothing else in the environment.
 

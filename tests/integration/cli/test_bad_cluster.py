@@ -16,7 +16,7 @@ import yaml
 from mcp_gateway_operator_demo.environment import free_port
 from mcp_gateway_operator_demo.localcluster import LocalCluster
 from tests.integration.operator.site import GATEWAY, HOME, Site, ask, logs, said
-from tests.support.forked import ForkedProgram
+from tests.support.forked import run_forked
 from tests.support.polling import until
 
 
@@ -24,12 +24,8 @@ def run(*flags: str, **environment: str) -> tuple[int, list[dict[str, Any]], str
     """Run the operator to its end; return the exit status, its log lines and all that it wrote."""
     with TemporaryDirectory() as directory:
         log = Path(directory) / "log"
-        process = ForkedProgram(_arguments(flags), log=log, environ=_environ(environment))
-        process.start()
-        assert process.wait(60.0)
-        text = log.read_text(encoding="utf-8")
-    assert process.returncode is not None
-    return process.returncode, _lines(text), text
+        status, text = run_forked(_arguments(flags), log=log, environ=_environ(environment))
+    return status, _lines(text), text
 
 
 def run_program(*flags: str, **environment: str) -> tuple[int, list[dict[str, Any]]]:

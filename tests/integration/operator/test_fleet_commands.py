@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 from mcp_gateway_operator_demo.environment import NOT_INHERITED
 from mcp_gateway_operator_demo.localcluster import LocalCluster
 from tests.integration.operator.site import GATEWAY, HOME, PREFIX, Site
+from tests.support.forked import run_forked
 from tests.support.polling import until
+
+_numbers = itertools.count(1)
 
 
 class Mcps:
@@ -32,16 +34,10 @@ class Mcps:
             "AWS_SECRET_ACCESS_KEY": "test",
             "AWS_REGION": "us-east-1",
         }
-        done = subprocess.run(  # noqa: S603  -- our own program
-            [sys.executable, "-m", "mcp_gateway_operator", *arguments],
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
-        assert done.returncode == exits, done
-        return done.stdout + done.stderr
+        log = self._site.directory / f"mcps-{next(_numbers)}.log"
+        status, said = run_forked(arguments, log=log, environ=environment)
+        assert status == exits, said
+        return said
 
     def json(self, *arguments: str, exits: int = 0) -> Any:
         """Run a command with `-o json` and return its answer."""
