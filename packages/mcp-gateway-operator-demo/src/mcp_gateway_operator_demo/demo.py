@@ -121,8 +121,8 @@ class _Demo:
         self._show.heading(f"Applying {len(self._samples)} MCPServers of config/samples")
         cluster = self._environment.cluster
         cluster.create_namespace(NAMESPACE)
-        for sample in self._samples:
-            cluster.kubectl("apply", "--namespace", NAMESPACE, "--filename", "-", input=sample.text)
+        manifests = "---\n".join(sample.text for sample in self._samples)
+        cluster.kubectl("apply", "--namespace", NAMESPACE, "--filename", "-", input=manifests)
         took = self._until("every MCPServer is Ready, or waits for a person's consent", self._made)
         self._show.done(f"{len(self._samples)} targets made", took)
         self._ask("status", "-n", NAMESPACE)
@@ -184,10 +184,9 @@ class _Demo:
             f"Two teams, two accounts: an MCPGateway of {teams.ACCOUNT} permits {permitted} alone"
         )
         cluster = self._environment.cluster
-        cluster.kubectl("apply", "--filename", "-", input=teams.the_class())
         for team in teams.TEAMS:
             cluster.create_namespace(team)
-            cluster.kubectl("apply", "--namespace", team, "--filename", "-", input=teams.server(team))
+        cluster.kubectl("apply", "--filename", "-", input=teams.manifests())
         took = self._until_of_teams("one is Ready and one NotPermitted", ["NotPermitted", "True"])
         self._show.done(f"{permitted} has its target there, made under the role {teams.ROLE}", took)
         self._show.done(f"{refused} is refused without a call to AWS")

@@ -40,8 +40,13 @@ def target_of(team: str) -> str:
     return f"{team}-{SERVER}"
 
 
-def the_class() -> str:
-    """Return the MCPGateway that permits the gateway to the first team alone, under the role."""
+def manifests() -> str:
+    """Return the MCPGateway, and an MCPServer of each team that names it."""
+    return yaml.safe_dump_all([_the_class(), *map(_server, TEAMS)])
+
+
+def _the_class() -> dict[str, Any]:
+    """The gateway is permitted to the first team alone, under the role."""
     allow = {
         "namespaces": {"matchLabels": {"kubernetes.io/metadata.name": TEAMS[0]}},
         "authTypes": ["NoAuth"],
@@ -49,11 +54,10 @@ def the_class() -> str:
     }
     arn = f"arn:aws:bedrock-agentcore:{REGION}:{ACCOUNT}:gateway/{GATEWAY}"
     aws = {"roleArn": f"arn:aws:iam::{ACCOUNT}:role/{ROLE}", "externalId": _EXTERNAL_ID}
-    return _text(names.CLASS_KIND, CLASS, {"gatewayArn": arn, "aws": aws, "allow": [allow]})
+    return _object(names.CLASS_KIND, {"name": CLASS}, {"gatewayArn": arn, "aws": aws, "allow": [allow]})
 
 
-def server(team: str) -> str:
-    """Return a team's MCPServer, which names the MCPGateway."""
+def _server(team: str) -> dict[str, Any]:
     spec = {
         "gatewayRef": {"name": CLASS},
         "targetName": target_of(team),
@@ -61,9 +65,8 @@ def server(team: str) -> str:
         "capabilities": ["tools"],
         "authType": "NoAuth",
     }
-    return _text(names.KIND, SERVER, spec)
+    return _object(names.KIND, {"name": SERVER, "namespace": team}, spec)
 
 
-def _text(kind: str, name: str, spec: dict[str, Any]) -> str:
-    document = {"apiVersion": _VERSION, "kind": kind, "metadata": {"name": name}, "spec": spec}
-    return yaml.safe_dump(document)
+def _object(kind: str, metadata: dict[str, Any], spec: dict[str, Any]) -> dict[str, Any]:
+    return {"apiVersion": _VERSION, "kind": kind, "metadata": metadata, "spec": spec}
