@@ -155,3 +155,20 @@ def test_a_stopped_simulator_leaves_its_port() -> None:
     with socket.socket() as again:
         again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         again.bind(("127.0.0.1", port))
+
+
+def test_a_stop_ends_every_connection_also_one_that_waits_for_an_answer() -> None:
+    with SimulatorServer(gateways=[GATEWAY]) as running, ThreadPoolExecutor(1) as pool:
+        running.admin.add_fault(operation="GetGateway", kind="hang")
+        waiting = client(running.url, config=Config(retries={"total_max_attempts": 1}))
+        answer = pool.submit(waiting.get_gateway, gatewayIdentifier=GATEWAY)
+        with socket.create_connection(("127.0.0.1", int(running.url.rsplit(":", 1)[1])), timeout=20) as idle:
+            idle.sendall(b"GET /_sim/health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert idle.recv(12) == b"HTTP/1.1 200"
+            while not running.admin.counts()["operations"].get("GetGateway"):
+                assert not answer.done()
+            running.stop()
+            while idle.recv(4096):
+                pass
+        with pytest.raises((ClientError, ConnectionClosedError)):
+            answer.result(20)
