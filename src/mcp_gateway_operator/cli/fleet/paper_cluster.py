@@ -192,8 +192,10 @@ class PaperCluster:
         else:
             self._kinds[resource][key] = obj
         body = msgspec.json.encode(obj)
-        for queue in (queue for watched, queue in self._watches if watched == resource):
-            queue.put_nowait(WatchEvent("DELETED" if gone else "MODIFIED", msgspec.Raw(body)))
+        if resource != MCPSERVERS or gone:
+            # Of an MCPServer that stays, the answer tells its only writer all that the event would.
+            for queue in (queue for watched, queue in self._watches if watched == resource):
+                queue.put_nowait(WatchEvent("DELETED" if gone else "MODIFIED", msgspec.Raw(body)))
         return body
 
 
