@@ -33,6 +33,7 @@ from mcp_gateway_operator.controller.perform import (
     Performer,
     concluded,
     quarrelling,
+    unsent,
 )
 from mcp_gateway_operator.controller.ports import Ports
 from mcp_gateway_operator.controller.tell import (
@@ -296,12 +297,12 @@ class Reconciler:
                 if error.kind is not ErrorKind.FENCED:
                     raise
                 # Whoever writes now reports, too; should it be this process again, it goes on.
-                return state, act.Nothing(until=self._ports.clock() + FENCED_AGAIN)
+                return unsent(state, decision), act.Nothing(until=self._ports.clock() + FENCED_AGAIN)
             except NoTicketError:
                 scheduler = self._ports.schedulers.of(_place_of(state, decision).gateway_id)
                 wait = queued(state, decision, scheduler.refused_credentials)
                 self._log.decided(state, wait, ticketless=decision)
-                return state, wait
+                return unsent(state, decision), wait
             if isinstance(decision, act.Release):
                 return None
         raise RuntimeError(f"{obj.key}: no end after {MAX_STEPS} steps, the last was {decision!r}")

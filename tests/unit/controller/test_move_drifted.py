@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from mcp_gateway_operator.agentcore.quota import Quotas
 from tests.support.classes import Platform
 from tests.support.world import GATEWAY, OTHER_GATEWAY
-from tests.unit.controller.moving import made, moving_world
+from tests.unit.controller.moving import THIRD_GATEWAY, made, moving_world
 
 CHANGED = {"mcp": {"mcpServer": {"endpoint": "https://changed.example.com/mcp"}}}
 
@@ -41,3 +42,25 @@ async def test_both_are_read_and_what_was_left_goes(why: str) -> None:
         assert not (await world.get()).status.moves
         assert world.targets(GATEWAY)[0]["targetConfiguration"] == CHANGED
     assert world.calls()["GetGatewayTarget"] <= 12
+
+
+@pytest.mark.parametrize("why", ["fence", "quota"])
+async def test_what_was_changed_meanwhile_is_repaired_after_a_move_back_though_not_at_once(why: str) -> None:
+    """The Get that showed it was ahead of the Lists, so no List tells of it when the repair has to wait."""
+    world, shut = moving_world(), False
+    quotas = Quotas.parse("update=0.05" if why == "quota" else "unlimited")
+    async with world.operator(fence=lambda: not shut, quotas=quotas):
+        await world.create("other", gatewayId=THIRD_GATEWAY)
+        obj = await made(world)
+        await world.edit(spec={"gatewayId": OTHER_GATEWAY})
+        await world.edit("other", spec={"description": "The only call that the quota allows for now."})
+        await world.until(lambda: world.targets(OTHER_GATEWAY))
+        world.aws.edit_target(obj.status.target_id, targetConfiguration=CHANGED)
+        shut = why == "fence"
+        await world.edit(spec={"gatewayId": GATEWAY})
+        await world.pass_time(5.0)
+        shut = False
+        await world.pass_time(120.0)
+        assert world.targets(GATEWAY)[0]["targetConfiguration"] != CHANGED
+        assert world.targets(OTHER_GATEWAY) == []
+    assert world.calls()["UpdateGatewayTarget"] == 2

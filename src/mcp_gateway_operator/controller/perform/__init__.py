@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mcp_gateway_operator.controller.perform.kubernetes_writes import ObjectWriter, quarrelling
 from mcp_gateway_operator.controller.perform.performer import NoTicketError, Pass, Performer
-from mcp_gateway_operator.controller.perform.remember import OPS, concluded
+from mcp_gateway_operator.controller.perform.remember import OPS, concluded, unsent
 
 __all__ = [
     "OPS",
@@ -14,4 +14,5 @@ __all__ = [
     "Performer",
     "concluded",
     "quarrelling",
+    "unsent",
 ]

@@ -174,6 +174,16 @@ def tried(state: State, step: act.Call, error: AgentCoreError | None, now: float
             return page
 
 
+def unsent(state: State, step: act.Step) -> State:
+    """Note a step that could not be made now, so that an Update is decided on another read.
+
+    The Get that showed the difference may have been ahead of the Lists, none of which then tells of it.
+    """
+    if not isinstance(step, act.Update):
+        return state
+    return msgspec.structs.replace(state, memory=tried(state, step, None, state.now))
+
+
 def understood(state: State, step: act.Call, error: AgentCoreError) -> AgentCoreError:
     """Return what a refusal means: nothing in a Delete can be invalid, AWS objects to the target's state."""
     row = state.recorded
