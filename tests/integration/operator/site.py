@@ -95,12 +95,14 @@ def granted(cluster: LocalCluster, account: str, rules: list[Json], *, namespace
     }
     made = {f"{kind}s": {"metadata": metadata, "rules": rules}, f"{kind}Bindings": binding}
     paths = [f"{_ROLES}{place}/{kinds.lower()}" for kinds in made]
-    for path, document in zip(paths, made.values(), strict=True):
-        cluster.post(path, document)
-    _until_allowed(cluster, account, rules[0], namespace)
-    yield
-    for path in paths:
-        cluster.delete(f"{path}/{account}")
+    try:
+        for path, document in zip(paths, made.values(), strict=True):
+            cluster.post(path, document)
+        _until_allowed(cluster, account, rules[0], namespace)
+        yield
+    finally:
+        for path in paths:
+            cluster.delete(f"{path}/{account}")
 
 
 def _until_allowed(cluster: LocalCluster, account: str, rule: Json, namespace: str) -> None:
@@ -265,6 +267,15 @@ class Site:
         """Wait until AWS has seen this many calls of an operation from now on."""
         before = self._calls()[operation]
         until(lambda: self._calls()[operation] >= before + number, f"{number} {operation}", seconds)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Stop AWS's time for the `with` block: what is CREATING or DELETING stays so, calls are answered."""
+        self.simulator.admin.freeze()
+        try:
+            yield
+        finally:
+            self.simulator.admin.resume()
 
     @contextmanager
     def bill(self) -> Iterator[Bill]:

@@ -11,7 +11,7 @@ from mcp_gateway_operator_demo.localcluster import LocalCluster
 from mcp_gateway_operator_demo.project_files import project_dir
 from tests.integration.operator.fixtures import MakeSite
 from tests.integration.operator.site import Site, ask, logs, said
-from tests.support.crds import remove_crds
+from tests.support.crds import without_crds
 from tests.support.polling import until
 
 CRD = "mcpservers.mcpgateway.bedrock.aws"
@@ -20,10 +20,9 @@ CRD = "mcpservers.mcpgateway.bedrock.aws"
 @pytest.fixture(scope="module")
 def own(cluster: LocalCluster) -> Iterator[None]:
     """The CRD without what other tests left, so that it can be deleted; at the end it is there again."""
-    remove_crds(cluster)
-    cluster.apply(project_dir("config/crd") / "bases")
-    yield
-    cluster.apply(project_dir("config/crd") / "bases")
+    with without_crds(cluster):
+        cluster.apply(project_dir("config/crd") / "bases")
+        yield
 
 
 @pytest.fixture

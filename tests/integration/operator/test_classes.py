@@ -8,6 +8,7 @@ from typing import Any
 from mcp_gateway_operator.api import names
 from tests.integration.operator.kube import condition
 from tests.integration.operator.site import GATEWAY, OTHER_GATEWAY, Site
+from tests.support.crds import remove
 from tests.support.polling import until
 
 ACCOUNT = "123456789012"
@@ -67,7 +68,7 @@ def test_one_team_is_permitted_and_nothing_reaches_the_gateway_of_the_other(site
         assert condition(site.get("by-ref"))["status"] == "True"
     finally:
         for name in (mine, theirs):
-            site.cluster.delete(f"{CLASSES}/{name}")
+            remove(site.cluster, f"{CLASSES}/{name}")
 
 
 def test_a_gateway_of_another_account_is_reached_by_the_session_of_its_role_alone(site: Site) -> None:
@@ -100,4 +101,4 @@ def test_a_gateway_of_another_account_is_reached_by_the_session_of_its_role_alon
         assert spoke.targets(GATEWAY) == []
         assert site.simulator.admin.account(ACCOUNT).requests(operation="CreateGatewayTarget") == []
     finally:
-        site.cluster.delete(f"{CLASSES}/{name}")
+        remove(site.cluster, f"{CLASSES}/{name}")

@@ -43,9 +43,11 @@ def test_no_state_on_the_way_is_current_but_the_last(make_site: MakeSite) -> Non
         until(look, "the object is current")
         assert set(seen[:-1]) == {"InProgress"}
         assert [target["status"] for target in site.targets()] == ["READY"]
-    site.delete()
-    gone = site.get()
-    assert gone is None or kstatus(gone) == "Terminating"
+    with site.frozen():
+        site.delete()
+        leaving = site.get()
+        assert leaving is not None
+        assert kstatus(leaving) == "Terminating"
     site.until_gone()
 
 

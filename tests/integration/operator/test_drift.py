@@ -57,12 +57,11 @@ def test_what_aws_does_not_keep_is_said_and_sent_once(running: Site) -> None:
 
     before = updates()
     with running.bill() as bill:
-        admin.freeze()
-        admin.edit_target(target_id, metadataConfiguration=None)
-        # The same again before the operator has seen the end of its Update.
-        until(lambda: updates() > before, "an Update")
-        admin.edit_target(target_id, touch=False, metadataConfiguration=None)
-        admin.resume()
+        with running.frozen():
+            admin.edit_target(target_id, metadataConfiguration=None)
+            # The same again before the operator has seen the end of its Update.
+            until(lambda: updates() > before, "an Update")
+            admin.edit_target(target_id, touch=False, metadataConfiguration=None)
         told = running.until_reason("NotConverging", "unkept")
         assert "allowedRequestHeaders" in told["message"]
         running.until_calls("ListGatewayTargets", 3)

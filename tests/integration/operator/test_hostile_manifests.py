@@ -6,7 +6,6 @@ The safety is the operator's alone, so the admission policy is not there.
 from __future__ import annotations
 
 import base64
-import contextlib
 import json
 import ssl
 from collections import Counter
@@ -21,10 +20,11 @@ import pytest
 import yaml
 
 from mcp_gateway_operator.api import names
-from mcp_gateway_operator_demo.localcluster import ClusterRequestError, LocalCluster
+from mcp_gateway_operator_demo.localcluster import LocalCluster
 from mcp_gateway_operator_demo.project_files import project_dir
 from tests.integration.operator.kube import Json, condition
 from tests.integration.operator.site import GATEWAY, OTHER_GATEWAY, Site
+from tests.support.crds import remove
 from tests.support.polling import until
 from tests.unit.targets.permits import ALLOW, PLAIN, REFUSED
 
@@ -181,9 +181,7 @@ def tenant(cluster: LocalCluster, site: Site, tmp_path: Path) -> Iterator[Tenant
     user.http.close()
     # Others use the same gateways: nothing may keep these.
     for name in ("mine", "theirs"):
-        cluster.delete(f"{CLASSES}/{name}")
-        with contextlib.suppress(ClusterRequestError):  # it is gone
-            cluster.patch(f"{CLASSES}/{name}", {"metadata": {"finalizers": None}})
+        remove(cluster, f"{CLASSES}/{name}")
 
 
 def asked(site: Site) -> Counter[str]:

@@ -25,15 +25,14 @@ def test_an_object_ready_within_two_seconds_costs_one_create_and_two_writes(runn
 
 def test_a_slow_object_costs_three_writes_and_no_get(site: Site) -> None:
     site.start()
-    site.simulator.admin.freeze()
     with site.bill() as bill:
-        site.create()
-        waiting = site.until_reason("Creating")
-        assert waiting["status"] == "False"
-        assert site.target_id(), "the target is recorded while AWS still makes it"
-        # A Get for each look would show.
-        site.until_calls("ListGatewayTargets", 4)
-        site.simulator.admin.resume()
+        with site.frozen():
+            site.create()
+            waiting = site.until_reason("Creating")
+            assert waiting["status"] == "False"
+            assert site.target_id(), "the target is recorded while AWS still makes it"
+            # A Get for each look would show.
+            site.until_calls("ListGatewayTargets", 4)
         site.until_ready()
         site.until_calls("ListGatewayTargets", 2)
     assert bill.writes == 3
@@ -122,28 +121,26 @@ def test_idle_costs_one_list_a_drift_interval_and_nothing_else(make_site: MakeSi
 
 def test_edits_while_aws_still_creates_are_not_lost(site: Site) -> None:
     site.start()
-    site.simulator.admin.freeze()
-    site.create()
-    until(site.targets)
     with site.bill() as bill:
-        site.edit(description="Late")
-        site.until_calls("ListGatewayTargets", 2)
-        site.simulator.admin.resume()
+        with site.frozen():
+            site.create()
+            until(site.targets)
+            site.edit(description="Late")
+            site.until_calls("ListGatewayTargets", 2)
         obj = site.until_ready()
     assert obj["status"]["observedGeneration"] == 2
     (target,) = site.targets()
     assert target["description"].startswith("Late [mcps ")
-    assert bill.aws_writes == {"UpdateGatewayTarget": 1}
+    assert bill.aws_writes == {"CreateGatewayTarget": 1, "UpdateGatewayTarget": 1}
 
 
 def test_a_deletion_while_aws_still_creates_leaves_nothing(site: Site) -> None:
     site.start()
-    site.simulator.admin.freeze()
-    site.create()
-    until(site.targets)
-    site.delete()
-    site.until_calls("ListGatewayTargets", 2)
-    site.simulator.admin.resume()
+    with site.frozen():
+        site.create()
+        until(site.targets)
+        site.delete()
+        site.until_calls("ListGatewayTargets", 2)
     site.until_gone()
     assert site.targets() == []
 

@@ -59,15 +59,13 @@ def test_there_and_back(site: Site) -> None:
     site.until_ready()
     first = site.target_id()
 
-    admin = site.simulator.admin
-    admin.freeze()
     with watched(site) as statuses, site.bill() as bill:
-        patch = json.dumps({"spec": {"gatewayId": OTHER_GATEWAY}})
-        kubectl(site, "patch", "mcps", "weather", "--type=merge", "-p", patch)
-        site.kube.own_writes += 1
-        until(lambda: _status(site)["gatewayId"] == OTHER_GATEWAY, "the new target is recorded")
-        assert [target["status"] for target in site.targets(GATEWAY)] == ["READY"]
-        admin.resume()
+        with site.frozen():
+            patch = json.dumps({"spec": {"gatewayId": OTHER_GATEWAY}})
+            kubectl(site, "patch", "mcps", "weather", "--type=merge", "-p", patch)
+            site.kube.own_writes += 1
+            until(lambda: _status(site)["gatewayId"] == OTHER_GATEWAY, "the new target is recorded")
+            assert [target["status"] for target in site.targets(GATEWAY)] == ["READY"]
         until(lambda: moved(site, OTHER_GATEWAY), "the target has moved")
         until(lambda: statuses()[-1] == _status(site), "kubectl has seen the end")
         steps = [each for each in statuses() if "moves" in each]
@@ -96,15 +94,14 @@ def test_killed_half_way_and_set_back(site: Site) -> None:
     site.create()
     site.until_ready()
     first = site.target_id()
-    site.simulator.admin.freeze()
     with site.bill() as bill:
-        site.edit(gatewayId=OTHER_GATEWAY)
-        until(lambda: site.targets(OTHER_GATEWAY), "the new target is being made")
-        kill(process)
-        site.edit(gatewayId=GATEWAY)
-        site.start()
-        site.until_calls("ListGatewayTargets", 4)
-        site.simulator.admin.resume()
+        with site.frozen():
+            site.edit(gatewayId=OTHER_GATEWAY)
+            until(lambda: site.targets(OTHER_GATEWAY), "the new target is being made")
+            kill(process)
+            site.edit(gatewayId=GATEWAY)
+            site.start()
+            site.until_calls("ListGatewayTargets", 4)
         until(lambda: moved(site, GATEWAY) and not site.targets(OTHER_GATEWAY), "it is back", 120.0)
     assert site.target_id() == first
     # Whether AWS deletes a target in CREATING is not known, so it may be asked twice.
@@ -117,11 +114,12 @@ def test_deleted_half_way_leaves_nothing(site: Site) -> None:
     site.start()
     site.create()
     site.until_ready()
-    site.simulator.admin.freeze()
-    site.edit(gatewayId=OTHER_GATEWAY)
-    until(lambda: _status(site)["gatewayId"] == OTHER_GATEWAY, "the new target is recorded")
-    site.delete()
-    site.simulator.admin.resume()
+    with site.frozen():
+        site.edit(gatewayId=OTHER_GATEWAY)
+        until(lambda: _status(site)["gatewayId"] == OTHER_GATEWAY, "the new target is recorded")
+        site.delete()
+        until(lambda: condition(site.get()).get("reason") == "Deleting", "the deletion is met half way")
+        assert [target["status"] for target in site.targets(OTHER_GATEWAY)] == ["CREATING"]
     site.until_gone(seconds=60.0)
     assert site.targets(GATEWAY) == site.targets(OTHER_GATEWAY) == []
 
@@ -132,13 +130,13 @@ def test_a_status_lost_half_way_to_another_name_is_told_and_leaves_nothing(site:
     site.create()
     site.until_ready()
     first = site.target_id()
-    site.simulator.admin.freeze()
-    site.edit(gatewayId=OTHER_GATEWAY, targetName="forecast")
-    until(lambda: site.targets(OTHER_GATEWAY), "the new target is being made")
-    kill(process)
-    site.simulator.admin.resume()
-    site.kube.edit(site.namespace, "weather", lambda obj: obj.update(status={}), part="status")
-    process = site.start()
+    with site.frozen():
+        site.edit(gatewayId=OTHER_GATEWAY, targetName="forecast")
+        until(lambda: site.targets(OTHER_GATEWAY), "the new target is being made")
+        kill(process)
+        site.kube.edit(site.namespace, "weather", lambda obj: obj.update(status={}), part="status")
+        process = site.start()
+        until(site.target_id, "the successor records what AWS still makes")
     told = f"{first} (weather) on gateway {GATEWAY}"
     until(lambda: told in condition(site.get()).get("message", ""), "Ready tells of the old target", 60.0)
     assert site.target_id() == site.targets(OTHER_GATEWAY)[0]["targetId"]

@@ -42,14 +42,14 @@ def test_a_killed_process_is_replaced_at_once_and_writes_nothing_over_settled_ob
 def test_a_killed_process_leaves_an_unrecorded_target_that_its_successor_takes_up(site: Site) -> None:
     """It dies while AWS creates, before the record is written: the marker proves whose target it is."""
     first = site.start()
-    site.simulator.admin.freeze()
     with site.bill() as bill:
-        site.create()
-        until(site.targets)
-        kill(first)
-        assert site.target_id() == ""
-        site.simulator.admin.resume()
-        site.start()
+        with site.frozen():
+            site.create()
+            until(site.targets)
+            kill(first)
+            assert site.target_id() == ""
+            site.start()
+            until(site.target_id, "the successor records what AWS still makes")
         site.until_ready()
     (target,) = site.targets()
     assert site.target_id() == target["targetId"]
@@ -214,7 +214,7 @@ def test_a_killed_leader_of_another_host_is_succeeded_when_its_lease_has_run_out
     with site.bill() as bill:
         site.create("next")
         until(lambda: len(site.targets()) == 2, "the second one writes", 20)
-    assert time.monotonic() - killed > 5, "nothing proves that the first one is dead"
+    assert time.monotonic() - killed > 3, "nothing proves that the first one is dead"
     site.until_ready("next")
     assert _holder(site) == _identity(second)
     assert bill.aws_writes == {"CreateGatewayTarget": 1}

@@ -21,9 +21,8 @@ import pytest
 import yaml
 
 from mcp_gateway_operator_demo.localcluster import LocalCluster
-from mcp_gateway_operator_demo.project_files import project_dir
 from tests.integration.packaging.kro.kinds import install_kinds
-from tests.support.crds import remove_crds
+from tests.support.crds import remove_crds, without_crds
 
 ROOT = Path(__file__).resolve().parents[3]
 DOCS = ROOT / "docs"
@@ -172,10 +171,8 @@ def kro(cluster: LocalCluster) -> LocalCluster:
 @pytest.fixture(scope="module")
 def bare(monitored: LocalCluster) -> Iterator[LocalCluster]:
     """The cluster without the project's CRDs, until the module's end."""
-    remove_crds(monitored)
-    yield monitored
-    remove_crds(monitored)
-    monitored.apply(project_dir("config/crd") / "bases")
+    with without_crds(monitored):
+        yield monitored
 
 
 @pytest.fixture
