@@ -64,7 +64,7 @@ test: $(DEV) ## Run every check: lint, types, layers, generated files, all tests
 	@$(call stage,Programs for the integration tests: API server and helm and promtool)
 	@$(MAKE) --no-print-directory programs
 	@$(call stage,Unit and integration tests with what a hundred objects cost beside them)
-	@# Most of that is waiting, and its times are not looked at.
+	@# Most of that is waiting, and no time it takes makes it fail.
 	@trap 'kill $$smoke' INT TERM; $(BIN)/python bench/run.py --smoke >.venv/bench-smoke.log 2>&1 & smoke=$$!; \
 	  $(PYTEST) $(UNIT) $(INTEGRATION) || { test $$? = 1 && $(BIN)/python hack/second_try.py; }; status=$$?; \
 	  wait $$smoke || status=1; cat .venv/bench-smoke.log; exit $$status

@@ -33,6 +33,7 @@ async def create(fleet: Fleet) -> Figures:
         "seconds_until_all_were_accepted": round(accepted, 2),
         "seconds_of_one_alone": await waiting,
         **await _spent(fleet, before),
+        "seconds_in_all": round(now() - began, 2),
     }
 
 
