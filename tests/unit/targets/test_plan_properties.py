@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeGuard
+
 import msgspec
 from hypothesis import HealthCheck, event, example, given, settings
 
@@ -60,7 +62,7 @@ def paused(state: State) -> bool:
     return state.obj.metadata.annotations.get(names.PAUSED_ANNOTATION) == "true"
 
 
-def adopts(action: Decision) -> bool:
+def adopts(action: Decision) -> TypeGuard[act.TakeUp | act.Update]:
     """Whether an action takes over a target that the object did not make."""
     return (isinstance(action, act.TakeUp) and action.adopted) or (
         isinstance(action, act.Update) and action.cause is act.Cause.ADOPTION
@@ -122,8 +124,9 @@ def adoption_takes_what_both_sides_allow_and_nobody_has(state: State, action: De
         assert state.obj.spec.adoption_policy == "IfExists"
         assert state.protected
         assert not state.name_recorded
-        named = {row.summary.target_id for row in state.named}
-        found = [target for target in state.targets if target.summary.target_id in named]
+        target_id = action.target.summary.target_id if isinstance(action, act.TakeUp) else action.target_id
+        assert target_id in {row.summary.target_id for row in state.named}
+        found = [target for target in state.targets if target.summary.target_id == target_id]
         assert found
         held = find_marker(found[0].summary.description)
         assert held is None if isinstance(action, act.TakeUp) else held in state.orphans
