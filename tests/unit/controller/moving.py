@@ -99,11 +99,12 @@ async def assert_quiet(world: World) -> None:
 
 
 async def assert_met(
-    world: World, targets: Callable[[], object], moments: list[float]
+    world: World, targets: Callable[[], list[list[Any]]], moments: list[float]
 ) -> list[tuple[float, float]]:
     """Each state that a crash can leave behind is met by a moment near its beginning and one near its end.
 
-    Two crashes between the same two steps leave the same object and the same targets to whoever starts.
+    Two crashes between the same two steps leave the same object and the same targets to whoever starts. The
+    moments reach to the end of the move.
     Returns when each state begins and ends.
     """
     began: list[float] = []
@@ -115,6 +116,8 @@ async def assert_met(
             began.append(number * LOOK)
         last = state
         await world.pass_time(LOOK)
+    assert not (await world.get()).status.moves
+    assert len([target for each in targets() for target in each]) == 1
     spans = list(zip(began, [*began[1:], moments[-1] + NEAR], strict=True))
     for begin, end in spans:
         within = [moment for moment in moments if begin <= moment < end]
