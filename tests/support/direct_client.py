@@ -84,9 +84,16 @@ def attach(client: Any, engine: Callable[[], Engine]) -> None:
         if not reads or answer.status >= _FAILED or len(answer.body) >= _LONG:
             return understood(model, answer)
         known = understood_before(operation, answer.status, answer.body)
-        return {**known, "ResponseMetadata": _metadata(answer)}
+        return {**_copied(known), "ResponseMetadata": _metadata(answer)}
 
     client._make_api_call = call
+
+
+def _copied(value: Any) -> Any:
+    """Return what nobody else has: who changes an answer changes no other's."""
+    if isinstance(value, dict):
+        return {key: _copied(each) for key, each in value.items()}
+    return [_copied(each) for each in value] if isinstance(value, list) else value
 
 
 def _metadata(answer: Response) -> dict[str, Any]:

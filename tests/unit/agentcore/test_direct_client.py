@@ -114,6 +114,16 @@ def test_every_answer_is_that_of_botocore_as_it_comes() -> None:
     assert both.list()["items"] == []
 
 
+def test_an_answer_that_was_changed_is_nobody_elses() -> None:
+    both = Both()
+    made = both.ask("create_gateway_target", **TARGET)
+    target = {"gatewayIdentifier": GATEWAY, "targetId": made["targetId"]}
+    for _ in range(2):
+        both.list()["items"].append("another")
+        both.list()["items"][0]["status"] = "FAILED"
+        both.ask("get_gateway_target", **target)["targetConfiguration"]["mcp"].clear()
+
+
 def test_every_error_is_that_of_botocore_as_it_comes() -> None:
     both = Both()
     missing = {"gatewayIdentifier": GATEWAY, "targetId": "nosuchidxx"}
