@@ -101,7 +101,7 @@ def target_name(text: str) -> str:
 
 @given(
     names=st.lists(
-        st.text(f"{string.ascii_letters}{string.digits}-", max_size=100).map(target_name), max_size=20
+        st.text(f"{string.ascii_letters}{string.digits}-", max_size=199).map(target_name), max_size=20
     )
 )
 def test_names_are_valid_and_unique(names: list[str]) -> None:
