@@ -226,10 +226,12 @@ def test_a_new_kind_can_be_used_at_once(cluster: LocalCluster, tmp_path: Path) -
 def test_a_kind_that_is_not_served_is_told(cluster: LocalCluster, monkeypatch: pytest.MonkeyPatch) -> None:
     """Name the CRD whose names another has taken, instead of waiting for ever."""
     cluster.apply(CRD)
-    monkeypatch.setattr(loopback_cluster, "_ESTABLISHED_TIMEOUT", 0.0)
+    monkeypatch.setattr(loopback_cluster, "_ESTABLISHED_TIMEOUT", 1.0)
     rival = CRD.replace("widgets", "gadgets").replace("singular: widget", "singular: gadget")
     with pytest.raises(ClusterRequestError, match=r"gadgets\.example\.org is not served"):
         cluster.apply(rival)
+    cluster.kubectl("wait", "--for=condition=NamesAccepted=False", "--timeout=60s", "crd/gadgets.example.org")
+    cluster.kubectl("delete", "crd", "gadgets.example.org")
 
 
 def test_somebody_elses_directory_is_left_alone(binaries: Binaries, tmp_path: Path) -> None:

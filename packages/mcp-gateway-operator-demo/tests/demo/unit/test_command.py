@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
@@ -16,7 +17,9 @@ from mcp_gateway_operator_demo.localcluster import __main__ as command
 
 
 class Pretended:
-    """A cluster that is up; as soon as its user is told of it, he ends the command by a signal."""
+    """A cluster that is up; when the command has looked after it once and waits again, a signal ends it."""
+
+    kubeconfig = Path("admin.kubeconfig")
 
     def __init__(self, number: int) -> None:
         self.stopped = False
@@ -28,11 +31,9 @@ class Pretended:
     def __exit__(self, *_: object) -> None:
         self.stopped = True
 
-    @property
-    def kubeconfig(self) -> Path:
-        """What the command tells its user."""
-        os.kill(os.getpid(), self._number)
-        return Path("admin.kubeconfig")
+    def check(self) -> None:
+        """Find all well, and let the user end the command soon after."""
+        threading.Timer(0.1, os.kill, (os.getpid(), self._number)).start()
 
 
 @pytest.fixture(autouse=True)
