@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
+from mcp_gateway_operator.api.names import GROUP
 from mcp_gateway_operator_demo.localcluster import ClusterRequestError, LocalCluster
 from mcp_gateway_operator_demo.project_files import project_dir
 from tests.support.polling import until
 
-GROUP = "mcpgateway.bedrock.aws"
 _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _NO_FINALIZERS = {"metadata": {"finalizers": None}}
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from mcp_gateway_operator.api.names import GROUP
 from tests.integration.operator.kube import Json, condition
 from tests.integration.operator.site import Site
 from tests.support.polling import until
-
-GROUP = "mcpgateway.bedrock.aws"
 
 
 def annotate(site: Site, **values: str | None) -> None:

@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 import yaml
 
+from mcp_gateway_operator.api.names import GROUP
 from mcp_gateway_operator_demo.localcluster import LocalCluster
 from tests.integration.packaging.kro.kinds import install_kinds
 from tests.support.crds import remove_crds, without_crds
@@ -29,7 +30,6 @@ DOCS = ROOT / "docs"
 CHART = ROOT / "helm" / "mcp-gateway-operator"
 HERE = Path(__file__).parent
 RELEASE = "mcp-gateway-operator"
-GROUP = "mcpgateway.bedrock.aws"
 CRD_NAME = f"mcpservers.{GROUP}"
 
 _MONITOR_CRDS = "---".join(

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from mcp_gateway_operator.api.names import GROUP
 from mcp_gateway_operator_demo.localcluster import LocalCluster
 from tests.integration.packaging.conftest import (
     CHART,
     CRD_NAME,
-    GROUP,
     HERE,
     RELEASE,
     ROOT,

@@ -11,10 +11,11 @@ import httpx2
 import pytest
 
 from agentcore_simulator import Settings, SimulatorServer
+from mcp_gateway_operator.api.names import GROUP
 from mcp_gateway_operator_demo.localcluster import ClusterRequestError, LocalCluster
 from tests.integration.operator.kube import Kube, is_ready
 from tests.integration.operator.site import QUICK
-from tests.integration.packaging.conftest import CHART, GROUP, HERE, RELEASE, Helm
+from tests.integration.packaging.conftest import CHART, HERE, RELEASE, Helm
 from tests.support.forked import ForkedOperator
 from tests.support.polling import until
 

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import yaml
 
+from mcp_gateway_operator.api.names import GROUP
 from mcp_gateway_operator.runtime.proxies import Proxies
 from mcp_gateway_operator_demo.localcluster import LocalCluster
 from tests.integration.packaging.conftest import (
     CHART,
-    GROUP,
     HERE,
     RELEASE,
     ROOT,

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
+from mcp_gateway_operator.api.names import GROUP
 from mcp_gateway_operator_demo.localcluster import LocalCluster
-from tests.integration.packaging.conftest import GROUP, ROOT, Helm, load_all, only
+from tests.integration.packaging.conftest import ROOT, Helm, load_all, only
 from tests.support.crds import remove_crds, served
 from tests.support.polling import until
 

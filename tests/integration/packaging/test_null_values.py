@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mcp_gateway_operator.api.names import GROUP
 from mcp_gateway_operator_demo.localcluster import LocalCluster
-from tests.integration.packaging.conftest import GROUP, Helm
+from tests.integration.packaging.conftest import Helm
 
 TEMPLATE = """
 apiVersion: mcpgateway.bedrock.aws/v1alpha1
