@@ -263,3 +263,23 @@ async def test_what_cannot_be_deleted_is_left_where_the_object_itself_keeps_its_
         await fleet.world.pass_time(60.0)
         assert not (await fleet.world.get()).status.moves
     assert len(fleet.cloud.targets(GATEWAY, SPOKE)) == 1
+
+
+async def test_a_deletion_does_not_forget_what_is_elsewhere_for_a_default_that_is_not_its_own() -> None:
+    fleet = Fleet()
+    await fleet.begin()
+    await fleet.platform.edit("home", spec={"defaults": {"deletionPolicy": "Retain"}})
+    async with fleet.operator():
+        await made(fleet, "spoke")
+        await fleet.platform.force("spoke")
+        await fleet.to("home")
+        await fleet.world.until_ready(within=120.0)
+        await fleet.world.delete()
+        await fleet.world.pass_time(300.0)
+        assert "bring the MCPGateway back" in condition(await fleet.world.get()).message
+        await fleet.platform.make(
+            "spoke", gateway_arn=at("spoke"), allow=PERMITTED, aws={"roleArn": role(SPOKE)}
+        )
+        await fleet.world.until(lambda: not fleet.world.exists(), within=300.0)
+    assert fleet.cloud.targets(GATEWAY, SPOKE) == []
+    assert len(fleet.cloud.targets(GATEWAY, OWN)) == 1, "home's default is its own"

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from mcp_gateway_operator.api.names import PAUSED_ANNOTATION
 from tests.support.accounts import OWN, SPOKE, Cloud, role
 from tests.support.classes import ALLOW, GATEWAY, WRITES, Platform, arn
 from tests.support.virtual_time import pass_time
@@ -111,6 +112,31 @@ async def test_a_delete_that_waited_is_not_sent_where_a_default_keeps_targets_by
         await scene.world.until(lambda: "delete_gateway_target" in WAITING)
         await scene.platform.edit(spec={"defaults": {"deletionPolicy": "Retain"}})
         await scene.world.until(lambda: not scene.world.exists(), within=120.0)
+    assert scene.writes() == ["CreateGatewayTarget"]
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        {"spec": {"deletionPolicy": "Retain"}},
+        {"spec": {"managementPolicy": "Observe"}},
+        {"metadata": {"annotations": {PAUSED_ANNOTATION: "true"}}},
+    ],
+    ids=["retain", "observe", "paused"],
+)
+async def test_a_delete_that_waited_is_not_sent_where_its_owner_says_so_by_now(
+    edit: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = Scene(OWN)
+    await scene.begin()
+    async with scene.world.operator(gateway_id=""):
+        await scene.world.create(**REF)
+        await scene.world.until_ready()
+        wait_for_threads(monkeypatch)
+        await scene.world.delete()
+        await scene.world.until(lambda: "delete_gateway_target" in WAITING)
+        await scene.world.edit(**edit)
+        await scene.world.pass_time(10 * SLOW)
     assert scene.writes() == ["CreateGatewayTarget"]
 
 

@@ -22,11 +22,20 @@ T = TypeVar("T")
 CALLS_A_SECOND: Final = 5.0
 """Half of what AWS allows: the other half is the operator's."""
 AT_A_TIME: Final = 4
-RENEW: Final = "renew your AWS credentials, as with `aws sso login`, and run this again"
-_OUTDATED: Final = frozenset(
-    {"ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException"}
+_RENEW: Final = "renew your AWS credentials, as with `aws sso login`, and run this again"
+_CHECK: Final = (
+    "check your AWS credentials, and that the Region is enabled for their account, and run this again"
 )
-"""Codes for credentials that were good once, or never."""
+_ADVICE: Final = {
+    "ExpiredToken": _RENEW,
+    "ExpiredTokenException": _RENEW,
+    "InvalidClientTokenId": _CHECK,
+    "UnrecognizedClientException": _CHECK,
+}
+"""What to do where AWS does not take the caller's credentials, by its error code.
+
+A key that AWS does not know is mistyped, deleted, or of an account that has yet to enable the Region.
+"""
 NOT_READ: Final = "NotRead"
 """The code of what the caller's own credentials do not reach, and that he has not asked for otherwise."""
 
@@ -132,10 +141,17 @@ async def _advised(call: Awaitable[T]) -> T:
     try:
         return await call
     except AgentCoreError as error:
-        if error.code not in _OUTDATED:
+        if (advice := _ADVICE.get(error.code)) is None:
             raise
-        words = f"{error.message.rstrip('.')}: {RENEW}" if error.message else RENEW
-        raise AgentCoreError(error.kind, error.code, words) from error
+        words = f"{error.message.rstrip('.')}: {advice}" if error.message else advice
+        raise AgentCoreError(
+            error.kind,
+            error.code,
+            words,
+            maybe_applied=error.maybe_applied,
+            retry_after=error.retry_after,
+            unsent=error.unsent,
+        ) from error
 
 
 class AsCaller:

@@ -86,6 +86,6 @@ def _words(error: AgentCoreError, op: Op, cause: Cause | None) -> str:
     if cause is None:
         return words
     denied = error.kind is ErrorKind.ACCESS_DENIED
-    way_out = ", or set deletionPolicy to Retain to leave the target in AWS" if op is Op.DELETE else ""
+    way_out = ", or set spec.deletionPolicy to Retain to leave the target in AWS" if op is Op.DELETE else ""
     again = "; it is tried again by itself" if denied else ""
     return f"{words} {cause.advice}{way_out}{again} (to act: {cause.actor})."

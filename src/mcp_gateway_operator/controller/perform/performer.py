@@ -322,11 +322,15 @@ class Performer:
 
     def _last_fence(self, state: State) -> Fence:
         """Return the same for a Delete, which needs no permission: the target may be one to keep by now."""
-        may_write, ends = self._ports.fence(state.obj), bool(state.obj.metadata.deletion_timestamp)
+        may_write, meta = self._ports.fence(state.obj), state.obj.metadata
 
         def still() -> bool:
-            now = msgspec.structs.replace(state, ruling=self._rulings.now(state))
-            return not ends or lets_go(now)
+            newest = self._ports.informer.get(state.obj.key)
+            obj = newest if newest is not None and newest.metadata.uid == meta.uid else state.obj
+            if obj.paused or obj.spec.management_policy == "Observe":
+                return False
+            now = msgspec.structs.replace(state, obj=obj, ruling=self._rulings.now(state))
+            return not meta.deletion_timestamp or lets_go(now)
 
         return lambda: may_write() and still()
 

@@ -62,7 +62,7 @@ class Trouble(Page, frozen=True, kw_only=True):
     Attributes:
         awaits_consent: the target's state, when AWS refused a write because a person has yet to consent.
         op: the operation that failed.
-        shown: what Lists showed of the object's target then (`rules.disproved`).
+        shown: what Lists showed of the object's target then (`rules.retries`).
     """
 
     kind: ErrorKind

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -56,9 +56,9 @@ def plan_deletion(state: State) -> act.Step | act.Wait:
         )
     if (wait := policy_unknown(state)) is not None:
         return wait
-    if retains(state):
-        return act.Release(event="Retained", message=_retained(state))
-    if (wait := covered_by_nobody(state)) is not None:
+    if state.obj.spec.deletion_policy == "Retain":
+        return act.Release(event="Retained", message=_retained(state, state.moves))
+    if not retains(state) and (wait := covered_by_nobody(state)) is not None:
         return wait
     return _delete_everywhere(state)
 
@@ -74,8 +74,8 @@ def lets_go(state: State) -> bool:
     return policy_unknown(state) is None and not retains(state)
 
 
-def _retained(state: State) -> str:
-    places = [each.place.gateway_id for each in state.moves]
+def _retained(state: State, beside: Iterable[Record]) -> str:
+    places = [each.place.gateway_id for each in beside]
     if state.record is None or not places:
         return "deletionPolicy is Retain: the target stays in AWS."
     where = ", ".join((state.record.place.gateway_id, *places))
@@ -88,12 +88,14 @@ def _delete_everywhere(state: State) -> Clearing | act.AtPlace | act.Forget:
     What holds one of them back does not hold back the others; and where the MCPGateway of another place has
     targets kept, that one stays.
     """
-    action = clear(state)
+    kept, stays = [], retains(state)
+    action = act.Release(event="Retained", message="") if stays else clear(state)
     if not isinstance(action, act.Await | act.Blocked | act.Release):
         return action
     waits = [] if isinstance(action, act.Release) else [action]
     for left in state.leftovers:
         if (wait := policy_unknown(left)) is None and retains(left):
+            kept += [each for each in state.moves if each.place == left.place]
             continue
         step = wait or clear(left)
         if not isinstance(step, act.Await | act.Blocked):
@@ -101,6 +103,8 @@ def _delete_everywhere(state: State) -> Clearing | act.AtPlace | act.Forget:
         waits.append(step)
     if waits:
         return soonest(waits)
+    if stays:
+        return act.Release(event="Retained", message=_retained(state, kept))
     if state.unseen == NOWHERE:
         return action
     message = f"Making sure that gateway {state.unseen.gateway_id} holds no target of this object."

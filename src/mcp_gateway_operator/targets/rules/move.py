@@ -148,12 +148,17 @@ def _remove(state: State, left: State) -> Clearing:
             list_since=state.now,
         )
     action = clear(left)
-    if isinstance(action, act.Blocked) and action.stalled and state.obj.spec.deletion_policy == "Retain":
+    if not isinstance(action, act.Blocked) or not action.stalled:
+        return action
+    if state.obj.spec.deletion_policy == "Retain":
         # As with a deletion that cannot be done, that is the way out. A default is none: it may be another's.
         return act.Release(
             event="Retained", message=f"Left as it is because deletionPolicy is Retain. {action.message}"
         )
-    return action
+    if "deletionPolicy" in action.message:
+        return action
+    way_out = "To leave it there, set spec.deletionPolicy of this MCPServer to Retain."
+    return msgspec.structs.replace(action, message=f"{action.message} {way_out}")
 
 
 def forgotten_leftovers(state: State, taken: Target, taken_on: Place) -> tuple[Record, ...]:
