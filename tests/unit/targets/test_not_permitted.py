@@ -170,3 +170,11 @@ def test_what_was_made_elsewhere_is_not_held_up_by_a_gateway_that_is_not_permitt
     else:
         assert isinstance(action, act.Read)
         assert action.place == THERE
+
+
+def test_who_finds_as_many_targets_as_the_mcpgateway_allows_is_told_of_which_and_how_many() -> None:
+    ruling = Ruling(placed_by=PlacedBy(class_="tools", uid=UID, gateway_arn=ARN), capacity=3)
+    decision = plan(msgspec.structs.replace(unrecorded(fresh=True), ruling=ruling, full=True))
+    assert isinstance(decision, act.Blocked)
+    assert (decision.reason, decision.stalled) == (Reason.GATEWAY_FULL, True)
+    assert "MCPGateway tools lets its gateway hold 3 targets" in decision.message

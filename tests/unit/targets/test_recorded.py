@@ -9,8 +9,9 @@ import pytest
 
 from mcp_gateway_operator.api.types import McpToolSchema
 from mcp_gateway_operator.targets import actions as act
-from mcp_gateway_operator.targets.known import Details, GatewayView, Place, State, Verified
+from mcp_gateway_operator.targets.known import Details, Drift, GatewayView, Place, State, Verified
 from mcp_gateway_operator.targets.plan import plan
+from mcp_gateway_operator.targets.rules import at_war, drift_repaired
 from mcp_gateway_operator.targets.shape import FieldDiff, digest_of
 from tests.unit.targets.builders import (
     FOREIGN,
@@ -151,6 +152,22 @@ QUIET: list[Case] = [
             ("SYNCHRONIZING", "Synchronizing"),
             ("DELETING", "Deleting"),
         )
+    ),
+    (
+        "in progress, and a person has to act before anybody hears how it ends",
+        {
+            "recorded": row(status="CREATING"),
+            "gateways": views(view(error=failed("access-denied", "no List for you"), missing_since=None)),
+        },
+        act.Await(reason="AccessDenied", message="what became of it is not known", place=HERE, busy=True),
+    ),
+    (
+        "in progress, and AWS is busy for now",
+        {
+            "recorded": row(status="CREATING"),
+            "gateways": views(view(error=failed("throttled", "slow down"), missing_since=None)),
+        },
+        act.Await(reason="Creating", message="AWS reports the target as CREATING", place=HERE, busy=True),
     ),
     (
         "an edit waits for the state to settle",
@@ -619,3 +636,12 @@ CASES = QUIET + COMPARED + UNSETTLED + TWINS + ABSENT + LISTS
 )
 def test_plan(changes: dict[str, Any], expected: Decision) -> None:
     check(plan(recorded(**changes)), expected)
+
+
+def test_a_target_is_fought_over_from_the_fifth_repair_without_an_hours_peace() -> None:
+    fifth = Drift(attempts=5, not_before=NOW)
+    assert at_war(fifth, NOW + 3600.0)
+    assert not at_war(fifth, NOW + 3600.5)
+    assert not at_war(Drift(attempts=4, not_before=NOW), NOW)
+    assert drift_repaired(fifth, (), NOW + 3600.0).attempts == 6
+    assert drift_repaired(fifth, (), NOW + 3600.5).attempts == 1

@@ -8,7 +8,7 @@ import pytest
 
 from mcp_gateway_operator.api.names import Reason
 from mcp_gateway_operator.targets.known import AgentCoreError, ErrorKind, Place
-from mcp_gateway_operator.targets.rules import reason_of, why_unlisted
+from mcp_gateway_operator.targets.rules import reason_of, why_refused, why_unlisted
 from mcp_gateway_operator.targets.rules.refusal_causes import CAUSES, Actor, cause_of
 
 OPERATOR = "arn:aws:sts::123456789012:assumed-role/mcp-gateway-operator/session"
@@ -160,3 +160,11 @@ def test_a_gateway_whose_name_sounds_like_a_cause_is_none() -> None:
     error = AgentCoreError(DENIED, "AccessDeniedException", denied)
     assert "IAM policy" in why_unlisted(place, error)
     assert reason_of(error, place) == Reason.ACCESS_DENIED
+
+
+def test_what_refused_credentials_mean_is_said_with_who_acts() -> None:
+    said = why_refused(
+        AgentCoreError(ErrorKind.CREDENTIALS, "ExpiredTokenException", "The token is expired.")
+    )
+    assert "cannot be asked with the operator's credentials" in said
+    assert "The token is expired. " in said

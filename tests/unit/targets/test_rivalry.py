@@ -10,7 +10,7 @@ from mcp_gateway_operator.api import names
 from mcp_gateway_operator.api.types import Condition, MCPServer, MCPServerStatus
 from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.plan import plan
-from mcp_gateway_operator.targets.rules import Claim, claim_of, holder_words
+from mcp_gateway_operator.targets.rules import Claim, claim_of, holder_words, looks_on
 from tests.unit.targets.builders import (
     ARN,
     ELSEWHERE,
@@ -69,6 +69,18 @@ RECORDED = {"target_id": TARGET, "recorded_for": UID, "gateway_id": GATEWAY, "ga
 )
 def test_who_makes_no_target_keeps_nobody_waiting(why: str, obj: MCPServer) -> None:
     assert claim(obj) is None, why
+
+
+@pytest.mark.parametrize(
+    ("annotations", "deleted_at", "looks"),
+    [({}, "", True), ({names.PAUSED_ANNOTATION: "true"}, "", False), ({}, OLDER, False)],
+    ids=["observed", "paused", "being deleted"],
+)
+def test_who_only_looks_on_does_so_until_it_is_paused_or_deleted(
+    annotations: dict[str, str], deleted_at: str, looks: bool
+) -> None:
+    observed = {"management_policy": "Observe"}
+    assert looks_on(server(annotations=annotations, deletion_timestamp=deleted_at, of=observed)) is looks
 
 
 @pytest.mark.parametrize(
