@@ -121,8 +121,9 @@ async def test_a_delete_that_waited_is_not_sent_where_a_default_keeps_targets_by
         {"spec": {"deletionPolicy": "Retain"}},
         {"spec": {"managementPolicy": "Observe"}},
         {"metadata": {"annotations": {PAUSED_ANNOTATION: "true"}}},
+        {"metadata": {"finalizers": []}},
     ],
-    ids=["retain", "observe", "paused"],
+    ids=["retain", "observe", "paused", "let go"],
 )
 async def test_a_delete_that_waited_is_not_sent_where_its_owner_says_so_by_now(
     edit: dict[str, Any], monkeypatch: pytest.MonkeyPatch

@@ -322,15 +322,16 @@ class Performer:
 
     def _last_fence(self, state: State) -> Fence:
         """Return the same for a Delete, which needs no permission: the target may be one to keep by now."""
-        may_write, meta = self._ports.fence(state.obj), state.obj.metadata
+        may_write, uid = self._ports.fence(state.obj), state.obj.metadata.uid
 
         def still() -> bool:
-            newest = self._ports.informer.get(state.obj.key)
-            obj = newest if newest is not None and newest.metadata.uid == meta.uid else state.obj
+            obj = self._ports.informer.get(state.obj.key)
+            if obj is None or obj.metadata.uid != uid:
+                return False
             if obj.paused or obj.spec.management_policy == "Observe":
                 return False
             now = msgspec.structs.replace(state, obj=obj, ruling=self._rulings.now(state))
-            return not meta.deletion_timestamp or lets_go(now)
+            return not obj.metadata.deletion_timestamp or lets_go(now)
 
         return lambda: may_write() and still()
 

@@ -179,9 +179,13 @@ def unsent(state: State, step: act.Step) -> State:
 
     The Get that showed the difference may have been ahead of the Lists, none of which then tells of it.
     """
-    if not isinstance(step, act.Update):
+    held = state.memory.held
+    if not isinstance(step, act.Update) or held.verified is None:
         return state
-    return msgspec.structs.replace(state, memory=tried(state, step, None, state.now))
+    # What matches no spec is read again, and no status proves it.
+    doubted = msgspec.structs.replace(held.verified, digest="")
+    page = state.memory.but(held=msgspec.structs.replace(held, verified=doubted))
+    return msgspec.structs.replace(state, memory=page)
 
 
 def understood(state: State, step: act.Call, error: AgentCoreError) -> AgentCoreError:

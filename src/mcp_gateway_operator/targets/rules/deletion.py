@@ -63,6 +63,14 @@ def plan_deletion(state: State) -> act.Step | act.Wait:
     return _delete_everywhere(state)
 
 
+def with_way_out(wait: act.Await | act.Blocked) -> act.Await | act.Blocked:
+    """Return the wait for what cannot be deleted elsewhere, with what lets it stay there."""
+    if not isinstance(wait, act.Blocked) or not wait.stalled or "deletionPolicy" in wait.message:
+        return wait
+    way_out = "To leave it there, set spec.deletionPolicy of this MCPServer to Retain."
+    return msgspec.structs.replace(wait, message=f"{wait.message} {way_out}")
+
+
 def retains(state: State) -> bool:
     """Return whether the object's targets outlive it."""
     said = state.obj.spec.deletion_policy or state.ruling.deletion_policy
@@ -100,7 +108,7 @@ def _delete_everywhere(state: State) -> Clearing | act.AtPlace | act.Forget:
         step = wait or clear(left)
         if not isinstance(step, act.Await | act.Blocked):
             return step_aside(left, step)
-        waits.append(step)
+        waits.append(with_way_out(step))
     if waits:
         return soonest(waits)
     if stays:

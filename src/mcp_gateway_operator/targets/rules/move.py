@@ -18,7 +18,7 @@ from mcp_gateway_operator.targets import actions as act
 from mcp_gateway_operator.targets.known import NOWHERE, Place, Record, State
 from mcp_gateway_operator.targets.rules import ownership
 from mcp_gateway_operator.targets.rules.awaited_reads import await_agreement, unlisted
-from mcp_gateway_operator.targets.rules.deletion import Clearing, clear, soonest, step_aside
+from mcp_gateway_operator.targets.rules.deletion import Clearing, clear, soonest, step_aside, with_way_out
 from mcp_gateway_operator.targets.rules.not_permitted import no_return
 from mcp_gateway_operator.targets.rules.recorded import plan_absent
 from mcp_gateway_operator.targets.rules.retries import read
@@ -155,10 +155,7 @@ def _remove(state: State, left: State) -> Clearing:
         return act.Release(
             event="Retained", message=f"Left as it is because deletionPolicy is Retain. {action.message}"
         )
-    if "deletionPolicy" in action.message:
-        return action
-    way_out = "To leave it there, set spec.deletionPolicy of this MCPServer to Retain."
-    return msgspec.structs.replace(action, message=f"{action.message} {way_out}")
+    return with_way_out(action)
 
 
 def forgotten_leftovers(state: State, taken: Target, taken_on: Place) -> tuple[Record, ...]:
