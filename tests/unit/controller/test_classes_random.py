@@ -6,14 +6,10 @@
 from __future__ import annotations
 
 from tests.unit.controller.class_stories import Story
+from tests.unit.controller.telling import tell
 
 STORIES = range(6)
 
 
 async def test_nothing_is_sent_that_is_not_permitted_and_in_peace_all_comes_to_its_end(seed: int) -> None:
-    story = Story(seed)
-    try:
-        await story.run()
-    except BaseException as error:
-        error.add_note("\n".join(story.log))
-        raise
+    await tell(Story(seed))

@@ -24,6 +24,7 @@ from tests.support.accounts import Cloud
 from tests.support.virtual_time import EPOCH
 from tests.support.world import GATEWAY, EngineAgentCore, World
 from tests.unit.controller.fuzz import DRIFT_INTERVAL, OWNER, Story
+from tests.unit.controller.telling import tell
 
 STORIES = range(15)
 CHANGES = 5
@@ -120,9 +121,4 @@ class Foretold(Story):
 
 
 async def test_plan_foresees_the_steps_of_run(seed: int) -> None:
-    story = Foretold(seed)
-    try:
-        await story.run()
-    except BaseException as error:
-        error.add_note("\n".join(story.log))
-        raise
+    await tell(Foretold(seed))

@@ -54,6 +54,15 @@ async def relabel(scene: Scene) -> None:
     await scene.platform.label("team-a", **{"kubernetes.io/metadata.name": "other"})
 
 
+async def until_a_delete_waits(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the object, and delete it when it is Ready, with all threads busy."""
+    await scene.world.create(**REF)
+    await scene.world.until_ready()
+    wait_for_threads(monkeypatch)
+    await scene.world.delete()
+    await scene.world.until(lambda: "delete_gateway_target" in WAITING)
+
+
 EDITS: dict[str, Callable[[Scene], Awaitable[None]]] = {
     "forbidden": forbid,
     "removed": remove,
@@ -105,11 +114,7 @@ async def test_a_delete_that_waited_is_not_sent_where_a_default_keeps_targets_by
     scene = Scene(account)
     await scene.begin()
     async with scene.world.operator(gateway_id=""):
-        await scene.world.create(**REF)
-        await scene.world.until_ready()
-        wait_for_threads(monkeypatch)
-        await scene.world.delete()
-        await scene.world.until(lambda: "delete_gateway_target" in WAITING)
+        await until_a_delete_waits(scene, monkeypatch)
         await scene.platform.edit(spec={"defaults": {"deletionPolicy": "Retain"}})
         await scene.world.until(lambda: not scene.world.exists(), within=120.0)
     assert scene.writes() == ["CreateGatewayTarget"]
@@ -131,11 +136,7 @@ async def test_a_delete_that_waited_is_not_sent_where_its_owner_says_so_by_now(
     scene = Scene(OWN)
     await scene.begin()
     async with scene.world.operator(gateway_id=""):
-        await scene.world.create(**REF)
-        await scene.world.until_ready()
-        wait_for_threads(monkeypatch)
-        await scene.world.delete()
-        await scene.world.until(lambda: "delete_gateway_target" in WAITING)
+        await until_a_delete_waits(scene, monkeypatch)
         await scene.world.edit(**edit)
         await scene.world.pass_time(10 * SLOW)
     assert scene.writes() == ["CreateGatewayTarget"]
@@ -148,11 +149,7 @@ async def test_a_delete_that_waited_is_not_sent_where_nobody_knows_the_default_b
     scene = Scene(account)
     await scene.begin()
     async with scene.world.operator(gateway_id=""):
-        await scene.world.create(**REF)
-        await scene.world.until_ready()
-        wait_for_threads(monkeypatch)
-        await scene.world.delete()
-        await scene.world.until(lambda: "delete_gateway_target" in WAITING)
+        await until_a_delete_waits(scene, monkeypatch)
         await scene.platform.force()
         await scene.world.pass_time(10 * SLOW)
         assert scene.writes() == ["CreateGatewayTarget"]

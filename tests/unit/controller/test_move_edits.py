@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from tests.unit.controller.edits import Edits
+from tests.unit.controller.telling import tell
 
 STORIES = range(20)
 
 
 async def test_no_edit_loses_a_target(seed: int) -> None:
-    story = Edits(seed)
-    try:
-        await story.run()
-    except BaseException as error:
-        error.add_note("\n".join(story.log))
-        raise
+    await tell(Edits(seed))

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from tests.unit.controller.fuzz import Story
+from tests.unit.controller.telling import tell
 
 STORIES = range(40)
 
 
 async def test_everything_converges_and_then_is_quiet(seed: int) -> None:
-    story = Story(seed)
-    try:
-        await story.run()
-    except BaseException as error:
-        error.add_note("\n".join(story.log))
-        raise
+    await tell(Story(seed))

@@ -10,6 +10,7 @@ from mcp_gateway_operator.controller.ports import MCPSERVERS
 from tests.support.memory_cluster import Request
 from tests.support.memory_store import Snapshot
 from tests.unit.controller.fuzz import NAMES, Story, _too_late
+from tests.unit.controller.telling import tell
 
 STORIES = range(20)
 
@@ -102,9 +103,4 @@ def _uids(backup: Snapshot) -> set[str]:
 
 
 async def test_everything_converges_and_then_is_quiet(seed: int) -> None:
-    story = Restored(seed)
-    try:
-        await story.run()
-    except BaseException as error:
-        error.add_note("\n".join(story.log))
-        raise
+    await tell(Restored(seed))
