@@ -29,7 +29,7 @@ from mcp_gateway_operator.api import names
 
 MANIFESTS, GATEWAYS = 1000, 10
 SERVER: Final = "from agentcore_simulator.command import main; main()"
-MCPS: Final = "from mcp_gateway_operator.cli.main import main; main()"
+MCPS: Final = "from mcp_gateway_operator.cli.entry import main; main()"
 OWNER: Final = "11111111-2222-3333-4444-555555555555"
 PROVIDER: Final = (
     "arn:aws:bedrock-agentcore:us-east-1:123456789012:token-vault/default/oauth2credentialprovider/idp"
